@@ -1,0 +1,31 @@
+-- The application's role reads everything and moves money only through ledger_post. Operations and postings are
+-- append-only for everyone: even the owner meets the trigger.
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = '42501';
+END
+$$;
+--> statement-breakpoint
+CREATE TRIGGER operations_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON operations FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+--> statement-breakpoint
+CREATE TRIGGER postings_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON postings FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+--> statement-breakpoint
+REVOKE ALL ON FUNCTION ledger_post(json) FROM PUBLIC;
+--> statement-breakpoint
+GRANT EXECUTE ON FUNCTION ledger_post(json) TO saldo_app;
+--> statement-breakpoint
+GRANT USAGE ON SCHEMA public TO saldo_app;
+--> statement-breakpoint
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO saldo_app;
+--> statement-breakpoint
+GRANT INSERT, UPDATE ON orders, reports, services, leases TO saldo_app;
+--> statement-breakpoint
+GRANT INSERT ON order_items, report_lines, dead_letters, outbox TO saldo_app;
+--> statement-breakpoint
+GRANT DELETE ON report_lines TO saldo_app;
+--> statement-breakpoint
+GRANT UPDATE (published_at, attempts) ON outbox TO saldo_app;
+--> statement-breakpoint
+ALTER TABLE outbox SET (autovacuum_vacuum_scale_factor = 0.02);
+--> statement-breakpoint
+ALTER TABLE accounts SET (fillfactor = 70);

@@ -1,0 +1,295 @@
+import { sql } from "drizzle-orm";
+import {
+  bigint,
+  boolean,
+  check,
+  foreignKey,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  unique,
+  uniqueIndex,
+} from "drizzle-orm/pg-core";
+import { bytea, keyText, xid8 } from "./column-types.ts";
+
+const moment = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
+const minor = (name: string) => bigint(name, { mode: "bigint" });
+const identity = () => minor("id").primaryKey().generatedAlwaysAsIdentity();
+
+/** Balances. `balance_minor` is credits less debits; `version` rises by one with each posting of the account. */
+export const accounts = pgTable(
+  "accounts",
+  {
+    id: identity(),
+    kind: text("kind").notNull(),
+    owner: keyText("owner").notNull(),
+    currency: text("currency").notNull(),
+    balanceMinor: minor("balance_minor").notNull().default(sql`0`),
+    version: minor("version").notNull().default(sql`0`),
+  },
+  (table) => [
+    unique("accounts_kind_owner_currency").on(table.kind, table.owner, table.currency),
+    unique("accounts_id_currency").on(table.id, table.currency),
+    check("accounts_kind", sql`${table.kind} in ('available', 'held', 'revenue', 'external', 'psp')`),
+    check("accounts_never_below_zero", sql`${table.kind} not in ('available', 'held') or ${table.balanceMinor} >= 0`),
+    index("accounts_owner").on(table.owner, table.currency),
+  ],
+);
+
+/** What was asked of the ledger and what became of it, refused requests included. Append-only; `key` is permanent. */
+export const operations = pgTable(
+  "operations",
+  {
+    id: identity(),
+    key: keyText("key").notNull().unique("operations_key"),
+    contentHash: text("content_hash").notNull(),
+    kind: text("kind").notNull(),
+    outcome: text("outcome").notNull(),
+    refusalCode: text("refusal_code"),
+    currency: text("currency").notNull(),
+    amountMinor: minor("amount_minor").notNull(),
+    userId: keyText("user_id"),
+    peerUserId: keyText("peer_user_id"),
+    serviceId: keyText("service_id"),
+    orderId: keyText("order_id"),
+    holdId: keyText("hold_id"),
+    workflowId: text("workflow_id"),
+    runId: text("run_id"),
+    topic: text("topic"),
+    partition: integer("partition"),
+    offset: minor("offset"),
+    caller: text("caller").notNull(),
+    correlationId: text("correlation_id").notNull(),
+    comment: text("comment").notNull(),
+    effectiveAt: moment("effective_at").notNull(),
+    recordedAt: moment("recorded_at").notNull(),
+    transactionId: xid8("transaction_id").notNull().default(sql`pg_current_xact_id()`),
+  },
+  (table) => [
+    check(
+      "operations_kind",
+      sql`${table.kind} in ('deposit', 'withdrawal', 'transfer', 'hold', 'capture', 'release', 'expiry', 'charge', 'refund', 'accrual', 'redemption')`,
+    ),
+    check("operations_outcome", sql`(${table.outcome} = 'done' and ${table.refusalCode} is null) or (${table.outcome} = 'refused' and ${table.refusalCode} is not null)`),
+    index("operations_user").on(table.userId, table.id),
+    index("operations_peer").on(table.peerUserId, table.id).where(sql`${table.peerUserId} is not null`),
+    index("operations_order").on(table.orderId).where(sql`${table.orderId} is not null`),
+    index("operations_position").on(table.topic, table.partition, table.offset).where(sql`${table.topic} is not null`),
+  ],
+);
+
+/** One movement: a debit account, a credit account of the same currency, a positive amount, and both balances and versions after it. Append-only. */
+export const postings = pgTable(
+  "postings",
+  {
+    id: identity(),
+    operationId: minor("operation_id").notNull(),
+    currency: text("currency").notNull(),
+    debitAccount: minor("debit_account").notNull(),
+    creditAccount: minor("credit_account").notNull(),
+    amountMinor: minor("amount_minor").notNull(),
+    debitBalanceMinor: minor("debit_balance_minor").notNull(),
+    debitVersion: minor("debit_version").notNull(),
+    creditBalanceMinor: minor("credit_balance_minor").notNull(),
+    creditVersion: minor("credit_version").notNull(),
+    holdId: keyText("hold_id"),
+    /** Set when one side is a revenue account: which service, its name at that moment, and the signed change of its revenue. */
+    serviceId: keyText("service_id"),
+    serviceName: text("service_name"),
+    revenueMinor: minor("revenue_minor"),
+    effectiveAt: moment("effective_at").notNull(),
+    recordedAt: moment("recorded_at").notNull(),
+    transactionId: xid8("transaction_id").notNull().default(sql`pg_current_xact_id()`),
+  },
+  (table) => [
+    check("postings_amount_positive", sql`${table.amountMinor} > 0`),
+    check("postings_two_accounts", sql`${table.debitAccount} <> ${table.creditAccount}`),
+    foreignKey({ name: "postings_operation", columns: [table.operationId], foreignColumns: [operations.id] }),
+    foreignKey({ name: "postings_debit_currency", columns: [table.debitAccount, table.currency], foreignColumns: [accounts.id, accounts.currency] }),
+    foreignKey({ name: "postings_credit_currency", columns: [table.creditAccount, table.currency], foreignColumns: [accounts.id, accounts.currency] }),
+    uniqueIndex("postings_debit_version").on(table.debitAccount, table.debitVersion),
+    uniqueIndex("postings_credit_version").on(table.creditAccount, table.creditVersion),
+    index("postings_operation").on(table.operationId),
+    index("postings_revenue").on(table.effectiveAt).where(sql`${table.serviceId} is not null`),
+  ],
+);
+
+/** Money set aside. A client's reservation and each line of an order stand on one; it leaves `held` once. */
+export const holds = pgTable(
+  "holds",
+  {
+    id: keyText("id").primaryKey(),
+    purpose: text("purpose").notNull(),
+    status: text("status").notNull(),
+    userId: keyText("user_id").notNull(),
+    serviceId: keyText("service_id").notNull(),
+    orderId: keyText("order_id").notNull(),
+    lineNo: integer("line_no").notNull(),
+    currency: text("currency").notNull(),
+    amountMinor: minor("amount_minor").notNull(),
+    capturedMinor: minor("captured_minor").notNull().default(sql`0`),
+    releasedMinor: minor("released_minor").notNull().default(sql`0`),
+    workflowId: text("workflow_id").notNull(),
+    requestHash: text("request_hash").notNull(),
+    comment: text("comment").notNull(),
+    expiresAt: moment("expires_at").notNull(),
+    createdAt: moment("created_at").notNull(),
+    updatedAt: moment("updated_at").notNull(),
+  },
+  (table) => [
+    check("holds_purpose", sql`${table.purpose} in ('reservation', 'order')`),
+    check("holds_status", sql`${table.status} in ('held', 'confirmed', 'released', 'expired')`),
+    check("holds_parts", sql`${table.amountMinor} > 0 and ${table.capturedMinor} >= 0 and ${table.releasedMinor} >= 0 and ${table.capturedMinor} + ${table.releasedMinor} <= ${table.amountMinor}`),
+    check("holds_closed_when_empty", sql`(${table.status} = 'held') = (${table.capturedMinor} + ${table.releasedMinor} < ${table.amountMinor})`),
+    index("holds_user").on(table.userId, table.createdAt, table.id),
+    index("holds_order").on(table.orderId),
+    index("holds_open").on(table.expiresAt).where(sql`${table.status} = 'held'`),
+  ],
+);
+
+export const orders = pgTable(
+  "orders",
+  {
+    id: keyText("id").primaryKey(),
+    userId: keyText("user_id").notNull(),
+    status: text("status").notNull(),
+    sagaState: text("saga_state").notNull(),
+    currency: text("currency").notNull(),
+    totalMinor: minor("total_minor").notNull(),
+    paymentMethod: text("payment_method").notNull(),
+    failureCode: text("failure_code"),
+    failureMessage: text("failure_message"),
+    comment: text("comment").notNull(),
+    requestHash: text("request_hash").notNull(),
+    workflowId: text("workflow_id").notNull(),
+    caller: text("caller").notNull(),
+    correlationId: text("correlation_id").notNull(),
+    version: minor("version").notNull().default(sql`1`),
+    createdAt: moment("created_at").notNull(),
+    updatedAt: moment("updated_at").notNull(),
+  },
+  (table) => [
+    check("orders_status", sql`${table.status} in ('PENDING', 'CONFIRMED', 'CANCELLED')`),
+    check("orders_saga_state", sql`${table.sagaState} in ('STARTED', 'PAYMENT_PENDING', 'COMPLETED', 'COMPENSATING', 'FAILED')`),
+    check("orders_total_positive", sql`${table.totalMinor} > 0`),
+    index("orders_user").on(table.userId, table.createdAt, table.id),
+    index("orders_created").on(table.createdAt, table.id),
+  ],
+);
+
+export const orderItems = pgTable(
+  "order_items",
+  {
+    orderId: keyText("order_id").notNull().references(() => orders.id),
+    lineNo: integer("line_no").notNull(),
+    serviceId: keyText("service_id").notNull(),
+    quantity: integer("quantity").notNull(),
+    amountMinor: minor("amount_minor").notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.orderId, table.lineNo] }),
+    check("order_items_positive", sql`${table.quantity} > 0 and ${table.amountMinor} > 0`),
+  ],
+);
+
+export const services = pgTable("services", {
+  id: keyText("id").primaryKey(),
+  name: text("name").notNull().unique("services_name"),
+  createdAt: moment("created_at").notNull().default(sql`now()`),
+  deletedAt: moment("deleted_at"),
+});
+
+/** Messages that must leave, written in the statement that made them true. `payload` for events, raw bytes for dead letters. */
+export const outbox = pgTable(
+  "outbox",
+  {
+    id: identity(),
+    aggregateType: text("aggregate_type").notNull(),
+    aggregateId: text("aggregate_id").notNull(),
+    topic: text("topic").notNull(),
+    messageKey: text("message_key"),
+    payload: jsonb("payload").$type<Record<string, unknown>>(),
+    rawKey: bytea("raw_key"),
+    rawValue: bytea("raw_value"),
+    headers: jsonb("headers").$type<Record<string, string>>().notNull(),
+    createdAt: moment("created_at").notNull().default(sql`clock_timestamp()`),
+    publishedAt: moment("published_at"),
+    attempts: integer("attempts").notNull().default(0),
+    transactionId: xid8("transaction_id").notNull().default(sql`pg_current_xact_id()`),
+  },
+  (table) => [index("outbox_unpublished").on(table.id).where(sql`${table.publishedAt} is null`)],
+);
+
+/** Messages that could not be taken, once per identity. Their copy for Kafka leaves by the outbox. */
+export const deadLetters = pgTable(
+  "dead_letters",
+  {
+    id: identity(),
+    identity: keyText("identity").notNull().unique("dead_letters_identity"),
+    topic: text("topic").notNull(),
+    partition: integer("partition").notNull(),
+    offset: minor("offset").notNull(),
+    code: text("code").notNull(),
+    reason: text("reason").notNull(),
+    rawKey: bytea("raw_key"),
+    rawValue: bytea("raw_value"),
+    headers: jsonb("headers").$type<Record<string, string>>().notNull(),
+    attempts: integer("attempts").notNull(),
+    recordedAt: moment("recorded_at").notNull().default(sql`clock_timestamp()`),
+  },
+  (table) => [index("dead_letters_position").on(table.topic, table.partition, table.offset)],
+);
+
+/** One immutable version of a month's revenue. */
+export const reports = pgTable(
+  "reports",
+  {
+    month: text("month").notNull(),
+    version: integer("version").notNull(),
+    status: text("status").notNull(),
+    timeZone: text("time_zone").notNull(),
+    partial: boolean("partial").notNull(),
+    watermark: text("watermark"),
+    sha256: text("sha256"),
+    fileName: text("file_name"),
+    lineCount: integer("line_count"),
+    workflowId: text("workflow_id").notNull(),
+    correlationId: text("correlation_id").notNull(),
+    failureCode: text("failure_code"),
+    createdAt: moment("created_at").notNull().default(sql`now()`),
+    completedAt: moment("completed_at"),
+  },
+  (table) => [
+    primaryKey({ columns: [table.month, table.version] }),
+    check("reports_status", sql`${table.status} in ('running', 'completed', 'failed')`),
+    check("reports_complete", sql`${table.status} <> 'completed' or (${table.watermark} is not null and ${table.sha256} is not null and ${table.fileName} is not null)`),
+  ],
+);
+
+export const reportLines = pgTable(
+  "report_lines",
+  {
+    month: text("month").notNull(),
+    version: integer("version").notNull(),
+    currency: text("currency").notNull(),
+    serviceId: text("service_id").notNull(),
+    serviceName: text("service_name").notNull(),
+    revenueMinor: minor("revenue_minor").notNull(),
+    saleCount: minor("sale_count").notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.month, table.version, table.currency, table.serviceId, table.serviceName] }),
+    foreignKey({ name: "report_lines_report", columns: [table.month, table.version], foreignColumns: [reports.month, reports.version] }),
+  ],
+);
+
+/** Who may do a thing that one process does at a time, until when. */
+export const leases = pgTable("leases", {
+  name: text("name").primaryKey(),
+  holder: text("holder").notNull(),
+  until: moment("until").notNull(),
+});

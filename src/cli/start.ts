@@ -1,0 +1,147 @@
+import { parseArgs } from "node:util";
+import { ConfigError, hideSecret, inheritedEnvironment, loadConfig, type Config } from "../config.ts";
+import { sentenceOf, StackError } from "../stack/stack-error.ts";
+import type { Stack } from "../stack/stack.ts";
+import { placeCheckOrder } from "./check-order.ts";
+import { ROLE_ENTRIES } from "./roles.ts";
+import { createStartSteps } from "./start-steps.ts";
+import { startSystem, type System } from "./system.ts";
+import { createChecklist } from "./terminal-checklist.ts";
+
+const USAGE = `npm start -- [options]
+
+  --ephemeral   keep no data: everything lies in a throw-away folder
+  --check       bring everything up, place one order, go down; the exit code is 0 or 1
+  --json        print one JSON object per line
+  --verbose     print what the roles log as well
+  --help        print this
+
+Ports and addresses come from the environment or .env; .env.example lists them.
+`;
+
+type Options = { ephemeral: boolean; check: boolean; json: boolean; verbose: boolean };
+
+const options = readOptions();
+if (options !== undefined) process.exitCode = await run(options);
+
+async function run({ ephemeral, check, json, verbose }: Options): Promise<number> {
+  const environment = inheritedEnvironment();
+  const say = (event: string, text: string, fields: object = {}) => process.stdout.write(json ? `${JSON.stringify({ event, ...(text === "" ? {} : { text }), ...fields })}\n` : `${text}\n`);
+  const orders = orderToStop();
+  try {
+    const config = loadConfig(environment);
+    const checklist = createChecklist(process.stdout, { json, color: environment["NO_COLOR"] === undefined || environment["NO_COLOR"] === "" });
+    if (!json) say("", "Saldo starts:");
+    let system: System;
+    try {
+      system = await startSystem({
+        config,
+        environment,
+        ephemeral,
+        entries: ROLE_ENTRIES,
+        steps: createStartSteps(config),
+        onStep: checklist.update,
+        onRoleEvent: (event) => event.state === "stopped" || say("role", `Role ${event.role} ${event.state}${event.detail === "" ? "" : `: ${event.detail}`}`, { role: event.role, state: event.state }),
+        ...(verbose ? { onRoleOutput: (role: string, chunk: string) => void process.stderr.write(chunk.replace(/^(?=.)/gm, `[${role}] `)) } : {}),
+        onStack: orders.killAtExit,
+        signal: orders.signal,
+      });
+    } finally {
+      checklist.finish();
+    }
+    try {
+      describe(system, config, say);
+      if (check) return await checkOrder(system, config, say);
+      await orders.given;
+      say("stopping", "Stopping (Ctrl-C again kills) ...");
+    } finally {
+      await system.stop();
+    }
+    say("stopped", "Stopped.");
+    return 0;
+  } catch (error) {
+    if (orders.signal.aborted && error instanceof StackError && error.code === "STOPPED") {
+      say("stopped", "Stopped before everything ran.");
+      return 130;
+    }
+    const text = error instanceof ConfigError ? error.message : sentenceOf(error);
+    if (json) say("failed", text, error instanceof StackError ? { code: error.code } : {});
+    else process.stderr.write(`${text}\n`);
+    return 1;
+  } finally {
+    orders.done();
+  }
+}
+
+type Say = (event: string, text: string, fields?: object) => void;
+
+async function checkOrder(system: System, config: Config, say: Say): Promise<number> {
+  try {
+    const { orderId, elapsedMs } = await placeCheckOrder(system.running.apiUrl, config.DEFAULT_CURRENCY);
+    say("check", `Check passed: order ${orderId} was COMPLETED after ${elapsedMs} ms.`, { passed: true, orderId, elapsedMs });
+    return 0;
+  } catch (error) {
+    say("check", `Check failed: ${sentenceOf(error)}`, { passed: false });
+    return 1;
+  }
+}
+
+function describe(system: System, config: Config, say: Say): void {
+  const { running, stack } = system;
+  const temporal = `${running.temporalAddress}, namespace ${config.TEMPORAL_NAMESPACE}`;
+  const lines: [string, string | undefined][] = [
+    ["API", running.apiUrl],
+    ["OpenAPI", `${running.apiUrl}/openapi.json`],
+    ["Docs", `${running.apiUrl}/docs`],
+    ["Purchases API", running.purchasesUrl],
+    ["Temporal Web UI", running.temporalUiUrl],
+    ["Temporal", running.temporalBinary === undefined ? temporal : `${temporal}, e.g. ${running.temporalBinary} workflow list --address ${running.temporalAddress}`],
+    ["Kafka", running.kafkaBrokers?.join(",")],
+    ["Postgres", `${hideSecret(running.databaseUrl)} (passwords in ${config.DATA_DIR}/running.json)`],
+    ["Redis", running.redisUrl === undefined ? undefined : hideSecret(running.redisUrl)],
+    ["Logs", running.logDir],
+  ];
+  const known = lines.filter((line): line is [string, string] => line[1] !== undefined);
+  const curl = `curl -sS -X POST ${running.apiUrl}/api/v1/balances/alice/deposits -H 'content-type: application/json' -H "idempotency-key: $(date +%s%N)" -d '{"amount":"100.00","currency":"${config.DEFAULT_CURRENCY}"}'`;
+  const warnings = [...stack.missing.map((missing) => `${missing.reason} ${missing.consequence}`), ...system.notStarted];
+  const text = ["", ...warnings.map((warning) => `  ! ${warning}`), ...known.map(([name, value]) => `  ${name.padEnd(16)} ${value}`), "", "  Try:", `  ${curl}`, "", "  Ctrl-C stops everything that was started here.", ""].join("\n");
+  say("ready", text, { text: undefined, urls: Object.fromEntries(known), warnings, roles: running.roles, curl });
+}
+
+/** Ctrl-C and SIGTERM: the first asks, the second kills. */
+function orderToStop(): { signal: AbortSignal; given: Promise<void>; killAtExit: (stack: Stack) => void; done: () => void } {
+  const stop = new AbortController();
+  let stack: Stack | undefined;
+  const kill = () => stack?.kill();
+  const order = (name: NodeJS.Signals) => {
+    if (!stop.signal.aborted) return stop.abort();
+    kill();
+    process.exit(name === "SIGINT" ? 130 : 143);
+  };
+  const given = new Promise<void>((resolve) => stop.signal.addEventListener("abort", () => resolve(), { once: true }));
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, order);
+  process.on("exit", kill);
+  return {
+    signal: stop.signal,
+    given,
+    killAtExit: (started) => {
+      stack = started;
+    },
+    done: () => {
+      for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.off(name, order);
+    },
+  };
+}
+
+function readOptions(): Options | undefined {
+  try {
+    const flag = { type: "boolean", default: false } as const;
+    const { values } = parseArgs({ options: { ephemeral: flag, check: flag, json: flag, verbose: flag, help: flag } });
+    if (!values.help) return values;
+    process.stdout.write(USAGE);
+  } catch (error) {
+    process.stderr.write(`${sentenceOf(error)}\n\n${USAGE}`);
+    process.exitCode = 1;
+  }
+  return undefined;
+}

@@ -1,0 +1,43 @@
+/** The id of the workflow that runs an order. */
+export function orderWorkflowId(orderId: string): string {
+  return `order/${orderId}`;
+}
+
+/** The id of the workflow that keeps a reservation's time. */
+export function reservationWorkflowId(reservationId: string): string {
+  return `reservation/${reservationId}`;
+}
+
+/** The id of the workflow that makes one version of a month's revenue report; the month is `yyyy-mm`. */
+export function reportWorkflowId(month: string, version: number): string {
+  return `revenue-report/${month}/${version}`;
+}
+
+/** The id of the workflow that applies a run of Kafka events, first and last offset included. */
+export function eventBatchWorkflowId(batch: { topic: string; partition: number; firstOffset: string; lastOffset: string }): string {
+  return `events/${batch.topic}/${batch.partition}/${batch.firstOffset}-${batch.lastOffset}`;
+}
+
+/** The permanent key of a workflow's step in the ledger. The same step of the same workflow is the same operation for ever. */
+export function stepKey(workflowId: string, step: string): string {
+  return `${workflowId}:${step}`;
+}
+
+/** The permanent key of what a client asked for under its Idempotency-Key. Keys of different callers and routes never meet. */
+export function requestKey(request: { caller: string; route: string; idempotencyKey: string }): string {
+  return `http:${request.caller}:${request.route}:${request.idempotencyKey}`;
+}
+
+/** Where a Kafka message stands. The offset is decimal text: it may pass 2^53. */
+export interface MessagePosition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: string;
+}
+
+/** The identity of an event: its own id where it has one, else its place in the topic, never its content. */
+export function eventKey(position: MessagePosition, eventId: string | undefined): string {
+  return eventId === undefined
+    ? `event:${position.topic}@${position.partition}:${position.offset}`
+    : `event:${position.topic}#${eventId}`;
+}

@@ -1,0 +1,59 @@
+import { defineQuery, defineUpdate } from "@temporalio/workflow";
+
+export const HOLD_STATUSES = ["held", "confirmed", "released", "expired"] as const;
+/** The state of a reservation and of the hold behind it. It leaves `held` once, by a guarded update. */
+export type HoldStatus = (typeof HOLD_STATUSES)[number];
+
+/** What starts a `reservation` workflow. */
+export interface ReservationInput {
+  readonly reservationId: string;
+  readonly userId: string;
+  readonly serviceId: string;
+  readonly orderId: string;
+  readonly currency: string;
+  readonly amountMinor: string;
+  /** How long the money is held, in milliseconds from the start of the workflow. */
+  readonly ttlMs: number;
+  readonly comment: string;
+  readonly requestHash: string;
+  readonly correlationId: string;
+  readonly caller: string;
+}
+
+/**
+ * A reservation as it stands. `amountMinor` = captured + released + what is still held.
+ * `status` says how the last part left: `confirmed` when it was captured, `released` or `expired` when it went back.
+ */
+export interface ReservationState {
+  readonly reservationId: string;
+  readonly status: HoldStatus;
+  readonly currency: string;
+  readonly amountMinor: string;
+  readonly capturedMinor: string;
+  readonly releasedMinor: string;
+  /** ISO 8601, UTC. */
+  readonly expiresAt: string;
+}
+
+/** What `status` answers: the state and the whole seconds left until the hold is released by itself. */
+export interface ReservationStatus extends ReservationState {
+  readonly remainingSeconds: number;
+}
+
+/** One request to a running reservation. `requestKey` is the client's permanent key, so that a repeat is the same operation. */
+export interface ConfirmInput {
+  readonly requestKey: string;
+  /** Minor units to capture; without it all that is still held. */
+  readonly amountMinor?: string;
+}
+export interface ReleaseInput {
+  readonly requestKey: string;
+}
+
+/** Answers once, as soon as the money is held or refused. */
+export const reservationPlacedUpdate = defineUpdate<ReservationState, []>("placed");
+/** Captures all or a part. Fails with the catalogue's code when the reservation is no longer held. */
+export const confirmReservationUpdate = defineUpdate<ReservationState, [ConfirmInput]>("confirm");
+/** Gives back what is still held. */
+export const releaseReservationUpdate = defineUpdate<ReservationState, [ReleaseInput]>("release");
+export const reservationStatusQuery = defineQuery<ReservationStatus>("status");

@@ -1,0 +1,59 @@
+import { available, EXTERNAL, PSP, revenue, UNASSIGNED_SERVICE, type Operation, type Origin } from "./operations.ts";
+
+interface Movement {
+  readonly key: string;
+  readonly userId: string;
+  readonly currency: string;
+  readonly amountMinor: bigint;
+  readonly comment: string;
+  readonly origin: Origin;
+}
+
+/** Money comes in from outside to the user's available balance. */
+export function depositOperation(input: Movement): Operation {
+  return { ...common(input), kind: "deposit", postings: [{ debit: EXTERNAL, credit: available(input.userId), amountMinor: input.amountMinor }] };
+}
+
+/** Money leaves the user's available balance. Refused with INSUFFICIENT_FUNDS when there is less. */
+export function withdrawalOperation(input: Movement): Operation {
+  return { ...common(input), kind: "withdrawal", postings: [{ debit: available(input.userId), credit: EXTERNAL, amountMinor: input.amountMinor }] };
+}
+
+/** Money goes from one user to another. Refused with INSUFFICIENT_FUNDS. */
+export function transferOperation(input: Movement & { readonly peerUserId: string }): Operation {
+  return {
+    ...common(input),
+    kind: "transfer",
+    peerUserId: input.peerUserId,
+    postings: [{ debit: available(input.userId), credit: available(input.peerUserId), amountMinor: input.amountMinor }],
+  };
+}
+
+export interface Purchase extends Movement {
+  readonly paymentMethod: string;
+  readonly occurredAt: string;
+  readonly serviceId?: string;
+  readonly orderId?: string;
+}
+
+/**
+ * A purchase that happened elsewhere becomes revenue. Paid by `wallet` it debits the user's available balance and can be
+ * refused; any other method is a fact settled by the payment provider. Without a service its revenue stands under `unassigned`.
+ */
+export function purchaseOperation(input: Purchase): Operation {
+  const serviceId = input.serviceId ?? UNASSIGNED_SERVICE;
+  const payer = input.paymentMethod === "wallet" ? available(input.userId) : PSP;
+  return {
+    ...common(input),
+    kind: "charge",
+    serviceId,
+    ...(input.orderId === undefined ? {} : { orderId: input.orderId }),
+    effectiveAt: input.occurredAt,
+    furtherContent: [input.paymentMethod, input.occurredAt],
+    postings: [{ debit: payer, credit: revenue(serviceId), amountMinor: input.amountMinor }],
+  };
+}
+
+function common(input: Movement): Pick<Operation, "key" | "userId" | "currency" | "comment" | "origin"> {
+  return { key: input.key, userId: input.userId, currency: input.currency, comment: input.comment, origin: input.origin };
+}

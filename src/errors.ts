@@ -1,0 +1,82 @@
+/** How a caller may go on after an error: send the same request again later, change it, or give up. */
+export type Remedy = "retry" | "change the request" | "contact an operator";
+
+/** One row of the catalogue: the HTTP status its edge answers with, what it means, and what to do. */
+export interface ErrorMeaning {
+  readonly status: number;
+  readonly title: string;
+  readonly remedy: Remedy;
+}
+
+/**
+ * Every code Saldo can answer with. The only list of codes: HTTP problem details, workflow failures,
+ * dead letters and `docs/errors.md` are all taken from it.
+ */
+export const ERROR_CATALOGUE = {
+  MALFORMED_JSON: { status: 400, title: "The body is not JSON.", remedy: "change the request" },
+  INVALID_REQUEST: { status: 400, title: "The request does not fit the schema.", remedy: "change the request" },
+  IDEMPOTENCY_KEY_REQUIRED: { status: 400, title: "This request needs an Idempotency-Key.", remedy: "change the request" },
+  INVALID_IDEMPOTENCY_KEY: { status: 400, title: "The Idempotency-Key is not 1 to 255 visible ASCII characters.", remedy: "change the request" },
+  INVALID_CURSOR: { status: 400, title: "The cursor was not made by this list.", remedy: "change the request" },
+  NOT_FOUND: { status: 404, title: "There is nothing at this address.", remedy: "change the request" },
+  ORDER_NOT_FOUND: { status: 404, title: "There is no such order.", remedy: "change the request" },
+  RESERVATION_NOT_FOUND: { status: 404, title: "There is no such reservation.", remedy: "change the request" },
+  SERVICE_NOT_FOUND: { status: 404, title: "There is no such service.", remedy: "change the request" },
+  REPORT_NOT_FOUND: { status: 404, title: "There is no such report.", remedy: "change the request" },
+  METHOD_NOT_ALLOWED: { status: 405, title: "This address does not take that method.", remedy: "change the request" },
+  IDEMPOTENCY_CONFLICT: { status: 422, title: "The same key was used before with other content.", remedy: "change the request" },
+  CONFLICT: { status: 409, title: "The same identity was seen before with other content.", remedy: "change the request" },
+  SERVICE_NAME_TAKEN: { status: 409, title: "Another service has this id or name.", remedy: "change the request" },
+  ALREADY_CONFIRMED: { status: 409, title: "The reservation was confirmed already.", remedy: "change the request" },
+  ALREADY_RELEASED: { status: 409, title: "The reservation was released already.", remedy: "change the request" },
+  RESERVATION_EXPIRED: { status: 409, title: "The reservation's time has passed and its money was released.", remedy: "change the request" },
+  ORDER_STATE_CONFLICT: { status: 409, title: "The order is in a state that does not allow this.", remedy: "change the request" },
+  ORDER_CANCELLED: { status: 409, title: "The order was cancelled.", remedy: "change the request" },
+  PAYLOAD_TOO_LARGE: { status: 413, title: "The body is larger than allowed.", remedy: "change the request" },
+  UNSUPPORTED_MEDIA_TYPE: { status: 415, title: "The body must be application/json.", remedy: "change the request" },
+  INVALID_AMOUNT: { status: 422, title: "The amount is not a positive sum with the currency's decimals.", remedy: "change the request" },
+  INVALID_CURRENCY: { status: 422, title: "The currency is not known.", remedy: "change the request" },
+  INVALID_MONTH: { status: 422, title: "The month is not a month that has begun.", remedy: "change the request" },
+  INSUFFICIENT_FUNDS: { status: 422, title: "The available balance does not cover the amount.", remedy: "change the request" },
+  AMOUNT_EXCEEDS_HOLD: { status: 422, title: "The amount is larger than what is still held.", remedy: "change the request" },
+  UNKNOWN_SERVICE: { status: 422, title: "A service named in the request is not known.", remedy: "change the request" },
+  INVALID_EVENT: { status: 422, title: "The event does not fit its schema.", remedy: "change the request" },
+  INTERNAL: { status: 500, title: "Something went wrong on our side.", remedy: "contact an operator" },
+  UNAVAILABLE: { status: 503, title: "A part that this request needs is not reachable.", remedy: "retry" },
+  DEADLINE_EXCEEDED: { status: 503, title: "The answer did not come in time; the outcome is found by the same key.", remedy: "retry" },
+} as const satisfies Record<string, ErrorMeaning>;
+
+export type ErrorCode = keyof typeof ERROR_CATALOGUE;
+
+/** An expected failure. Its code says what happened; the edge that meets it translates it (HTTP status, workflow failure, dead letter). */
+export class DomainError extends Error {
+  override readonly name = "DomainError";
+  readonly code: ErrorCode;
+  readonly details: Readonly<Record<string, string>>;
+
+  constructor(code: ErrorCode, message?: string, details: Readonly<Record<string, string>> = {}, cause?: unknown) {
+    super(message ?? ERROR_CATALOGUE[code].title, cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.details = details;
+  }
+}
+
+/** True when the text is one of the catalogue's codes. */
+export function isErrorCode(text: unknown): text is ErrorCode {
+  return typeof text === "string" && Object.hasOwn(ERROR_CATALOGUE, text);
+}
+
+/** The error's code; `INTERNAL` for everything that is not a DomainError. */
+export function codeOf(error: unknown): ErrorCode {
+  return error instanceof DomainError ? error.code : "INTERNAL";
+}
+
+/** The error's own words for a log or a report, never its stack. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Makes the compiler prove that a switch over a closed union has no missing case. */
+export function assertNever(value: never): never {
+  throw new DomainError("INTERNAL", `unexpected value ${JSON.stringify(value)}`);
+}

@@ -1,0 +1,64 @@
+import { randomUUID } from "node:crypto";
+import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { isSameProcess, processIdentity } from "./process-identity.ts";
+import { StackError } from "./stack-error.ts";
+
+/**
+ * Makes the data folder and claims it for this process; the returned function gives it back.
+ * Throws: ALREADY_RUNNING when a living process holds it, because two servers on one folder spoil it.
+ */
+export function claimDataDir(dataDir: string): () => void {
+  if (!existsSync(dataDir)) {
+    mkdirSync(dataDir, { recursive: true });
+    // Under root Postgres runs as another user, who must pass through here to its own folder.
+    chmodSync(dataDir, 0o711);
+  }
+  const lock = join(dataDir, "lock");
+  const mine = `${lock}.${randomUUID()}`;
+  writeFileSync(mine, JSON.stringify({ pid: process.pid, identity: processIdentity(process.pid) ?? "" }), { mode: 0o600 });
+  try {
+    for (let attempt = 0; attempt < 10; attempt += 1) {
+      if (tryLink(mine, lock)) return () => rmSync(lock, { force: true });
+      const holder = readHolder(lock);
+      if (holder !== undefined && isSameProcess(holder.pid, holder.identity))
+        throw new StackError("ALREADY_RUNNING", `Saldo already runs on ${dataDir} (process ${holder.pid}); stop it first, or choose another folder with DATA_DIR.`);
+      removeStale(lock, holder);
+    }
+    throw new StackError("ALREADY_RUNNING", `The data folder ${dataDir} could not be claimed: others keep taking it.`);
+  } finally {
+    rmSync(mine, { force: true });
+  }
+}
+
+type Holder = { readonly pid: number; readonly identity: string };
+
+function tryLink(from: string, to: string): boolean {
+  try {
+    linkSync(from, to);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
+  }
+}
+
+function readHolder(lock: string): Holder | undefined {
+  try {
+    return JSON.parse(readFileSync(lock, "utf8")) as Holder;
+  } catch {
+    return undefined;
+  }
+}
+
+// Two starts may both find the lock stale. Moving it aside first shows whether it is still the one that was judged.
+function removeStale(lock: string, judged: Holder | undefined): void {
+  const aside = `${lock}.stale-${randomUUID()}`;
+  try {
+    renameSync(lock, aside);
+  } catch {
+    return;
+  }
+  if (readHolder(aside)?.pid !== judged?.pid) tryLink(aside, lock);
+  rmSync(aside, { force: true });
+}

@@ -1,0 +1,30 @@
+export type StackErrorCode =
+  | "TOOL_MISSING"
+  | "PORT_TAKEN"
+  | "SERVER_FAILED"
+  | "ADDRESS_UNREACHABLE"
+  | "ALREADY_RUNNING"
+  | "DATA_UNUSABLE"
+  | "STOPPED";
+
+/** Why a server could not be had, in one sentence that a person at a terminal can act on. */
+export class StackError extends Error {
+  override readonly name = "StackError";
+  readonly code: StackErrorCode;
+
+  constructor(code: StackErrorCode, sentence: string) {
+    super(sentence);
+    this.code = code;
+  }
+}
+
+/** The sentence of a missing tool: what is missing, how to get it, and the road without it. */
+export function toolMissing(server: string, need: string): StackError {
+  return new StackError("TOOL_MISSING", `${server} cannot be had: ${need}; or run everything with \`docker compose up\`.`);
+}
+
+/** The text of anything that was thrown, on one line. */
+export function sentenceOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.replace(/\s*\n\s*/g, " ").trim();
+}

@@ -1,0 +1,229 @@
+import { rmSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { claimDataDir } from "./data-dir.ts";
+import { claimPort, freePort, type WantedPort } from "./free-port.ts";
+import { startKafka, useKafka, type RunningKafka } from "./kafka.ts";
+import { killRecorded, stopOrphans } from "./pid-file.ts";
+import { startPostgres, usePostgres, type RunningPostgres } from "./postgres.ts";
+import { progressReporter, serverTitle, type ServerName, type ServerProgress } from "./progress.ts";
+import { startRedis, useRedis, type RunningRedis } from "./redis.ts";
+import type { ServerContext } from "./server-context.ts";
+import { StackError, sentenceOf } from "./stack-error.ts";
+import { startTemporal, useTemporal, type RunningTemporal } from "./temporal.ts";
+import { findTimeSkippingServer } from "./time-skipping.ts";
+
+/** A port of 0 is a free one. */
+export type FixedPorts = { readonly postgres: number; readonly temporal: number; readonly temporalUi: number; readonly kafka: number; readonly redis: number };
+
+export type ExternalAddresses = {
+  readonly databaseUrl?: string | undefined;
+  /** For migrations; without it the application's own address is used for them. */
+  readonly databaseAdminUrl?: string | undefined;
+  readonly temporalAddress?: string | undefined;
+  readonly kafkaBrokers?: readonly string[] | undefined;
+  readonly redisUrl?: string | undefined;
+};
+
+export type StackOptions = {
+  readonly servers: readonly ServerName[];
+  readonly dataDir: string;
+  readonly cacheDir: string;
+  readonly ephemeral: boolean;
+  readonly ports: FixedPorts | "free";
+  /** Servers that run elsewhere; those are used and never stopped. */
+  readonly external?: ExternalAddresses | undefined;
+  /** Servers without which the start fails. Postgres and Temporal unless said otherwise. */
+  readonly required?: readonly ServerName[] | undefined;
+  /** Ports of others that must be free as well, looked at before any server is started. */
+  readonly otherPorts?: readonly WantedPort[] | undefined;
+  readonly onProgress?: ((event: ServerProgress) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+};
+
+export type MissingServer = { readonly server: ServerName; readonly reason: string; readonly consequence: string };
+
+export type Stack = {
+  readonly postgres: RunningPostgres | undefined;
+  readonly temporal: RunningTemporal | undefined;
+  readonly kafka: RunningKafka | undefined;
+  readonly redis: RunningRedis | undefined;
+  /** The path of the time-skipping test server. */
+  readonly timeSkippingPath: string | undefined;
+  readonly missing: readonly MissingServer[];
+  readonly dataDir: string;
+  readonly logDir: string;
+  /** Stops what this stack started and nothing else. Safe to retry. */
+  stop(): Promise<void>;
+  /** Kills what this stack started at once, for the last moment of this process. */
+  kill(): void;
+};
+
+/**
+ * Starts the wanted servers side by side and waits until each answers. Servers left behind by a killed parent in the same
+ * data folder are stopped first. One that is not required and cannot be had is listed in `missing`.
+ * Throws: StackError of the first required server that failed, after everything that was started is stopped again.
+ */
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const dataDir = resolve(options.dataDir);
+  const cacheDir = resolve(options.cacheDir);
+  const release = claimDataDir(dataDir);
+  const stops: (() => Promise<void>)[] = [];
+  let stopped = false;
+  const stop = once(async () => {
+    await Promise.allSettled(stops.map((stopServer) => stopServer()));
+    stopped = true;
+    if (options.ephemeral) rmSync(dataDir, { recursive: true, force: true });
+    else release();
+  });
+  const failed = new AbortController();
+  const signal = options.signal === undefined ? failed.signal : AbortSignal.any([failed.signal, options.signal]);
+  const required = options.required ?? ["postgres", "temporal"];
+  const missing: MissingServer[] = [];
+  const started: Started = {};
+
+  const startOne = async (server: ServerName) => {
+    const report = progressReporter(server, options.onProgress ?? (() => undefined));
+    const context: ServerContext = { dataDir, cacheDir, ephemeral: options.ephemeral, report, signal };
+    try {
+      const stopServer = await withPortRetry(options.ports, () => startServer(server, context, options, started));
+      stops.push(stopServer);
+    } catch (error) {
+      const mandatory = required.includes(server) || isWrongConfiguration(error);
+      report(mandatory ? "failed" : "missing", sentenceOf(error));
+      if (mandatory) {
+        failed.abort();
+        throw error;
+      }
+      missing.push({ server, reason: sentenceOf(error), consequence: consequenceOf(server) });
+    }
+  };
+
+  try {
+    await stopOrphans(join(dataDir, "pids"));
+    for (const wanted of [...fixedPorts(options), ...(options.otherPorts ?? [])]) await claimPort(wanted);
+    const outcomes = await Promise.allSettled(options.servers.map(startOne));
+    if (options.signal?.aborted === true) throw new StackError("STOPPED", "The start was stopped.");
+    const failures = outcomes.filter((outcome) => outcome.status === "rejected").map((outcome) => outcome.reason as unknown);
+    // Servers stopped because another failed say STOPPED: the cause is the one that does not.
+    const cause = failures.find((error) => !(error instanceof StackError && error.code === "STOPPED")) ?? failures[0];
+    if (cause !== undefined) throw cause;
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return {
+    postgres: started.postgres,
+    temporal: started.temporal,
+    kafka: started.kafka,
+    redis: started.redis,
+    timeSkippingPath: started.timeSkippingPath,
+    missing,
+    dataDir,
+    logDir: join(dataDir, "logs"),
+    stop,
+    kill: () => {
+      if (stopped) return;
+      killRecorded(join(dataDir, "pids"));
+      if (options.ephemeral) rmSync(dataDir, { recursive: true, force: true });
+      else release();
+    },
+  };
+}
+
+// All are looked at first, so that a taken port is said at once and nothing has to be stopped again.
+function fixedPorts(options: StackOptions): WantedPort[] {
+  const { ports, external = {} } = options;
+  if (ports === "free") return [];
+  const wanted = [
+    { of: "postgres", external: external.databaseUrl, port: ports.postgres, server: "Postgres", variable: "POSTGRES_PORT" },
+    { of: "temporal", external: external.temporalAddress, port: ports.temporal, server: "Temporal", variable: "TEMPORAL_PORT" },
+    { of: "temporal", external: external.temporalAddress, port: ports.temporalUi, server: "Temporal's Web UI", variable: "TEMPORAL_UI_PORT" },
+    { of: "kafka", external: external.kafkaBrokers, port: ports.kafka, server: "Kafka", variable: "KAFKA_PORT" },
+    { of: "redis", external: external.redisUrl, port: ports.redis, server: "Redis", variable: "REDIS_PORT" },
+  ] as const;
+  return wanted.filter((each) => options.servers.includes(each.of) && each.external === undefined && each.port !== 0);
+}
+
+type Started = {
+  postgres?: RunningPostgres;
+  temporal?: RunningTemporal;
+  kafka?: RunningKafka;
+  redis?: RunningRedis;
+  timeSkippingPath?: string;
+};
+
+async function startServer(server: ServerName, context: ServerContext, options: StackOptions, started: Started): Promise<() => Promise<void>> {
+  const external = options.external ?? {};
+  const portOf = async (name: keyof FixedPorts) => (options.ports === "free" || options.ports[name] === 0 ? freePort() : options.ports[name]);
+  switch (server) {
+    case "postgres": {
+      const { databaseUrl } = external;
+      started.postgres =
+        databaseUrl === undefined
+          ? await startPostgres(context, { port: await portOf("postgres") })
+          : await usePostgres(context, { appUrl: databaseUrl, adminUrl: external.databaseAdminUrl ?? databaseUrl });
+      return started.postgres.stop;
+    }
+    case "temporal":
+      started.temporal =
+        external.temporalAddress === undefined
+          ? await startTemporal(context, {
+              port: await portOf("temporal"),
+              uiPort: await portOf("temporalUi"),
+              metricsPort: await freePort(),
+              httpPort: await freePort(),
+            })
+          : await useTemporal(context, external.temporalAddress);
+      return started.temporal.stop;
+    case "kafka":
+      started.kafka =
+        external.kafkaBrokers === undefined
+          ? await startKafka(context, { port: await portOf("kafka") })
+          : await useKafka(context, external.kafkaBrokers);
+      return started.kafka.stop;
+    case "redis":
+      started.redis =
+        external.redisUrl === undefined
+          ? await startRedis(context, { port: await portOf("redis") })
+          : await useRedis(context, external.redisUrl);
+      return started.redis.stop;
+    case "time-skipping":
+      started.timeSkippingPath = await findTimeSkippingServer(context);
+      return async () => undefined;
+  }
+}
+
+// A free port can be taken by somebody else between the look and the start; then another one is as good.
+async function withPortRetry<T>(ports: FixedPorts | "free", start: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await start();
+    } catch (error) {
+      const portRace = ports === "free" && error instanceof StackError && error.code === "SERVER_FAILED" && /in use|bind/i.test(error.message);
+      if (!portRace || attempt === 3) throw error;
+    }
+  }
+}
+
+// A server that was named or numbered by hand and cannot be had there is a mistake to correct, not one to do without.
+function isWrongConfiguration(error: unknown): boolean {
+  return error instanceof StackError && ["ADDRESS_UNREACHABLE", "PORT_TAKEN", "STOPPED"].includes(error.code);
+}
+
+function consequenceOf(server: ServerName): string {
+  switch (server) {
+    case "kafka":
+      return "Events are neither read nor published; they wait in the outbox. Everything else works.";
+    case "redis":
+      return "Nothing is cached and requests are counted per process; everything works, only slower.";
+    case "postgres":
+    case "temporal":
+    case "time-skipping":
+      return `What needs ${serverTitle(server)} does not work.`;
+  }
+}
+
+function once(work: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  return () => (running ??= work());
+}

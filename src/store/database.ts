@@ -1,0 +1,36 @@
+import { drizzle, type PgRemoteDatabase } from "drizzle-orm/pg-proxy";
+import * as schema from "../../drizzle/schema.ts";
+import { createLane, type Lane } from "./lane.ts";
+
+/** Typed reads and single-statement writes, each on a guarded lane. It has no transactions: what must be atomic is one statement. */
+export type Db = Omit<PgRemoteDatabase<typeof schema>, "transaction">;
+
+export interface Database {
+  readonly db: Db;
+  /** A lane of its own for long streams. The caller closes it. */
+  openLane(name: string): Lane;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens `laneCount` lanes and a drizzle over them. A statement goes to the lane with the least work.
+ * Statements through it throw UNAVAILABLE or DEADLINE_EXCEEDED when Postgres is not there or slower than `deadlineMs`.
+ */
+export function createDatabase(options: { url: string; name: string; laneCount: number; deadlineMs: number }): Database {
+  const lanes = Array.from({ length: options.laneCount }, () => createLane(options));
+  const leastLoaded = (): Lane => lanes.reduce((best, lane) => (lane.load() < best.load() ? lane : best));
+  const db = drizzle(
+    async (text, parameters, method) => {
+      const lane = leastLoaded();
+      return { rows: method === "execute" ? await lane.rows(text, parameters) : await lane.values(text, parameters) };
+    },
+    { schema },
+  );
+  return {
+    db,
+    openLane: (name) => createLane({ ...options, name }),
+    async close() {
+      await Promise.all(lanes.map((lane) => lane.close()));
+    },
+  };
+}

@@ -1,0 +1,104 @@
+import { randomUUID } from "node:crypto";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+import postgres from "postgres";
+import type { TestProject } from "vitest/node";
+import { clearAbandoned } from "../../src/stack/abandoned.ts";
+import type { ServerName, ServerProgress } from "../../src/stack/progress.ts";
+import { startStack, type Stack } from "../../src/stack/stack.ts";
+import { migrateDatabase } from "../../src/store/migrate.ts";
+import { TEMPLATE_DATABASE, withDatabase } from "./database-url.ts";
+
+declare module "vitest" {
+  export interface ProvidedContext {
+    /** The superuser's address of the server's first database; each test file makes its own by createTestDatabase. */
+    databaseAdminUrl: string;
+    databaseAppUrl: string;
+    temporalAddress: string;
+    kafkaBrokers: string[];
+    redisUrl: string;
+    /** For TestWorkflowEnvironment.createTimeSkipping({ server: { executable: { type: "existing-path", path } } }). */
+    timeSkippingServerPath: string;
+  }
+}
+
+const ALL: readonly ServerName[] = ["postgres", "temporal", "kafka", "redis", "time-skipping"];
+const DIRECTORY_PREFIX = "saldo-test-";
+
+/**
+ * Starts real servers on free ports for one run of the tests and provides their addresses; the returned function stops them.
+ * SALDO_TEST_SERVERS limits them for a quick run: `postgres,redis`, or `none`.
+ */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const servers = wantedServers(process.env["SALDO_TEST_SERVERS"]);
+  await clearAbandoned(tmpdir(), DIRECTORY_PREFIX);
+  const abort = new AbortController();
+  const onProgress = (event: ServerProgress) => {
+    if (event.state === "building" && event.elapsedMs % 10_000 < 1_000) console.log(`${event.server}: ${event.detail}`);
+  };
+  const starting = startStack({
+    servers,
+    required: servers,
+    dataDir: join(tmpdir(), `${DIRECTORY_PREFIX}${process.pid}-${randomUUID().slice(0, 8)}`),
+    cacheDir: process.env["CACHE_DIR"] ?? join(homedir(), ".cache", "saldo"),
+    ephemeral: true,
+    ports: "free",
+    onProgress,
+    signal: abort.signal,
+  });
+  const stopOnSignal = (signal: NodeJS.Signals) => {
+    abort.abort();
+    void starting.then((stack) => stack.stop()).catch(() => undefined).finally(() => process.exit(signal === "SIGINT" ? 130 : 143));
+  };
+  process.once("SIGINT", stopOnSignal);
+  process.once("SIGTERM", stopOnSignal);
+  const stack = await starting;
+  const killAtExit = () => stack.kill();
+  process.once("exit", killAtExit);
+  try {
+    await provideAddresses(project, stack);
+  } catch (error) {
+    await stack.stop();
+    throw error;
+  }
+  return async () => {
+    await stack.stop();
+    process.off("exit", killAtExit);
+    process.off("SIGINT", stopOnSignal);
+    process.off("SIGTERM", stopOnSignal);
+  };
+}
+
+function wantedServers(knob: string | undefined): ServerName[] {
+  if (knob === undefined || knob === "") return [...ALL];
+  if (knob === "none") return [];
+  const names = knob.split(",").map((name) => name.trim());
+  const unknown = names.find((name) => !ALL.includes(name as ServerName));
+  if (unknown !== undefined) throw new Error(`SALDO_TEST_SERVERS names ${unknown}; it takes ${ALL.join(", ")} or none.`);
+  return names as ServerName[];
+}
+
+async function provideAddresses(project: TestProject, stack: Stack): Promise<void> {
+  if (stack.postgres !== undefined) {
+    const { adminUrl, appUrl } = stack.postgres;
+    await makeTemplate(adminUrl, appUrl);
+    project.provide("databaseAdminUrl", adminUrl);
+    project.provide("databaseAppUrl", appUrl);
+  }
+  if (stack.temporal !== undefined) project.provide("temporalAddress", stack.temporal.address);
+  if (stack.kafka !== undefined) project.provide("kafkaBrokers", [...stack.kafka.brokers]);
+  if (stack.redis !== undefined) project.provide("redisUrl", stack.redis.url);
+  if (stack.timeSkippingPath !== undefined) project.provide("timeSkippingServerPath", stack.timeSkippingPath);
+}
+
+async function makeTemplate(adminUrl: string, appUrl: string): Promise<void> {
+  const sql = postgres(adminUrl, { max: 1, onnotice: () => undefined });
+  try {
+    await sql.unsafe(`create database ${TEMPLATE_DATABASE}`);
+    await migrateDatabase({ adminUrl: withDatabase(adminUrl, TEMPLATE_DATABASE), appUrl: withDatabase(appUrl, TEMPLATE_DATABASE) });
+    // A database with a session on it cannot be copied, so nobody may connect to it from here on.
+    await sql.unsafe(`alter database ${TEMPLATE_DATABASE} with is_template true allow_connections false`);
+  } finally {
+    await sql.end({ timeout: 5 });
+  }
+}
