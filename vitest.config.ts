@@ -1,7 +1,10 @@
 import { defineConfig } from "vitest/config";
 
+const resultsFile = process.env["SALDO_TEST_RESULTS"];
+
 export default defineConfig({
   test: {
+    reporters: resultsFile === undefined ? ["default"] : ["default", ["json", { outputFile: resultsFile }]],
     include: ["{src,workflows,activities,workers,drizzle,test,deploy}/**/*.test.ts", "*.test.ts"],
     exclude: ["**/node_modules/**", "bench/**"],
     // Temporal's native core keeps one runtime per process, so each test file gets a process.

@@ -4,10 +4,11 @@ import { DomainError } from "./errors.ts";
  * Decimals per currency where they are not 2, from ISO 4217 list one (2024-06-25); `PTS` are loyalty points.
  * `Intl` is not used: it follows CLDR, which gives IQD 0 decimals where ISO gives 3.
  */
-const EXPONENTS: Readonly<Record<string, number>> = {
-  BHD: 3, BIF: 0, CLF: 4, CLP: 0, DJF: 0, GNF: 0, IQD: 3, ISK: 0, JOD: 3, JPY: 0, KMF: 0, KRW: 0, KWD: 3,
-  LYD: 3, OMR: 3, PTS: 0, PYG: 0, RWF: 0, TND: 3, UGX: 0, UYI: 0, UYW: 4, VND: 0, VUV: 0, XAF: 0, XOF: 0, XPF: 0,
-};
+const EXPONENTS: ReadonlyMap<string, number> = new Map([
+  ...["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PTS", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"].map((code) => [code, 0] as const),
+  ...["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"].map((code) => [code, 3] as const),
+  ...["CLF", "UYW"].map((code) => [code, 4] as const),
+]);
 
 const TWO_DECIMALS = new Set(
   ("AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE CHF CHW " +
@@ -24,14 +25,14 @@ const DECIMAL = /^(0|[1-9]\d{0,15})(?:\.(\d{1,6}))?$/;
 
 /** The number of decimals of a currency. Throws: INVALID_CURRENCY. */
 export function exponentOf(currency: string): number {
-  const exponent = EXPONENTS[currency] ?? (TWO_DECIMALS.has(currency) ? 2 : undefined);
+  const exponent = EXPONENTS.get(currency) ?? (TWO_DECIMALS.has(currency) ? 2 : undefined);
   if (exponent === undefined) throw new DomainError("INVALID_CURRENCY", `unknown currency ${JSON.stringify(currency.slice(0, 16))}`);
   return exponent;
 }
 
 /** True when the code is one that amounts can be kept in. */
 export function isCurrency(currency: string): boolean {
-  return Object.hasOwn(EXPONENTS, currency) || TWO_DECIMALS.has(currency);
+  return EXPONENTS.has(currency) || TWO_DECIMALS.has(currency);
 }
 
 /**

@@ -198,9 +198,6 @@ CREATE TABLE "services" (
 );
 --> statement-breakpoint
 ALTER TABLE "order_items" ADD CONSTRAINT "order_items_order_id_orders_id_fk" FOREIGN KEY ("order_id") REFERENCES "public"."orders"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "postings" ADD CONSTRAINT "postings_operation" FOREIGN KEY ("operation_id") REFERENCES "public"."operations"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "postings" ADD CONSTRAINT "postings_debit_currency" FOREIGN KEY ("debit_account","currency") REFERENCES "public"."accounts"("id","currency") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "postings" ADD CONSTRAINT "postings_credit_currency" FOREIGN KEY ("credit_account","currency") REFERENCES "public"."accounts"("id","currency") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "report_lines" ADD CONSTRAINT "report_lines_report" FOREIGN KEY ("month","version") REFERENCES "public"."reports"("month","version") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "accounts_owner" ON "accounts" USING btree ("owner","currency");--> statement-breakpoint
 CREATE INDEX "dead_letters_position" ON "dead_letters" USING btree ("topic","partition","offset");--> statement-breakpoint

@@ -1,3 +1,22 @@
+-- One check per statement instead of three foreign keys per row: accounts and operations are never deleted, so that they are
+-- there when the posting is written is all that a foreign key would say.
+CREATE FUNCTION check_posting_accounts() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+BEGIN
+  IF (SELECT count(*) FROM added) <> (
+    SELECT count(*) FROM added p
+      JOIN accounts d ON d.id = p.debit_account AND d.currency = p.currency
+      JOIN accounts c ON c.id = p.credit_account AND c.currency = p.currency
+      JOIN operations o ON o.id = p.operation_id AND o.currency = p.currency AND o.outcome = 'done'
+  ) THEN
+    RAISE EXCEPTION 'a posting needs an operation and two accounts of its currency' USING ERRCODE = '23503';
+  END IF;
+  RETURN NULL;
+END
+$$;
+--> statement-breakpoint
+CREATE TRIGGER postings_fit_accounts AFTER INSERT ON postings REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION check_posting_accounts();
+--> statement-breakpoint
 -- The application's role reads everything and moves money only through ledger_post. Operations and postings are
 -- append-only for everyone: even the owner meets the trigger.
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -1,7 +1,6 @@
 import { parseArgs } from "node:util";
 import { ConfigError, hideSecret, inheritedEnvironment, loadConfig, type Config } from "../config.ts";
 import { sentenceOf, StackError } from "../stack/stack-error.ts";
-import type { Stack } from "../stack/stack.ts";
 import { placeCheckOrder } from "./check-order.ts";
 import { ROLE_ENTRIES } from "./roles.ts";
 import { createStartSteps } from "./start-steps.ts";
@@ -19,10 +18,13 @@ const USAGE = `npm start -- [options]
 Ports and addresses come from the environment or .env; .env.example lists them.
 `;
 
+// npm passes Ctrl-C on to its child, which the terminal has already told: two orders within this time are one.
+const SAME_ORDER_MS = 500;
+
 type Options = { ephemeral: boolean; check: boolean; json: boolean; verbose: boolean };
 
 const options = readOptions();
-if (options !== undefined) process.exitCode = await run(options);
+if (options !== undefined) process.exit(await run(options));
 
 async function run({ ephemeral, check, json, verbose }: Options): Promise<number> {
   const environment = inheritedEnvironment();
@@ -43,7 +45,7 @@ async function run({ ephemeral, check, json, verbose }: Options): Promise<number
         onStep: checklist.update,
         onRoleEvent: (event) => event.state === "stopped" || say("role", `Role ${event.role} ${event.state}${event.detail === "" ? "" : `: ${event.detail}`}`, { role: event.role, state: event.state }),
         ...(verbose ? { onRoleOutput: (role: string, chunk: string) => void process.stderr.write(chunk.replace(/^(?=.)/gm, `[${role}] `)) } : {}),
-        onStack: orders.killAtExit,
+        onKillable: orders.killAtExit,
         signal: orders.signal,
       });
     } finally {
@@ -109,23 +111,27 @@ function describe(system: System, config: Config, say: Say): void {
 }
 
 /** Ctrl-C and SIGTERM: the first asks, the second kills. */
-function orderToStop(): { signal: AbortSignal; given: Promise<void>; killAtExit: (stack: Stack) => void; done: () => void } {
+function orderToStop(): { signal: AbortSignal; given: Promise<void>; killAtExit: (kill: () => void) => void; done: () => void } {
   const stop = new AbortController();
-  let stack: Stack | undefined;
-  const kill = () => stack?.kill();
+  let kill = () => {};
+  let firstAtMs = 0;
   const order = (name: NodeJS.Signals) => {
-    if (!stop.signal.aborted) return stop.abort();
+    if (!stop.signal.aborted) {
+      firstAtMs = performance.now();
+      return stop.abort();
+    }
+    if (performance.now() - firstAtMs < SAME_ORDER_MS) return;
     kill();
     process.exit(name === "SIGINT" ? 130 : 143);
   };
   const given = new Promise<void>((resolve) => stop.signal.addEventListener("abort", () => resolve(), { once: true }));
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, order);
-  process.on("exit", kill);
+  process.on("exit", () => kill());
   return {
     signal: stop.signal,
     given,
-    killAtExit: (started) => {
-      stack = started;
+    killAtExit: (killEverything) => {
+      kill = killEverything;
     },
     done: () => {
       for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.off(name, order);

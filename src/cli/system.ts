@@ -33,8 +33,8 @@ export type SystemOptions = {
   /** What a role says after the start: that it died, that it runs again. */
   readonly onRoleEvent?: (event: RoleEvent) => void;
   readonly onRoleOutput?: (role: string, chunk: string) => void;
-  /** Told as soon as there are servers, so that the last moment of this process can kill them. */
-  readonly onStack?: (stack: Stack) => void;
+  /** Given what kills servers and roles at once, for the last moment of this process. */
+  readonly onKillable?: (kill: () => void) => void;
   readonly signal?: AbortSignal;
 };
 
@@ -82,9 +82,9 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       { port: purchasesPort, server: "the purchases API", variable: "PURCHASES_PORT" },
     ],
     onProgress: (event) => options.onStep?.(lineOf(event)),
+    onKillable: options.onKillable,
     signal: options.signal,
   });
-  options.onStack?.(stack);
   let stopping: Promise<void> | undefined;
   const stop = () =>
     (stopping ??= (async () => {

@@ -14,6 +14,8 @@ import { StackError, sentenceOf } from "./stack-error.ts";
 export type RunningKafka = { readonly brokers: readonly string[]; stop(): Promise<void> };
 
 const VERSION = "4.1.1";
+/** The name of Kafka's folder in the cache. */
+export const KAFKA_CACHE_NAME = `kafka-${VERSION}`;
 const READY_TIMEOUT_MS = 60_000;
 
 /**
@@ -71,7 +73,7 @@ async function findJars(context: ServerContext): Promise<{ jars: string; source:
   if (onPath !== undefined) return { jars: onPath, source: "path" };
   const { directory, built } = await buildInCache({
     cacheDir: context.cacheDir,
-    name: `kafka-${VERSION}`,
+    name: KAFKA_CACHE_NAME,
     signal: context.signal,
     onWait: () => context.report("building", "waiting for another process that fetches Kafka"),
     build: async (unfinished) => {

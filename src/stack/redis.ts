@@ -26,6 +26,9 @@ const PACKED_PROGRAMS: Readonly<Record<string, string>> = {
   "darwin-arm64": "redis-server-6.2.6-v5-darwin-arm64",
 };
 
+/** The name of Redis's folder in the cache; undefined where there is no packed program for this machine. */
+export const REDIS_CACHE_NAME: string | undefined = PACKED_PROGRAMS[`${process.platform}-${process.arch}`];
+
 /**
  * Starts Redis (or Valkey) on the loopback port; unless ephemeral its writes are kept in an append-only file in `dataDir`.
  * No key is ever evicted: an evicted mark of a revoked token would let the token in.
@@ -72,7 +75,7 @@ async function findRedisBinary(context: ServerContext): Promise<{ path: string; 
     const path = await findOnPath(program);
     if (path !== undefined) return { path, source: "path" };
   }
-  const packed = PACKED_PROGRAMS[`${process.platform}-${process.arch}`];
+  const packed = REDIS_CACHE_NAME;
   if (packed === undefined) throw toolMissing("Redis", "there is no `redis-server` on PATH and no packed one for this machine; install Redis or Valkey, or set REDIS_URL");
   const { directory, built } = await buildInCache({
     cacheDir: context.cacheDir,

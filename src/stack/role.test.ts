@@ -50,8 +50,16 @@ test("a second order ends a role that does not end", async () => {
   const { child, ended } = await startRole(`ready(); setInterval(() => {}, 1000); await new Promise(() => {});`);
   await once(child, "message");
   child.kill("SIGTERM");
-  setTimeout(() => child.kill("SIGTERM"), 200);
+  setTimeout(() => child.kill("SIGTERM"), 700);
   expect((await ended).code).toBe(1);
+});
+
+test("an order that npm repeats within half a second is one order", async () => {
+  const { child, ended } = await startRole(`ready(); await untilAborted(signal); await new Promise((done) => setTimeout(done, 400)); console.log("cleaned up");`);
+  await once(child, "message");
+  child.kill("SIGINT");
+  setTimeout(() => child.kill("SIGINT"), 50);
+  await expect(ended).resolves.toEqual({ code: 0, output: "cleaned up\n" });
 });
 
 test.each([

@@ -3,6 +3,9 @@ import { sentenceOf } from "./stack-error.ts";
 /** Within this time after the order to stop, the process ends even when its work does not. Longer than any role's own grace. */
 const FORCED_EXIT_MS = 30_000;
 
+/** npm passes Ctrl-C on to its child, which the terminal has already told: two orders within this time are one. */
+const SAME_ORDER_MS = 500;
+
 export type RoleContext = {
   /** Aborts once: on SIGTERM, on SIGINT, or when the process that started this role is gone. */
   readonly signal: AbortSignal;
@@ -17,12 +20,17 @@ export type RoleContext = {
  */
 export async function runRole(name: string, main: (context: RoleContext) => Promise<void>): Promise<never> {
   const stop = new AbortController();
+  let orderedAtMs = 0;
   const fail = (error: unknown) => {
     process.stderr.write(`${JSON.stringify({ level: "fatal", role: name, msg: sentenceOf(error), stack: error instanceof Error ? error.stack : undefined })}\n`);
     process.exit(1);
   };
   const order = () => {
-    if (stop.signal.aborted) process.exit(1);
+    if (stop.signal.aborted) {
+      if (performance.now() - orderedAtMs > SAME_ORDER_MS) process.exit(1);
+      return;
+    }
+    orderedAtMs = performance.now();
     stop.abort();
     setTimeout(() => process.exit(1), FORCED_EXIT_MS).unref();
   };

@@ -38,8 +38,10 @@ export function runCommand(command: string, args: readonly string[], options: { 
     child.stderr.on("data", collect);
     const abort = () => child.pid !== undefined && signalGroup(child.pid, "SIGKILL");
     options.signal?.addEventListener("abort", abort, { once: true });
+    process.once("exit", abort);
     child.once("error", reject);
     child.once("close", (code, signal) => {
+      process.off("exit", abort);
       options.signal?.removeEventListener("abort", abort);
       if (code === 0) resolve();
       else reject(new Error(`${command} failed (${signal ?? `exit code ${code}`}): ${lastLines(output)}`));

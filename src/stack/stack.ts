@@ -37,6 +37,8 @@ export type StackOptions = {
   /** Ports of others that must be free as well, looked at before any server is started. */
   readonly otherPorts?: readonly WantedPort[] | undefined;
   readonly onProgress?: ((event: ServerProgress) => void) | undefined;
+  /** Given, once the data folder is ours, what kills everything recorded there at once: for the last moment of this process. */
+  readonly onKillable?: ((kill: () => void) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 };
 
@@ -54,8 +56,6 @@ export type Stack = {
   readonly logDir: string;
   /** Stops what this stack started and nothing else. Safe to retry. */
   stop(): Promise<void>;
-  /** Kills what this stack started at once, for the last moment of this process. */
-  kill(): void;
 };
 
 /**
@@ -75,6 +75,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     if (options.ephemeral) rmSync(dataDir, { recursive: true, force: true });
     else release();
   });
+  options.onKillable?.(() => {
+    if (stopped) return;
+    killRecorded(join(dataDir, "pids"));
+    if (options.ephemeral) rmSync(dataDir, { recursive: true, force: true });
+    else release();
+  });
   const failed = new AbortController();
   const signal = options.signal === undefined ? failed.signal : AbortSignal.any([failed.signal, options.signal]);
   const required = options.required ?? ["postgres", "temporal"];
@@ -88,12 +94,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       const stopServer = await withPortRetry(options.ports, () => startServer(server, context, options, started));
       stops.push(stopServer);
     } catch (error) {
+      // What ends because another server failed is not the cause and needs no word.
+      if (signal.aborted) return;
       const mandatory = required.includes(server) || isWrongConfiguration(error);
       report(mandatory ? "failed" : "missing", sentenceOf(error));
-      if (mandatory) {
-        failed.abort();
-        throw error;
-      }
+      if (mandatory) return failed.abort(error);
       missing.push({ server, reason: sentenceOf(error), consequence: consequenceOf(server) });
     }
   };
@@ -101,12 +106,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   try {
     await stopOrphans(join(dataDir, "pids"));
     for (const wanted of [...fixedPorts(options), ...(options.otherPorts ?? [])]) await claimPort(wanted);
-    const outcomes = await Promise.allSettled(options.servers.map(startOne));
+    await Promise.all(options.servers.map(startOne));
+    if (failed.signal.aborted) throw failed.signal.reason;
     if (options.signal?.aborted === true) throw new StackError("STOPPED", "The start was stopped.");
-    const failures = outcomes.filter((outcome) => outcome.status === "rejected").map((outcome) => outcome.reason as unknown);
-    // Servers stopped because another failed say STOPPED: the cause is the one that does not.
-    const cause = failures.find((error) => !(error instanceof StackError && error.code === "STOPPED")) ?? failures[0];
-    if (cause !== undefined) throw cause;
   } catch (error) {
     await stop();
     throw error;
@@ -121,12 +123,6 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     dataDir,
     logDir: join(dataDir, "logs"),
     stop,
-    kill: () => {
-      if (stopped) return;
-      killRecorded(join(dataDir, "pids"));
-      if (options.ephemeral) rmSync(dataDir, { recursive: true, force: true });
-      else release();
-    },
   };
 }
 
@@ -207,7 +203,7 @@ async function withPortRetry<T>(ports: FixedPorts | "free", start: () => Promise
 
 // A server that was named or numbered by hand and cannot be had there is a mistake to correct, not one to do without.
 function isWrongConfiguration(error: unknown): boolean {
-  return error instanceof StackError && ["ADDRESS_UNREACHABLE", "PORT_TAKEN", "STOPPED"].includes(error.code);
+  return error instanceof StackError && ["ADDRESS_UNREACHABLE", "PORT_TAKEN"].includes(error.code);
 }
 
 function consequenceOf(server: ServerName): string {

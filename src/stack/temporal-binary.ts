@@ -7,9 +7,10 @@ import { findOnPath, runCommand, tryCommand } from "./run-command.ts";
 import type { ServerContext } from "./server-context.ts";
 import { sentenceOf, toolMissing } from "./stack-error.ts";
 
-export const TEMPORAL_CLI_VERSION = "1.5.1";
+const TEMPORAL_CLI_VERSION = "1.5.1";
 const MODULE = `github.com/temporalio/cli/cmd/temporal@v${TEMPORAL_CLI_VERSION}`;
-const CACHE_NAME = `temporal-cli-${TEMPORAL_CLI_VERSION}`;
+/** The name of the Temporal CLI's folder in the cache. */
+export const TEMPORAL_CACHE_NAME = `temporal-cli-${TEMPORAL_CLI_VERSION}`;
 const VENDOR_CONNECT_TIMEOUT_MS = 5_000;
 const VENDOR_DOWNLOAD_TIMEOUT_MS = 180_000;
 const PROGRESS_EVERY_MS = 1_000;
@@ -22,13 +23,13 @@ export async function findTemporalBinary(context: ServerContext): Promise<{ path
   context.report("resolving", "looking for the Temporal CLI");
   const onPath = await findOnPath("temporal");
   if (onPath !== undefined) return { path: onPath, source: "path" };
-  const cached = join(context.cacheDir, CACHE_NAME, "temporal");
+  const cached = join(context.cacheDir, TEMPORAL_CACHE_NAME, "temporal");
   if (existsSync(cached)) return { path: cached, source: "cache" };
 
   let source: ServerSource = "cache";
   const { directory } = await buildInCache({
     cacheDir: context.cacheDir,
-    name: CACHE_NAME,
+    name: TEMPORAL_CACHE_NAME,
     signal: context.signal,
     onWait: () => context.report("building", "waiting for another process that builds the Temporal CLI"),
     build: async (unfinished) => {

@@ -5,6 +5,8 @@ import { copyArtifacts, requireJava } from "./maven.ts";
 import type { ServerContext } from "./server-context.ts";
 
 const VERSION = "1.38.0";
+/** The name of the test server's folder in the cache. */
+export const TIME_SKIPPING_CACHE_NAME = `temporal-test-server-${VERSION}`;
 
 // Paths are taken from the script's own place, because the folder is built under another name.
 const WRAPPER = `#!/bin/sh
@@ -21,7 +23,7 @@ export async function findTimeSkippingServer(context: ServerContext): Promise<st
   await requireJava("Temporal's time-skipping test server");
   const { directory, built } = await buildInCache({
     cacheDir: context.cacheDir,
-    name: `temporal-test-server-${VERSION}`,
+    name: TIME_SKIPPING_CACHE_NAME,
     signal: context.signal,
     onWait: () => context.report("building", "waiting for another process that fetches the test server"),
     build: async (unfinished) => {

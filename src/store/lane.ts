@@ -71,7 +71,7 @@ export function createLane(options: LaneOptions): Lane {
       types: TEXT_TYPES,
       onnotice: () => {},
       connection: { application_name: options.name, statement_timeout: options.deadlineMs },
-    }) as unknown as postgres.Sql;
+    });
 
   const discard = (broken: postgres.Sql) => {
     if (client === broken) client = undefined;
@@ -106,10 +106,10 @@ export function createLane(options: LaneOptions): Lane {
     stream: (text, parameters, groupSize, deadlineMs, onRows) =>
       exclusively(deadlineMs, async (sql) => {
         await sql.unsafe(`set statement_timeout = ${Math.trunc(deadlineMs)}`);
-        await sql.unsafe(text, [...parameters] as never[]).cursor(groupSize, async (rows) => {
+        for await (const rows of sql.unsafe(text, [...parameters] as never[]).cursor(groupSize)) {
           if (rows.some((row) => row === undefined)) throw new DomainError("UNAVAILABLE", "the driver returned rows of another statement");
           await onRows(rows.map((row) => Object.values(row as Record<string, unknown>)));
-        });
+        }
         await sql.unsafe(`set statement_timeout = ${Math.trunc(options.deadlineMs)}`);
       }),
     load: () => waiting,

@@ -193,6 +193,15 @@ describe("the application's role", () => {
         await expect(sql.unsafe(attempt), attempt).rejects.toMatchObject({ code: "42501" });
   });
 
+  it("is not the only guard: a posting between accounts of two currencies is refused by the table", async () => {
+    await ledger.post({ ...deposit("two-currencies", "ivy", 5n), currency: "USD" });
+    const insert = `insert into postings (operation_id, currency, debit_account, credit_account, amount_minor, debit_balance_minor, debit_version, credit_balance_minor, credit_version, effective_at, recorded_at)
+      select o.id, 'USD', d.id, c.id, 1, 0, 1000001, 0, 1000001, now(), now() from operations o, accounts d, accounts c
+      where o.key = 'two-currencies' and d.kind = 'available' and d.owner = 'ivy' and c.kind = 'external' and c.currency = `;
+    await expect(sql.unsafe(`${insert} 'RUB'`)).rejects.toMatchObject({ code: "23503" });
+    await expect(sql.begin(async (own) => { await own.unsafe(`${insert} 'USD'`); throw new Error("undone"); })).rejects.toThrow("undone");
+  });
+
   it("cannot bring an account below zero even past the posting function: the table refuses it", async () => {
     await expect(sql`update accounts set balance_minor = -1 where kind = 'available'`).rejects.toMatchObject({ code: "23514" });
   });

@@ -36,6 +36,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const onProgress = (event: ServerProgress) => {
     if (event.state === "building" && event.elapsedMs % 10_000 < 1_000) console.log(`${event.server}: ${event.detail}`);
   };
+  let kill = () => {};
+  const killAtExit = () => kill();
+  process.once("exit", killAtExit);
   const starting = startStack({
     servers,
     required: servers,
@@ -44,6 +47,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
     ephemeral: true,
     ports: "free",
     onProgress,
+    onKillable: (killEverything) => {
+      kill = killEverything;
+    },
     signal: abort.signal,
   });
   const stopOnSignal = (signal: NodeJS.Signals) => {
@@ -53,8 +59,6 @@ export default async function setup(project: TestProject): Promise<() => Promise
   process.once("SIGINT", stopOnSignal);
   process.once("SIGTERM", stopOnSignal);
   const stack = await starting;
-  const killAtExit = () => stack.kill();
-  process.once("exit", killAtExit);
   try {
     await provideAddresses(project, stack);
   } catch (error) {

@@ -1,0 +1,79 @@
+// The import law: who may import whom. Each folder lists what it may reach of this project; anything else is an error.
+const LAW = {
+  "src/contract": ["src/contract", "src/money.ts"],
+  "src/domain": ["src/domain", "src/contract", "src/money.ts", "src/errors.ts"],
+  workflows: ["workflows", "src/contract", "src/domain", "src/errors.ts"],
+  activities: ["activities", "src/contract", "src/domain", "src/errors.ts", "src/money.ts", "src/store"],
+  "src/store": ["src/store", "drizzle", "src/domain", "src/contract", "src/money.ts", "src/errors.ts"],
+  "src/adapters": ["src/adapters", "src/contract", "src/errors.ts"],
+  "src/starters.ts": ["src/contract", "src/errors.ts"],
+  "src/events": ["src/events", "src/contract", "src/money.ts", "src/errors.ts", "src/raw-json.ts"],
+  "src/ingest": ["src/ingest", "src/contract", "src/events", "src/store", "src/errors.ts", "src/domain"],
+  "src/outbox": ["src/outbox", "src/contract", "src/events", "src/store", "src/errors.ts", "src/money.ts"],
+  "src/api": ["src/api", "src/contract", "src/domain", "src/money.ts", "src/raw-json.ts", "src/store", "src/errors.ts"],
+  "src/stack": ["src/stack", "src/config.ts"],
+  "src/money.ts": ["src/errors.ts"],
+  "src/raw-json.ts": ["src/errors.ts"],
+  "src/errors.ts": [],
+  "src/config.ts": ["src/money.ts"],
+  drizzle: ["drizzle"],
+};
+
+// Types alone may come from here as well: they are gone at run time.
+const TYPES_TOO = {
+  workflows: ["activities"],
+  activities: ["src/adapters"],
+  "src/adapters": ["src/store", "src/config.ts"],
+  "src/starters.ts": ["workflows", "src/adapters"],
+  "src/ingest": ["src/starters.ts", "src/adapters"],
+  "src/outbox": ["src/adapters"],
+  "src/api": ["src/starters.ts", "src/adapters"],
+};
+
+const escape = (path) => path.replaceAll(".", "\\.");
+const within = (paths) => paths.map((path) => (path.endsWith(".ts") ? `^${escape(path)}$` : `^${escape(path)}/`));
+const TESTS = "\\.test\\.ts$";
+const OURS = "^(src|workflows|activities|workers|drizzle|test|bench)/";
+
+const law = Object.entries(LAW).flatMap(([folder, allowed]) => {
+  const from = { path: within([folder]), pathNot: TESTS };
+  const typesToo = TYPES_TOO[folder] ?? [];
+  return [
+    { name: `law:${folder}`, severity: "error", from, to: { path: OURS, pathNot: within([...allowed, ...typesToo]) } },
+    ...(typesToo.length === 0
+      ? []
+      : [{ name: `law:${folder}:types-only`, severity: "error", from, to: { path: within(typesToo), dependencyTypesNot: ["type-only"] } }]),
+  ];
+});
+
+const library = (name, packages, allowedFolders) => ({
+  name: `library:${name}`,
+  severity: "error",
+  from: { path: OURS, pathNot: [...within(allowedFolders), TESTS, "^(test|bench)/"] },
+  to: { path: `node_modules/(${packages})/`, dependencyTypesNot: ["type-only"] },
+});
+
+const ROOTS = ["src/server.ts", "workers", "src/cli", "test", "bench"];
+
+module.exports = {
+  forbidden: [
+    ...law,
+    { name: "roots-are-imported-by-none", severity: "error", from: { path: OURS, pathNot: [...within(ROOTS), TESTS] }, to: { path: within(ROOTS) } },
+    library("kafkajs only behind its adapter", "kafkajs", ["src/adapters", "src/stack"]),
+    library("ioredis only behind its adapter", "ioredis", ["src/adapters"]),
+    library("the Postgres driver only in the store", "postgres", ["src/store", "src/stack"]),
+    library("hono only in the api", "hono|@hono", ["src/api", "src/server.ts"]),
+    library("workflows reach the SDK's workflow side only", "@temporalio/(client|worker|activity|testing)", [
+      "activities", "src/adapters", "src/starters.ts", "workers", "src/server.ts", "src/cli",
+    ]),
+    { name: "no-circular", severity: "error", from: {}, to: { circular: true, dependencyTypesNot: ["type-only"] } },
+    { name: "not-to-test", severity: "error", from: { path: OURS, pathNot: [TESTS, "^(test|bench)/"] }, to: { path: ["^test/", TESTS] } },
+  ],
+  options: {
+    doNotFollow: { path: "node_modules" },
+    tsPreCompilationDeps: true,
+    parser: "swc",
+    tsConfig: { fileName: "tsconfig.json" },
+    enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "require", "node", "default", "types"], extensions: [".ts", ".js", ".json"] },
+  },
+};

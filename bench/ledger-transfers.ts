@@ -1,0 +1,41 @@
+import { transferOperation } from "../src/domain/wallet-operations.ts";
+import { createLedger } from "../src/store/ledger.ts";
+import { CURRENCY, userOfAccount } from "./bench-database.ts";
+import { ratePerSecond } from "./rounds.ts";
+
+const IN_FLIGHT = 256;
+
+export interface LedgerTransfers {
+  /** Transfers per second through the ledger, 256 in flight. `hotAccount` takes all of them; without it both sides are random. */
+  run(options: { durationMs: number; hotAccount?: number }): Promise<number>;
+  /** How many transfers all runs together have posted. */
+  count(): number;
+  close(): Promise<void>;
+}
+
+/** Saldo's side: transfers between `accountCount` users through the same ledger that the roles use. Throws when one is not done. */
+export function createLedgerTransfers(options: { appUrl: string; accountCount: number; laneCount: number }): LedgerTransfers {
+  const { accountCount } = options;
+  const ledger = createLedger({ url: options.appUrl, name: "bench", laneCount: options.laneCount, deadlineMs: 30_000 });
+  let posted = 0;
+
+  const transfer = async (hotAccount: number) => {
+    let from = 1 + Math.floor(Math.random() * accountCount);
+    const to = hotAccount > 0 ? hotAccount : 1 + ((from + Math.floor(Math.random() * (accountCount - 1))) % accountCount);
+    if (from === to) from = 1 + (to % accountCount);
+    posted += 1;
+    const result = await ledger.post(
+      transferOperation({
+        key: `bench:${posted}`, userId: userOfAccount(from), peerUserId: userOfAccount(to), currency: CURRENCY,
+        amountMinor: BigInt(1 + Math.floor(Math.random() * 100)), comment: "a transfer of the benchmark", origin: { caller: "bench", correlationId: "bench" },
+      }),
+    );
+    if (result.outcome !== "done" || result.duplicate) throw new Error(`a transfer of the benchmark was ${result.outcome}`);
+  };
+
+  return {
+    count: () => posted,
+    run: ({ durationMs, hotAccount = 0 }) => ratePerSecond({ concurrency: IN_FLIGHT, durationMs, work: () => transfer(hotAccount) }),
+    close: () => ledger.close(),
+  };
+}

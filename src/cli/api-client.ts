@@ -1,0 +1,88 @@
+import { z } from "zod";
+
+/** An answer of the API as it came: `body` is the parsed JSON, or the text when it is not JSON. Header names are in lower case. */
+export interface ApiAnswer {
+  readonly status: number;
+  readonly body: unknown;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** `idempotencyKey` makes a repeat the same request; `prefer` is the Prefer header, such as `wait=5`. */
+export interface PostOptions {
+  readonly idempotencyKey?: string;
+  readonly prefer?: string;
+}
+
+export interface ApiClient {
+  /** Reads a path such as `/api/v1/balances/anna`. Throws: ApiUnreachable. */
+  get(path: string): Promise<ApiAnswer>;
+  /** Sends JSON. Safe to retry with the same `idempotencyKey`. Throws: ApiUnreachable. */
+  post(path: string, body: unknown, options?: PostOptions): Promise<ApiAnswer>;
+}
+
+/** The API did not answer: nothing listens at the address, or the deadline passed. */
+export class ApiUnreachable extends Error {
+  override readonly name = "ApiUnreachable";
+}
+
+/** An answer that is not the one expected, in a sentence with its code and correlation id. */
+export class UnexpectedAnswer extends Error {
+  override readonly name = "UnexpectedAnswer";
+}
+
+const DEFAULT_DEADLINE_MS = 60_000;
+
+/** A client of the HTTP API at `baseUrl`, such as `http://127.0.0.1:8080`. `deadlineMs` bounds each call. Answers of any status are values. */
+export function createApiClient(options: { readonly baseUrl: string; readonly deadlineMs?: number }): ApiClient {
+  const { baseUrl, deadlineMs = DEFAULT_DEADLINE_MS } = options;
+  const send = async (path: string, init: RequestInit): Promise<ApiAnswer> => {
+    try {
+      const response = await fetch(new URL(path, baseUrl), { ...init, signal: AbortSignal.timeout(deadlineMs) });
+      return { status: response.status, body: readBody(await response.text(), response.headers), headers: Object.fromEntries(response.headers) };
+    } catch (error) {
+      throw new ApiUnreachable(`the API at ${baseUrl} does not answer`, { cause: error });
+    }
+  };
+  return {
+    get: (path) => send(path, { method: "GET" }),
+    post: (path, body, { idempotencyKey, prefer } = {}) =>
+      send(path, {
+        method: "POST",
+        body: JSON.stringify(body),
+        headers: {
+          "content-type": "application/json",
+          ...(idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey }),
+          ...(prefer === undefined ? {} : { prefer }),
+        },
+      }),
+  };
+}
+
+/**
+ * The answer's body as the schema reads it, when the status is one of `statuses`.
+ * Throws: UnexpectedAnswer with what the API said instead.
+ */
+export function readAnswer<Schema extends z.ZodType>(answer: ApiAnswer, statuses: readonly number[], schema: Schema): z.infer<Schema> {
+  const parsed = schema.safeParse(answer.body);
+  if (statuses.includes(answer.status) && parsed.success) return parsed.data;
+  throw new UnexpectedAnswer(describeAnswer(answer));
+}
+
+const problem = z.object({ code: z.string(), detail: z.string().optional(), correlationId: z.string().optional() });
+
+/** What the API said, in one line for a person. */
+export function describeAnswer(answer: ApiAnswer): string {
+  const parsed = problem.safeParse(answer.body);
+  if (!parsed.success) return `the API answered ${answer.status} in a form that was not expected`;
+  const { code, detail, correlationId } = parsed.data;
+  return `the API answered ${answer.status} ${code}${detail === undefined ? "" : `: ${detail}`}${correlationId === undefined ? "" : ` (correlation id ${correlationId})`}`;
+}
+
+function readBody(text: string, headers: Headers): unknown {
+  if (!/json/.test(headers.get("content-type") ?? "")) return text;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

