@@ -204,7 +204,10 @@ export const services = pgTable("services", {
   deletedAt: moment("deleted_at"),
 });
 
-/** Messages that must leave, written in the statement that made them true. `payload` for events, raw bytes for dead letters. */
+/**
+ * Messages that must leave, written in the statement that made them true. A notification names its operation and is built from
+ * that row when it leaves; other events carry a payload, dead letters their raw bytes.
+ */
 export const outbox = pgTable(
   "outbox",
   {
@@ -213,10 +216,11 @@ export const outbox = pgTable(
     aggregateId: text("aggregate_id").notNull(),
     topic: text("topic").notNull(),
     messageKey: text("message_key"),
+    operationId: minor("operation_id"),
     payload: jsonb("payload").$type<Record<string, unknown>>(),
     rawKey: bytea("raw_key"),
     rawValue: bytea("raw_value"),
-    headers: jsonb("headers").$type<Record<string, string>>().notNull(),
+    headers: jsonb("headers").$type<Record<string, string>>(),
     createdAt: moment("created_at").notNull().default(sql`clock_timestamp()`),
     publishedAt: moment("published_at"),
     attempts: integer("attempts").notNull().default(0),

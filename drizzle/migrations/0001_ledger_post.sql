@@ -1,8 +1,8 @@
--- ledger_post(batch) is the only way money moves. It takes operations with their postings, accounts, holds and orders by
--- index (0-based in the JSON), decides each in order, each seeing those before it, and writes everything or nothing.
+-- ledger_post is the only way money moves. It takes operations with their postings, accounts, holds and orders, which refer to each
+-- other by index (0-based in the JSON), decides each in order, each seeing those before it, and writes everything or nothing.
 -- Locks: accounts by id, then holds by id, then orders by id; always in this order, so two calls never wait in a circle.
 -- Raises 40001 when another call claimed one of the keys meanwhile: call again.
-CREATE FUNCTION ledger_post(batch json)
+CREATE FUNCTION ledger_post(batch_operations json, batch_postings json, batch_accounts json, batch_holds json, batch_orders json)
 RETURNS TABLE (index integer, outcome text, duplicate boolean, operation_id bigint, code text, recorded_at timestamptz)
 LANGUAGE plpgsql
 SECURITY DEFINER
@@ -87,24 +87,24 @@ BEGIN
   SELECT array_agg(o.key), array_agg(o.hash), array_agg(o."firstPosting" + 1), array_agg(o."postingCount"),
          array_agg(o."order" + 1), array_agg(o."orderFrom"), array_agg(o."orderTo"), count(*)
     INTO keys, hashes, first_postings, posting_counts, operation_orders, order_froms, order_tos, operation_count
-    FROM json_to_recordset(batch -> 'operations') AS o(key text, hash text, "firstPosting" integer, "postingCount" integer,
+    FROM json_to_recordset(batch_operations) AS o(key text, hash text, "firstPosting" integer, "postingCount" integer,
          "order" integer, "orderFrom" text, "orderTo" text);
   SELECT array_agg(p.debit + 1), array_agg(p.credit + 1), array_agg(p.amount), array_agg(p.hold + 1), array_agg(p.effect),
          array_agg(p."openServiceId"), count(*)
     INTO debits, credits, amounts, posting_holds, effects, open_services, posting_count
-    FROM json_to_recordset(batch -> 'postings') AS p(debit integer, credit integer, amount bigint, hold integer, effect text,
+    FROM json_to_recordset(batch_postings) AS p(debit integer, credit integer, amount bigint, hold integer, effect text,
          "openServiceId" text);
 
   SELECT array_agg(a.id ORDER BY w.n), bool_or(a.id IS NULL) INTO account_ids, missing
-    FROM ROWS FROM (json_to_recordset(batch -> 'accounts') AS (kind text, owner text, currency text)) WITH ORDINALITY AS w(kind, owner, currency, n)
+    FROM ROWS FROM (json_to_recordset(batch_accounts) AS (kind text, owner text, currency text)) WITH ORDINALITY AS w(kind, owner, currency, n)
     LEFT JOIN accounts a ON a.kind = w.kind AND a.owner = w.owner AND a.currency = w.currency;
   IF missing THEN
     INSERT INTO accounts (kind, owner, currency)
-      SELECT w.kind, w.owner, w.currency FROM json_to_recordset(batch -> 'accounts') AS w(kind text, owner text, currency text)
+      SELECT w.kind, w.owner, w.currency FROM json_to_recordset(batch_accounts) AS w(kind text, owner text, currency text)
        ORDER BY w.kind, w.owner COLLATE "C", w.currency
       ON CONFLICT DO NOTHING;
     SELECT array_agg(a.id ORDER BY w.n) INTO account_ids
-      FROM ROWS FROM (json_to_recordset(batch -> 'accounts') AS (kind text, owner text, currency text)) WITH ORDINALITY AS w(kind, owner, currency, n)
+      FROM ROWS FROM (json_to_recordset(batch_accounts) AS (kind text, owner text, currency text)) WITH ORDINALITY AS w(kind, owner, currency, n)
       JOIN accounts a ON a.kind = w.kind AND a.owner = w.owner AND a.currency = w.currency;
   END IF;
 
@@ -116,8 +116,8 @@ BEGIN
     INTO balances, versions, guarded, account_currencies, account_owners
     FROM unnest(account_ids) WITH ORDINALITY AS w(id, n) JOIN accounts a ON a.id = w.id;
 
-  SELECT array_agg(w.id) INTO hold_ids FROM json_to_recordset(batch -> 'holds') AS w(id text);
-  IF hold_ids IS NOT NULL THEN
+  IF batch_holds IS NOT NULL THEN
+    SELECT array_agg(w.id) INTO hold_ids FROM json_to_recordset(batch_holds) AS w(id text);
     PERFORM 1 FROM holds x WHERE x.id = ANY (hold_ids) ORDER BY x.id FOR UPDATE;
     SELECT array_agg(x.user_id ORDER BY w.n), array_agg(x.service_id ORDER BY w.n), array_agg(x.currency ORDER BY w.n),
            array_agg(x.status ORDER BY w.n), array_agg(x.amount_minor ORDER BY w.n), array_agg(x.captured_minor ORDER BY w.n),
@@ -126,8 +126,8 @@ BEGIN
       FROM unnest(hold_ids) WITH ORDINALITY AS w(id, n) LEFT JOIN holds x ON x.id = w.id;
   END IF;
 
-  SELECT array_agg(w.id) INTO order_ids FROM json_to_recordset(batch -> 'orders') AS w(id text);
-  IF order_ids IS NOT NULL THEN
+  IF batch_orders IS NOT NULL THEN
+    SELECT array_agg(w.id) INTO order_ids FROM json_to_recordset(batch_orders) AS w(id text);
     PERFORM 1 FROM orders x WHERE x.id = ANY (order_ids) ORDER BY x.id FOR NO KEY UPDATE;
     SELECT array_agg(x.saga_state ORDER BY w.n), array_agg(NULL::integer) INTO order_states, order_changed
       FROM unnest(order_ids) WITH ORDINALITY AS w(id, n) LEFT JOIN orders x ON x.id = w.id;
@@ -290,7 +290,7 @@ BEGIN
       SELECT ids[w.n], w.key, w.hash, w.kind, CASE WHEN codes[w.n] IS NULL THEN 'done' ELSE 'refused' END, codes[w.n], w.currency,
              totals[w.n], w."userId", w."peerUserId", w."serviceId", w."orderId", w."holdId", w."workflowId", w."runId",
              w.topic, w.partition, w."offset", w.caller, w."correlationId", w.comment, coalesce(w."effectiveAt", moment), moment
-        FROM ROWS FROM (json_to_recordset(batch -> 'operations') AS (key text, hash text, kind text, currency text, "userId" text,
+        FROM ROWS FROM (json_to_recordset(batch_operations) AS (key text, hash text, kind text, currency text, "userId" text,
              "peerUserId" text, "serviceId" text, "orderId" text, "holdId" text, "workflowId" text, "runId" text, topic text,
              partition integer, "offset" bigint, caller text, "correlationId" text, comment text, "effectiveAt" timestamptz))
              WITH ORDINALITY AS w(key, hash, kind, currency, "userId", "peerUserId", "serviceId", "orderId", "holdId", "workflowId",
@@ -309,7 +309,7 @@ BEGIN
              debit_balances[w.n], debit_versions[w.n], credit_balances[w.n], credit_versions[w.n], hold_ids[w.hold + 1],
              w."serviceId", CASE WHEN w."serviceId" IS NOT NULL THEN coalesce(s.name, w."serviceId") END,
              CASE WHEN w."serviceId" IS NOT NULL THEN w.sign * amounts[w.n] END, coalesce(w."effectiveAt", moment), moment
-        FROM ROWS FROM (json_to_recordset(batch -> 'postings') AS (debit integer, credit integer, hold integer, "serviceId" text,
+        FROM ROWS FROM (json_to_recordset(batch_postings) AS (debit integer, credit integer, hold integer, "serviceId" text,
              sign integer, "effectiveAt" timestamptz)) WITH ORDINALITY AS w(debit, credit, hold, "serviceId", sign, "effectiveAt", n)
         LEFT JOIN services s ON s.id = w."serviceId"
        WHERE written[w.n]
@@ -325,7 +325,7 @@ BEGIN
         SELECT hold_ids[w.hold + 1], w.purpose, hold_statuses[w.hold + 1], account_owners[w.debit + 1], w."openServiceId", w."orderId",
                w."lineNo", account_currencies[w.debit + 1], hold_amounts[w.hold + 1], hold_captured[w.hold + 1], hold_released[w.hold + 1],
                w."workflowId", w."requestHash", w.comment, w."expiresAt", moment, moment
-          FROM ROWS FROM (json_to_recordset(batch -> 'postings') AS (debit integer, hold integer, effect text, purpose text,
+          FROM ROWS FROM (json_to_recordset(batch_postings) AS (debit integer, hold integer, effect text, purpose text,
                "openServiceId" text, "orderId" text, "lineNo" integer, "workflowId" text, "requestHash" text, comment text,
                "expiresAt" timestamptz)) WITH ORDINALITY AS w(debit, hold, effect, purpose, "openServiceId", "orderId", "lineNo",
                "workflowId", "requestHash", comment, "expiresAt", n)
@@ -337,17 +337,9 @@ BEGIN
        WHERE x.id = w.id AND w.changed AND NOT w.is_new;
     END IF;
 
-    INSERT INTO outbox (aggregate_type, aggregate_id, topic, message_key, payload, headers)
-      SELECT 'user', u.id, 'notifications', u.id,
-             jsonb_build_object('operationId', ids[w.n]::text, 'operation', w.kind, 'userId', u.id, 'amountMinor', totals[w.n]::text,
-               'currency', w.currency, 'serviceId', w."serviceId", 'orderId', w."orderId", 'reservationId', w."reservationId",
-               'peerUserId', CASE WHEN u.id = w."userId" THEN w."peerUserId" ELSE w."userId" END,
-               'comment', w.comment, 'occurredAt', coalesce(w."effectiveAt", moment), 'recordedAt', moment),
-             jsonb_build_object('correlation-id', w."correlationId")
-        FROM ROWS FROM (json_to_recordset(batch -> 'operations') AS (kind text, currency text, "userId" text, "peerUserId" text,
-             "serviceId" text, "orderId" text, "reservationId" text, "correlationId" text, comment text, "effectiveAt" timestamptz))
-             WITH ORDINALITY AS w(kind, currency, "userId", "peerUserId", "serviceId", "orderId", "reservationId", "correlationId",
-             comment, "effectiveAt", n)
+    INSERT INTO outbox (aggregate_type, aggregate_id, topic, message_key, operation_id)
+      SELECT 'user', u.id, 'notifications', u.id, ids[w.n]
+        FROM ROWS FROM (json_to_recordset(batch_operations) AS ("userId" text, "peerUserId" text)) WITH ORDINALITY AS w("userId", "peerUserId", n)
         CROSS JOIN LATERAL unnest(ARRAY[w."userId", w."peerUserId"]) AS u(id)
        WHERE known_ids[w.n] IS NULL AND codes[w.n] IS NULL AND u.id IS NOT NULL
        ORDER BY w.n;
@@ -356,7 +348,7 @@ BEGIN
       WITH changed AS (
         UPDATE orders x
            SET saga_state = w."orderTo", status = w."orderStatus", version = x.version + 1, updated_at = moment
-          FROM ROWS FROM (json_to_recordset(batch -> 'operations') AS ("orderTo" text, "orderStatus" text))
+          FROM ROWS FROM (json_to_recordset(batch_operations) AS ("orderTo" text, "orderStatus" text))
                WITH ORDINALITY AS w("orderTo", "orderStatus", n)
          WHERE operation_orders[w.n] IS NOT NULL AND order_changed[operation_orders[w.n]] = w.n
            AND x.id = order_ids[operation_orders[w.n]]

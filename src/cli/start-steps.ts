@@ -1,4 +1,5 @@
 import type { Config } from "../config.ts";
+import { topicsOf } from "../contract/topics.ts";
 import { migrateDatabase } from "../store/migrate.ts";
 import type { SystemSteps } from "./system.ts";
 
@@ -11,7 +12,7 @@ export function createStartSteps(config: Config): SystemSteps {
       return buildWorkflowBundle(cacheDir);
     },
     ensureTopics: async (brokers) => {
-      const { ensureTopics, topicsOf } = await load<{ ensureTopics(brokers: readonly string[], topics: unknown): Promise<void>; topicsOf(config: Config): unknown }>("../adapters/kafka.ts");
+      const { ensureTopics } = await load<{ ensureTopics(brokers: readonly string[], topics: unknown): Promise<void> }>("../adapters/kafka.ts");
       await ensureTopics(brokers, topicsOf(config));
     },
     ensureSchedules: async (addresses) => {

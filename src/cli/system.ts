@@ -107,7 +107,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     );
     const bundlePath = await abortable(bundle);
     const reportsDir = config.REPORTS_DIR ?? join(dataDir, "reports");
-    mkdirSync(reportsDir, { recursive: true });
+    mkdirSync(reportsDir, { recursive: true, mode: 0o700 });
     const environment = roleEnvironment(options.environment, addresses, { dataDir, cacheDir, bundlePath, reportsDir });
     const plan = rolesFor({ entries: options.entries, addresses, environment, host: config.HTTP_HOST });
     for (const spec of plan.roles) roles.push(superviseWithSteps(spec, dataDir, options));

@@ -31,7 +31,7 @@ export async function startKafka(context: ServerContext, options: { port: number
   context.report("starting", detail, source);
   const home = join(context.dataDir, "kafka");
   const classPath = ["-cp", join(jars, "*")];
-  await mkdir(home, { recursive: true });
+  await mkdir(home, { recursive: true, mode: 0o700 });
   await writeFile(join(home, "log4j2.properties"), LOGGING);
   const ports = { port: options.port, controllerPort: await freePort() };
   await writeFile(join(home, "server.properties"), serverProperties({ ...ports, logDir: join(home, "data") }));

@@ -16,7 +16,7 @@ export type PidRecord = {
  */
 export function recordProcess(directory: string, started: { name: string; pid: number; stopSteps: readonly StopStep[] }): () => void {
   const path = join(directory, `${started.name}.json`);
-  mkdirSync(directory, { recursive: true });
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
   const record: PidRecord = { ...started, identity: processIdentity(started.pid) ?? "" };
   writeFileSync(path, JSON.stringify(record), { mode: 0o600 });
   return () => rmSync(path, { force: true });

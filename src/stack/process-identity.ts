@@ -9,9 +9,9 @@ export function processIdentity(pid: number): string | undefined {
   return process.platform === "linux" ? linuxIdentity(pid) : portableIdentity(pid);
 }
 
-/** True while the very process that had this identity lives. */
+/** True while the very process that had this identity lives. What was read from a damaged file names no process. */
 export function isSameProcess(pid: number, identity: string): boolean {
-  return processIdentity(pid) === identity;
+  return Number.isInteger(pid) && identity !== "" && processIdentity(pid) === identity;
 }
 
 function linuxIdentity(pid: number): string | undefined {

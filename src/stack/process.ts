@@ -26,7 +26,7 @@ const LOG_ROTATE_BYTES = 20 * 1024 * 1024;
  */
 export function openLog(dataDir: string, name: string): { fd: number; path: string; offset: number } {
   const path = join(dataDir, "logs", `${name}.log`);
-  mkdirSync(dirname(path), { recursive: true });
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   if (existsSync(path) && statSync(path).size > LOG_ROTATE_BYTES) renameSync(path, `${path}.1`);
   const fd = openSync(path, "a", 0o600);
   return { fd, path, offset: statSync(path).size };

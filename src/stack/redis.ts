@@ -39,7 +39,7 @@ export async function startRedis(context: ServerContext, options: { port: number
   const detail = `port ${options.port}`;
   context.report("starting", detail, binary.source);
   const directory = join(context.dataDir, "redis");
-  await mkdir(directory, { recursive: true });
+  await mkdir(directory, { recursive: true, mode: 0o700 });
   const server = await spawnServer({
     name: "redis",
     command: binary.path,

@@ -79,7 +79,7 @@ async function buildWithGo(context: ServerContext, directory: string): Promise<v
   tell();
   const timer = setInterval(tell, PROGRESS_EVERY_MS);
   try {
-    await runCommand("env", [`GOBIN=${directory}`, "CGO_ENABLED=0", go, "install", "-trimpath", MODULE], { signal: context.signal });
+    await runCommand("env", [`GOBIN=${directory}`, go, "install", MODULE], { signal: context.signal });
   } catch (error) {
     throw toolMissing("Temporal", `it could not be built (${sentenceOf(error)}); install the Temporal CLI (https://temporal.download), or set TEMPORAL_ADDRESS`);
   } finally {

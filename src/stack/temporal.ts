@@ -1,3 +1,4 @@
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { canConnect, parseAddress } from "./free-port.ts";
 import { spawnServer, waitUntilReady, type ServerProcess } from "./process.ts";
@@ -32,6 +33,7 @@ export async function startTemporal(context: ServerContext, options: { port: num
   const address = `127.0.0.1:${options.port}`;
   const detail = `${address}, UI on port ${options.uiPort}`;
   context.report("starting", detail, binary.source);
+  mkdirSync(join(context.dataDir, "temporal"), { recursive: true, mode: 0o700 });
   const server = await spawnServer({
     name: "temporal",
     command: binary.path,
@@ -66,7 +68,7 @@ function serverArguments(dataDir: string, ports: { port: number; uiPort: number;
     ...["server", "start-dev", "--ip", "127.0.0.1", "--port", String(ports.port), "--ui-port", String(ports.uiPort)],
     ...["--metrics-port", String(ports.metricsPort), "--http-port", String(ports.httpPort)],
     ...["--namespace", NAMESPACE, "--log-format", "json", "--log-level", "warn", "--color", "never"],
-    ...["--db-filename", join(dataDir, "temporal.db"), "--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=normal"],
+    ...["--db-filename", join(dataDir, "temporal", "temporal.db"), "--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=normal"],
     ...Object.entries(readSearchAttributes()).flatMap(([name, type]) => ["--search-attribute", `${name}=${type}`]),
     ...readDynamicConfigValues().flatMap((value) => ["--dynamic-config-value", value]),
     ...NO_USER_CONFIG,

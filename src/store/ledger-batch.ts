@@ -17,8 +17,8 @@ function createIndex<Value>() {
   };
 }
 
-/** The JSON text that `ledger_post` takes: operations and postings refer to accounts, holds and orders by their place in the lists. */
-export function encodeBatch(operations: readonly Operation[]): string {
+/** The five JSON texts that `ledger_post` takes: operations and postings refer to accounts, holds and orders by their place in the lists, which are null where they are empty. */
+export function encodeBatch(operations: readonly Operation[]): (string | null)[] {
   const accounts = createIndex<{ kind: string; owner: string; currency: string }>();
   const holds = createIndex<{ id: string }>();
   const orders = createIndex<{ id: string }>();
@@ -53,7 +53,6 @@ export function encodeBatch(operations: readonly Operation[]): string {
       serviceId: operation.serviceId,
       orderId: operation.orderId,
       holdId: operation.holdId,
-      reservationId: operation.holdId,
       ...operation.origin.position,
       workflowId: operation.origin.workflowId,
       runId: operation.origin.runId,
@@ -66,7 +65,7 @@ export function encodeBatch(operations: readonly Operation[]): string {
         : { order: orders.place(change.orderId, () => ({ id: change.orderId })), orderFrom: change.from, orderTo: change.to, orderStatus: change.status }),
     };
   });
-  return JSON.stringify({ operations: encoded, postings, accounts: accounts.values, holds: holds.values, orders: orders.values });
+  return [encoded, postings, accounts.values, holds.values, orders.values].map((list) => (list.length === 0 ? null : JSON.stringify(list)));
 }
 
 // The opening travels with its posting and not with the hold: two operations of a batch may try to open one hold, and it is the

@@ -181,7 +181,7 @@ describe("the application's role", () => {
       "update accounts set balance_minor = 1000000", "insert into accounts (kind, owner, currency) values ('available', 'x', 'RUB')",
       "update holds set status = 'released'", "delete from outbox", "delete from orders", "delete from dead_letters",
       "insert into operations (key, content_hash, kind, outcome, currency, amount_minor, caller, correlation_id, comment, effective_at, recorded_at) values ('k', 'h', 'deposit', 'done', 'RUB', 1, 'c', 'c', 'c', now(), now())",
-      "alter table postings disable trigger all", "drop function ledger_post(json)",
+      "alter table postings disable trigger all", "drop function ledger_post(json, json, json, json, json)",
     ];
     for (const attempt of attempts) await expect(app.unsafe(attempt), attempt).rejects.toMatchObject({ code: "42501" });
     await app.end();

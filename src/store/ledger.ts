@@ -113,12 +113,12 @@ async function runBatch(lane: Lane, batch: readonly Entry[]): Promise<void> {
 }
 
 async function callUntil(lane: Lane, batch: readonly Entry[], deadlineAtMs: number): Promise<PostResult[]> {
-  const text = encodeBatch(batch.map((entry) => entry.operation));
+  const parameters = encodeBatch(batch.map((entry) => entry.operation));
   for (let backoffMs = FIRST_BACKOFF_MS; ; backoffMs = Math.min(backoffMs * 2, MAX_BACKOFF_MS)) {
     const leftMs = deadlineAtMs - Date.now();
     if (leftMs <= 0) throw new DomainError("DEADLINE_EXCEEDED", "the ledger did not answer in time");
     try {
-      const rows = await lane.values("select * from ledger_post($1::json)", [text], Math.min(leftMs, ATTEMPT_DEADLINE_MS));
+      const rows = await lane.values("select * from ledger_post($1::json, $2::json, $3::json, $4::json, $5::json)", parameters, Math.min(leftMs, ATTEMPT_DEADLINE_MS));
       return readResults(rows, batch.length);
     } catch (error) {
       if (!isRetryable(error)) throw error;

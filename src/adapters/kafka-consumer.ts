@@ -1,0 +1,197 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { PartitionAssigners, type Consumer, type EachBatchPayload, type IHeaders, type Kafka as KafkaClient } from "kafkajs";
+import type { Log } from "./log.ts";
+
+export type MessageHeaders = Readonly<Record<string, Buffer | string | readonly (Buffer | string)[] | undefined>>;
+
+/** A message as it was fetched. The offset is decimal text; `timestampMs` is the broker's or the producer's, -1 without one. */
+export interface FetchedMessage {
+  readonly offset: string;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: MessageHeaders;
+  readonly timestampMs: number;
+}
+
+/** Messages of one partition in their order. `nextOffset` follows the last of them and what the client skipped after it. */
+export interface FetchedBatch {
+  readonly topic: string;
+  readonly partition: number;
+  readonly messages: readonly FetchedMessage[];
+  readonly nextOffset: string;
+}
+
+/** What a handler may do while it has a batch. Heartbeats go on by themselves as long as it runs. */
+export interface BatchControl {
+  /** False once the partition may be somebody else's or the consumer is stopping: finish what is in hand, begin nothing new. */
+  isActive(): boolean;
+  /** Aborts a while after `isActive` turned false: whoever still waits then gives up. */
+  readonly signal: AbortSignal;
+  /** Notes for the whole group that everything below `nextOffset` is done. Throws: the client's error; nothing is noted then. */
+  commit(nextOffset: string): Promise<void>;
+}
+
+export interface ConsumerOptions {
+  readonly group: string;
+  readonly topic: string;
+  readonly sessionTimeoutMs: number;
+  readonly partitionsAtOnce: number;
+  /** How long a handler may go on with what it has in hand after it lost its partition or was told to stop. */
+  readonly graceMs: number;
+}
+
+export interface KafkaConsumer {
+  /**
+   * Joins the group and hands each fetched batch to the handler, one batch per partition at a time. What the handler
+   * leaves uncommitted is handed out again. Settles when the group is joined or being joined.
+   * `onFatal` is told when the client has given up for good: the process should end then.
+   */
+  run(handler: (batch: FetchedBatch, control: BatchControl) => Promise<void>, onFatal: (error: Error) => void): Promise<void>;
+  /** The partitions this member has now; undefined while it is in no group. */
+  assigned(): readonly number[] | undefined;
+  /** Lets the handlers finish what they have in hand, leaves the group and disconnects. Safe to retry. */
+  stop(): Promise<void>;
+}
+
+const RETRY = { retries: 8, initialRetryTime: 200, maxRetryTime: 3_000 };
+/** Two of the client's default of 1 MB each: enough for several chunks, little to fetch again after a kill. */
+const MAX_BYTES_PER_PARTITION = 1_048_576;
+
+/** A consumer of one topic. Makes no connection until `run`. */
+export function createConsumer(client: KafkaClient, options: ConsumerOptions, logger: Log): KafkaConsumer {
+  const heartbeatMs = Math.max(100, Math.floor(options.sessionTimeoutMs / 4));
+  let assigned: readonly number[] | undefined;
+  let stopping: Promise<void> | undefined;
+  const stopOrdered = new AbortController();
+
+  const consumer = client.consumer({
+    groupId: options.group,
+    partitionAssigners: [PartitionAssigners.roundRobin],
+    sessionTimeout: options.sessionTimeoutMs,
+    rebalanceTimeout: Math.max(options.sessionTimeoutMs, options.graceMs * 2),
+    heartbeatInterval: heartbeatMs,
+    // An idle fetch waits this long at the broker, and no heartbeat is sent meanwhile.
+    maxWaitTimeInMs: Math.min(500, heartbeatMs),
+    maxBytesPerPartition: MAX_BYTES_PER_PARTITION,
+    allowAutoTopicCreation: false,
+    retry: { ...RETRY, restartOnFailure: async () => true },
+  });
+
+  consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+    assigned = payload.memberAssignment[options.topic] ?? [];
+    logger.info({ group: options.group, topic: options.topic, partitions: assigned, memberId: payload.memberId }, "joined the consumer group");
+  });
+  consumer.on(consumer.events.REBALANCING, () => {
+    assigned = undefined;
+  });
+  // Batches that hold only control records never reach a handler; without a commit they would look like a lag for ever.
+  consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
+    if (payload.batchSize > 0 || BigInt(payload.lastOffset) < 0n) return;
+    const offset = (BigInt(payload.lastOffset) + 1n).toString();
+    consumer.commitOffsets([{ topic: payload.topic, partition: payload.partition, offset }]).catch((error: unknown) => {
+      logger.warn({ err: error, topic: payload.topic, partition: payload.partition, offset }, "could not commit past control records");
+    });
+  });
+
+  return {
+    async run(handler, onFatal) {
+      consumer.on(consumer.events.CRASH, ({ payload }) => {
+        assigned = undefined;
+        if (!payload.restart && stopping === undefined) onFatal(payload.error);
+      });
+      await connectPatiently(consumer, options.topic, stopOrdered.signal, logger);
+      if (stopOrdered.signal.aborted) return;
+      await consumer.run({
+        autoCommit: false,
+        eachBatchAutoResolve: false,
+        partitionsConsumedConcurrently: options.partitionsAtOnce,
+        eachBatch: (payload) => handleBatch(payload, handler, { heartbeatMs, graceMs: options.graceMs, stop: stopOrdered.signal, logger }),
+      });
+    },
+    assigned: () => assigned,
+    stop() {
+      stopOrdered.abort();
+      stopping ??= consumer.disconnect();
+      return stopping;
+    },
+  };
+}
+
+// A broker that is not there yet is waited for: the process has nothing else to do.
+async function connectPatiently(consumer: Consumer, topic: string, signal: AbortSignal, logger: Log): Promise<void> {
+  for (let pauseMs = 500; !signal.aborted; pauseMs = Math.min(pauseMs * 2, 5_000)) {
+    try {
+      await consumer.connect();
+      await consumer.subscribe({ topics: [topic], fromBeginning: true });
+      return;
+    } catch (error) {
+      logger.warn({ err: error, topic, pauseMs }, "Kafka is not reachable, trying again");
+      await sleep(pauseMs, undefined, { signal }).catch(() => {});
+    }
+  }
+}
+
+interface HandlingOptions {
+  readonly heartbeatMs: number;
+  readonly graceMs: number;
+  readonly stop: AbortSignal;
+  readonly logger: Log;
+}
+
+async function handleBatch(payload: EachBatchPayload, handler: (batch: FetchedBatch, control: BatchControl) => Promise<void>, options: HandlingOptions): Promise<void> {
+  const { batch } = payload;
+  const giveUp = new AbortController();
+  let lost: unknown;
+  let graceTimer: NodeJS.Timeout | undefined;
+  const beginGrace = () => {
+    graceTimer ??= setTimeout(() => giveUp.abort(), options.graceMs);
+  };
+  options.stop.addEventListener("abort", beginGrace, { once: true });
+  if (options.stop.aborted) beginGrace();
+
+  const heartbeat = setInterval(() => {
+    if (lost !== undefined) return;
+    payload.heartbeat().catch((error: unknown) => {
+      lost ??= error;
+      beginGrace();
+    });
+  }, options.heartbeatMs);
+
+  const control: BatchControl = {
+    isActive: () => lost === undefined && payload.isRunning() && !payload.isStale() && !options.stop.aborted,
+    signal: giveUp.signal,
+    async commit(nextOffset) {
+      await payload.commitOffsetsIfNecessary({ topics: [{ topic: batch.topic, partitions: [{ partition: batch.partition, offset: nextOffset }] }] });
+      payload.resolveOffset((BigInt(nextOffset) - 1n).toString());
+    },
+  };
+
+  try {
+    await handler(toFetchedBatch(payload), control);
+  } finally {
+    clearInterval(heartbeat);
+    clearTimeout(graceTimer);
+    options.stop.removeEventListener("abort", beginGrace);
+  }
+  // The client joins the group again when it sees the heartbeat's error, after all handlers of this fetch have ended.
+  if (lost !== undefined) throw lost;
+}
+
+function toFetchedBatch({ batch }: EachBatchPayload): FetchedBatch {
+  return {
+    topic: batch.topic,
+    partition: batch.partition,
+    nextOffset: (BigInt(batch.lastOffset()) + 1n).toString(),
+    messages: batch.messages.map((message) => ({
+      offset: message.offset,
+      key: message.key,
+      value: message.value,
+      headers: readHeaders(message.headers),
+      timestampMs: Number(message.timestamp),
+    })),
+  };
+}
+
+function readHeaders(headers: IHeaders | undefined): MessageHeaders {
+  return headers ?? {};
+}

@@ -1,0 +1,159 @@
+import { Kafka as KafkaClient, logLevel, Partitioners, type Admin, type KafkaConfig, type LogEntry } from "kafkajs";
+import type { TopicPlan } from "../contract/topics.ts";
+import { createConsumer, type ConsumerOptions, type KafkaConsumer } from "./kafka-consumer.ts";
+import { SILENT_LOG, type Log } from "./log.ts";
+
+/** A message to send. A key of null spreads messages over the partitions; equal keys keep their order. */
+export interface OutgoingMessage {
+  readonly key: string | Buffer | null;
+  readonly value: string | Buffer | null;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Where a run of messages came to stand: `baseOffset` is the first one's, the others follow without a gap. */
+export interface ProducedRange {
+  readonly partition: number;
+  readonly baseOffset: bigint;
+}
+
+export interface KafkaProducer {
+  /**
+   * Sends messages of one topic in their order and settles when every in-sync replica has them.
+   * Not idempotent: what is sent again after an error may stand twice.
+   * Throws: the client's error when the broker cannot be reached or refuses; some of the messages may then be there.
+   */
+  send(topic: string, messages: readonly OutgoingMessage[]): Promise<ProducedRange[]>;
+  close(): Promise<void>;
+}
+
+/** One partition's offsets: `low` is the first message that is still there, `high` the next one to be written. */
+export interface PartitionOffsets {
+  readonly partition: number;
+  readonly low: bigint;
+  readonly high: bigint;
+}
+
+/** One connection's view of Kafka. Everything it makes is closed by its own `close`. */
+export interface Kafka {
+  createProducer(): Promise<KafkaProducer>;
+  createConsumer(options: ConsumerOptions): KafkaConsumer;
+  /** The offsets of a topic's partitions, in the order of the partitions. Throws: the client's error. */
+  topicOffsets(topic: string): Promise<PartitionOffsets[]>;
+  /** What a group has committed, by partition; a partition without a commit is left out. Throws: the client's error. */
+  committedOffsets(group: string, topic: string): Promise<Map<number, bigint>>;
+  close(): Promise<void>;
+}
+
+export interface KafkaOptions {
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  readonly logger: Log;
+}
+
+/** `host:port,host:port` as a list. */
+export function brokerList(text: string): string[] {
+  return text.split(",").map((broker) => broker.trim()).filter((broker) => broker !== "");
+}
+
+/** Opens nothing yet: connections are made when they are needed. */
+export function createKafka(options: KafkaOptions): Kafka {
+  const client = new KafkaClient(clientConfig(options));
+  let admin: Promise<Admin> | undefined;
+  const connectedAdmin = (): Promise<Admin> => {
+    admin ??= connectAdmin(client).catch((error: unknown) => {
+      admin = undefined;
+      throw error;
+    });
+    return admin;
+  };
+  return {
+    createProducer: () => openProducer(client),
+    createConsumer: (consumerOptions) => createConsumer(client, consumerOptions, options.logger),
+    async topicOffsets(topic) {
+      const offsets = await (await connectedAdmin()).fetchTopicOffsets(topic);
+      return offsets
+        .map(({ partition, low, high }) => ({ partition, low: BigInt(low), high: BigInt(high) }))
+        .toSorted((one, other) => one.partition - other.partition);
+    },
+    async committedOffsets(group, topic) {
+      const [answer] = await (await connectedAdmin()).fetchOffsets({ groupId: group, topics: [topic] });
+      const known = (answer?.partitions ?? []).map(({ partition, offset }) => [partition, BigInt(offset)] as const);
+      return new Map(known.filter(([, offset]) => offset >= 0n));
+    },
+    async close() {
+      await admin?.then((open) => open.disconnect()).catch(() => {});
+    },
+  };
+}
+
+/**
+ * Makes the topics that are not there; those that are stay as they are. Safe to retry, and from several processes at a time.
+ * Throws: the client's error when the broker does not answer or refuses one of them.
+ */
+export async function ensureTopics(brokers: readonly string[], topics: readonly TopicPlan[], logger: Log = SILENT_LOG): Promise<void> {
+  const admin = await connectAdmin(new KafkaClient(clientConfig({ brokers, clientId: "saldo-topics", logger })));
+  try {
+    const existing = new Set(await admin.listTopics());
+    const missing = topics.filter(({ topic }) => !existing.has(topic));
+    if (missing.length === 0) return;
+    await admin.createTopics({
+      topics: missing.map(({ topic, partitions, settings }) => ({
+        topic,
+        numPartitions: partitions,
+        configEntries: Object.entries(settings).map(([name, value]) => ({ name, value })),
+      })),
+      waitForLeaders: true,
+    });
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+async function connectAdmin(client: KafkaClient): Promise<Admin> {
+  const admin = client.admin({ retry: { retries: 3, initialRetryTime: 200 } });
+  await admin.connect();
+  return admin;
+}
+
+/**
+ * One request in flight keeps the order of equal keys through every retry. The client's idempotent mode would also take
+ * away the double after a lost answer, but it stops for good with an out-of-order sequence after a reconnect
+ * (tulios/kafkajs#598); readers know a double by its id instead.
+ */
+async function openProducer(client: KafkaClient): Promise<KafkaProducer> {
+  const producer = client.producer({
+    createPartitioner: Partitioners.DefaultPartitioner,
+    allowAutoTopicCreation: false,
+    idempotent: false,
+    maxInFlightRequests: 1,
+    retry: { retries: 3, initialRetryTime: 200, maxRetryTime: 2_000 },
+  });
+  await producer.connect();
+  return {
+    async send(topic, messages) {
+      const results = await producer.send({ topic, acks: -1, messages: messages.map((message) => ({ ...message, headers: { ...message.headers } })) });
+      return results.map(({ partition, baseOffset }) => ({ partition, baseOffset: BigInt(baseOffset ?? "-1") }));
+    },
+    close: () => producer.disconnect(),
+  };
+}
+
+function clientConfig(options: KafkaOptions): KafkaConfig {
+  return {
+    clientId: options.clientId,
+    brokers: [...options.brokers],
+    connectionTimeout: 3_000,
+    requestTimeout: 15_000,
+    logLevel: logLevel.INFO,
+    logCreator: () => (entry) => writeLog(options.logger, entry),
+  };
+}
+
+// The client calls every lost connection an error, also when it is about to connect again; an error here is a crash.
+function writeLog(logger: Log, { namespace, level, log }: LogEntry): void {
+  const { message, timestamp: _timestamp, logger: _name, ...fields } = log;
+  const entry = { component: `kafkajs ${namespace}`.trim(), ...fields };
+  if (level === logLevel.ERROR && namespace === "Consumer") logger.error(entry, message);
+  else if (level === logLevel.ERROR || level === logLevel.WARN) logger.warn(entry, message);
+  else logger.debug(entry, message);
+}

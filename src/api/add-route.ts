@@ -1,0 +1,95 @@
+import { createRoute, type RouteConfig, type RouteHandler } from "@hono/zod-openapi";
+import type { Handler } from "hono";
+import type { z } from "zod";
+import { ERROR_CATALOGUE, type ErrorCode } from "../errors.ts";
+import type { Api, ApiContext, ApiEnv } from "./api-env.ts";
+import { InvalidRequest } from "./error-handler.ts";
+import { PROBLEM_TYPE, problemSchema, type ProblemError } from "./problem.ts";
+import { readJsonBody } from "./request-body.ts";
+
+export { createRoute };
+
+type Target = "param" | "query" | "json";
+
+/** How many wrong places one answer names. */
+const MAX_ERRORS = 20;
+
+interface RouteOptions {
+  /** The codes this route may answer besides those that follow from its shape. They stand in the OpenAPI document. */
+  readonly problems: readonly ErrorCode[];
+  readonly maxBodyBytes: number;
+  /** True when no body means `{}`. */
+  readonly bodyOptional?: boolean;
+}
+
+/**
+ * Adds a route: its place in the OpenAPI document, its checks and its handler. The handler gets only what fits the schemas
+ * and can answer only what the route declares; errors are thrown.
+ *
+ * The library's own validators are not used: they answer text/plain for broken JSON, let a body without a content type
+ * pass unchecked, and parse numbers into floats.
+ */
+export function addRoute<Route extends RouteConfig>(api: Api, route: Route, options: RouteOptions, handler: RouteHandler<Route, ApiEnv>): void {
+  const { params, query, body } = route.request ?? {};
+  const bodySchema = body?.content["application/json"]?.schema as z.ZodType | undefined;
+  api.openAPIRegistry.registerPath({ ...route, responses: { ...problemResponses(codesOf(route, options)), ...route.responses } });
+  const run = handler as unknown as Handler<ApiEnv>;
+  api.on([route.method], [route.path.replaceAll(/\{(\w+)\}/g, ":$1")], async (context, next) => {
+    context.set("route", route.path);
+    if (params !== undefined) check(context, "param", params, context.req.param());
+    if (query !== undefined) check(context, "query", query, singleValues(context.req.queries()));
+    if (bodySchema !== undefined)
+      check(context, "json", bodySchema, await readJsonBody(context, { maxBytes: options.maxBodyBytes, optional: options.bodyOptional ?? false }));
+    return run(context, next);
+  });
+}
+
+function check(context: ApiContext, target: Target, schema: z.ZodType, value: unknown): void {
+  const result = schema.safeParse(value);
+  if (!result.success) throw new InvalidRequest(describeIssues(result.error.issues, target).slice(0, MAX_ERRORS));
+  context.req.addValidatedData(target, result.data as object);
+}
+
+function describeIssues(issues: readonly z.core.$ZodIssue[], target: Target): ProblemError[] {
+  return issues.flatMap((issue) => {
+    if (issue.code === "unrecognized_keys") return issue.keys.map((key) => ({ pointer: pointerTo([...issue.path, key], target), message: "is not known here" }));
+    return [{ pointer: pointerTo(issue.path, target), message: issue.message }];
+  });
+}
+
+// RFC 6901 for the body; a parameter is named as it is written.
+function pointerTo(path: readonly PropertyKey[], target: Target): string {
+  if (target !== "json") return path.map(String).join(".");
+  return path.map((part) => `/${String(part).slice(0, 128).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
+}
+
+// A parameter that stands twice stays a list, which no schema takes.
+function singleValues(queries: Record<string, string[]>): Record<string, string | string[]> {
+  return Object.fromEntries(Object.entries(queries).map(([name, values]) => [name, values.length === 1 ? (values[0] ?? "") : values]));
+}
+
+function codesOf(route: RouteConfig, options: RouteOptions): Set<ErrorCode> {
+  const { params, query, body } = route.request ?? {};
+  const codes = new Set<ErrorCode>(options.problems);
+  if (params !== undefined || query !== undefined || body !== undefined) codes.add("INVALID_REQUEST");
+  if (body !== undefined) for (const code of ["MALFORMED_JSON", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"] as const) codes.add(code);
+  codes.add("INTERNAL");
+  return codes;
+}
+
+function problemResponses(codes: ReadonlySet<ErrorCode>): RouteConfig["responses"] {
+  const byStatus = new Map<number, ErrorCode[]>();
+  for (const code of codes) {
+    const { status } = ERROR_CATALOGUE[code];
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+  }
+  return Object.fromEntries(
+    [...byStatus].map(([status, list]) => [
+      status,
+      {
+        description: list.map((code) => `\`${code}\`: ${ERROR_CATALOGUE[code].title}`).join("\n\n"),
+        content: { [PROBLEM_TYPE]: { schema: problemSchema } },
+      },
+    ]),
+  );
+}

@@ -1,0 +1,55 @@
+import type { Context } from "hono";
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import type { Starters } from "../starters.ts";
+import type { BalanceReader } from "../store/balance-reader.ts";
+import type { Db } from "../store/database.ts";
+import type { Ledger } from "../store/ledger.ts";
+
+/** What a request knows about itself. `caller` is who asks; while there is no authentication it is always `local`. */
+export interface ApiEnv {
+  readonly Variables: {
+    correlationId: string;
+    caller: string;
+    /** The pattern of the route that took the request, for the log. */
+    route: string;
+    /** The code of the problem that is answered, for the log. */
+    problemCode: string;
+  };
+}
+
+export type Api = OpenAPIHono<ApiEnv>;
+export type ApiContext = Context<ApiEnv>;
+
+/** The part of a pino logger that the API writes to. */
+export interface ApiLog {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** A part the API stands on. `check` settles within its own deadline and throws when the part does not answer. */
+export interface DependencyCheck {
+  readonly name: string;
+  /** Without a needed part the API is not ready; the others are shown only. */
+  readonly needed: boolean;
+  check(): Promise<void>;
+}
+
+export interface ApiSettings {
+  readonly version: string;
+  readonly defaultCurrency: string;
+  readonly reportTimeZone: string;
+  readonly reportsDir: string;
+  readonly maxBodyBytes: number;
+  readonly reservationTtl: { readonly defaultMs: number; readonly minMs: number; readonly maxMs: number };
+}
+
+export interface ApiDeps {
+  readonly db: Db;
+  readonly ledger: Ledger;
+  readonly starters: Starters;
+  readonly balances: BalanceReader;
+  readonly log: ApiLog;
+  readonly checks: readonly DependencyCheck[];
+  readonly settings: ApiSettings;
+}

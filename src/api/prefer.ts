@@ -1,0 +1,22 @@
+/** The longest a request may wait for its outcome, in seconds. */
+export const MAX_WAIT_SECONDS = 30;
+const DEFAULT_WAIT_SECONDS = 5;
+
+/** How long to wait for an outcome, and what to say in Preference-Applied when the client's wish decided it. */
+export interface Wait {
+  readonly waitMs: number;
+  readonly applied?: string;
+}
+
+/** Reads the Prefer header (RFC 7240): `wait=n` in seconds, at most 30, or `respond-async`. Other preferences are ignored, as the RFC asks. */
+export function readWait(header: string | undefined): Wait {
+  const preferences = (header ?? "").split(",").map((part) => part.trim().toLowerCase());
+  for (const preference of preferences) {
+    if (preference === "respond-async") return { waitMs: 0, applied: "respond-async" };
+    const seconds = /^wait\s*=\s*"?(\d{1,9})"?$/.exec(preference)?.[1];
+    if (seconds === undefined) continue;
+    const bounded = Math.min(Number(seconds), MAX_WAIT_SECONDS);
+    return { waitMs: bounded * 1_000, applied: `wait=${bounded}` };
+  }
+  return { waitMs: DEFAULT_WAIT_SECONDS * 1_000 };
+}

@@ -1,0 +1,54 @@
+import { z } from "@hono/zod-openapi";
+import { ERROR_CATALOGUE, type ErrorCode } from "../errors.ts";
+
+/** One place in the request that is wrong: a JSON pointer into the body, or the name of a parameter. */
+export interface ProblemError {
+  readonly pointer: string;
+  readonly message: string;
+}
+
+/** RFC 9457 problem details, as every error is answered. */
+export const problemSchema = z
+  .object({
+    type: z.string().openapi({ example: "urn:saldo:error:INSUFFICIENT_FUNDS" }),
+    title: z.string(),
+    status: z.number().int(),
+    detail: z.string(),
+    instance: z.string().openapi({ description: "The path that was asked." }),
+    code: z.string().openapi({ example: "INSUFFICIENT_FUNDS", description: "What happened, for programs. The list is in docs/errors.md." }),
+    correlationId: z.string(),
+    errors: z
+      .array(z.object({ pointer: z.string().openapi({ description: "A JSON pointer into the body, or the parameter's name." }), message: z.string() }))
+      .optional(),
+  })
+  .openapi("Problem");
+
+export type Problem = z.infer<typeof problemSchema>;
+
+export const PROBLEM_TYPE = "application/problem+json";
+
+/** Seconds after which a request that met an outage may be sent again. */
+const RETRY_AFTER_SECONDS = 1;
+
+/** The problem document of a code. Of our own faults it tells nothing but the correlation id. */
+export function makeProblem(input: { code: ErrorCode; instance: string; correlationId: string; detail?: string; errors?: readonly ProblemError[] }): Problem {
+  const { status, title } = ERROR_CATALOGUE[input.code];
+  const detail = status < 500 ? (input.detail ?? title) : title;
+  return {
+    type: `urn:saldo:error:${input.code}`,
+    title,
+    status,
+    detail,
+    instance: input.instance,
+    code: input.code,
+    correlationId: input.correlationId,
+    ...(input.errors === undefined || input.errors.length === 0 ? {} : { errors: [...input.errors] }),
+  };
+}
+
+/** The headers a problem is answered with. */
+export function problemHeaders(problem: Problem): Record<string, string> {
+  const headers: Record<string, string> = { "content-type": PROBLEM_TYPE };
+  if (problem.status === 503) headers["retry-after"] = String(RETRY_AFTER_SECONDS);
+  return headers;
+}

@@ -1,0 +1,89 @@
+import { z } from "@hono/zod-openapi";
+import { isRawNumber, type RawNumber } from "../../raw-json.ts";
+
+const CONTROL = /\p{Cc}/u;
+const DOT_SEGMENT = /(?:^|[/\\])\.{1,2}(?:[/\\]|$)/;
+const MAX_ID_LENGTH = 64;
+
+function idProblem(text: string): string | undefined {
+  if (text.length === 0) return "must not be empty";
+  if (text.length > MAX_ID_LENGTH && [...text].length > MAX_ID_LENGTH) return `must have at most ${MAX_ID_LENGTH} characters`;
+  if (CONTROL.test(text)) return "must not have control characters";
+  // An id such as `..` could be stored but never asked for: clients and proxies remove it from an address.
+  if (DOT_SEGMENT.test(text)) return "must not be or contain a path such as ..";
+  return undefined;
+}
+
+const textOrNumber = z.custom<string | RawNumber>((value) => typeof value === "string" || isRawNumber(value), "must be text or a whole number");
+
+/** An id in a body: opaque text. A number is taken as its digits; one that other readers would round is refused (C-02). */
+export const idSchema = textOrNumber
+  .transform((value, context) => {
+    const text = typeof value === "string" ? value : value.raw;
+    const problem = typeof value === "string" || isSafeId(text) ? idProblem(text) : "must be a whole number from 0 to 9007199254740991, or text";
+    if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
+    return text;
+  })
+  .openapi({ type: ["string", "integer"], minLength: 1, maxLength: MAX_ID_LENGTH, description: "Opaque text of 1 to 64 characters; a whole number is taken as its digits." });
+
+/** An id in a path or a query. */
+export const idTextSchema = z
+  .string()
+  .superRefine((text, context) => {
+    const problem = idProblem(text);
+    if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
+  })
+  .openapi({ minLength: 1, maxLength: MAX_ID_LENGTH });
+
+/** An amount in a body, as its digits. What they mean depends on the currency: `readAmount` reads them. */
+export const amountSchema = z
+  .custom<string | RawNumber>((value) => typeof value === "string" || isRawNumber(value), "must be a decimal such as 100.50, as text or as a number")
+  .transform((value) => (typeof value === "string" ? value : value.raw))
+  .openapi({
+    type: ["string", "number"],
+    example: "100.50",
+    description: "Above zero, with at most the currency's decimals. Numbers are read by their digits, never through a float; without exponent.",
+  });
+
+/** An amount in an answer. */
+export const decimalSchema = z.string().openapi({ example: "100.50", description: "Exactly the currency's decimals." });
+
+export const currencySchema = z.string().openapi({ example: "RUB", description: "ISO 4217, or PTS for loyalty points." });
+
+export const commentSchema = z
+  .string()
+  .max(500, "must have at most 500 characters")
+  .refine((text) => !CONTROL.test(text), "must not have control characters")
+  .openapi({ description: "Where from and what for, in words." });
+
+/** A whole number in a body. */
+export function wholeNumber(min: number, max: number) {
+  return z
+    .custom<RawNumber>((value) => isRawNumber(value) && /^\d{1,15}$/.test(value.raw) && Number(value.raw) >= min && Number(value.raw) <= max, `must be a whole number from ${min} to ${max}`)
+    .transform((value) => Number(value.raw))
+    .openapi({ type: "integer", minimum: min, maximum: max });
+}
+
+const DEFAULT_LIMIT = 50;
+const MAX_LIMIT = 100;
+
+/** How many rows a page has, from a query. */
+export const limitSchema = z
+  .string()
+  .refine((text) => /^[1-9]\d{0,2}$/.test(text) && Number(text) <= MAX_LIMIT, `must be a whole number from 1 to ${MAX_LIMIT}`)
+  .transform(Number)
+  .default(DEFAULT_LIMIT)
+  .openapi({ type: "integer", minimum: 1, maximum: MAX_LIMIT, default: DEFAULT_LIMIT });
+
+export const cursorSchema = z.string().max(1_000).openapi({ description: "`nextCursor` of the page before." });
+
+export const nextCursorSchema = z.string().optional().openapi({ description: "Absent on the last page." });
+
+/** A time in an answer: ISO 8601, UTC. */
+export const timeSchema = z.string().openapi({ format: "date-time" });
+
+export const linksSchema = z.object({ self: z.string() }).openapi({ description: "Paths on this API." });
+
+function isSafeId(raw: string): boolean {
+  return /^(?:0|[1-9]\d*)$/.test(raw) && Number.isSafeInteger(Number(raw));
+}

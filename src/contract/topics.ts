@@ -1,0 +1,32 @@
+/** A topic as it is made when it is not there. */
+export interface TopicPlan {
+  readonly topic: string;
+  readonly partitions: number;
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+export const NOTIFICATIONS_TOPIC = "notifications";
+export const ORDER_EVENTS_TOPIC = "orders.events";
+
+/** The topic that takes what could not be taken from another one (C-10). */
+export function deadLetterTopic(topic: string): string {
+  return `dlq.${topic}`;
+}
+
+const PARTITIONS = 4;
+
+/** A dead letter is its original, which may have the broker's full 1 MiB, plus the headers that say why it is there. */
+const DEAD_LETTER_MAX_BYTES = 2_097_152;
+
+/**
+ * The topics Saldo reads and writes. What comes in is unpacked by the broker: a compression that the client cannot read
+ * would stop its consumer, and a message that is small only while packed is refused to its producer.
+ */
+export function topicsOf(config: { readonly KAFKA_TOPIC: string }): TopicPlan[] {
+  return [
+    { topic: config.KAFKA_TOPIC, partitions: PARTITIONS, settings: { "compression.type": "uncompressed" } },
+    { topic: deadLetterTopic(config.KAFKA_TOPIC), partitions: 1, settings: { "max.message.bytes": String(DEAD_LETTER_MAX_BYTES) } },
+    { topic: NOTIFICATIONS_TOPIC, partitions: PARTITIONS, settings: {} },
+    { topic: ORDER_EVENTS_TOPIC, partitions: PARTITIONS, settings: {} },
+  ];
+}

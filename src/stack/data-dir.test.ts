@@ -1,0 +1,85 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { clearAbandoned } from "./abandoned.ts";
+import { claimDataDir } from "./data-dir.ts";
+import { recordProcess, stopOrphans } from "./pid-file.ts";
+import { processIdentity } from "./process-identity.ts";
+import { readRunning, writeRunning } from "./running.ts";
+
+let parent: string;
+
+beforeEach(() => {
+  parent = mkdtempSync(join(tmpdir(), "saldo-data-dir-"));
+});
+
+afterEach(() => rmSync(parent, { recursive: true, force: true }));
+
+const IDLE = ["-e", "setInterval(() => {}, 1000)"];
+
+async function startIdle(): Promise<{ pid: number; ended: Promise<unknown>; kill: () => void }> {
+  const child = spawn(process.execPath, IDLE, { detached: true, stdio: "ignore" });
+  const ended = once(child, "exit");
+  await once(child, "spawn");
+  return { pid: child.pid ?? 0, ended, kill: () => child.kill("SIGKILL") };
+}
+
+test("a data folder belongs to one living process at a time", () => {
+  const dataDir = join(parent, "data");
+  const release = claimDataDir(dataDir);
+  expect(() => claimDataDir(dataDir)).toThrow(`Saldo already runs on ${dataDir} (process ${process.pid})`);
+  release();
+  claimDataDir(dataDir)();
+  expect(readdirSync(dataDir)).toEqual([]);
+});
+
+test("a claim of a process that is gone, or of a pid that now is another process, does not count", async () => {
+  for (const holder of [{ pid: 2_147_483_646, identity: "gone" }, { pid: process.pid, identity: "another boot:1" }, "no json"]) {
+    writeFileSync(join(parent, "lock"), JSON.stringify(holder));
+    claimDataDir(parent)();
+  }
+  writeFileSync(join(parent, "lock"), "cut sho");
+  claimDataDir(parent)();
+});
+
+test("servers of a killed parent are stopped, a stranger who has one's pid is not", async () => {
+  const [orphan, stranger] = await Promise.all([startIdle(), startIdle()]);
+  recordProcess(parent, { name: "postgres", pid: orphan.pid, stopSteps: [{ signal: "SIGTERM", graceMs: 2_000 }] });
+  recordProcess(parent, { name: "kafka", pid: stranger.pid, stopSteps: [] });
+  const path = join(parent, "kafka.json");
+  writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, "utf8")), identity: "another boot:1" }));
+  writeFileSync(join(parent, "half.json"), '{"pid":');
+
+  expect(await stopOrphans(parent)).toEqual(["postgres"]);
+  await orphan.ended;
+  expect(processIdentity(stranger.pid)).toBeDefined();
+  expect(readdirSync(parent)).toEqual([]);
+  stranger.kill();
+  await stranger.ended;
+});
+
+test("throw-away folders of killed parents are cleared with their servers; those of living ones stay", async () => {
+  const server = await startIdle();
+  const abandoned = join(parent, "saldo-test-1");
+  const used = join(parent, "saldo-test-2");
+  claimDataDir(abandoned);
+  claimDataDir(used);
+  writeFileSync(join(abandoned, "lock"), JSON.stringify({ pid: 2_147_483_646, identity: "gone" }));
+  recordProcess(join(abandoned, "pids"), { name: "redis", pid: server.pid, stopSteps: [] });
+  expect(await clearAbandoned(parent, "saldo-test-")).toEqual([abandoned]);
+  await server.ended;
+  expect(readdirSync(parent)).toEqual(["saldo-test-2"]);
+});
+
+test("the note of what runs counts only while its process lives", () => {
+  const note = { startedAt: "2026-11-01T00:00:00.000Z", databaseUrl: "d", databaseAdminUrl: "a", temporalAddress: "t", apiUrl: "h", purchasesUrl: "p", logDir: "l", roles: [] };
+  expect(readRunning(parent)).toBeUndefined();
+  writeRunning(parent, note);
+  expect(readRunning(parent)).toMatchObject({ ...note, pid: process.pid });
+  const path = join(parent, "running.json");
+  writeFileSync(path, readFileSync(path, "utf8").replace(processIdentity(process.pid) ?? "", "another boot:1"));
+  expect(readRunning(parent)).toBeUndefined();
+});

@@ -1,0 +1,68 @@
+import { sql } from "drizzle-orm";
+import type { ErrorCode } from "../errors.ts";
+import type { Db } from "./database.ts";
+
+/** A message that could not be taken, with its original bytes. `reason` holds no part of the content. */
+export interface DeadLetter {
+  /** What makes it one dead letter, however often it is delivered. */
+  readonly identity: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: string;
+  readonly code: ErrorCode;
+  readonly reason: string;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: Readonly<Record<string, string>>;
+  /** How often it was tried. */
+  readonly attempts: number;
+}
+
+/** The copy for Kafka carries at most so many bytes of the original; the row has all of them. */
+const MAX_COPY_BYTES = 1_500_000;
+
+/**
+ * Keeps messages as dead letters and puts their copies for `deadLetterTopic` into the outbox, in one statement: both are
+ * there or none. The headers of a copy say topic, partition, offset, code and attempts; an original header of such a name
+ * goes on as `original-<name>`. Answers how many were new.
+ * Safe to retry: an identity that stands already adds nothing.
+ * Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
+ */
+export async function writeDeadLetters(db: Db, input: { readonly deadLetterTopic: string; readonly letters: readonly DeadLetter[] }): Promise<number> {
+  if (input.letters.length === 0) return 0;
+  const given = JSON.stringify(
+    input.letters.map(({ key, value, ...letter }) => ({ ...letter, key: key?.toString("base64"), value: value?.toString("base64"), copyHeaders: copyHeaders(letter) })),
+  );
+  const rows = await db.execute<{ id: string }>(sql`
+    with given as (
+      select identity, topic, partition, "offset", code, reason, decode(key, 'base64') as raw_key, decode(value, 'base64') as raw_value,
+             headers, "copyHeaders" as copy_headers, attempts
+        from json_to_recordset(${given}::json) as g(identity text, topic text, partition integer, "offset" bigint, code text, reason text,
+             key text, value text, headers jsonb, "copyHeaders" jsonb, attempts integer)
+    ), written as (
+      insert into dead_letters (identity, topic, partition, "offset", code, reason, raw_key, raw_value, headers, attempts)
+      select identity, topic, partition, "offset", code, reason, raw_key, raw_value, headers, attempts from given order by identity collate "C"
+      on conflict (identity) do nothing
+      returning id, topic, partition, "offset"
+    )
+    insert into outbox (aggregate_type, aggregate_id, topic, raw_key, raw_value, headers)
+    select 'dead_letter', w.id::text, ${input.deadLetterTopic}, g.raw_key, substring(g.raw_value from 1 for ${MAX_COPY_BYTES}::integer),
+           g.copy_headers || jsonb_build_object('dead-letter-id', w.id::text)
+      from written w join given g on g.topic = w.topic and g.partition = w.partition and g."offset" = w."offset"
+     order by w.id
+    returning aggregate_id as id`);
+  return [...rows].length;
+}
+
+function copyHeaders(letter: Omit<DeadLetter, "key" | "value">): Record<string, string> {
+  const own = {
+    topic: letter.topic,
+    partition: String(letter.partition),
+    offset: letter.offset,
+    code: letter.code,
+    reason: letter.reason,
+    attempts: String(letter.attempts),
+  };
+  const originals = Object.entries(letter.headers).map(([name, value]) => [Object.hasOwn(own, name) || name === "dead-letter-id" ? `original-${name}` : name, value]);
+  return { ...Object.fromEntries(originals), ...own };
+}
