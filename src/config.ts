@@ -63,7 +63,6 @@ const schema = z
     RESERVATION_TTL_MS: durationMs(600_000, 1_000, 2_592_000_000),
     RESERVATION_TTL_MIN_MS: durationMs(1_000, 100, 2_592_000_000),
     RESERVATION_TTL_MAX_MS: durationMs(604_800_000, 1_000, 2_592_000_000),
-    ORDER_DEADLINE_MS: durationMs(900_000, 1_000, 2_592_000_000),
   })
   .superRefine((env, context) => {
     if (!LOOPBACK_HOSTS.has(env.HTTP_HOST) && env.ALLOW_INSECURE_BIND !== "container")

@@ -66,14 +66,22 @@ export function isErrorCode(text: unknown): text is ErrorCode {
   return typeof text === "string" && Object.hasOwn(ERROR_CATALOGUE, text);
 }
 
-/** The error's code; `INTERNAL` for everything that is not a DomainError. */
+/** The expected failure behind an error: the error itself or one of its causes. Libraries wrap what they meet. */
+export function domainErrorIn(error: unknown): DomainError | undefined {
+  for (let current = error; current instanceof Error; current = current.cause) if (current instanceof DomainError) return current;
+  return undefined;
+}
+
+/** The error's code; `INTERNAL` for everything that no DomainError is behind. */
 export function codeOf(error: unknown): ErrorCode {
-  return error instanceof DomainError ? error.code : "INTERNAL";
+  return domainErrorIn(error)?.code ?? "INTERNAL";
 }
 
 /** The error's own words for a log or a report, never its stack. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  // drizzle's message repeats the whole statement with its values, which are no words for a log.
+  return error.cause !== undefined && error.message.startsWith("Failed query:") ? messageOf(error.cause) : error.message;
 }
 
 /** Makes the compiler prove that a switch over a closed union has no missing case. */

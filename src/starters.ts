@@ -1,7 +1,33 @@
+import { createHash } from "node:crypto";
+import {
+  type Client,
+  QueryNotRegisteredError,
+  QueryRejectedError,
+  WithStartWorkflowOperation,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowFailedError,
+  WorkflowIdConflictPolicy,
+  WorkflowIdReusePolicy,
+  WorkflowNotFoundError,
+  type WorkflowStartOptions,
+  WorkflowUpdateFailedError,
+} from "@temporalio/client";
+import { ApplicationFailure, defineSearchAttributeKey, TypedSearchAttributes } from "@temporalio/common";
 import type { EventBatchInput, EventBatchResult } from "./contract/events.ts";
-import type { OrderOutcome, OrderSagaInput, OrderSagaStatus } from "./contract/orders.ts";
-import type { RevenueReportInput, RevenueReportProgress, RevenueReportResult } from "./contract/reports.ts";
-import type { ConfirmInput, ReleaseInput, ReservationInput, ReservationState, ReservationStatus } from "./contract/reservations.ts";
+import { eventBatchWorkflowId, orderWorkflowId, reportWorkflowId, reservationWorkflowId } from "./contract/ids.ts";
+import { cancelOrderUpdate, orderStatusQuery, type OrderOutcome, type OrderSagaInput, type OrderSagaStatus } from "./contract/orders.ts";
+import { reportProgressQuery, type RevenueReportInput, type RevenueReportProgress, type RevenueReportResult } from "./contract/reports.ts";
+import {
+  confirmReservationUpdate, releaseReservationUpdate, reservationPlacedUpdate, reservationStatusQuery,
+  type ConfirmInput, type ReleaseInput, type ReservationInput, type ReservationState, type ReservationStatus,
+} from "./contract/reservations.ts";
+import { SEARCH_ATTRIBUTES } from "./contract/search-attributes.ts";
+import { TASK_QUEUES } from "./contract/task-queues.ts";
+import { DomainError, isErrorCode } from "./errors.ts";
+import { formatAmount } from "./money.ts";
+
+/** The status codes of gRPC that a call of Temporal may end with (grpc/grpc, doc/statuscodes.md). */
+const grpcStatus = { CANCELLED: 1, DEADLINE_EXCEEDED: 4, NOT_FOUND: 5, ALREADY_EXISTS: 6, RESOURCE_EXHAUSTED: 8, ABORTED: 10, INTERNAL: 13, UNAVAILABLE: 14 } as const;
 
 /** A workflow that was started, or that ran already under the same id. */
 export interface Started<Outcome> {
@@ -29,4 +55,198 @@ export interface Starters {
   reportProgress(month: string, version: number): Promise<RevenueReportProgress | undefined>;
   /** Runs a batch of events to its end, however long it takes; `signal` stops the wait, not the workflow. */
   runEventBatch(input: EventBatchInput, signal: AbortSignal): Promise<EventBatchResult>;
+}
+
+export interface StarterOptions {
+  readonly client: Client;
+  /** Starts orders eagerly: only where this process runs a worker of the orders queue on the client's own connection. */
+  readonly eager: boolean;
+  /** How long any one call may take, in milliseconds. */
+  readonly deadlineMs: number;
+}
+
+/** The starters over a client of Temporal. */
+export function createStarters({ client, eager, deadlineMs }: StarterOptions): Starters {
+  const call = <Result>(work: () => Promise<Result>): Promise<Result> => translated(() => client.withDeadline(Date.now() + deadlineMs, work));
+  /** Undefined instead of an error when there is no such workflow or it has ended. */
+  const ifRunning = async <Result>(work: () => Promise<Result>): Promise<Result | undefined> => {
+    try {
+      return await call(work);
+    } catch (error) {
+      if (error instanceof NotRunning) return undefined;
+      throw error;
+    }
+  };
+  const handleOf = (workflowId: string) => client.workflow.getHandle(workflowId);
+
+  const start = async <Outcome>(type: string, workflowId: string, options: Omit<WorkflowStartOptions, "workflowId">): Promise<Started<Outcome>> => {
+    const started = (alreadyStarted: boolean): Started<Outcome> => ({
+      workflowId,
+      alreadyStarted,
+      outcome: (waitMs) => outcomeWithin<Outcome>(client, workflowId, waitMs),
+    });
+    try {
+      await call(() => client.workflow.start(type, { ...options, workflowId }));
+      return started(false);
+    } catch (error) {
+      if (error instanceof WorkflowExecutionAlreadyStartedError) return started(true);
+      throw error;
+    }
+  };
+
+  return {
+    startOrder: (order) =>
+      start<OrderOutcome>("orderSaga", orderWorkflowId(order.orderId), {
+        taskQueue: TASK_QUEUES.orders,
+        args: [order],
+        // The order's id is made of the client's key: the same order is never run twice, and a repeat finds the first.
+        workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
+        workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
+        requestEagerStart: eager,
+        staticSummary: `Order of ${inWords(order.totalMinor, order.currency)} by user ${order.userId}`,
+        staticDetails: order.comment,
+        memo: { userId: order.userId, amount: inWords(order.totalMinor, order.currency), comment: order.comment },
+        typedSearchAttributes: searchAttributes({ ...order, sagaState: "STARTED" }),
+      }),
+
+    cancelOrder: (orderId, reason) => ifRunning(() => handleOf(orderWorkflowId(orderId)).executeUpdate(cancelOrderUpdate, { args: [{ reason }], updateId: "cancel" })),
+
+    orderStatus: (orderId) => ifRunning(() => handleOf(orderWorkflowId(orderId)).query(orderStatusQuery)),
+
+    placeReservation: async (reservation) => {
+      const workflowId = reservationWorkflowId(reservation.reservationId);
+      const startWorkflowOperation = new WithStartWorkflowOperation("reservation", {
+        workflowId,
+        taskQueue: TASK_QUEUES.orders,
+        args: [reservation],
+        // A running one is joined; one that ended is over, and its row or its refused operation tells how.
+        workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
+        workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+        staticSummary: `Reservation of ${inWords(reservation.amountMinor, reservation.currency)} of user ${reservation.userId}`,
+        staticDetails: reservation.comment,
+        memo: { userId: reservation.userId, amount: inWords(reservation.amountMinor, reservation.currency), orderId: reservation.orderId },
+        typedSearchAttributes: searchAttributes({ ...reservation, reservationState: "held" }),
+      });
+      try {
+        return await ifRunning(() => client.workflow.executeUpdateWithStart(reservationPlacedUpdate, { startWorkflowOperation, updateId: "placed" }));
+      } catch (error) {
+        if (error instanceof WorkflowExecutionAlreadyStartedError || grpcStatusIn(error) === grpcStatus.ALREADY_EXISTS) return undefined;
+        throw error;
+      }
+    },
+
+    confirmReservation: (reservationId, input) =>
+      ifRunning(() =>
+        handleOf(reservationWorkflowId(reservationId)).executeUpdate(confirmReservationUpdate, { args: [input], updateId: updateIdOf("confirm", input.requestKey) }),
+      ),
+
+    releaseReservation: (reservationId, input) =>
+      ifRunning(() =>
+        handleOf(reservationWorkflowId(reservationId)).executeUpdate(releaseReservationUpdate, { args: [input], updateId: updateIdOf("release", input.requestKey) }),
+      ),
+
+    reservationStatus: (reservationId) => ifRunning(() => handleOf(reservationWorkflowId(reservationId)).query(reservationStatusQuery)),
+
+    startReport: (report) =>
+      start<RevenueReportResult>("revenueReport", reportWorkflowId(report.month, report.version), {
+        taskQueue: TASK_QUEUES.reports,
+        args: [report],
+        workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
+        workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
+        staticSummary: `Revenue of ${report.month}, version ${report.version}`,
+        typedSearchAttributes: searchAttributes({ correlationId: report.correlationId, reportMonth: report.month }),
+      }),
+
+    reportProgress: (month, version) => ifRunning(() => handleOf(reportWorkflowId(month, version)).query(reportProgressQuery)),
+
+    async runEventBatch(batch, signal) {
+      const workflowId = eventBatchWorkflowId(batch);
+      await call(() =>
+        client.workflow.start("eventBatch", {
+          workflowId,
+          taskQueue: TASK_QUEUES.orders,
+          args: [batch],
+          // Running the same events again is harmless: each has its permanent key. A batch under way is joined.
+          workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+          workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+          requestEagerStart: eager,
+          staticSummary: `${batch.events.length} events of ${batch.topic}/${batch.partition}, offsets ${batch.firstOffset} to ${batch.lastOffset}`,
+        }),
+      );
+      return translated(() => client.withAbortSignal(signal, () => handleOf(workflowId).result() as Promise<EventBatchResult>));
+    },
+  };
+}
+
+/** The workflow is not there or has ended. */
+class NotRunning extends Error {
+  override readonly name = "NotRunning";
+}
+
+// Update ids are kept in the history and shown; the client's key may be long and is hashed to a fixed length.
+function updateIdOf(kind: string, requestKey: string): string {
+  return `${kind}-${createHash("sha256").update(requestKey).digest("hex").slice(0, 32)}`;
+}
+
+function inWords(amountMinor: string, currency: string): string {
+  return `${formatAmount(BigInt(amountMinor), currency)} ${currency}`;
+}
+
+function searchAttributes(values: { userId?: string; correlationId: string; sagaState?: string; reservationState?: string; reportMonth?: string }): TypedSearchAttributes {
+  const pair = (name: string, value: string | undefined) => (value === undefined ? [] : [{ key: defineSearchAttributeKey(name, "KEYWORD"), value }]);
+  return new TypedSearchAttributes([
+    ...pair(SEARCH_ATTRIBUTES.userId, values.userId),
+    ...pair(SEARCH_ATTRIBUTES.correlationId, values.correlationId),
+    ...pair(SEARCH_ATTRIBUTES.sagaState, values.sagaState),
+    ...pair(SEARCH_ATTRIBUTES.reservationState, values.reservationState),
+    ...pair(SEARCH_ATTRIBUTES.reportMonth, values.reportMonth),
+  ]);
+}
+
+async function outcomeWithin<Outcome>(client: Client, workflowId: string, waitMs: number): Promise<Outcome | undefined> {
+  if (waitMs <= 0) return undefined;
+  try {
+    return await translated(() => client.withDeadline(Date.now() + waitMs, () => client.workflow.getHandle(workflowId).result() as Promise<Outcome>));
+  } catch (error) {
+    // Not there in time is an answer here, not an error.
+    if (error instanceof DomainError && error.code === "DEADLINE_EXCEEDED") return undefined;
+    throw error;
+  }
+}
+
+const UNREACHABLE = new Set<number>([grpcStatus.UNAVAILABLE, grpcStatus.RESOURCE_EXHAUSTED, grpcStatus.ABORTED, grpcStatus.INTERNAL]);
+const TOO_LATE = new Set<number>([grpcStatus.DEADLINE_EXCEEDED, grpcStatus.CANCELLED]);
+
+// Everything Temporal's client throws becomes a code of the catalogue; what is none of ours to explain passes as it is.
+async function translated<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    throw asDomainError(error);
+  }
+}
+
+function asDomainError(error: unknown): unknown {
+  if (error instanceof WorkflowNotFoundError) return new NotRunning("the workflow is not running", { cause: error });
+  if (error instanceof WorkflowUpdateFailedError || error instanceof WorkflowFailedError) return refusalIn(error.cause) ?? error;
+  if (error instanceof WorkflowExecutionAlreadyStartedError) return error;
+  if (error instanceof QueryNotRegisteredError || error instanceof QueryRejectedError) return new NotRunning("the workflow does not answer queries", { cause: error });
+  const status = grpcStatusIn(error);
+  if (status === undefined) return error;
+  if (status === grpcStatus.NOT_FOUND) return new NotRunning("the workflow is not running", { cause: error });
+  if (TOO_LATE.has(status)) return new DomainError("DEADLINE_EXCEEDED", "Temporal did not answer in time", {}, error);
+  if (UNREACHABLE.has(status)) return new DomainError("UNAVAILABLE", "Temporal is not reachable", {}, error);
+  return error;
+}
+
+function refusalIn(error: unknown): DomainError | undefined {
+  for (let current = error; current instanceof Error; current = current.cause)
+    if (current instanceof ApplicationFailure && isErrorCode(current.type)) return new DomainError(current.type, current.message, {}, error);
+  return undefined;
+}
+
+function grpcStatusIn(error: unknown): number | undefined {
+  for (let current = error; current instanceof Error; current = current.cause)
+    if ("code" in current && typeof current.code === "number") return current.code;
+  return undefined;
 }

@@ -35,7 +35,8 @@ export interface PartitionOffsets {
 
 /** One connection's view of Kafka. Everything it makes is closed by its own `close`. */
 export interface Kafka {
-  createProducer(): Promise<KafkaProducer>;
+  /** Connects with the first message, and again after a loss. */
+  createProducer(): KafkaProducer;
   createConsumer(options: ConsumerOptions): KafkaConsumer;
   /** The offsets of a topic's partitions, in the order of the partitions. Throws: the client's error. */
   topicOffsets(topic: string): Promise<PartitionOffsets[]>;
@@ -67,7 +68,7 @@ export function createKafka(options: KafkaOptions): Kafka {
     return admin;
   };
   return {
-    createProducer: () => openProducer(client),
+    createProducer: () => createProducer(client),
     createConsumer: (consumerOptions) => createConsumer(client, consumerOptions, options.logger),
     async topicOffsets(topic) {
       const offsets = await (await connectedAdmin()).fetchTopicOffsets(topic);
@@ -120,7 +121,7 @@ async function connectAdmin(client: KafkaClient): Promise<Admin> {
  * away the double after a lost answer, but it stops for good with an out-of-order sequence after a reconnect
  * (tulios/kafkajs#598); readers know a double by its id instead.
  */
-async function openProducer(client: KafkaClient): Promise<KafkaProducer> {
+function createProducer(client: KafkaClient): KafkaProducer {
   const producer = client.producer({
     createPartitioner: Partitioners.DefaultPartitioner,
     allowAutoTopicCreation: false,
@@ -128,9 +129,17 @@ async function openProducer(client: KafkaClient): Promise<KafkaProducer> {
     maxInFlightRequests: 1,
     retry: { retries: 3, initialRetryTime: 200, maxRetryTime: 2_000 },
   });
-  await producer.connect();
+  let connected: Promise<void> | undefined;
+  const connect = (): Promise<void> => {
+    connected ??= producer.connect().catch((error: unknown) => {
+      connected = undefined;
+      throw error;
+    });
+    return connected;
+  };
   return {
     async send(topic, messages) {
+      await connect();
       const results = await producer.send({ topic, acks: -1, messages: messages.map((message) => ({ ...message, headers: { ...message.headers } })) });
       return results.map(({ partition, baseOffset }) => ({ partition, baseOffset: BigInt(baseOffset ?? "-1") }));
     },

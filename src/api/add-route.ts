@@ -14,12 +14,17 @@ type Target = "param" | "query" | "json";
 /** How many wrong places one answer names. */
 const MAX_ERRORS = 20;
 
+/** `.csv` of a path that ends in `{month}.csv`. */
+const ENDING = /\}(\.\w+)$/;
+
 interface RouteOptions {
   /** The codes this route may answer besides those that follow from its shape. They stand in the OpenAPI document. */
   readonly problems: readonly ErrorCode[];
   readonly maxBodyBytes: number;
   /** True when no body means `{}`. */
   readonly bodyOptional?: boolean;
+  /** Routes such as `/x/{id}.csv` by their ending. The fast router cannot tell them from `/x/{id}`, so that one passes them on. */
+  readonly endings?: Readonly<Record<string, Handler<ApiEnv>>>;
 }
 
 /**
@@ -29,19 +34,30 @@ interface RouteOptions {
  * The library's own validators are not used: they answer text/plain for broken JSON, let a body without a content type
  * pass unchecked, and parse numbers into floats.
  */
-export function addRoute<Route extends RouteConfig>(api: Api, route: Route, options: RouteOptions, handler: RouteHandler<Route, ApiEnv>): void {
+export function addRoute<Route extends RouteConfig>(api: Api, route: Route, options: RouteOptions, handler: RouteHandler<Route, ApiEnv>): Handler<ApiEnv> {
   const { params, query, body } = route.request ?? {};
-  const bodySchema = body?.content["application/json"]?.schema as z.ZodType | undefined;
+  const content = body?.content["application/json"];
+  const bodySchema = content !== undefined && "schema" in content ? (content.schema as z.ZodType) : undefined;
   api.openAPIRegistry.registerPath({ ...route, responses: { ...problemResponses(codesOf(route, options)), ...route.responses } });
   const run = handler as unknown as Handler<ApiEnv>;
-  api.on([route.method], [route.path.replaceAll(/\{(\w+)\}/g, ":$1")], async (context, next) => {
+  const ending = ENDING.exec(route.path)?.[1] ?? "";
+  const answer: Handler<ApiEnv> = async (context, next) => {
+    const other = Object.entries(options.endings ?? {}).find(([text]) => context.req.path.endsWith(text))?.[1];
+    if (other !== undefined) return other(context, next);
     context.set("route", route.path);
-    if (params !== undefined) check(context, "param", params, context.req.param());
+    if (params !== undefined) check(context, "param", params, withoutEnding(context.req.param(), ending));
     if (query !== undefined) check(context, "query", query, singleValues(context.req.queries()));
     if (bodySchema !== undefined)
       check(context, "json", bodySchema, await readJsonBody(context, { maxBytes: options.maxBodyBytes, optional: options.bodyOptional ?? false }));
     return run(context, next);
-  });
+  };
+  if (ending === "") api.on([route.method], [route.path.replaceAll(/\{(\w+)\}/g, ":$1")], answer);
+  return answer;
+}
+
+function withoutEnding(params: Record<string, string>, ending: string): Record<string, string> {
+  if (ending === "") return params;
+  return Object.fromEntries(Object.entries(params).map(([name, value]) => [name, value.slice(0, -ending.length)]));
 }
 
 function check(context: ApiContext, target: Target, schema: z.ZodType, value: unknown): void {

@@ -1,5 +1,6 @@
 import type { Context } from "hono";
 import type { OpenAPIHono } from "@hono/zod-openapi";
+import type { Log } from "../adapters/log.ts";
 import type { Starters } from "../starters.ts";
 import type { BalanceReader } from "../store/balance-reader.ts";
 import type { Db } from "../store/database.ts";
@@ -20,13 +21,6 @@ export interface ApiEnv {
 export type Api = OpenAPIHono<ApiEnv>;
 export type ApiContext = Context<ApiEnv>;
 
-/** The part of a pino logger that the API writes to. */
-export interface ApiLog {
-  debug(fields: object, message: string): void;
-  info(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
-
 /** A part the API stands on. `check` settles within its own deadline and throws when the part does not answer. */
 export interface DependencyCheck {
   readonly name: string;
@@ -39,7 +33,6 @@ export interface ApiSettings {
   readonly version: string;
   readonly defaultCurrency: string;
   readonly reportTimeZone: string;
-  readonly reportsDir: string;
   readonly maxBodyBytes: number;
   readonly reservationTtl: { readonly defaultMs: number; readonly minMs: number; readonly maxMs: number };
 }
@@ -49,7 +42,7 @@ export interface ApiDeps {
   readonly ledger: Ledger;
   readonly starters: Starters;
   readonly balances: BalanceReader;
-  readonly log: ApiLog;
+  readonly log: Log;
   readonly checks: readonly DependencyCheck[];
   readonly settings: ApiSettings;
 }

@@ -2,7 +2,8 @@ import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { DomainError, type ErrorCode } from "../errors.ts";
 import { isRetryable } from "../store/lane.ts";
-import type { ApiEnv, ApiLog } from "./api-env.ts";
+import type { Log } from "../adapters/log.ts";
+import type { ApiEnv } from "./api-env.ts";
 import { makeProblem, problemHeaders, type ProblemError } from "./problem.ts";
 
 /** A request that does not fit its schema: every place at once. */
@@ -16,7 +17,7 @@ export class InvalidRequest extends DomainError {
 }
 
 /** Answers any error as problem details. What is not an expected error is INTERNAL: its words go to the log only. */
-export function createErrorHandler(log: ApiLog): (error: unknown, context: Context<ApiEnv>) => Response {
+export function createErrorHandler(log: Log): (error: unknown, context: Context<ApiEnv>) => Response {
   return (error, context) => {
     const domainError = asDomainError(error);
     const response = answerProblem(context, domainError.code, domainError.message, errorsOf(domainError));

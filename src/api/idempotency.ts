@@ -8,8 +8,7 @@ const KEY = /^[\x21-\x7e]{1,255}$/;
 
 /** How the header stands in the OpenAPI document. Its check is `readIdempotencyKey`, which has codes of its own. */
 export const idempotencyHeader = z.object({
-  "idempotency-key": z.string().min(1).max(255).openapi({
-    param: { name: "Idempotency-Key", in: "header" },
+  "Idempotency-Key": z.string().min(1).max(255).openapi({
     description: "1 to 255 visible ASCII characters. A repeat with the same key and content is the same request: nothing happens twice.",
   }),
 });

@@ -13,9 +13,13 @@ export async function placeCheckOrder(apiUrl: string, currency: string): Promise
   const service = `check-service-${randomUUID().slice(0, 8)}`;
   const money = (amount: string) => ({ amount, currency });
   await post(`${apiUrl}/api/v1/balances/${user}/deposits`, { ...money("100"), comment: "npm start -- --check" });
-  await post(`${apiUrl}/api/v1/services`, { id: service, name: "Check" });
+  await post(`${apiUrl}/api/v1/services`, { id: service, name: service });
   const startedAtMs = performance.now();
-  const order = await post(`${apiUrl}/api/v1/orders`, { userId: user, lines: [{ serviceId: service, quantity: 1, price: money("40") }], paymentMethod: "wallet" });
+  const order = await post(`${apiUrl}/api/v1/orders`, {
+    userId: user,
+    lines: [{ serviceId: service, quantity: 1, price: money("40") }],
+    paymentMethod: "wallet",
+  });
   const orderId = textOf(order, "orderId") ?? textOf(order, "id");
   if (orderId === undefined) throw new Error(`POST /api/v1/orders answered without an id: ${JSON.stringify(order)}`);
   await untilCompleted(`${apiUrl}/api/v1/orders/${orderId}`, order);

@@ -17,14 +17,31 @@ export type Facts = {
   readonly configProblems: readonly string[];
 };
 
-export type Finding = { readonly name: string; readonly state: "ok" | "warning" | "missing"; readonly detail: string; readonly remedy?: string };
+export type Finding = {
+  readonly name: string;
+  readonly state: "ok" | "warning" | "missing";
+  readonly detail: string;
+  readonly remedy?: string;
+};
 
 const LOWEST_NODE = "20.19.0";
 const LOWEST_JAVA = 17;
 
 /** What `npm start` will find on this machine. `missing` is what it cannot do without, `warning` what it does without. */
 export function diagnose(facts: Facts): Finding[] {
-  return [nodeFinding(facts), configFinding(facts), postgresFinding(facts), temporalFinding(facts), javaFinding(facts), mavenFinding(facts), kafkaFinding(facts), redisFinding(facts), timeSkippingFinding(facts), dockerFinding(facts), ...portFindings(facts)];
+  return [
+    nodeFinding(facts),
+    configFinding(facts),
+    postgresFinding(facts),
+    temporalFinding(facts),
+    javaFinding(facts),
+    mavenFinding(facts),
+    kafkaFinding(facts),
+    redisFinding(facts),
+    timeSkippingFinding(facts),
+    dockerFinding(facts),
+    ...portFindings(facts),
+  ];
 }
 
 function nodeFinding({ nodeVersion }: Facts): Finding {
@@ -34,51 +51,74 @@ function nodeFinding({ nodeVersion }: Facts): Finding {
 }
 
 function configFinding({ configProblems }: Facts): Finding {
-  return configProblems.length === 0 ? ok("Configuration", "no problem") : missing("Configuration", configProblems.join("; "), "correct the environment or .env; .env.example lists what there is");
+  return configProblems.length === 0
+    ? ok("Configuration", "no problem")
+    : missing("Configuration", configProblems.join("; "), "correct the environment or .env; .env.example lists what there is");
 }
 
 function postgresFinding({ external, postgres }: Facts): Finding {
   if (external.postgres) return ok("Postgres", "DATABASE_URL");
-  return "found" in postgres ? ok("Postgres", postgres.found) : missing("Postgres", postgres.missing, "npm ci (with optional dependencies), or set DATABASE_URL and DATABASE_ADMIN_URL");
+  return "found" in postgres
+    ? ok("Postgres", postgres.found)
+    : missing("Postgres", postgres.missing, "npm ci (with optional dependencies), or set DATABASE_URL and DATABASE_ADMIN_URL");
 }
 
 function temporalFinding({ external, programs, cached }: Facts): Finding {
   if (external.temporal) return ok("Temporal", "TEMPORAL_ADDRESS");
   if (programs.temporal !== undefined) return ok("Temporal", programs.temporal);
   if (cached.temporal) return ok("Temporal", "in the cache");
-  if (programs.go !== undefined) return warning("Temporal", "not here yet", "the first start downloads it, or builds it with Go in about 4 minutes");
-  return missing("Temporal", "neither `temporal` nor Go is here", "install the Temporal CLI (https://temporal.download) or Go; the first start also tries the vendor's download");
+  if (programs.go !== undefined)
+    return warning("Temporal", "not here yet", "the first start downloads it, or builds it with Go in about 4 minutes");
+  return missing(
+    "Temporal",
+    "neither `temporal` nor Go is here",
+    "install the Temporal CLI (https://temporal.download) or Go; the first start also tries the vendor's download",
+  );
 }
 
 function javaFinding({ programs, javaVersion, external }: Facts): Finding {
-  if (programs.java === undefined) return external.kafka ? ok("Java", "none; KAFKA_BROKERS is set") : warning("Java", "none: no Kafka, and the tests cannot run", "apt-get install openjdk-17-jre-headless, or set KAFKA_BROKERS");
+  if (programs.java === undefined)
+    return external.kafka
+      ? ok("Java", "none; KAFKA_BROKERS is set")
+      : warning("Java", "none: no Kafka, and the tests cannot run", "apt-get install openjdk-17-jre-headless, or set KAFKA_BROKERS");
   const major = Number(/^\d+/.exec(javaVersion ?? "")?.[0] ?? 0);
-  return major >= LOWEST_JAVA ? ok("Java", `${javaVersion}`) : warning("Java", `${javaVersion ?? "unknown"} is older than ${LOWEST_JAVA}: no Kafka`, "apt-get install openjdk-17-jre-headless");
+  return major >= LOWEST_JAVA
+    ? ok("Java", `${javaVersion}`)
+    : warning("Java", `${javaVersion ?? "unknown"} is older than ${LOWEST_JAVA}: no Kafka`, "apt-get install openjdk-17-jre-headless");
 }
 
 function mavenFinding({ programs, cached }: Facts): Finding {
   if (programs.mvn !== undefined) return ok("Maven", programs.mvn);
   const needed = !cached.kafka || !cached.timeSkipping;
-  return needed ? warning("Maven", "none, and Kafka or the test server is not in the cache", "apt-get install maven") : ok("Maven", "none; not needed, the cache is full");
+  return needed
+    ? warning("Maven", "none, and Kafka or the test server is not in the cache", "apt-get install maven")
+    : ok("Maven", "none; not needed, the cache is full");
 }
 
 function kafkaFinding({ external, cached, programs }: Facts): Finding {
   if (external.kafka) return ok("Kafka", "KAFKA_BROKERS");
-  if (programs.java === undefined) return warning("Kafka", "needs Java", "install Java, or set KAFKA_BROKERS; without it events wait in the outbox");
+  if (programs.java === undefined)
+    return warning("Kafka", "needs Java", "install Java, or set KAFKA_BROKERS; without it events wait in the outbox");
   if (cached.kafka) return ok("Kafka", "in the cache");
-  return programs.mvn === undefined ? warning("Kafka", "not here and there is no Maven", "apt-get install maven, or set KAFKA_BROKERS") : ok("Kafka", "the first start fetches it (half a minute)");
+  return programs.mvn === undefined
+    ? warning("Kafka", "not here and there is no Maven", "apt-get install maven, or set KAFKA_BROKERS")
+    : ok("Kafka", "the first start fetches it (half a minute)");
 }
 
 function redisFinding({ external, programs, cached }: Facts): Finding {
   if (external.redis) return ok("Redis", "REDIS_URL");
   if (programs.redis !== undefined) return ok("Redis", programs.redis);
   if (cached.redis) return ok("Redis", "in the cache");
-  return programs.mvn === undefined ? warning("Redis", "not here and there is no Maven", "apt-get install redis-server, or set REDIS_URL; without it nothing is cached") : ok("Redis", "the first start fetches it");
+  return programs.mvn === undefined
+    ? warning("Redis", "not here and there is no Maven", "apt-get install redis-server, or set REDIS_URL; without it nothing is cached")
+    : ok("Redis", "the first start fetches it");
 }
 
 function timeSkippingFinding({ cached, programs }: Facts): Finding {
   if (cached.timeSkipping) return ok("Temporal test server", "in the cache");
-  return programs.mvn === undefined || programs.java === undefined ? warning("Temporal test server", "needs Java and Maven; only the tests use it", "apt-get install maven openjdk-17-jre-headless") : ok("Temporal test server", "the first test run fetches it");
+  return programs.mvn === undefined || programs.java === undefined
+    ? warning("Temporal test server", "needs Java and Maven; only the tests use it", "apt-get install maven openjdk-17-jre-headless")
+    : ok("Temporal test server", "the first test run fetches it");
 }
 
 function dockerFinding({ programs }: Facts): Finding {
@@ -87,10 +127,12 @@ function dockerFinding({ programs }: Facts): Finding {
 
 function portFindings({ ports, runningPid, external }: Facts): Finding[] {
   if (runningPid !== undefined) return [ok("Ports", `Saldo runs here as process ${runningPid}`)];
-  const wanted = ports.filter(({ server }) => !((server in external) && external[server as keyof Facts["external"]]));
+  const wanted = ports.filter(({ server }) => !(server in external && external[server as keyof Facts["external"]]));
   const taken = wanted.filter((port) => !port.free && port.port !== 0);
   if (taken.length === 0) return [ok("Ports", wanted.map(({ port }) => port).join(", "))];
-  return taken.map(({ server, port, variable }) => missing(`Port ${port}`, `taken by another process; ${server} wants it`, `stop that process, or set ${variable}`));
+  return taken.map(({ server, port, variable }) =>
+    missing(`Port ${port}`, `taken by another process; ${server} wants it`, `stop that process, or set ${variable}`),
+  );
 }
 
 function ok(name: string, detail: string): Finding {

@@ -13,11 +13,13 @@ import { TIME_SKIPPING_CACHE_NAME } from "../stack/time-skipping.ts";
 import { diagnose, type Facts, type Finding } from "./diagnosis.ts";
 
 const json = process.argv.includes("--json");
-const { config, configProblems } = readConfig();
-const findings = diagnose(await gatherFacts(config, configProblems));
+const findings = diagnose(await gatherFacts(readConfig()));
 const needed = findings.filter((finding) => finding.state === "missing");
 if (json) process.stdout.write(`${JSON.stringify({ ok: needed.length === 0, findings })}\n`);
-else process.stdout.write(`${findings.map(renderFinding).join("\n")}\n\n${needed.length === 0 ? "npm start will run." : `npm start will not run: ${needed.map((finding) => finding.name).join(", ")}.`}\n`);
+else
+  process.stdout.write(
+    `${findings.map(renderFinding).join("\n")}\n\n${needed.length === 0 ? "npm start will run." : `npm start will not run: ${needed.map((finding) => finding.name).join(", ")}.`}\n`,
+  );
 process.exitCode = needed.length === 0 ? 0 : 1;
 
 // With a configuration that cannot be read the rest is still looked at, as the defaults would have it.
@@ -29,10 +31,12 @@ function readConfig(): { config: Config; configProblems: readonly string[] } {
   }
 }
 
-async function gatherFacts(config: Config, configProblems: readonly string[]): Promise<Facts> {
+async function gatherFacts({ config, configProblems }: { config: Config; configProblems: readonly string[] }): Promise<Facts> {
   const cacheDir = resolve(config.CACHE_DIR);
   const inCache = (name: string | undefined) => name !== undefined && existsSync(join(cacheDir, name));
-  const [temporal, go, java, mvn, redis, valkey, docker] = await Promise.all(["temporal", "go", "java", "mvn", "redis-server", "valkey-server", "docker"].map(findOnPath));
+  const [temporal, go, java, mvn, redis, valkey, docker] = await Promise.all(
+    ["temporal", "go", "java", "mvn", "redis-server", "valkey-server", "docker"].map(findOnPath),
+  );
   const ports = [
     { server: "postgres", variable: "POSTGRES_PORT", port: config.POSTGRES_PORT },
     { server: "temporal", variable: "TEMPORAL_PORT", port: config.TEMPORAL_PORT },
@@ -46,10 +50,20 @@ async function gatherFacts(config: Config, configProblems: readonly string[]): P
     nodeVersion: process.versions.node,
     programs: { temporal, go, java, mvn, redis: redis ?? valkey, docker },
     javaVersion: java === undefined ? undefined : /version "([^"]+)"/.exec((await tryCommand(java, ["-version"])) ?? "")?.[1],
-    cached: { temporal: inCache(TEMPORAL_CACHE_NAME), kafka: inCache(KAFKA_CACHE_NAME), redis: inCache(REDIS_CACHE_NAME), timeSkipping: inCache(TIME_SKIPPING_CACHE_NAME) },
+    cached: {
+      temporal: inCache(TEMPORAL_CACHE_NAME),
+      kafka: inCache(KAFKA_CACHE_NAME),
+      redis: inCache(REDIS_CACHE_NAME),
+      timeSkipping: inCache(TIME_SKIPPING_CACHE_NAME),
+    },
     postgres: await lookForPostgres(),
-    external: { postgres: config.DATABASE_URL !== undefined, temporal: config.TEMPORAL_ADDRESS !== undefined, kafka: config.KAFKA_BROKERS !== undefined, redis: config.REDIS_URL !== undefined },
-    ports: await Promise.all(ports.map(async (port) => ({ ...port, free: await isPortFree(port.port) }))),
+    external: {
+      postgres: config.DATABASE_URL !== undefined,
+      temporal: config.TEMPORAL_ADDRESS !== undefined,
+      kafka: config.KAFKA_BROKERS !== undefined,
+      redis: config.REDIS_URL !== undefined,
+    },
+    ports: await Promise.all(ports.map(async ({ server, variable, port }) => ({ server, variable, port, free: await isPortFree(port) }))),
     runningPid: readRunning(resolve(config.DATA_DIR))?.pid,
     configProblems,
   };

@@ -27,7 +27,11 @@ export type RoleAddresses = {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The environment of every role: the inherited one with the addresses of what runs. The superuser's address is not in it. */
-export function roleEnvironment(inherited: Environment, addresses: RoleAddresses, paths: { dataDir: string; cacheDir: string; bundlePath: string; reportsDir: string }): Environment {
+export function roleEnvironment(
+  inherited: Environment,
+  addresses: RoleAddresses,
+  paths: { dataDir: string; cacheDir: string; bundlePath: string; reportsDir: string },
+): Environment {
   return {
     ...inherited,
     DATABASE_ADMIN_URL: undefined,
@@ -48,7 +52,10 @@ export function roleEnvironment(inherited: Environment, addresses: RoleAddresses
 }
 
 /** Which roles run with what there is, and a sentence for each one that does not. */
-export function rolesFor(input: { entries: RoleEntries; addresses: RoleAddresses; environment: Environment; host: string }): { roles: RoleSpec[]; notStarted: string[] } {
+export function rolesFor(input: { entries: RoleEntries; addresses: RoleAddresses; environment: Environment; host: string }): {
+  roles: RoleSpec[];
+  notStarted: string[];
+} {
   const { entries, addresses } = input;
   const role = (name: keyof RoleEntries, graceMs: number): RoleSpec => ({
     name,

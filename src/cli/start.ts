@@ -28,11 +28,15 @@ if (options !== undefined) process.exit(await run(options));
 
 async function run({ ephemeral, check, json, verbose }: Options): Promise<number> {
   const environment = inheritedEnvironment();
-  const say = (event: string, text: string, fields: object = {}) => process.stdout.write(json ? `${JSON.stringify({ event, ...(text === "" ? {} : { text }), ...fields })}\n` : `${text}\n`);
+  const say = (event: string, text: string, fields: object = {}) =>
+    process.stdout.write(json ? `${JSON.stringify({ event, ...(text === "" ? {} : { text }), ...fields })}\n` : `${text}\n`);
   const orders = orderToStop();
   try {
     const config = loadConfig(environment);
-    const checklist = createChecklist(process.stdout, { json, color: environment["NO_COLOR"] === undefined || environment["NO_COLOR"] === "" });
+    const checklist = createChecklist(process.stdout, {
+      json,
+      color: environment["NO_COLOR"] === undefined || environment["NO_COLOR"] === "",
+    });
     if (!json) say("", "Saldo starts:");
     let system: System;
     try {
@@ -42,9 +46,16 @@ async function run({ ephemeral, check, json, verbose }: Options): Promise<number
         ephemeral,
         entries: ROLE_ENTRIES,
         steps: createStartSteps(config),
-        onStep: checklist.update,
-        onRoleEvent: (event) => event.state === "stopped" || say("role", `Role ${event.role} ${event.state}${event.detail === "" ? "" : `: ${event.detail}`}`, { role: event.role, state: event.state }),
-        ...(verbose ? { onRoleOutput: (role: string, chunk: string) => void process.stderr.write(chunk.replace(/^(?=.)/gm, `[${role}] `)) } : {}),
+        onStep: (line) => checklist.update(line),
+        onRoleEvent: (event) =>
+          event.state === "stopped" ||
+          say("role", `Role ${event.role} ${event.state}${event.detail === "" ? "" : `: ${event.detail}`}`, {
+            role: event.role,
+            state: event.state,
+          }),
+        ...(verbose
+          ? { onRoleOutput: (role: string, chunk: string) => void process.stderr.write(chunk.replace(/^(?=.)/gm, `[${role}] `)) }
+          : {}),
         onKillable: orders.killAtExit,
         signal: orders.signal,
       });
@@ -97,7 +108,12 @@ function describe(system: System, config: Config, say: Say): void {
     ["Docs", `${running.apiUrl}/docs`],
     ["Purchases API", running.purchasesUrl],
     ["Temporal Web UI", running.temporalUiUrl],
-    ["Temporal", running.temporalBinary === undefined ? temporal : `${temporal}, e.g. ${running.temporalBinary} workflow list --address ${running.temporalAddress}`],
+    [
+      "Temporal",
+      running.temporalBinary === undefined
+        ? temporal
+        : `${temporal}, e.g. ${running.temporalBinary} workflow list --address ${running.temporalAddress}`,
+    ],
     ["Kafka", running.kafkaBrokers?.join(",")],
     ["Postgres", `${hideSecret(running.databaseUrl)} (passwords in ${config.DATA_DIR}/running.json)`],
     ["Redis", running.redisUrl === undefined ? undefined : hideSecret(running.redisUrl)],
@@ -106,7 +122,17 @@ function describe(system: System, config: Config, say: Say): void {
   const known = lines.filter((line): line is [string, string] => line[1] !== undefined);
   const curl = `curl -sS -X POST ${running.apiUrl}/api/v1/balances/alice/deposits -H 'content-type: application/json' -H "idempotency-key: $(date +%s%N)" -d '{"amount":"100.00","currency":"${config.DEFAULT_CURRENCY}"}'`;
   const warnings = [...stack.missing.map((missing) => `${missing.reason} ${missing.consequence}`), ...system.notStarted];
-  const text = ["", ...warnings.map((warning) => `  ! ${warning}`), ...known.map(([name, value]) => `  ${name.padEnd(16)} ${value}`), "", "  Try:", `  ${curl}`, "", "  Ctrl-C stops everything that was started here.", ""].join("\n");
+  const text = [
+    "",
+    ...warnings.map((warning) => `  ! ${warning}`),
+    ...known.map(([name, value]) => `  ${name.padEnd(16)} ${value}`),
+    "",
+    "  Try:",
+    `  ${curl}`,
+    "",
+    "  Ctrl-C stops everything that was started here.",
+    "",
+  ].join("\n");
   say("ready", text, { text: undefined, urls: Object.fromEntries(known), warnings, roles: running.roles, curl });
 }
 

@@ -1,10 +1,10 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { loadConfig, type Config } from "../config.ts";
+import { afterEach, beforeEach, expect, inject, test } from "vitest";
+import { inheritedEnvironment, loadConfig, type Config } from "../config.ts";
 import { isPortFree, parseAddress } from "../stack/free-port.ts";
 import { readRunning } from "../stack/running.ts";
 import { startSystem, type System, type SystemOptions } from "./system.ts";
@@ -44,8 +44,16 @@ afterEach(async () => {
 });
 
 function config(overrides: Record<string, string> = {}): Config {
-  const free = { HTTP_PORT: "0", PURCHASES_PORT: "0", POSTGRES_PORT: "0", TEMPORAL_PORT: "0", TEMPORAL_UI_PORT: "0", KAFKA_PORT: "0", REDIS_PORT: "0" };
-  return loadConfig({ DATA_DIR: join(directory, "data"), CACHE_DIR: join(homedir(), ".cache", "saldo"), ...free, ...overrides }, directory);
+  const free = {
+    HTTP_PORT: "0",
+    PURCHASES_PORT: "0",
+    POSTGRES_PORT: "0",
+    TEMPORAL_PORT: "0",
+    TEMPORAL_UI_PORT: "0",
+    KAFKA_PORT: "0",
+    REDIS_PORT: "0",
+  };
+  return loadConfig({ DATA_DIR: join(directory, "data"), CACHE_DIR: inject("cacheDir"), ...free, ...overrides }, directory);
 }
 
 function script(name: string, text: string): string {
@@ -58,7 +66,7 @@ function start(overrides: Partial<SystemOptions> = {}): Promise<System> {
   const work = script("work.mts", WORK);
   return startSystem({
     config: config(),
-    environment: { PATH: process.env["PATH"], HOME: process.env["HOME"], DATABASE_ADMIN_URL: "postgres://must:not@be/passed" },
+    environment: { ...inheritedEnvironment(), DATABASE_ADMIN_URL: "postgres://must:not@be/passed" },
     ephemeral: true,
     entries: { api: script("api.mts", API), worker: work, bridge: work, relay: work },
     steps: {
@@ -81,7 +89,13 @@ test("everything comes up, the roles know every address but the superuser's, and
   system = await start();
   const { running } = system;
   const seenByApi = (await (await fetch(running.apiUrl)).json()) as Record<string, string>;
-  expect(seenByApi).toMatchObject({ DATABASE_URL: running.databaseUrl, TEMPORAL_ADDRESS: running.temporalAddress, KAFKA_BROKERS: running.kafkaBrokers?.[0], REDIS_URL: running.redisUrl, WORKFLOW_BUNDLE_PATH: join(directory, "bundle.js") });
+  expect(seenByApi).toMatchObject({
+    DATABASE_URL: running.databaseUrl,
+    TEMPORAL_ADDRESS: running.temporalAddress,
+    KAFKA_BROKERS: running.kafkaBrokers?.[0],
+    REDIS_URL: running.redisUrl,
+    WORKFLOW_BUNDLE_PATH: join(directory, "bundle.js"),
+  });
   expect(seenByApi).not.toHaveProperty("DATABASE_ADMIN_URL");
   expect(running.roles.map((role) => role.name)).toEqual(["worker", "api", "bridge", "relay"]);
   expect(lines.find((line) => line.title === "Migrations" && line.state === "done")?.detail).toBe("3 applied");
@@ -91,8 +105,24 @@ test("everything comes up, the roles know every address but the superuser's, and
   expect(statSync(join(directory, "data", "running.json")).mode & 0o077).toBe(0);
 
   const pids = readdirSync(join(system.stack.dataDir, "pids"));
-  expect(pids.sort()).toEqual(["api.json", "bridge.json", "kafka.json", "postgres.json", "redis.json", "relay.json", "temporal.json", "worker.json"]);
-  const addresses = [running.apiUrl, running.databaseUrl, running.temporalAddress, running.redisUrl ?? "", running.kafkaBrokers?.[0] ?? "", running.temporalUiUrl ?? ""];
+  expect(pids.sort()).toEqual([
+    "api.json",
+    "bridge.json",
+    "kafka.json",
+    "postgres.json",
+    "redis.json",
+    "relay.json",
+    "temporal.json",
+    "worker.json",
+  ]);
+  const addresses = [
+    running.apiUrl,
+    running.databaseUrl,
+    running.temporalAddress,
+    running.redisUrl ?? "",
+    running.kafkaBrokers?.[0] ?? "",
+    running.temporalUiUrl ?? "",
+  ];
   const ports = addresses.map((address) => parseAddress(address, 0).port);
   expect(await listeningPorts(ports)).toEqual(ports);
 
@@ -109,7 +139,8 @@ test("the roles that take work in stop before those that do it", async () => {
   const { logDir } = system.running;
   await system.stop();
   const stoppedAtMs = (role: string) => Number(/at (\d+)/.exec(readFileSync(join(logDir, `${role}.log`), "utf8"))?.[1]);
-  for (const intake of ["api", "bridge"]) for (const doer of ["worker", "relay"]) expect(stoppedAtMs(intake)).toBeLessThan(stoppedAtMs(doer));
+  for (const intake of ["api", "bridge"])
+    for (const doer of ["worker", "relay"]) expect(stoppedAtMs(intake)).toBeLessThan(stoppedAtMs(doer));
 });
 
 test("a taken port is said at once with the variable that sets it, and nothing is left", async () => {
@@ -139,7 +170,10 @@ test("a role that cannot start ends the start with its own words, and what had b
   const broken = script("broken.mts", `throw new Error("BRIDGE_STALL_MS: too small");`);
   const failing = start({ entries: { api: script("api.mts", API), worker: work, bridge: broken, relay: work } });
   await expect(failing).rejects.toMatchObject({ code: "SERVER_FAILED", message: expect.stringContaining("BRIDGE_STALL_MS: too small") });
-  const ports = lines.filter((line) => line.state === "done").flatMap((line) => /port (\d+)/.exec(line.detail)?.slice(1) ?? []).map(Number);
+  const ports = lines
+    .filter((line) => line.state === "done")
+    .flatMap((line) => /port (\d+)/.exec(line.detail)?.slice(1) ?? [])
+    .map(Number);
   expect(ports).toHaveLength(4);
   expect(await listeningPorts(ports)).toEqual([]);
 });
@@ -148,15 +182,18 @@ test("without Kafka the bridge and the relay are not started, and it says so", a
   const broken = join(directory, "no-java");
   system = await start({ config: config({ CACHE_DIR: cacheWithoutKafka(broken) }) });
   expect(system.running.roles.map((role) => role.name)).toEqual(["worker", "api"]);
-  expect(system.notStarted).toEqual(["Without Kafka the roles bridge and relay are not started: events are not read, and those to publish wait in the outbox."]);
+  expect(system.notStarted).toEqual([
+    "Without Kafka the roles bridge and relay are not started: events are not read, and those to publish wait in the outbox.",
+  ]);
   expect(system.stack.missing.map((missing) => missing.server)).toEqual(["kafka"]);
 });
 
 // A cache that holds the other servers and a Kafka whose jars are gone.
 function cacheWithoutKafka(cacheDir: string): string {
-  const real = join(homedir(), ".cache", "saldo");
+  const real = inject("cacheDir");
   mkdirSync(cacheDir, { recursive: true });
-  for (const name of readdirSync(real)) if (!name.startsWith("kafka-") && !name.endsWith(".lock")) symlinkSync(join(real, name), join(cacheDir, name));
+  for (const name of readdirSync(real))
+    if (!name.startsWith("kafka-") && !name.endsWith(".lock")) symlinkSync(join(real, name), join(cacheDir, name));
   mkdirSync(join(cacheDir, "kafka-4.1.1", "jars"), { recursive: true });
   return cacheDir;
 }

@@ -62,14 +62,25 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const step = stepReporter(options.onStep ?? (() => undefined));
   const roles: SupervisedRole[] = [];
 
-  const bundle = step("Workflow bundle", "building", async () => options.steps.buildWorkflowBundle(cacheDir), () => "built");
+  const bundle = step(
+    "Workflow bundle",
+    "building",
+    async () => options.steps.buildWorkflowBundle(cacheDir),
+    () => "built",
+  );
   bundle.catch(() => undefined);
   const stack = await startStack({
     servers: ["postgres", "temporal", "kafka", "redis"],
     dataDir,
     cacheDir,
     ephemeral,
-    ports: { postgres: config.POSTGRES_PORT, temporal: config.TEMPORAL_PORT, temporalUi: config.TEMPORAL_UI_PORT, kafka: config.KAFKA_PORT, redis: config.REDIS_PORT },
+    ports: {
+      postgres: config.POSTGRES_PORT,
+      temporal: config.TEMPORAL_PORT,
+      temporalUi: config.TEMPORAL_UI_PORT,
+      kafka: config.KAFKA_PORT,
+      redis: config.REDIS_PORT,
+    },
     external: {
       databaseUrl: config.DATABASE_URL,
       databaseAdminUrl: config.DATABASE_ADMIN_URL,
@@ -100,9 +111,26 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     const abortable = <T>(work: Promise<T>) => untilAborted(work, options.signal);
     await abortable(
       Promise.all([
-        step("Migrations", "applying", () => options.steps.migrate({ adminUrl: addresses.databaseAdminUrl, appUrl: addresses.databaseUrl }), ({ applied }) => (applied === 0 ? "up to date" : `${applied} applied`)),
-        addresses.kafkaBrokers === undefined ? undefined : step("Kafka topics", "creating", () => options.steps.ensureTopics(addresses.kafkaBrokers ?? []), () => "ready"),
-        step("Schedules", "creating", () => options.steps.ensureSchedules({ temporalAddress: addresses.temporalAddress, namespace: config.TEMPORAL_NAMESPACE }), () => "ready"),
+        step(
+          "Migrations",
+          "applying",
+          () => options.steps.migrate({ adminUrl: addresses.databaseAdminUrl, appUrl: addresses.databaseUrl }),
+          ({ applied }) => (applied === 0 ? "up to date" : `${applied} applied`),
+        ),
+        addresses.kafkaBrokers === undefined
+          ? undefined
+          : step(
+              "Kafka topics",
+              "creating",
+              () => options.steps.ensureTopics(addresses.kafkaBrokers ?? []),
+              () => "ready",
+            ),
+        step(
+          "Schedules",
+          "creating",
+          () => options.steps.ensureSchedules({ temporalAddress: addresses.temporalAddress, namespace: config.TEMPORAL_NAMESPACE }),
+          () => "ready",
+        ),
       ]),
     );
     const bundlePath = await abortable(bundle);
@@ -148,8 +176,11 @@ function superviseWithSteps(spec: Parameters<typeof superviseRole>[0], dataDir: 
     onEvent: (event) => {
       if (announced) return options.onRoleEvent?.(event);
       announced = event.state === "ready";
-      const state = ({ starting: "working", restarting: "working", ready: "done", "backing-off": "warning", stopped: "failed" } as const)[event.state];
-      if (event.state !== "stopped" || event.detail !== "") options.onStep?.({ title: `Role ${spec.name}`, state, detail: event.detail, elapsedMs: event.elapsedMs });
+      const state = ({ starting: "working", restarting: "working", ready: "done", "backing-off": "warning", stopped: "failed" } as const)[
+        event.state
+      ];
+      if (event.state !== "stopped" || event.detail !== "")
+        options.onStep?.({ title: `Role ${spec.name}`, state, detail: event.detail, elapsedMs: event.elapsedMs });
     },
     ...(options.onRoleOutput === undefined ? {} : { onOutput: (chunk: string) => options.onRoleOutput?.(spec.name, chunk) }),
   });
@@ -173,7 +204,12 @@ function addressesOf(stack: Stack, config: Config, ports: { apiPort: number; pur
   };
 }
 
-function runningOf(parts: { stack: Stack; config: Config; addresses: RoleAddresses; roles: readonly SupervisedRole[] }): Omit<Running, "pid" | "identity"> {
+function runningOf(parts: {
+  stack: Stack;
+  config: Config;
+  addresses: RoleAddresses;
+  roles: readonly SupervisedRole[];
+}): Omit<Running, "pid" | "identity"> {
   const { stack, config, addresses, roles } = parts;
   const host = config.HTTP_HOST.includes(":") ? `[${config.HTTP_HOST}]` : config.HTTP_HOST;
   return {
@@ -193,8 +229,15 @@ function runningOf(parts: { stack: Stack; config: Config; addresses: RoleAddress
 }
 
 function lineOf(event: ServerProgress): ChecklistLine {
-  const state = ({ resolving: "working", building: "working", starting: "working", ready: "done", missing: "warning", failed: "failed" } as const)[event.state];
-  return { title: serverTitle(event.server), state, detail: `${event.detail}${event.source === undefined ? "" : ` [${event.source}]`}`, elapsedMs: event.elapsedMs };
+  const state = (
+    { resolving: "working", building: "working", starting: "working", ready: "done", missing: "warning", failed: "failed" } as const
+  )[event.state];
+  return {
+    title: serverTitle(event.server),
+    state,
+    detail: `${event.detail}${event.source === undefined ? "" : ` [${event.source}]`}`,
+    elapsedMs: event.elapsedMs,
+  };
 }
 
 function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

@@ -19,7 +19,8 @@ const REPEAT_MS = 10_000;
  * change with `json`. Colours only on a terminal and when `color` allows.
  */
 export function createChecklist(terminal: Terminal, options: { json: boolean; color: boolean }): Checklist {
-  if (options.json) return { update: (line) => void terminal.write(`${JSON.stringify({ event: "step", ...line })}\n`), finish: () => undefined };
+  if (options.json)
+    return { update: (line) => void terminal.write(`${JSON.stringify({ event: "step", ...line })}\n`), finish: () => undefined };
   return terminal.isTTY === true ? redrawnChecklist(terminal, options.color) : plainChecklist(terminal);
 }
 
@@ -44,7 +45,9 @@ function redrawnChecklist(terminal: Terminal, color: boolean): Checklist {
   let frame = 0;
   const draw = () => {
     frame += 1;
-    const width = (terminal.columns ?? 80) - 1;
+    // A terminal that does not know its width says 0.
+    const columns = terminal.columns ?? 0;
+    const width = (columns > 40 ? columns : 80) - 1;
     const text = [...lines.values()].map((line) => `${renderLine(line, frame, width, color)}\u001b[K\n`).join("");
     terminal.write(`${drawn > 0 ? `\u001b[${drawn}A` : ""}${text}`);
     drawn = lines.size;

@@ -10,6 +10,8 @@ export interface PurchaseEventItem {
   readonly occurredAt: string;
   readonly serviceId?: string;
   readonly orderId?: string;
+  /** From the message's header; without it the event's place in the topic. */
+  readonly correlationId?: string;
 }
 
 /** What starts an `eventBatch`: events of one partition in their order. */
@@ -21,10 +23,14 @@ export interface EventBatchInput {
   readonly events: readonly PurchaseEventItem[];
 }
 
-/** What became of a batch. `conflicts` are the offsets whose identity was used before with other content: they are for the dead letters. */
+/**
+ * What became of a batch. Two kinds are for the dead letters: `conflicts`, whose identity was used before with other content,
+ * and `failures`, which the ledger cannot take at all, whatever is tried.
+ */
 export interface EventBatchResult {
   readonly applied: number;
   readonly duplicates: number;
   readonly refused: number;
   readonly conflicts: readonly { readonly offset: string; readonly message: string }[];
+  readonly failures: readonly { readonly offset: string; readonly message: string }[];
 }

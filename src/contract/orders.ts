@@ -16,6 +16,9 @@ export interface OrderLine {
   readonly amountMinor: string;
 }
 
+/** How long an order may keep money aside before the audit calls it forgotten. An order takes milliseconds; this leaves room for an outage. */
+export const ORDER_HOLD_TTL_MS = 900_000;
+
 /** What starts an `orderSaga`. */
 export interface OrderSagaInput {
   readonly orderId: string;

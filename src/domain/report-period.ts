@@ -63,7 +63,12 @@ function shift(month: string, months: number): string {
 }
 
 function startOfMonthMs(month: string, timeZone: string): number {
-  const midnight = Date.parse(`${parseMonth(month)}-01T00:00:00Z`);
+  return startOfDayMs(`${parseMonth(month)}-01`, timeZone);
+}
+
+/** The first instant of a day `yyyy-mm-dd` in a time zone, in milliseconds since 1970. The day must be one of the calendar. */
+export function startOfDayMs(day: string, timeZone: string): number {
+  const midnight = Date.parse(`${day}T00:00:00Z`);
   const offsets = [midnight - WIDEST_OFFSET_MS, midnight + WIDEST_OFFSET_MS].map((instantMs) => localMs(instantMs, timeZone) - instantMs);
   const earliest = midnight - Math.max(...offsets);
   const latest = midnight - Math.min(...offsets);
@@ -84,7 +89,7 @@ const formats = new Map<string, Intl.DateTimeFormat>();
 function localMs(instantMs: number, timeZone: string): number {
   const seconds = Math.floor(instantMs / 1000) * 1000;
   const parts = new Map(formatOf(timeZone).formatToParts(seconds).map(({ type, value }) => [type, Number(value)]));
-  const part = (type: string) => parts.get(type) ?? 0;
+  const part = (type: Intl.DateTimeFormatPartTypes) => parts.get(type) ?? 0;
   return Date.UTC(part("year"), part("month") - 1, part("day"), part("hour"), part("minute"), part("second")) + (instantMs - seconds);
 }
 

@@ -17,19 +17,20 @@ const text = z.string();
 const optionalText = z.string().nullish();
 const moment = z.string().transform((value) => new Date(value).toISOString());
 
-const operationPayload = z.object({
-  operationId: text,
-  operation: text,
-  userId: text,
-  peerUserId: optionalText,
-  amountMinor: text,
+const operationRow = z.object({
+  id: text,
+  kind: text,
   currency: text,
-  serviceId: optionalText,
-  orderId: optionalText,
-  reservationId: optionalText,
+  amount_minor: text,
+  user_id: optionalText,
+  peer_user_id: optionalText,
+  service_id: optionalText,
+  order_id: optionalText,
+  hold_id: optionalText,
   comment: text,
-  occurredAt: moment,
-  recordedAt: moment,
+  correlation_id: text,
+  effective_at: moment,
+  recorded_at: moment,
 });
 
 const orderPayload = z.object({
@@ -45,34 +46,33 @@ const orderPayload = z.object({
   recordedAt: moment,
 });
 
-interface Source {
-  readonly outboxId: string;
-  readonly payload: unknown;
-  readonly correlationId: string | undefined;
-}
-
-/** One message of `notifications`: what happened to a user's money (S4-11, S4-12). Throws: ZodError when the row is not one of an operation. */
-export function operationCloudEvent({ outboxId, payload, correlationId }: Source): CloudEvent {
-  const row = operationPayload.parse(payload);
-  return envelope(outboxId, `saldo.operation.${row.operation}`, row.userId, row.recordedAt, {
-    operation_id: row.operationId,
-    user_id: row.userId,
-    operation: row.operation,
-    amount: formatAmount(BigInt(row.amountMinor), row.currency),
+/**
+ * One message of `notifications` to `userId`: what happened to the user's money (S4-11, S4-12). Of a transfer both sides
+ * are told; `direction` says on which one the reader stands. Throws: ZodError when `operation` is not an operation's row.
+ */
+export function operationCloudEvent(input: { readonly outboxId: string; readonly userId: string; readonly operation: unknown }): CloudEvent {
+  const row = operationRow.parse(input.operation);
+  const receives = row.peer_user_id === input.userId;
+  return envelope(input.outboxId, `saldo.operation.${row.kind}`, input.userId, row.recorded_at, {
+    operation_id: row.id,
+    user_id: input.userId,
+    operation: row.kind,
+    amount: formatAmount(BigInt(row.amount_minor), row.currency),
     currency: row.currency,
-    peer_user_id: row.peerUserId,
-    service_id: row.serviceId,
-    order_id: row.orderId,
-    reservation_id: row.reservationId,
+    direction: isText(row.peer_user_id) ? (receives ? "in" : "out") : undefined,
+    peer_user_id: receives ? row.user_id : row.peer_user_id,
+    service_id: row.service_id,
+    order_id: row.order_id,
+    hold_id: row.hold_id,
     comment: row.comment,
-    occurred_at: row.occurredAt,
-    recorded_at: row.recordedAt,
-    correlation_id: correlationId,
+    occurred_at: row.effective_at,
+    recorded_at: row.recorded_at,
+    correlation_id: row.correlation_id,
   });
 }
 
 /** One message of `orders.events`: an order's new state. Throws: ZodError when the row is not one of an order. */
-export function orderCloudEvent({ outboxId, payload, correlationId }: Source): CloudEvent {
+export function orderCloudEvent({ outboxId, payload, correlationId }: { readonly outboxId: string; readonly payload: unknown; readonly correlationId: string | undefined }): CloudEvent {
   const row = orderPayload.parse(payload);
   return envelope(outboxId, `saldo.order.${row.sagaState.toLowerCase()}`, row.orderId, row.recordedAt, {
     order_id: row.orderId,
@@ -89,7 +89,11 @@ export function orderCloudEvent({ outboxId, payload, correlationId }: Source): C
   });
 }
 
+function isText(value: string | null | undefined): value is string {
+  return value !== null && value !== undefined;
+}
+
 function envelope(outboxId: string, type: string, subject: string, time: string, data: Record<string, string | null | undefined>): CloudEvent {
-  const present = Object.entries(data).filter((entry): entry is [string, string] => entry[1] !== null && entry[1] !== undefined);
+  const present = Object.entries(data).filter((entry): entry is [string, string] => isText(entry[1]));
   return { specversion: "1.0", id: `outbox/${outboxId}`, source: "saldo", type, subject, time, datacontenttype: "application/json", data: Object.fromEntries(present) };
 }

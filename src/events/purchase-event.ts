@@ -1,6 +1,7 @@
 import { z } from "zod";
+import { codeOf, messageOf } from "../errors.ts";
 import { isCurrency, parseAmount } from "../money.ts";
-import { numberAsWritten } from "./exact-json.ts";
+import { isRawNumber, parseJsonKeepingNumbers } from "../raw-json.ts";
 
 const MAX_ID_LENGTH = 64;
 const MAX_EVENT_ID_LENGTH = 200;
@@ -63,18 +64,17 @@ export function readPurchaseEvent(value: Uint8Array | null, timestampMs: number)
   if (value.length > MAX_EVENT_BYTES) return refuse("PAYLOAD_TOO_LARGE", `the event has more than ${MAX_EVENT_BYTES} bytes`);
   const text = decodeUtf8(value);
   if (text === undefined) return refuse("MALFORMED_JSON", "the value is not UTF-8");
-  const json = parseJson(text);
-  if (json === undefined) return refuse("MALFORMED_JSON", "the value is not JSON");
-  if (!isRecord(json)) return refuse("INVALID_EVENT", "the value is not a JSON object");
+  const reading = readFields(text);
+  if ("reason" in reading) return refuse(reading.code, reading.reason);
+  const { fields } = reading;
 
-  const eventId = purchaseEventSchema.shape.event_id.safeParse(json["event_id"]).data;
+  const eventId = purchaseEventSchema.shape.event_id.safeParse(fields["event_id"]).data;
   const identified = eventId === undefined ? {} : { eventId };
-  const parsed = purchaseEventSchema.safeParse(json);
+  const parsed = purchaseEventSchema.safeParse(fields);
   if (!parsed.success) return { ...refuse(codeOfIssues(parsed.error.issues), wordsOfIssues(parsed.error.issues)), ...identified };
   const { user_id, currency, payment_method, transaction_date, service_id, order_id } = parsed.data;
 
-  const amount = typeof parsed.data.amount === "number" ? (numberAsWritten(text, "amount") ?? "") : parsed.data.amount;
-  const amountMinor = readAmount(amount, currency);
+  const amountMinor = readAmount(String(parsed.data.amount), currency);
   if (typeof amountMinor !== "bigint") return { ...refuse("INVALID_AMOUNT", `amount: ${amountMinor.reason}`), ...identified };
 
   const occurredAtMs = Date.parse(transaction_date);
@@ -116,23 +116,26 @@ function decodeUtf8(value: Uint8Array): string | undefined {
   }
 }
 
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
+type Fields = { readonly fields: Record<string, unknown> } | { readonly code: EventRefusal; readonly reason: string };
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+/** The object's own fields. A number stays as it is written where it is money, and becomes a JavaScript number elsewhere. */
+function readFields(text: string): Fields {
+  let json: unknown;
+  try {
+    json = parseJsonKeepingNumbers(text);
+  } catch (error) {
+    return { code: codeOf(error) === "MALFORMED_JSON" ? "MALFORMED_JSON" : "INVALID_EVENT", reason: messageOf(error) };
+  }
+  if (typeof json !== "object" || json === null || Array.isArray(json) || isRawNumber(json)) return { code: "INVALID_EVENT", reason: "the value is not a JSON object" };
+  const plain = ([name, value]: [string, unknown]) => [name, isRawNumber(value) ? (name === "amount" ? value.raw : Number(value.raw)) : value];
+  return { fields: Object.fromEntries(Object.entries(json).map(plain)) };
 }
 
 function readAmount(text: string, currency: string): bigint | { readonly reason: string } {
   try {
     return parseAmount(text, currency);
   } catch (error) {
-    return { reason: error instanceof Error ? error.message : String(error) };
+    return { reason: messageOf(error) };
   }
 }
 

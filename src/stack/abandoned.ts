@@ -8,7 +8,9 @@ import { isSameProcess } from "./process-identity.ts";
  * the folders. A folder whose owner lives is left alone. Returns the folders that were removed.
  */
 export async function clearAbandoned(parentDir: string, prefix: string): Promise<string[]> {
-  const candidates = readdirSync(parentDir).filter((name) => name.startsWith(prefix)).map((name) => join(parentDir, name));
+  const candidates = readdirSync(parentDir)
+    .filter((name) => name.startsWith(prefix))
+    .map((name) => join(parentDir, name));
   const abandoned = candidates.filter(isAbandoned);
   for (const directory of abandoned) {
     await stopOrphans(join(directory, "pids"));

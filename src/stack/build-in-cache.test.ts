@@ -31,10 +31,14 @@ test("of many who want the same folder at once one builds it and all get it whol
 });
 
 test("a build that fails leaves nothing, and the next one builds again", async () => {
-  const failing = buildInCache({ cacheDir, name: "tool", build: async (directory) => {
-    await writeFile(join(directory, "half"), "1");
-    throw new Error("the network is down");
-  } });
+  const failing = buildInCache({
+    cacheDir,
+    name: "tool",
+    build: async (directory) => {
+      await writeFile(join(directory, "half"), "1");
+      throw new Error("the network is down");
+    },
+  });
   await expect(failing).rejects.toThrow("the network is down");
   expect(readdirSync(cacheDir)).toEqual([]);
   await expect(buildInCache({ cacheDir, name: "tool", build: async () => undefined })).resolves.toMatchObject({ built: true });

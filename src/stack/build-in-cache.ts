@@ -25,28 +25,34 @@ export async function buildInCache(options: {
   const directory = join(options.cacheDir, options.name);
   if (existsSync(directory)) return { directory, built: false };
   await mkdir(options.cacheDir, { recursive: true });
-  return withFileLock({ path: `${directory}.lock`, signal: options.signal, ...(options.onWait === undefined ? {} : { onWait: options.onWait }) }, async () => {
-    if (existsSync(directory)) return { directory, built: false };
-    const unfinished = `${directory}.building-${randomUUID()}`;
-    await mkdir(unfinished, { recursive: true });
-    try {
-      await options.build(unfinished);
-      await rename(unfinished, directory).catch((error: unknown) => {
-        // Somebody whose lock was taken for stale finished first; theirs is as good.
-        if (!existsSync(directory)) throw error;
-      });
-    } finally {
-      await rm(unfinished, { recursive: true, force: true });
-    }
-    return { directory, built: true };
-  });
+  return withFileLock(
+    { path: `${directory}.lock`, signal: options.signal, ...(options.onWait === undefined ? {} : { onWait: options.onWait }) },
+    async () => {
+      if (existsSync(directory)) return { directory, built: false };
+      const unfinished = `${directory}.building-${randomUUID()}`;
+      await mkdir(unfinished, { recursive: true });
+      try {
+        await options.build(unfinished);
+        await rename(unfinished, directory).catch((error: unknown) => {
+          // Somebody whose lock was taken for stale finished first; theirs is as good.
+          if (!existsSync(directory)) throw error;
+        });
+      } finally {
+        await rm(unfinished, { recursive: true, force: true });
+      }
+      return { directory, built: true };
+    },
+  );
 }
 
 /**
  * Runs `work` while holding a lock file; a lock whose holder died or that has not been renewed for a minute is taken over.
  * Throws: STOPPED when aborted while waiting.
  */
-export async function withFileLock<T>(lock: { path: string; signal?: AbortSignal | undefined; onWait?: () => void }, work: () => Promise<T>): Promise<T> {
+export async function withFileLock<T>(
+  lock: { path: string; signal?: AbortSignal | undefined; onWait?: () => void },
+  work: () => Promise<T>,
+): Promise<T> {
   let waited = false;
   while (!(await tryLock(lock.path))) {
     if (lock.signal?.aborted === true) throw new StackError("STOPPED", `Stopped while waiting for ${lock.path}.`);

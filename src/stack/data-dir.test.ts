@@ -75,7 +75,16 @@ test("throw-away folders of killed parents are cleared with their servers; those
 });
 
 test("the note of what runs counts only while its process lives", () => {
-  const note = { startedAt: "2026-11-01T00:00:00.000Z", databaseUrl: "d", databaseAdminUrl: "a", temporalAddress: "t", apiUrl: "h", purchasesUrl: "p", logDir: "l", roles: [] };
+  const note = {
+    startedAt: "2026-11-01T00:00:00.000Z",
+    databaseUrl: "d",
+    databaseAdminUrl: "a",
+    temporalAddress: "t",
+    apiUrl: "h",
+    purchasesUrl: "p",
+    logDir: "l",
+    roles: [],
+  };
   expect(readRunning(parent)).toBeUndefined();
   writeRunning(parent, note);
   expect(readRunning(parent)).toMatchObject({ ...note, pid: process.pid });

@@ -22,7 +22,10 @@ export function claimDataDir(dataDir: string): () => void {
       if (tryLink(mine, lock)) return () => rmSync(lock, { force: true });
       const holder = readHolder(lock);
       if (holder !== undefined && isSameProcess(holder.pid, holder.identity))
-        throw new StackError("ALREADY_RUNNING", `Saldo already runs on ${dataDir} (process ${holder.pid}); stop it first, or choose another folder with DATA_DIR.`);
+        throw new StackError(
+          "ALREADY_RUNNING",
+          `Saldo already runs on ${dataDir} (process ${holder.pid}); stop it first, or choose another folder with DATA_DIR.`,
+        );
       removeStale(lock, holder);
     }
     throw new StackError("ALREADY_RUNNING", `The data folder ${dataDir} could not be claimed: others keep taking it.`);

@@ -40,13 +40,28 @@ export async function startKafka(context: ServerContext, options: { port: number
   const server = await spawnServer({
     name: "kafka",
     command: java,
-    args: ["-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-Djava.awt.headless=true", `-Dlog4j2.configurationFile=${join(home, "log4j2.properties")}`, ...classPath, "kafka.Kafka", join(home, "server.properties")],
+    args: [
+      "-Xms256m",
+      "-Xmx512m",
+      "-XX:+UseSerialGC",
+      "-Djava.awt.headless=true",
+      `-Dlog4j2.configurationFile=${join(home, "log4j2.properties")}`,
+      ...classPath,
+      "kafka.Kafka",
+      join(home, "server.properties"),
+    ],
     dataDir: context.dataDir,
     stopSteps: context.ephemeral ? [] : [{ signal: "SIGTERM", graceMs: 15_000 }],
     cwd: home,
   });
   try {
-    await waitUntilReady({ title: "Kafka", server, timeoutMs: READY_TIMEOUT_MS, signal: context.signal, check: async () => /Kafka Server started/.test(server.logText()) });
+    await waitUntilReady({
+      title: "Kafka",
+      server,
+      timeoutMs: READY_TIMEOUT_MS,
+      signal: context.signal,
+      check: async () => /Kafka Server started/.test(server.logText()),
+    });
   } catch (error) {
     await server.stop();
     throw error;
@@ -80,7 +95,13 @@ async function findJars(context: ServerContext): Promise<{ jars: string; source:
       context.report("building", `fetching Kafka ${VERSION} from Maven Central, about half a minute, once`, "registry");
       // Kafka logs through slf4j 1.7; without the bridge to its log4j2 it would log nothing at all.
       const artifacts = [`org.apache.kafka:kafka_2.13:${VERSION}`, "org.apache.logging.log4j:log4j-slf4j-impl:2.24.3"] as const;
-      await copyArtifacts({ title: "Kafka", artifacts, directory: join(unfinished, "jars"), cacheDir: context.cacheDir, signal: context.signal });
+      await copyArtifacts({
+        title: "Kafka",
+        artifacts,
+        directory: join(unfinished, "jars"),
+        cacheDir: context.cacheDir,
+        signal: context.signal,
+      });
     },
   });
   return { jars: join(directory, "jars"), source: built ? "registry" : "cache" };
@@ -99,7 +120,13 @@ async function jarsOfInstalledKafka(): Promise<string | undefined> {
   }
 }
 
-async function formatStorage(options: { context: ServerContext; java: string; classPath: readonly string[]; home: string; ports: { port: number; controllerPort: number } }): Promise<void> {
+async function formatStorage(options: {
+  context: ServerContext;
+  java: string;
+  classPath: readonly string[];
+  home: string;
+  ports: { port: number; controllerPort: number };
+}): Promise<void> {
   const { home } = options;
   // The folder takes its name only when it is whole: a start cut short does not leave half a format behind.
   const unfinished = join(home, "data.new");
@@ -108,7 +135,23 @@ async function formatStorage(options: { context: ServerContext; java: string; cl
   await writeFile(config, serverProperties({ ...options.ports, logDir: unfinished }));
   const clusterId = randomBytes(16).toString("base64url");
   try {
-    await runCommand(options.java, ["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", `-Dlog4j2.configurationFile=${join(home, "log4j2.properties")}`, ...options.classPath, "kafka.tools.StorageTool", "format", "-t", clusterId, "-c", config], { signal: options.context.signal });
+    await runCommand(
+      options.java,
+      [
+        "-Xmx128m",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        `-Dlog4j2.configurationFile=${join(home, "log4j2.properties")}`,
+        ...options.classPath,
+        "kafka.tools.StorageTool",
+        "format",
+        "-t",
+        clusterId,
+        "-c",
+        config,
+      ],
+      { signal: options.context.signal },
+    );
   } catch (error) {
     throw new StackError("SERVER_FAILED", `Kafka could not make its data folder: ${sentenceOf(error)}`);
   }
@@ -146,7 +189,9 @@ function serverProperties(options: { port: number; controllerPort: number; logDi
     "log.cleaner.dedupe.buffer.size": 16_777_216,
     "initial.broker.registration.timeout.ms": 30_000,
   };
-  return `${Object.entries(settings).map(([name, value]) => `${name}=${value}`).join("\n")}\n`;
+  return `${Object.entries(settings)
+    .map(([name, value]) => `${name}=${value}`)
+    .join("\n")}\n`;
 }
 
 // Only the line that says the broker is up is let through below WARN: it is how the start is noticed.

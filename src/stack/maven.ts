@@ -24,13 +24,28 @@ export async function copyArtifacts(options: {
   signal?: AbortSignal | undefined;
 }): Promise<void> {
   const [maven] = await Promise.all([findOnPath("mvn"), requireJava(options.title)]);
-  if (maven === undefined) throw toolMissing(options.title, "its files come from Maven Central and there is no `mvn` on PATH; install Maven (Debian: apt-get install maven)");
+  if (maven === undefined)
+    throw toolMissing(
+      options.title,
+      "its files come from Maven Central and there is no `mvn` on PATH; install Maven (Debian: apt-get install maven)",
+    );
   const project = await mkdtemp(join(tmpdir(), "saldo-maven-"));
   try {
     await writeFile(join(project, "pom.xml"), pomOf(options.artifacts));
     await mkdir(options.directory, { recursive: true });
-    const args = ["-B", "-q", "-f", join(project, "pom.xml"), `${DEPENDENCY_PLUGIN}:copy-dependencies`, `-DoutputDirectory=${options.directory}`, "-DincludeScope=runtime", `-DexcludeTransitive=${options.transitive === false}`];
-    await withFileLock({ path: join(options.cacheDir, "maven.lock"), signal: options.signal }, () => runCommand(maven, args, { signal: options.signal }));
+    const args = [
+      "-B",
+      "-q",
+      "-f",
+      join(project, "pom.xml"),
+      `${DEPENDENCY_PLUGIN}:copy-dependencies`,
+      `-DoutputDirectory=${options.directory}`,
+      "-DincludeScope=runtime",
+      `-DexcludeTransitive=${options.transitive === false}`,
+    ];
+    await withFileLock({ path: join(options.cacheDir, "maven.lock"), signal: options.signal }, () =>
+      runCommand(maven, args, { signal: options.signal }),
+    );
   } finally {
     await rm(project, { recursive: true, force: true });
   }
@@ -42,7 +57,11 @@ export async function copyArtifacts(options: {
  */
 export async function requireJava(title: string): Promise<string> {
   const java = await findOnPath("java");
-  if (java === undefined) throw toolMissing(title, "it runs on Java and there is no `java` on PATH; install Java 17 or newer (Debian: apt-get install openjdk-17-jre-headless)");
+  if (java === undefined)
+    throw toolMissing(
+      title,
+      "it runs on Java and there is no `java` on PATH; install Java 17 or newer (Debian: apt-get install openjdk-17-jre-headless)",
+    );
   return java;
 }
 

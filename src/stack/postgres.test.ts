@@ -21,7 +21,8 @@ test.each(["fsync", "synchronous_commit", "full_page_writes"])("an acknowledged 
 });
 
 test("the server listens on loopback only, asks for a password, and counts time in UTC", async () => {
-  const [row] = await admin`select current_setting('listen_addresses') as listen, current_setting('unix_socket_directories') as sockets, current_setting('TimeZone') as zone, current_setting('server_encoding') as encoding, current_setting('password_encryption') as passwords`;
+  const [row] =
+    await admin`select current_setting('listen_addresses') as listen, current_setting('unix_socket_directories') as sockets, current_setting('TimeZone') as zone, current_setting('server_encoding') as encoding, current_setting('password_encryption') as passwords`;
   expect(row).toEqual({ listen: "127.0.0.1", sockets: "", zone: "UTC", encoding: "UTF8", passwords: "scram-sha-256" });
   const wrongPassword = new URL(database.adminUrl);
   wrongPassword.password = "wrong";

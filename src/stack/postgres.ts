@@ -1,9 +1,15 @@
-import { createHash } from "node:crypto";
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import postgres from "postgres";
 import { canConnect, parseAddress } from "./free-port.ts";
-import { findPostgresBinaries, isReachableBy, postgresUser, reachableDirectory, type PostgresBinaries, type SystemUser } from "./postgres-binaries.ts";
+import {
+  findPostgresBinaries,
+  isReachableBy,
+  postgresUser,
+  reachableDirectory,
+  type PostgresBinaries,
+  type SystemUser,
+} from "./postgres-binaries.ts";
 import { spawnServer, waitUntilReady } from "./process.ts";
 import { runCommand } from "./run-command.ts";
 import { readOrCreateSecret } from "./secrets.ts";
@@ -44,7 +50,9 @@ export async function startPostgres(context: ServerContext, options: { port: num
   const user = await postgresUser();
   const binaries = await findPostgresBinaries(user);
   const clusterDir = clusterDirectory(context.dataDir, user);
-  const moved = clusterDir.startsWith(context.dataDir) ? "" : `, data in ${clusterDir}, because the system user postgres cannot enter ${context.dataDir}`;
+  const moved = clusterDir.startsWith(context.dataDir)
+    ? ""
+    : `, data in ${clusterDir}, because the system user postgres cannot enter ${context.dataDir}`;
   const adminPassword = readOrCreateSecret(context.dataDir, "postgres-admin-password");
   const appPassword = readOrCreateSecret(context.dataDir, "postgres-app-password");
   const detail = `PostgreSQL ${binaries.majorVersion} on port ${options.port}${moved}`;
@@ -55,24 +63,46 @@ export async function startPostgres(context: ServerContext, options: { port: num
   const server = await spawnServer({
     name: "postgres",
     command: binaries.postgres,
-    args: ["-D", clusterDir, "-p", String(options.port), ...Object.entries(SETTINGS).flatMap(([name, value]) => ["-c", `${name}=${value}`])],
+    args: [
+      "-D",
+      clusterDir,
+      "-p",
+      String(options.port),
+      ...Object.entries(SETTINGS).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
+    ],
     dataDir: context.dataDir,
     // SIGINT is the fast shutdown with a checkpoint, SIGQUIT the immediate one that leaves recovery to the next start.
-    stopSteps: context.ephemeral ? [{ signal: "SIGQUIT", graceMs: 3_000 }] : [{ signal: "SIGINT", graceMs: 15_000 }, { signal: "SIGQUIT", graceMs: 3_000 }],
+    stopSteps: context.ephemeral
+      ? [{ signal: "SIGQUIT", graceMs: 3_000 }]
+      : [
+          { signal: "SIGINT", graceMs: 15_000 },
+          { signal: "SIGQUIT", graceMs: 3_000 },
+        ],
     user,
     cwd: clusterDir,
   });
   const stop = async () => {
     await server.stop();
-    if (context.ephemeral) rmSync(clusterDir, { recursive: true, force: true });
+    if (context.ephemeral) rmSync(moved === "" ? clusterDir : dirname(clusterDir), { recursive: true, force: true });
   };
   try {
     const authority = (role: string, password: string) => `postgres://${role}:${password}@127.0.0.1:${options.port}`;
     const status = join(clusterDir, "postmaster.pid");
-    await waitUntilReady({ title: "Postgres", server, timeoutMs: READY_TIMEOUT_MS, signal: context.signal, check: async () => isPostmasterReady(status) });
+    await waitUntilReady({
+      title: "Postgres",
+      server,
+      timeoutMs: READY_TIMEOUT_MS,
+      signal: context.signal,
+      check: async () => isPostmasterReady(status),
+    });
     await createDatabase(`${authority("postgres", adminPassword)}/postgres`);
     context.report("ready", detail, binaries.source);
-    return { adminUrl: `${authority("postgres", adminPassword)}/${DATABASE}`, appUrl: `${authority("saldo", appPassword)}/${DATABASE}`, binary: binaries.postgres, stop };
+    return {
+      adminUrl: `${authority("postgres", adminPassword)}/${DATABASE}`,
+      appUrl: `${authority("saldo", appPassword)}/${DATABASE}`,
+      binary: binaries.postgres,
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;
@@ -86,18 +116,25 @@ export async function startPostgres(context: ServerContext, options: { port: num
 export async function usePostgres(context: ServerContext, address: PostgresAddress): Promise<RunningPostgres> {
   const { host, port } = parseAddress(address.appUrl, 5432);
   context.report("resolving", `${host}:${port} of DATABASE_URL`, "environment");
-  if (!(await canConnect({ host, port }, 5_000))) throw new StackError("ADDRESS_UNREACHABLE", `Postgres does not answer at ${host}:${port} (DATABASE_URL).`);
+  if (!(await canConnect({ host, port }, 5_000)))
+    throw new StackError("ADDRESS_UNREACHABLE", `Postgres does not answer at ${host}:${port} (DATABASE_URL).`);
   context.report("ready", `${host}:${port} of DATABASE_URL`, "environment");
   return { ...address, binary: undefined, stop: async () => undefined };
 }
 
 function clusterDirectory(dataDir: string, user: SystemUser | undefined): string {
   if (user === undefined || isReachableBy(user, dataDir)) return join(dataDir, "postgres");
-  const hash = createHash("sha256").update(dataDir).digest("hex").slice(0, 16);
-  return join(reachableDirectory(), `data-${hash}`, "postgres");
+  // The name is kept beside the passwords: who removes the data folder gets a new cluster, not an old one without its passwords.
+  return join(reachableDirectory(), `data-${readOrCreateSecret(dataDir, "postgres-folder")}`, "postgres");
 }
 
-async function initialiseCluster(options: { context: ServerContext; binaries: PostgresBinaries; user: SystemUser | undefined; clusterDir: string; adminPassword: string }): Promise<void> {
+async function initialiseCluster(options: {
+  context: ServerContext;
+  binaries: PostgresBinaries;
+  user: SystemUser | undefined;
+  clusterDir: string;
+  adminPassword: string;
+}): Promise<void> {
   const { context, binaries, user, clusterDir } = options;
   context.report("starting", "making the database cluster", binaries.source);
   // initdb works in a folder of another name: a start cut short never leaves half a cluster under the real one.
@@ -123,7 +160,10 @@ async function initialiseCluster(options: { context: ServerContext; binaries: Po
 function requireSameMajor(clusterDir: string, binaries: PostgresBinaries): void {
   const major = Number(readFileSync(join(clusterDir, "PG_VERSION"), "utf8"));
   if (major === binaries.majorVersion) return;
-  throw new StackError("DATA_UNUSABLE", `The data in ${clusterDir} was written by PostgreSQL ${major} and the one found is ${binaries.majorVersion}; use that version, or move the folder away.`);
+  throw new StackError(
+    "DATA_UNUSABLE",
+    `The data in ${clusterDir} was written by PostgreSQL ${major} and the one found is ${binaries.majorVersion}; use that version, or move the folder away.`,
+  );
 }
 
 function isPostmasterReady(statusFile: string): boolean {

@@ -49,7 +49,7 @@ export async function spawnServer(options: {
   const child = spawn(options.command, [...options.args], {
     detached: true,
     stdio: ["ignore", log.fd, log.fd],
-    ...(options.user ?? {}),
+    ...options.user,
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
   closeSync(log.fd);
@@ -88,7 +88,8 @@ export async function waitUntilReady(options: {
   const deadlineMs = performance.now() + options.timeoutMs;
   while (performance.now() < deadlineMs) {
     if (options.signal?.aborted === true) throw new StackError("STOPPED", `${title} was stopped while it started.`);
-    if (server.hasExited()) throw new StackError("SERVER_FAILED", `${title} ended while it started (${await server.exited})${lastWords(server)}`);
+    if (server.hasExited())
+      throw new StackError("SERVER_FAILED", `${title} ended while it started (${await server.exited})${lastWords(server)}`);
     if (await options.check()) return;
     await sleep(options.pollMs ?? 25);
   }
@@ -96,7 +97,11 @@ export async function waitUntilReady(options: {
 }
 
 function lastWords(server: ServerProcess): string {
-  const lines = server.logText().split("\n").map((line) => line.trim()).filter((line) => line !== "");
+  const lines = server
+    .logText()
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
   const telling = lines.findLast((line) => /error|fatal|panic|exception/i.test(line)) ?? lines.at(-1);
   return `${telling === undefined ? "" : `: ${telling.slice(0, 300)}`} (log: ${server.logFile}).`;
 }

@@ -18,7 +18,13 @@ export type Report = (state: ProgressState, detail: string, source?: ServerSourc
 export function progressReporter(server: ServerName, onProgress: (event: ServerProgress) => void): Report {
   const startedAtMs = performance.now();
   return (state, detail, source) => {
-    onProgress({ server, state, detail, elapsedMs: Math.round(performance.now() - startedAtMs), ...(source === undefined ? {} : { source }) });
+    onProgress({
+      server,
+      state,
+      detail,
+      elapsedMs: Math.round(performance.now() - startedAtMs),
+      ...(source === undefined ? {} : { source }),
+    });
   };
 }
 

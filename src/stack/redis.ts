@@ -43,12 +43,35 @@ export async function startRedis(context: ServerContext, options: { port: number
   const server = await spawnServer({
     name: "redis",
     command: binary.path,
-    args: ["--port", String(options.port), "--bind", "127.0.0.1", "--dir", directory, "--daemonize", "no", "--save", "", "--appendonly", context.ephemeral ? "no" : "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction"],
+    args: [
+      "--port",
+      String(options.port),
+      "--bind",
+      "127.0.0.1",
+      "--dir",
+      directory,
+      "--daemonize",
+      "no",
+      "--save",
+      "",
+      "--appendonly",
+      context.ephemeral ? "no" : "yes",
+      "--appendfsync",
+      "everysec",
+      "--maxmemory-policy",
+      "noeviction",
+    ],
     dataDir: context.dataDir,
     stopSteps: context.ephemeral ? [] : [{ signal: "SIGTERM", graceMs: 5_000 }],
   });
   try {
-    await waitUntilReady({ title: "Redis", server, timeoutMs: READY_TIMEOUT_MS, signal: context.signal, check: () => answersPing(options.port) });
+    await waitUntilReady({
+      title: "Redis",
+      server,
+      timeoutMs: READY_TIMEOUT_MS,
+      signal: context.signal,
+      check: () => answersPing(options.port),
+    });
   } catch (error) {
     await server.stop();
     throw error;
@@ -64,7 +87,8 @@ export async function startRedis(context: ServerContext, options: { port: number
 export async function useRedis(context: ServerContext, url: string): Promise<RunningRedis> {
   const { host, port } = parseAddress(url, 6379);
   context.report("resolving", `${host}:${port} of REDIS_URL`, "environment");
-  if (!(await canConnect({ host, port }, 5_000))) throw new StackError("ADDRESS_UNREACHABLE", `Redis does not answer at ${host}:${port} (REDIS_URL).`);
+  if (!(await canConnect({ host, port }, 5_000)))
+    throw new StackError("ADDRESS_UNREACHABLE", `Redis does not answer at ${host}:${port} (REDIS_URL).`);
   context.report("ready", `${host}:${port} of REDIS_URL`, "environment");
   return { url, stop: async () => undefined };
 }
@@ -76,7 +100,11 @@ async function findRedisBinary(context: ServerContext): Promise<{ path: string; 
     if (path !== undefined) return { path, source: "path" };
   }
   const packed = REDIS_CACHE_NAME;
-  if (packed === undefined) throw toolMissing("Redis", "there is no `redis-server` on PATH and no packed one for this machine; install Redis or Valkey, or set REDIS_URL");
+  if (packed === undefined)
+    throw toolMissing(
+      "Redis",
+      "there is no `redis-server` on PATH and no packed one for this machine; install Redis or Valkey, or set REDIS_URL",
+    );
   const { directory, built } = await buildInCache({
     cacheDir: context.cacheDir,
     name: packed,
@@ -91,7 +119,14 @@ async function fetchPacked(context: ServerContext, packed: string, directory: st
   context.report("building", `fetching ${ARTIFACT} from Maven Central`, "registry");
   const download = await mkdtemp(join(tmpdir(), "saldo-redis-"));
   try {
-    await copyArtifacts({ title: "Redis", artifacts: [ARTIFACT], directory: download, cacheDir: context.cacheDir, transitive: false, signal: context.signal });
+    await copyArtifacts({
+      title: "Redis",
+      artifacts: [ARTIFACT],
+      directory: download,
+      cacheDir: context.cacheDir,
+      transitive: false,
+      signal: context.signal,
+    });
     const jar = (await readdir(download)).find((name) => name.endsWith(".jar"));
     const program = jar === undefined ? undefined : readZipEntry(await readFile(join(download, jar)), packed);
     if (program === undefined) throw new StackError("SERVER_FAILED", `${ARTIFACT} does not hold ${packed}.`);
@@ -99,7 +134,10 @@ async function fetchPacked(context: ServerContext, packed: string, directory: st
     await writeFile(path, program);
     await chmod(path, 0o755);
     if ((await tryCommand(path, ["--version"])) === undefined)
-      throw toolMissing("Redis", "the packed redis-server does not run on this machine (it needs libssl 3); install Redis or Valkey (Debian: apt-get install redis-server), or set REDIS_URL");
+      throw toolMissing(
+        "Redis",
+        "the packed redis-server does not run on this machine (it needs libssl 3); install Redis or Valkey (Debian: apt-get install redis-server), or set REDIS_URL",
+      );
   } finally {
     await rm(download, { recursive: true, force: true });
   }

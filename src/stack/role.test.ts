@@ -20,13 +20,19 @@ type Ended = { code: number | null; output: string };
 
 async function startRole(main: string): Promise<{ child: ChildProcess; ended: Promise<Ended> }> {
   const file = join(directory, "role.mts");
-  writeFileSync(file, `import { runRole, untilAborted } from ${JSON.stringify(ROLE)};\nawait runRole("example", async ({ signal, ready }) => { ${main} });`);
+  writeFileSync(
+    file,
+    `import { runRole, untilAborted } from ${JSON.stringify(ROLE)};\nawait runRole("example", async ({ signal, ready }) => { ${main} });`,
+  );
   const child = fork(file, [], { cwd: PROJECT, execArgv: ["--import", "tsx"], stdio: ["ignore", "pipe", "pipe", "ipc"] });
   let output = "";
   const streams = [child.stdout, child.stderr].filter((stream) => stream !== null);
   for (const stream of streams) stream.on("data", (chunk: Buffer) => (output += chunk.toString("utf8")));
   // "close" never comes after a disconnect by the parent, so the streams are awaited one by one.
-  const ended = Promise.all([once(child, "exit"), ...streams.map((stream) => once(stream, "end"))]).then(([[code]]) => ({ code: code as number | null, output }));
+  const ended = Promise.all([once(child, "exit"), ...streams.map((stream) => once(stream, "end"))]).then(([[code]]) => ({
+    code: code as number | null,
+    output,
+  }));
   return { child, ended };
 }
 
@@ -55,7 +61,9 @@ test("a second order ends a role that does not end", async () => {
 });
 
 test("an order that npm repeats within half a second is one order", async () => {
-  const { child, ended } = await startRole(`ready(); await untilAborted(signal); await new Promise((done) => setTimeout(done, 400)); console.log("cleaned up");`);
+  const { child, ended } = await startRole(
+    `ready(); await untilAborted(signal); await new Promise((done) => setTimeout(done, 400)); console.log("cleaned up");`,
+  );
   await once(child, "message");
   child.kill("SIGINT");
   setTimeout(() => child.kill("SIGINT"), 50);

@@ -22,7 +22,9 @@ export async function runRole(name: string, main: (context: RoleContext) => Prom
   const stop = new AbortController();
   let orderedAtMs = 0;
   const fail = (error: unknown) => {
-    process.stderr.write(`${JSON.stringify({ level: "fatal", role: name, msg: sentenceOf(error), stack: error instanceof Error ? error.stack : undefined })}\n`);
+    process.stderr.write(
+      `${JSON.stringify({ level: "fatal", role: name, msg: sentenceOf(error), stack: error instanceof Error ? error.stack : undefined })}\n`,
+    );
     process.exit(1);
   };
   const order = () => {

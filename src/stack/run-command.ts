@@ -1,4 +1,5 @@
 import { execFile, spawn } from "node:child_process";
+import { stripVTControlCharacters } from "node:util";
 import { signalGroup } from "./stop-process.ts";
 
 /** The absolute path of a program on PATH, or undefined. */
@@ -21,13 +22,20 @@ export function tryCommand(command: string, args: readonly string[], timeoutMs =
  * Runs a long command in its own process group to its end; an abort kills the whole group.
  * Throws: Error with the last lines the command printed.
  */
-export function runCommand(command: string, args: readonly string[], options: { signal?: AbortSignal | undefined; user?: { uid: number; gid: number } | undefined; cwd?: string } = {}): Promise<void> {
+export function runCommand(
+  command: string,
+  args: readonly string[],
+  options: { signal?: AbortSignal | undefined; user?: { uid: number; gid: number } | undefined; cwd?: string } = {},
+): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (options.signal?.aborted === true) return void reject(new Error(`${command} was not run: stopped.`));
+    if (options.signal?.aborted === true) {
+      reject(new Error(`${command} was not run: stopped.`));
+      return;
+    }
     const child = spawn(command, [...args], {
       detached: true,
       stdio: ["ignore", "pipe", "pipe"],
-      ...(options.user ?? {}),
+      ...options.user,
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     });
     let output = "";
@@ -50,6 +58,9 @@ export function runCommand(command: string, args: readonly string[], options: { 
 }
 
 function lastLines(output: string): string {
-  const lines = output.replace(/\u001b\[[0-9;]*m/g, "").split("\n").map((line) => line.trim()).filter((line) => line !== "" && !/^at [\w.$]+[(]/.test(line));
+  const lines = stripVTControlCharacters(output)
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "" && !/^at [\w.$]+[(]/.test(line));
   return lines.slice(-3).join(" ").slice(0, 500);
 }

@@ -13,7 +13,13 @@ import { startTemporal, useTemporal, type RunningTemporal } from "./temporal.ts"
 import { findTimeSkippingServer } from "./time-skipping.ts";
 
 /** A port of 0 is a free one. */
-export type FixedPorts = { readonly postgres: number; readonly temporal: number; readonly temporalUi: number; readonly kafka: number; readonly redis: number };
+export type FixedPorts = {
+  readonly postgres: number;
+  readonly temporal: number;
+  readonly temporalUi: number;
+  readonly kafka: number;
+  readonly redis: number;
+};
 
 export type ExternalAddresses = {
   readonly databaseUrl?: string | undefined;
@@ -133,7 +139,13 @@ function fixedPorts(options: StackOptions): WantedPort[] {
   const wanted = [
     { of: "postgres", external: external.databaseUrl, port: ports.postgres, server: "Postgres", variable: "POSTGRES_PORT" },
     { of: "temporal", external: external.temporalAddress, port: ports.temporal, server: "Temporal", variable: "TEMPORAL_PORT" },
-    { of: "temporal", external: external.temporalAddress, port: ports.temporalUi, server: "Temporal's Web UI", variable: "TEMPORAL_UI_PORT" },
+    {
+      of: "temporal",
+      external: external.temporalAddress,
+      port: ports.temporalUi,
+      server: "Temporal's Web UI",
+      variable: "TEMPORAL_UI_PORT",
+    },
     { of: "kafka", external: external.kafkaBrokers, port: ports.kafka, server: "Kafka", variable: "KAFKA_PORT" },
     { of: "redis", external: external.redisUrl, port: ports.redis, server: "Redis", variable: "REDIS_PORT" },
   ] as const;
@@ -148,9 +160,15 @@ type Started = {
   timeSkippingPath?: string;
 };
 
-async function startServer(server: ServerName, context: ServerContext, options: StackOptions, started: Started): Promise<() => Promise<void>> {
+async function startServer(
+  server: ServerName,
+  context: ServerContext,
+  options: StackOptions,
+  started: Started,
+): Promise<() => Promise<void>> {
   const external = options.external ?? {};
-  const portOf = async (name: keyof FixedPorts) => (options.ports === "free" || options.ports[name] === 0 ? freePort() : options.ports[name]);
+  const portOf = async (name: keyof FixedPorts) =>
+    options.ports === "free" || options.ports[name] === 0 ? freePort() : options.ports[name];
   switch (server) {
     case "postgres": {
       const { databaseUrl } = external;
@@ -158,7 +176,7 @@ async function startServer(server: ServerName, context: ServerContext, options: 
         databaseUrl === undefined
           ? await startPostgres(context, { port: await portOf("postgres") })
           : await usePostgres(context, { appUrl: databaseUrl, adminUrl: external.databaseAdminUrl ?? databaseUrl });
-      return started.postgres.stop;
+      return stopOf(started.postgres);
     }
     case "temporal":
       started.temporal =
@@ -170,23 +188,27 @@ async function startServer(server: ServerName, context: ServerContext, options: 
               httpPort: await freePort(),
             })
           : await useTemporal(context, external.temporalAddress);
-      return started.temporal.stop;
+      return stopOf(started.temporal);
     case "kafka":
       started.kafka =
         external.kafkaBrokers === undefined
           ? await startKafka(context, { port: await portOf("kafka") })
           : await useKafka(context, external.kafkaBrokers);
-      return started.kafka.stop;
+      return stopOf(started.kafka);
     case "redis":
       started.redis =
         external.redisUrl === undefined
           ? await startRedis(context, { port: await portOf("redis") })
           : await useRedis(context, external.redisUrl);
-      return started.redis.stop;
+      return stopOf(started.redis);
     case "time-skipping":
       started.timeSkippingPath = await findTimeSkippingServer(context);
       return async () => undefined;
   }
+}
+
+function stopOf(server: { stop(): Promise<void> }): () => Promise<void> {
+  return () => server.stop();
 }
 
 // A free port can be taken by somebody else between the look and the start; then another one is as good.
@@ -195,7 +217,8 @@ async function withPortRetry<T>(ports: FixedPorts | "free", start: () => Promise
     try {
       return await start();
     } catch (error) {
-      const portRace = ports === "free" && error instanceof StackError && error.code === "SERVER_FAILED" && /in use|bind/i.test(error.message);
+      const portRace =
+        ports === "free" && error instanceof StackError && error.code === "SERVER_FAILED" && /in use|bind/i.test(error.message);
       if (!portRace || attempt === 3) throw error;
     }
   }

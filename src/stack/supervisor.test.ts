@@ -81,7 +81,10 @@ test("a role that lived long enough is started again after the shortest wait", a
 
 test("a role that dies before it was ever ready is given up with one sentence", async () => {
   const role = supervise(`console.error(JSON.stringify({ level: "fatal", msg: "DATABASE_URL: is wrong" })); process.exit(1);`);
-  await expect(role.ready).rejects.toMatchObject({ code: "SERVER_FAILED", message: expect.stringMatching(/^role ended \(exit code 1\): DATABASE_URL: is wrong \(log: .*role\.log\)\.$/) });
+  await expect(role.ready).rejects.toMatchObject({
+    code: "SERVER_FAILED",
+    message: expect.stringMatching(/^role ended \(exit code 1\): DATABASE_URL: is wrong \(log: .*role\.log\)\.$/),
+  });
   await sleep(200);
   expect(events.at(-1)?.state).toBe("stopped");
 });

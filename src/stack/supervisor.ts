@@ -47,14 +47,23 @@ export type SupervisedRole = {
   stop(): Promise<void>;
 };
 
-const TIMES: SupervisionTimes = { minBackoffMs: 200, maxBackoffMs: 30_000, healthyAfterMs: 10_000, readyTimeoutMs: 60_000, deathsBeforeReady: 3 };
+const TIMES: SupervisionTimes = {
+  minBackoffMs: 200,
+  maxBackoffMs: 30_000,
+  healthyAfterMs: 10_000,
+  readyTimeoutMs: 60_000,
+  deathsBeforeReady: 3,
+};
 const READY_POLL_MS = 50;
 
 /**
  * Keeps a role running as a child process in its own process group: one that dies is started again, one that dies at once
  * again and again waits longer each time and is reported as backing off. Its output goes to `dataDir/logs/<name>.log`.
  */
-export function superviseRole(spec: RoleSpec, options: { dataDir: string; onEvent?: (event: RoleEvent) => void; onOutput?: (chunk: string) => void; times?: Partial<SupervisionTimes> }): SupervisedRole {
+export function superviseRole(
+  spec: RoleSpec,
+  options: { dataDir: string; onEvent?: (event: RoleEvent) => void; onOutput?: (chunk: string) => void; times?: Partial<SupervisionTimes> },
+): SupervisedRole {
   const times = { ...TIMES, ...options.times };
   const firstReady = deferred();
   const startedAtMs = performance.now();
@@ -65,7 +74,8 @@ export function superviseRole(spec: RoleSpec, options: { dataDir: string; onEven
   let deathsInARow = 0;
   let restarts = 0;
 
-  const emit = (state: RoleEvent["state"], detail: string) => options.onEvent?.({ role: spec.name, state, detail, elapsedMs: Math.round(performance.now() - startedAtMs) });
+  const emit = (state: RoleEvent["state"], detail: string) =>
+    options.onEvent?.({ role: spec.name, state, detail, elapsedMs: Math.round(performance.now() - startedAtMs) });
 
   const becomeReady = () => {
     everReady = true;
@@ -77,7 +87,10 @@ export function superviseRole(spec: RoleSpec, options: { dataDir: string; onEven
   const start = () => {
     const bornAtMs = performance.now();
     emit(restarts === 0 ? "starting" : "restarting", spec.name);
-    const current = spawnRole(spec, { dataDir: options.dataDir, ...(options.onOutput === undefined ? {} : { onOutput: options.onOutput }) });
+    const current = spawnRole(spec, {
+      dataDir: options.dataDir,
+      ...(options.onOutput === undefined ? {} : { onOutput: options.onOutput }),
+    });
     child = current;
     void current.ready.then(() => child === current && stopping === undefined && becomeReady());
     void current.ended.then((cause) => {
@@ -98,7 +111,10 @@ export function superviseRole(spec: RoleSpec, options: { dataDir: string; onEven
     firstReady.reject(new StackError("SERVER_FAILED", `${reason.replace(/\.$/, "")}.`));
   };
 
-  const readyTimer = setTimeout(() => giveUp(`${spec.name} was not ready within ${times.readyTimeoutMs} ms (log: ${logFileOf(options.dataDir, spec.name)})`), times.readyTimeoutMs);
+  const readyTimer = setTimeout(
+    () => giveUp(`${spec.name} was not ready within ${times.readyTimeoutMs} ms (log: ${logFileOf(options.dataDir, spec.name)})`),
+    times.readyTimeoutMs,
+  );
   firstReady.promise.catch(() => undefined);
   start();
 
@@ -141,7 +157,14 @@ function spawnRole(spec: RoleSpec, options: { dataDir: string; onOutput?: (chunk
     process.once("error", (error) => resolve(error.message));
   });
   const follow = options.onOutput === undefined ? undefined : followLog(log, options.onOutput);
-  const forget = process.pid === undefined ? undefined : recordProcess(join(options.dataDir, "pids"), { name: spec.name, pid: process.pid, stopSteps: [{ signal: "SIGTERM", graceMs: spec.graceMs }] });
+  const forget =
+    process.pid === undefined
+      ? undefined
+      : recordProcess(join(options.dataDir, "pids"), {
+          name: spec.name,
+          pid: process.pid,
+          stopSteps: [{ signal: "SIGTERM", graceMs: spec.graceMs }],
+        });
   void ended.then(() => {
     forget?.();
     follow?.();
@@ -188,7 +211,10 @@ function logText(log: Log): string {
 }
 
 function lastWordsOf(log: Log): string {
-  const lines = logText(log).split("\n").map((line) => line.trim()).filter((line) => line !== "");
+  const lines = logText(log)
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
   const telling = lines.findLast((line) => /"fatal"|error/i.test(line)) ?? lines.at(-1);
   if (telling === undefined) return ` (log: ${log.path})`;
   return `: ${messageOf(telling).slice(0, 300)} (log: ${log.path})`;

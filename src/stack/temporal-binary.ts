@@ -73,15 +73,26 @@ async function downloadFromVendor(context: ServerContext, directory: string): Pr
 async function buildWithGo(context: ServerContext, directory: string): Promise<void> {
   const go = (await findOnPath("go")) ?? (existsSync("/usr/local/go/bin/go") ? "/usr/local/go/bin/go" : undefined);
   if (go === undefined)
-    throw toolMissing("Temporal", "there is no `temporal` on PATH, temporal.download does not answer and there is no `go` to build it with; install the Temporal CLI (https://temporal.download) or Go, or set TEMPORAL_ADDRESS");
+    throw toolMissing(
+      "Temporal",
+      "there is no `temporal` on PATH, temporal.download does not answer and there is no `go` to build it with; install the Temporal CLI (https://temporal.download) or Go, or set TEMPORAL_ADDRESS",
+    );
   const startedAtMs = performance.now();
-  const tell = () => context.report("building", `go install ${MODULE}: ${Math.round((performance.now() - startedAtMs) / 1000)} s, about 4 minutes on two cores, once`, "registry");
+  const tell = () =>
+    context.report(
+      "building",
+      `go install ${MODULE}: ${Math.round((performance.now() - startedAtMs) / 1000)} s, about 4 minutes on two cores, once`,
+      "registry",
+    );
   tell();
   const timer = setInterval(tell, PROGRESS_EVERY_MS);
   try {
     await runCommand("env", [`GOBIN=${directory}`, go, "install", MODULE], { signal: context.signal });
   } catch (error) {
-    throw toolMissing("Temporal", `it could not be built (${sentenceOf(error)}); install the Temporal CLI (https://temporal.download), or set TEMPORAL_ADDRESS`);
+    throw toolMissing(
+      "Temporal",
+      `it could not be built (${sentenceOf(error)}); install the Temporal CLI (https://temporal.download), or set TEMPORAL_ADDRESS`,
+    );
   } finally {
     clearInterval(timer);
   }

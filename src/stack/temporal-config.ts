@@ -12,7 +12,8 @@ export type SearchAttributeType = (typeof SEARCH_ATTRIBUTE_TYPES)[number];
 export function readSearchAttributes(): Readonly<Record<string, SearchAttributeType>> {
   const attributes = JSON.parse(readFileSync(`${TEMPORAL_CONFIG_DIR}search-attributes.json`, "utf8")) as Record<string, string>;
   for (const [name, type] of Object.entries(attributes))
-    if (!SEARCH_ATTRIBUTE_TYPES.includes(type as SearchAttributeType)) throw new Error(`Search attribute ${name} has the unknown type ${type}.`);
+    if (!SEARCH_ATTRIBUTE_TYPES.includes(type as SearchAttributeType))
+      throw new Error(`Search attribute ${name} has the unknown type ${type}.`);
   return attributes as Record<string, SearchAttributeType>;
 }
 
@@ -24,7 +25,8 @@ export function readDynamicConfigValues(path: string = `${TEMPORAL_CONFIG_DIR}dy
   const settings = parse(readFileSync(path, "utf8")) as Record<string, { value: unknown; constraints?: unknown }[]>;
   return Object.entries(settings).map(([key, values]) => {
     const [only, second] = values;
-    if (only === undefined || second !== undefined || only.constraints !== undefined) throw new Error(`${key} must have exactly one value without constraints.`);
+    if (only === undefined || second !== undefined || only.constraints !== undefined)
+      throw new Error(`${key} must have exactly one value without constraints.`);
     return `${key}=${JSON.stringify(only.value)}`;
   });
 }

@@ -28,7 +28,10 @@ const NO_USER_CONFIG = ["--disable-config-file", "--disable-config-env"];
  * temporal-config, and a retention of 30 days. Safe to retry: the state of an earlier start is used again.
  * Throws: TOOL_MISSING, SERVER_FAILED.
  */
-export async function startTemporal(context: ServerContext, options: { port: number; uiPort: number; metricsPort: number; httpPort: number }): Promise<RunningTemporal> {
+export async function startTemporal(
+  context: ServerContext,
+  options: { port: number; uiPort: number; metricsPort: number; httpPort: number },
+): Promise<RunningTemporal> {
   const binary = await findTemporalBinary(context);
   const address = `127.0.0.1:${options.port}`;
   const detail = `${address}, UI on port ${options.uiPort}`;
@@ -42,8 +45,20 @@ export async function startTemporal(context: ServerContext, options: { port: num
     stopSteps: context.ephemeral ? [] : [{ signal: "SIGINT", graceMs: 10_000 }],
   });
   try {
-    await waitUntilReady({ title: "Temporal", server, timeoutMs: READY_TIMEOUT_MS, signal: context.signal, check: async () => hasPrintedAddresses(server) });
-    await waitUntilReady({ title: "Temporal", server, timeoutMs: READY_TIMEOUT_MS, signal: context.signal, check: () => keepClosedWorkflows(binary.path, address) });
+    await waitUntilReady({
+      title: "Temporal",
+      server,
+      timeoutMs: READY_TIMEOUT_MS,
+      signal: context.signal,
+      check: async () => hasPrintedAddresses(server),
+    });
+    await waitUntilReady({
+      title: "Temporal",
+      server,
+      timeoutMs: READY_TIMEOUT_MS,
+      signal: context.signal,
+      check: () => keepClosedWorkflows(binary.path, address),
+    });
   } catch (error) {
     await server.stop();
     throw error;
@@ -58,20 +73,37 @@ export async function startTemporal(context: ServerContext, options: { port: num
  */
 export async function useTemporal(context: ServerContext, address: string): Promise<RunningTemporal> {
   context.report("resolving", `${address} of TEMPORAL_ADDRESS`, "environment");
-  if (!(await canConnect(parseAddress(address, 7233), 5_000))) throw new StackError("ADDRESS_UNREACHABLE", `Temporal does not answer at ${address} (TEMPORAL_ADDRESS).`);
+  if (!(await canConnect(parseAddress(address, 7233), 5_000)))
+    throw new StackError("ADDRESS_UNREACHABLE", `Temporal does not answer at ${address} (TEMPORAL_ADDRESS).`);
   context.report("ready", `${address} of TEMPORAL_ADDRESS`, "environment");
   return { address, uiUrl: undefined, binary: undefined, stop: async () => undefined };
 }
 
 function serverArguments(dataDir: string, ports: { port: number; uiPort: number; metricsPort: number; httpPort: number }): string[] {
+  const { port, uiPort, metricsPort, httpPort } = ports;
+  const flags = {
+    ip: "127.0.0.1",
+    port,
+    "ui-port": uiPort,
+    "metrics-port": metricsPort,
+    "http-port": httpPort,
+    namespace: NAMESPACE,
+    "log-format": "json",
+    "log-level": "warn",
+    color: "never",
+    "db-filename": join(dataDir, "temporal", "temporal.db"),
+  };
+  const repeated = {
+    "sqlite-pragma": ["journal_mode=wal", "synchronous=normal"],
+    "search-attribute": Object.entries(readSearchAttributes()).map(([name, type]) => `${name}=${type}`),
+    "dynamic-config-value": readDynamicConfigValues(),
+  };
   return [
-    ...["server", "start-dev", "--ip", "127.0.0.1", "--port", String(ports.port), "--ui-port", String(ports.uiPort)],
-    ...["--metrics-port", String(ports.metricsPort), "--http-port", String(ports.httpPort)],
-    ...["--namespace", NAMESPACE, "--log-format", "json", "--log-level", "warn", "--color", "never"],
-    ...["--db-filename", join(dataDir, "temporal", "temporal.db"), "--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=normal"],
-    ...Object.entries(readSearchAttributes()).flatMap(([name, type]) => ["--search-attribute", `${name}=${type}`]),
-    ...readDynamicConfigValues().flatMap((value) => ["--dynamic-config-value", value]),
+    "server",
+    "start-dev",
     ...NO_USER_CONFIG,
+    ...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]),
+    ...Object.entries(repeated).flatMap(([name, values]) => values.flatMap((value) => [`--${name}`, value])),
   ];
 }
 
@@ -81,6 +113,17 @@ function hasPrintedAddresses(server: ServerProcess): boolean {
 }
 
 async function keepClosedWorkflows(binary: string, address: string): Promise<boolean> {
-  const answer = await tryCommand(binary, ["operator", "namespace", "update", "--address", address, "--namespace", NAMESPACE, "--retention", RETENTION, ...NO_USER_CONFIG]);
+  const answer = await tryCommand(binary, [
+    "operator",
+    "namespace",
+    "update",
+    "--address",
+    address,
+    "--namespace",
+    NAMESPACE,
+    "--retention",
+    RETENTION,
+    ...NO_USER_CONFIG,
+  ]);
   return answer !== undefined;
 }

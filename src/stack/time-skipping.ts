@@ -28,7 +28,13 @@ export async function findTimeSkippingServer(context: ServerContext): Promise<st
     onWait: () => context.report("building", "waiting for another process that fetches the test server"),
     build: async (unfinished) => {
       context.report("building", `fetching temporal-test-server ${VERSION} from Maven Central`, "registry");
-      await copyArtifacts({ title: "Temporal's time-skipping test server", artifacts: [`io.temporal:temporal-test-server:${VERSION}`], directory: join(unfinished, "jars"), cacheDir: context.cacheDir, signal: context.signal });
+      await copyArtifacts({
+        title: "Temporal's time-skipping test server",
+        artifacts: [`io.temporal:temporal-test-server:${VERSION}`],
+        directory: join(unfinished, "jars"),
+        cacheDir: context.cacheDir,
+        signal: context.signal,
+      });
       const wrapper = join(unfinished, "temporal-test-server");
       await writeFile(wrapper, WRAPPER);
       await chmod(wrapper, 0o755);

@@ -34,7 +34,10 @@ function zip(files: { name: string; content: Buffer; method: 0 | 8 | 12 }[]): Bu
 const content = Buffer.from("redis ".repeat(100));
 
 test("gives a stored and a deflated file back, and undefined for one that is not there", () => {
-  const archive = zip([{ name: "stored", content, method: 0 }, { name: "deflated", content, method: 8 }]);
+  const archive = zip([
+    { name: "stored", content, method: 0 },
+    { name: "deflated", content, method: 8 },
+  ]);
   expect(readZipEntry(archive, "stored")).toEqual(content);
   expect(readZipEntry(archive, "deflated")).toEqual(content);
   expect(readZipEntry(archive, "absent")).toBeUndefined();

@@ -7,8 +7,8 @@ export type Db = Omit<PgRemoteDatabase<typeof schema>, "transaction">;
 
 export interface Database {
   readonly db: Db;
-  /** A lane of its own for long streams. The caller closes it. */
-  openLane(name: string): Lane;
+  /** A lane of its own for long statements and streams, each bounded by `deadlineMs`, or by the database's own. The caller closes it. */
+  openLane(name: string, deadlineMs?: number): Lane;
   close(): Promise<void>;
 }
 
@@ -28,7 +28,7 @@ export function createDatabase(options: { url: string; name: string; laneCount: 
   );
   return {
     db,
-    openLane: (name) => createLane({ ...options, name }),
+    openLane: (name, deadlineMs = options.deadlineMs) => createLane({ ...options, name, deadlineMs }),
     async close() {
       await Promise.all(lanes.map((lane) => lane.close()));
     },

@@ -1,25 +1,25 @@
 import { sql } from "drizzle-orm";
+import { eventKey } from "../contract/ids.ts";
 import type { Db } from "./database.ts";
 
-/** One event to look up: its permanent key and the place where it was produced. */
-export interface ProducedEvent {
-  readonly key: string;
-  /** The key that its place alone would give; a conflict's dead letter stands under it. */
-  readonly positionKey: string;
-}
-
-/** Where something stands in the topic. */
+/** Where something stands in its topic. `id` is the row's own. */
 export interface StandingPlace {
   readonly id: string;
   readonly partition: number;
   readonly offset: bigint;
 }
 
-/** What is known of an event: the operation under its key, and dead letters under its key and under its place. */
+/** What is known of an event under its permanent key. Both may be there: a dead letter that came again in a good form, or the other way round. */
 export interface EventTrace {
   readonly operation?: StandingPlace & { readonly outcome: "done" | "refused" };
   readonly deadLetter?: StandingPlace;
-  readonly conflict?: StandingPlace;
+}
+
+/** A run of offsets of one partition: `from` is in it, `to` is not. */
+export interface OffsetRange {
+  readonly partition: number;
+  readonly from: bigint;
+  readonly to: bigint;
 }
 
 interface RawTrace extends Record<string, unknown> {
@@ -30,32 +30,40 @@ interface RawTrace extends Record<string, unknown> {
   letter_id: string | null;
   letter_partition: number | null;
   letter_offset: string | null;
-  conflict_id: string | null;
-  conflict_partition: number | null;
-  conflict_offset: string | null;
 }
 
-/** What became of events, in the order given; one statement. Throws: UNAVAILABLE or DEADLINE_EXCEEDED. */
-export async function traceEvents(db: Db, events: readonly ProducedEvent[]): Promise<EventTrace[]> {
+/** What became of events, by their keys and in the order of the keys. Throws: UNAVAILABLE or DEADLINE_EXCEEDED. */
+export async function traceEvents(db: Db, keys: readonly string[]): Promise<EventTrace[]> {
   const rows = await db.execute<RawTrace>(sql`
     select o.id as operation_id, o.outcome, o.partition as operation_partition, o."offset" as operation_offset,
-           l.id as letter_id, l.partition as letter_partition, l."offset" as letter_offset,
-           c.id as conflict_id, c.partition as conflict_partition, c."offset" as conflict_offset
-      from rows from (json_to_recordset(${JSON.stringify(events)}::json) as (key text, "positionKey" text)) with ordinality as e(key, position_key, n)
+           l.id as letter_id, l.partition as letter_partition, l."offset" as letter_offset
+      from json_array_elements_text(${JSON.stringify(keys)}::json) with ordinality as e(key, n)
       left join operations o on o.key = e.key
       left join dead_letters l on l.identity = e.key
-      left join dead_letters c on c.identity = e.position_key and e.position_key <> e.key
      order by e.n`);
   return [...rows].map((row) => {
     const operation = place(row.operation_id, row.operation_partition, row.operation_offset);
     const deadLetter = place(row.letter_id, row.letter_partition, row.letter_offset);
-    const conflict = place(row.conflict_id, row.conflict_partition, row.conflict_offset);
     return {
       ...(operation === undefined || row.outcome === null ? {} : { operation: { ...operation, outcome: row.outcome } }),
       ...(deadLetter === undefined ? {} : { deadLetter }),
-      ...(conflict === undefined ? {} : { conflict }),
     };
   });
+}
+
+/**
+ * The original bytes of the dead letters in these ranges that stand under their place and not under an id of their own: the
+ * id could not be read, or belongs to an operation with other content. Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
+ */
+export async function readLettersByPlace(db: Db, input: { readonly topic: string; readonly ranges: readonly OffsetRange[] }): Promise<Buffer[]> {
+  const ranges = JSON.stringify(input.ranges.map(({ partition, from, to }) => ({ partition, from_offset: from.toString(), to_offset: to.toString() })));
+  const rows = await db.execute<{ identity: string; partition: number; offset: string; raw_value: Buffer | null }>(sql`
+    select l.identity, l.partition, l."offset", l.raw_value
+      from json_to_recordset(${ranges}::json) as r(partition integer, from_offset bigint, to_offset bigint)
+      join dead_letters l on l.topic = ${input.topic} and l.partition = r.partition and l."offset" >= r.from_offset and l."offset" < r.to_offset`);
+  return [...rows].flatMap(({ identity, partition, offset, raw_value }) =>
+    raw_value !== null && identity === eventKey({ topic: input.topic, partition, offset }, undefined) ? [raw_value] : [],
+  );
 }
 
 function place(id: string | null, partition: number | null, offset: string | null): StandingPlace | undefined {

@@ -20,13 +20,23 @@ export interface Ledger {
    * Throws: UNAVAILABLE or DEADLINE_EXCEEDED (the outcome is found by posting the same key again).
    */
   post(operation: Operation): Promise<PostResult>;
-  /** Posts operations in their order; results stand in the same order. Not atomic as a whole. Throws as `post`. */
+  /**
+   * Posts operations in their order: none before the one in front of it, and none after one that failed. Results stand in
+   * the same order. Not atomic as a whole. Throws as `post`.
+   */
   postAll(operations: readonly Operation[]): Promise<PostResult[]>;
   close(): Promise<void>;
 }
 
+/** Operations of one `postAll`. Only one call at a time carries any of them, or a later one could overtake on another lane. */
+interface OrderedGroup {
+  inFlight: boolean;
+  failure: { readonly error: unknown } | undefined;
+}
+
 interface Entry {
   readonly operation: Operation;
+  readonly group: OrderedGroup | undefined;
   readonly deadlineAtMs: number;
   readonly resolve: (result: PostResult) => void;
   readonly reject: (error: unknown) => void;
@@ -63,7 +73,10 @@ export function createLedger(options: { url: string; name: string; laneCount: nu
       slot.busy = true;
       void runBatch(slot.lane, batch).finally(() => {
         slot.busy = false;
-        for (const entry of batch) keysInFlight.delete(entry.operation.key);
+        for (const entry of batch) {
+          keysInFlight.delete(entry.operation.key);
+          if (entry.group !== undefined) entry.group.inFlight = false;
+        }
         if (queue.length > 0) planFlush();
       });
     }
@@ -73,25 +86,47 @@ export function createLedger(options: { url: string; name: string; laneCount: nu
   const takeBatch = (): Entry[] => {
     const batch: Entry[] = [];
     const left: Entry[] = [];
+    const groupsTaken = new Set<OrderedGroup>();
+    const groupsLeft = new Set<OrderedGroup>();
     for (const entry of queue) {
-      if (batch.length < MAX_BATCH && !keysInFlight.has(entry.operation.key)) {
+      const { group } = entry;
+      if (group?.failure !== undefined) {
+        entry.reject(group.failure.error);
+        continue;
+      }
+      const inOrder = group === undefined || (!groupsLeft.has(group) && (!group.inFlight || groupsTaken.has(group)));
+      if (inOrder && batch.length < MAX_BATCH && !keysInFlight.has(entry.operation.key)) {
         keysInFlight.add(entry.operation.key);
         batch.push(entry);
-      } else left.push(entry);
+        if (group !== undefined) {
+          group.inFlight = true;
+          groupsTaken.add(group);
+        }
+      } else {
+        left.push(entry);
+        if (group !== undefined) groupsLeft.add(group);
+      }
     }
     queue = left;
     return batch;
   };
 
-  const post = (operation: Operation): Promise<PostResult> =>
+  const enqueue = (operation: Operation, group?: OrderedGroup): Promise<PostResult> =>
     new Promise((resolve, reject) => {
-      queue.push({ operation, deadlineAtMs: Date.now() + options.deadlineMs, resolve, reject });
+      const fail = (error: unknown) => {
+        if (group !== undefined) group.failure ??= { error };
+        reject(error);
+      };
+      queue.push({ operation, group, deadlineAtMs: Date.now() + options.deadlineMs, resolve, reject: fail });
       planFlush();
     });
 
   return {
-    post,
-    postAll: (operations) => Promise.all(operations.map(post)),
+    post: (operation) => enqueue(operation),
+    postAll(operations) {
+      const group: OrderedGroup = { inFlight: false, failure: undefined };
+      return Promise.all(operations.map((operation) => enqueue(operation, group)));
+    },
     async close() {
       await Promise.all(lanes.map(({ lane }) => lane.close()));
     },

@@ -1,13 +1,31 @@
 import { sql } from "drizzle-orm";
 import type { Db } from "./database.ts";
 
-/** A message that waits to leave. `payload` for events, the raw bytes for dead letters. */
+/** What a notification tells of its operation, in the operation's own columns. */
+export interface NotifiedOperation {
+  readonly id: string;
+  readonly kind: string;
+  readonly currency: string;
+  readonly amount_minor: string;
+  readonly user_id: string | null;
+  readonly peer_user_id: string | null;
+  readonly service_id: string | null;
+  readonly order_id: string | null;
+  readonly hold_id: string | null;
+  readonly comment: string;
+  readonly correlation_id: string;
+  readonly effective_at: string;
+  readonly recorded_at: string;
+}
+
+/** A message that waits to leave: of an operation, of a change with its own payload, or the raw bytes of a dead letter. */
 export interface OutboxRow {
   readonly id: string;
   readonly aggregateType: string;
   readonly aggregateId: string;
   readonly topic: string;
   readonly messageKey: string | null;
+  readonly operation: NotifiedOperation | null;
   readonly payload: Readonly<Record<string, unknown>> | null;
   readonly rawKey: Buffer | null;
   readonly rawValue: Buffer | null;
@@ -21,12 +39,16 @@ interface RawRow extends Record<string, unknown> {
   aggregate_id: string;
   topic: string;
   message_key: string | null;
+  operation: string | null;
   payload: string | null;
   raw_key: Buffer | null;
   raw_value: Buffer | null;
-  headers: string;
+  headers: string | null;
   attempts: number;
 }
+
+/** Dead letters may have a megabyte each; one read brings at most so much of them, and always at least one. */
+const MAX_RAW_BYTES = 4_000_000;
 
 /**
  * The oldest messages that are not published, in the order of their ids. It looks for what is unmarked and never for
@@ -35,29 +57,30 @@ interface RawRow extends Record<string, unknown> {
  */
 export async function readUnpublished(db: Db, input: { readonly limit: number; readonly withoutTopics: readonly string[] }): Promise<OutboxRow[]> {
   const rows = await db.execute<RawRow>(sql`
-    select m.id, m.aggregate_type, m.aggregate_id, m.topic, m.message_key, m.raw_key, m.raw_value, m.attempts,
-           case when m.operation_id is null then m.payload else jsonb_build_object(
-             'operationId', o.id::text, 'operation', o.kind, 'userId', m.aggregate_id, 'amountMinor', o.amount_minor::text, 'currency', o.currency,
-             'serviceId', o.service_id, 'orderId', o.order_id, 'reservationId', o.hold_id,
-             'peerUserId', case when m.aggregate_id = o.user_id then o.peer_user_id else o.user_id end,
-             'comment', o.comment, 'occurredAt', o.effective_at, 'recordedAt', o.recorded_at) end as payload,
-           coalesce(m.headers, jsonb_build_object('correlation-id', o.correlation_id)) as headers
-      from outbox m
-      left join operations o on o.id = m.operation_id
-     where m.published_at is null
-       and m.topic not in (select json_array_elements_text(${JSON.stringify(input.withoutTopics)}::json))
-     order by m.id
-     limit ${input.limit}::integer`);
+    select w.id, w.aggregate_type, w.aggregate_id, w.topic, w.message_key, w.payload, w.raw_key, w.raw_value, w.headers, w.attempts,
+           case when o.id is not null then json_build_object('id', o.id::text, 'kind', o.kind, 'currency', o.currency, 'amount_minor', o.amount_minor::text,
+             'user_id', o.user_id, 'peer_user_id', o.peer_user_id, 'service_id', o.service_id, 'order_id', o.order_id, 'hold_id', o.hold_id,
+             'comment', o.comment, 'correlation_id', o.correlation_id, 'effective_at', o.effective_at, 'recorded_at', o.recorded_at) end as operation
+      from (select *, sum(coalesce(octet_length(raw_value), 0)) over (order by id) - coalesce(octet_length(raw_value), 0) as bytes_before
+              from (select * from outbox
+                     where published_at is null
+                       and topic not in (select json_array_elements_text(${JSON.stringify(input.withoutTopics)}::json))
+                     order by id
+                     limit ${input.limit}::integer) oldest) w
+      left join operations o on o.id = w.operation_id
+     where w.bytes_before < ${MAX_RAW_BYTES}::bigint
+     order by w.id`);
   return [...rows].map((row) => ({
     id: row.id,
     aggregateType: row.aggregate_type,
     aggregateId: row.aggregate_id,
     topic: row.topic,
     messageKey: row.message_key,
+    operation: row.operation === null ? null : (JSON.parse(row.operation) as NotifiedOperation),
     payload: row.payload === null ? null : (JSON.parse(row.payload) as Record<string, unknown>),
     rawKey: row.raw_key,
     rawValue: row.raw_value,
-    headers: JSON.parse(row.headers) as Record<string, string>,
+    headers: row.headers === null ? {} : (JSON.parse(row.headers) as Record<string, string>),
     attempts: row.attempts,
   }));
 }

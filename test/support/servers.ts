@@ -17,6 +17,8 @@ declare module "vitest" {
     temporalAddress: string;
     kafkaBrokers: string[];
     redisUrl: string;
+    /** Where the servers' programs are, for tests that start servers of their own. */
+    cacheDir: string;
     /** For TestWorkflowEnvironment.createTimeSkipping({ server: { executable: { type: "existing-path", path } } }). */
     timeSkippingServerPath: string;
   }
@@ -31,6 +33,8 @@ const DIRECTORY_PREFIX = "saldo-test-";
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const servers = wantedServers(process.env["SALDO_TEST_SERVERS"]);
+  const cacheDir = process.env["CACHE_DIR"] ?? join(homedir(), ".cache", "saldo");
+  project.provide("cacheDir", cacheDir);
   await clearAbandoned(tmpdir(), DIRECTORY_PREFIX);
   const abort = new AbortController();
   const onProgress = (event: ServerProgress) => {
@@ -43,7 +47,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     servers,
     required: servers,
     dataDir: join(tmpdir(), `${DIRECTORY_PREFIX}${process.pid}-${randomUUID().slice(0, 8)}`),
-    cacheDir: process.env["CACHE_DIR"] ?? join(homedir(), ".cache", "saldo"),
+    cacheDir,
     ephemeral: true,
     ports: "free",
     onProgress,
@@ -54,7 +58,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
   });
   const stopOnSignal = (signal: NodeJS.Signals) => {
     abort.abort();
-    void starting.then((stack) => stack.stop()).catch(() => undefined).finally(() => process.exit(signal === "SIGINT" ? 130 : 143));
+    void starting
+      .then((stack) => stack.stop())
+      .catch(() => undefined)
+      .finally(() => process.exit(signal === "SIGINT" ? 130 : 143));
   };
   process.once("SIGINT", stopOnSignal);
   process.once("SIGTERM", stopOnSignal);

@@ -1,4 +1,4 @@
-import type { Handler } from "hono";
+import type { NotFoundHandler } from "hono";
 import { TrieRouter } from "hono/router/trie-router";
 import type { Api, ApiEnv } from "../api-env.ts";
 import { answerProblem } from "../error-handler.ts";
@@ -7,7 +7,7 @@ import { answerProblem } from "../error-handler.ts";
  * Answers what no route took: 405 with `Allow` when the address exists for other methods, else 404.
  * The routes are read with the first such request, so that it costs the others nothing.
  */
-export function notFound(api: Api): Handler<ApiEnv> {
+export function notFound(api: Api): NotFoundHandler<ApiEnv> {
   let router: TrieRouter<readonly string[]> | undefined;
   return (context) => {
     router ??= methodsByPath(api);

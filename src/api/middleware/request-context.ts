@@ -1,6 +1,7 @@
 import type { MiddlewareHandler } from "hono";
 import { uuidv7 } from "uuidv7";
-import type { ApiEnv, ApiLog } from "../api-env.ts";
+import type { Log } from "../../adapters/log.ts";
+import type { ApiEnv } from "../api-env.ts";
 
 const ID = /^[\x21-\x7e]{1,128}$/;
 /** The supervisor and load balancers ask these every second: their lines would drown the others. */
@@ -10,7 +11,7 @@ const QUIET_ROUTES = new Set(["/healthz", "/readyz"]);
  * Gives each request its correlation id (the client's, when it is 1 to 128 visible ASCII characters), its caller, the headers
  * every answer has, and one line in the log. The ids are echoed; `X-Request-Id` names this one exchange.
  */
-export function requestContext(log: ApiLog): MiddlewareHandler<ApiEnv> {
+export function requestContext(log: Log): MiddlewareHandler<ApiEnv> {
   return async (context, next) => {
     const startedAtMs = performance.now();
     const givenRequestId = context.req.header("x-request-id");

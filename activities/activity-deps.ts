@@ -1,0 +1,30 @@
+import type { Db } from "../src/store/database.ts";
+import type { BalanceRecord } from "../src/store/balances.ts";
+import type { Lane } from "../src/store/lane.ts";
+import type { Ledger } from "../src/store/ledger.ts";
+
+/** A log as far as activities write to it. */
+export interface ActivityLog {
+  debug(fields: Record<string, unknown>, message: string): void;
+  info(fields: Record<string, unknown>, message: string): void;
+  warn(fields: Record<string, unknown>, message: string): void;
+  error(fields: Record<string, unknown>, message: string): void;
+}
+
+/** Where fresh balances go. `enabled` is false where there is no Redis. */
+export interface BalanceSink {
+  readonly enabled: boolean;
+  put(balances: readonly BalanceRecord[]): Promise<void>;
+}
+
+/** All that activities may use. They hold nothing else: no client, no configuration. */
+export interface ActivityDeps {
+  readonly db: Db;
+  readonly ledger: Ledger;
+  readonly balanceCache: BalanceSink;
+  readonly logger: ActivityLog;
+  /** The folder of the published reports. */
+  readonly reportsDir: string;
+  /** A lane of its own for long statements and streams, each bounded by `deadlineMs`. The caller closes it. */
+  readonly openLane: (name: string, deadlineMs?: number) => Lane;
+}

@@ -1,0 +1,104 @@
+import type { EventBatchInput, EventBatchResult, PurchaseEventItem } from "../src/contract/events.ts";
+import { eventKey } from "../src/contract/ids.ts";
+import type { Operation } from "../src/domain/operations.ts";
+import { purchaseOperation } from "../src/domain/wallet-operations.ts";
+import { messageOf } from "../src/errors.ts";
+import { readBalances } from "../src/store/balances.ts";
+import { isRetryable } from "../src/store/lane.ts";
+import type { Ledger, PostResult } from "../src/store/ledger.ts";
+import type { ActivityDeps } from "./activity-deps.ts";
+import { currentWorkflow } from "./execution.ts";
+
+/** What the `eventBatch` workflow does in the world. */
+export function createEventActivities({ db, ledger, balanceCache, logger }: Pick<ActivityDeps, "db" | "ledger" | "balanceCache" | "logger">) {
+  return {
+    /**
+     * Applies a batch of purchases to the ledger, each once, in their order.
+     * Safe to retry: every event has its permanent key, so what was applied is a duplicate the next time.
+     * Throws: UNAVAILABLE or DEADLINE_EXCEEDED, both worth another try.
+     */
+    async applyEvents(input: EventBatchInput): Promise<EventBatchResult> {
+      const source = { topic: input.topic, partition: input.partition, ...currentWorkflow() };
+      const operations = input.events.map((event) => toOperation(source, event));
+      return summarize(input.events, await postEach(ledger, operations));
+    },
+
+    /** Brings many balances into the cache at once. Safe to retry: an older value never overwrites a newer one. Never throws. */
+    async refreshWallets(input: { readonly wallets: readonly { readonly userId: string; readonly currency: string }[] }): Promise<void> {
+      if (!balanceCache.enabled) return;
+      try {
+        await balanceCache.put(await readBalances(db, input.wallets));
+      } catch (error) {
+        logger.debug({ reason: messageOf(error) }, "the balances were not cached");
+      }
+    },
+  };
+}
+
+type Posted = PostResult | { readonly outcome: "failed"; readonly message: string };
+
+/** One call for all. When the ledger cannot take one of them at all, each is posted alone and only that one fails. */
+async function postEach(ledger: Ledger, operations: readonly Operation[]): Promise<Posted[]> {
+  try {
+    return await ledger.postAll(operations);
+  } catch (error) {
+    if (isRetryable(error)) throw error;
+  }
+  const posted: Posted[] = [];
+  for (const operation of operations) posted.push(await postAlone(ledger, operation));
+  return posted;
+}
+
+async function postAlone(ledger: Ledger, operation: Operation): Promise<Posted> {
+  try {
+    return await ledger.post(operation);
+  } catch (error) {
+    if (isRetryable(error)) throw error;
+    return { outcome: "failed", message: messageOf(error) };
+  }
+}
+
+interface Source {
+  readonly topic: string;
+  readonly partition: number;
+  readonly workflowId: string;
+  readonly runId: string;
+}
+
+function toOperation(source: Source, event: PurchaseEventItem): Operation {
+  const position = { topic: source.topic, partition: source.partition, offset: event.offset };
+  const place = `${source.topic}/${source.partition}/${event.offset}`;
+  return purchaseOperation({
+    key: eventKey(position, event.eventId),
+    userId: event.userId,
+    currency: event.currency,
+    amountMinor: BigInt(event.amountMinor),
+    paymentMethod: event.paymentMethod,
+    occurredAt: event.occurredAt,
+    ...(event.serviceId === undefined ? {} : { serviceId: event.serviceId }),
+    ...(event.orderId === undefined ? {} : { orderId: event.orderId }),
+    comment: `purchase paid by ${event.paymentMethod}, event ${place}`,
+    origin: {
+      caller: "kafka",
+      correlationId: event.correlationId ?? place,
+      position,
+      workflowId: source.workflowId,
+      runId: source.runId,
+    },
+  });
+}
+
+function summarize(events: readonly PurchaseEventItem[], posted: readonly Posted[]): EventBatchResult {
+  const results = events.map((event, place) => ({ offset: event.offset, ...(posted[place] as Posted) }));
+  const decided = results.filter((result) => result.outcome === "done" || result.outcome === "refused");
+  const fresh = decided.filter((result) => !result.duplicate);
+  return {
+    applied: fresh.filter(({ outcome }) => outcome === "done").length,
+    refused: fresh.filter(({ outcome }) => outcome === "refused").length,
+    duplicates: decided.length - fresh.length,
+    conflicts: results
+      .filter((result) => result.outcome === "conflict")
+      .map(({ offset, operationId }) => ({ offset, message: `the event's id belongs to operation ${operationId}, which has other content` })),
+    failures: results.filter((result) => result.outcome === "failed").map(({ offset, message }) => ({ offset, message })),
+  };
+}

@@ -1,0 +1,13 @@
+import { activityInfo } from "@temporalio/activity";
+import type { Origin } from "../src/domain/operations.ts";
+
+/** The workflow that runs the current activity. The workflow id is part of the ledger's keys. */
+export function currentWorkflow(): { readonly workflowId: string; readonly runId: string } {
+  const execution = activityInfo().workflowExecution;
+  return { workflowId: execution?.workflowId ?? "", runId: execution?.runId ?? "" };
+}
+
+/** Who asked for the current activity's operation, and which run posts it. */
+export function currentOrigin(request: { readonly caller: string; readonly correlationId: string }): Origin {
+  return { caller: request.caller, correlationId: request.correlationId, ...currentWorkflow() };
+}

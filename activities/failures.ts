@@ -1,0 +1,67 @@
+import { activityInfo } from "@temporalio/activity";
+import { ApplicationFailure, ApplicationFailureCategory, TemporalFailure } from "@temporalio/common";
+import { DomainError, messageOf } from "../src/errors.ts";
+
+/** S1-71: 100, 200, 400 ms and so on, each ± 10 %. RetryPolicy itself knows no jitter. */
+const FIRST_DELAY_MS = 100;
+/** Steps that are never given up ask again at least this often. */
+const MAX_DELAY_MS = 10_000;
+const JITTER = 0.1;
+
+/** How long to wait after the given attempt (1 is the first); `random` is in [0, 1). Whether there is a next one is the retry policy's. */
+export function retryDelayMs(attempt: number, random: number): number {
+  const delayMs = Math.min(FIRST_DELAY_MS * 2 ** Math.min(attempt - 1, 20), MAX_DELAY_MS);
+  return Math.round(delayMs * (1 - JITTER + 2 * JITTER * random));
+}
+
+/**
+ * Turns what an activity met into what its workflow can decide on. A refusal of the catalogue is final and carries its
+ * code as the failure's type; UNAVAILABLE and DEADLINE_EXCEEDED may pass by themselves; anything else is INTERNAL and is
+ * tried again as well, since most of it is the outside world.
+ */
+export function toApplicationFailure(error: unknown, attempt: number): TemporalFailure {
+  if (error instanceof TemporalFailure) return error;
+  const known = domainErrorIn(error);
+  if (known === undefined) return retryable("INTERNAL", messageOf(innermost(error)), attempt);
+  if (known.code === "UNAVAILABLE" || known.code === "DEADLINE_EXCEEDED" || known.code === "INTERNAL") return retryable(known.code, known.message, attempt);
+  return ApplicationFailure.create({
+    type: known.code,
+    message: known.message,
+    nonRetryable: true,
+    ...(Object.keys(known.details).length === 0 ? {} : { details: [known.details] }),
+    // An answer, not an incident: no warning in the log, no failure in the metrics.
+    category: ApplicationFailureCategory.BENIGN,
+  });
+}
+
+/** Gives every activity of the list the same edge: whatever it throws reaches its workflow through toApplicationFailure. */
+export function withFailures<Activities extends Record<string, (input: never) => Promise<unknown>>>(activities: Activities): Activities {
+  return Object.fromEntries(
+    Object.entries(activities).map(([name, activity]) => [
+      name,
+      async (input: never) => {
+        try {
+          return await activity(input);
+        } catch (error) {
+          throw toApplicationFailure(error, activityInfo().attempt);
+        }
+      },
+    ]),
+  ) as Activities;
+}
+
+function retryable(type: string, message: string, attempt: number): ApplicationFailure {
+  return ApplicationFailure.create({ type, message: message.slice(0, 500), nextRetryDelay: retryDelayMs(attempt, Math.random()) });
+}
+
+// drizzle wraps what a statement threw, and its own message repeats the whole statement with its values.
+function domainErrorIn(error: unknown): DomainError | undefined {
+  for (let current = error; current instanceof Error; current = current.cause) if (current instanceof DomainError) return current;
+  return undefined;
+}
+
+function innermost(error: unknown): unknown {
+  let current = error;
+  while (current instanceof Error && current.cause instanceof Error) current = current.cause;
+  return current;
+}

@@ -1,0 +1,76 @@
+import { stepKey } from "../src/contract/ids.ts";
+import type { OrderSagaInput } from "../src/contract/orders.ts";
+import { captureOrderOperation, holdOrderOperation, orderHoldId, releaseOrderOperation, type OrderOfLines } from "../src/domain/hold-operations.ts";
+import { DomainError } from "../src/errors.ts";
+import { getHold } from "../src/store/holds.ts";
+import type { PostResult } from "../src/store/ledger.ts";
+import { beginCompensation, changeOrderState, createOrder, type NewOrder, type OrderFailure, type OrderStanding } from "../src/store/orders.ts";
+import type { ActivityDeps } from "./activity-deps.ts";
+import { currentOrigin, currentWorkflow } from "./execution.ts";
+
+/** The steps of an order and their compensations. Each is safe to retry: its key is the workflow's id and its own name. */
+export function createOrderActivities({ db, ledger }: Pick<ActivityDeps, "db" | "ledger">) {
+  return {
+    /** Writes the order as PENDING, STARTED, and tells how its row stands: new, or as another run or request left it. */
+    createOrder: (order: OrderSagaInput): Promise<OrderStanding> => createOrder(db, newOrder(order)),
+
+    /** Holds all lines, and the order goes to PAYMENT_PENDING in the same statement. Throws: INSUFFICIENT_FUNDS, ORDER_STATE_CONFLICT. */
+    async holdOrder({ order, expiresAt }: { readonly order: OrderSagaInput; readonly expiresAt: string }): Promise<void> {
+      const change = { orderId: order.orderId, from: "STARTED", to: "PAYMENT_PENDING", status: "PENDING" } as const;
+      settled(await ledger.post(holdOrderOperation({ ...operationOf(order, "hold"), expiresAt, requestHash: order.requestHash, orderChange: change })));
+    },
+
+    /** Turns the held money into revenue, and the order is COMPLETED and CONFIRMED in the same statement. Throws: ORDER_STATE_CONFLICT, ALREADY_RELEASED, RESERVATION_EXPIRED. */
+    async captureOrder(order: OrderSagaInput): Promise<void> {
+      const change = { orderId: order.orderId, from: "PAYMENT_PENDING", to: "COMPLETED", status: "CONFIRMED" } as const;
+      settled(await ledger.post(captureOrderOperation({ ...operationOf(order, "capture"), orderChange: change })));
+    },
+
+    /**
+     * Fences the order: from here on neither a late creation, nor a late hold, nor a late capture can take effect.
+     * An order whose capture came first stays COMPLETED, and the answer says so.
+     */
+    beginCompensation: ({ order, failure }: { readonly order: OrderSagaInput; readonly failure: OrderFailure }): Promise<OrderStanding> =>
+      beginCompensation(db, newOrder(order), failure),
+
+    /**
+     * Gives back what the order holds; does nothing when nothing is held. Only after beginCompensation: before it a hold
+     * could still come. Throws: ALREADY_CONFIRMED when the money is gone, which the fence makes impossible.
+     */
+    async releaseOrder(order: OrderSagaInput): Promise<void> {
+      const [firstLine] = order.lines;
+      if (firstLine === undefined) return;
+      // The lines are held in one operation, so one of them tells for all.
+      const hold = await getHold(db, orderHoldId(order.orderId, firstLine.lineNo));
+      if (hold === undefined || hold.status === "released" || hold.status === "expired") return;
+      settled(await ledger.post(releaseOrderOperation(operationOf(order, "release"))));
+    },
+
+    /** Ends the compensation: the order is FAILED and CANCELLED, its row stays. Throws: ORDER_STATE_CONFLICT, ORDER_NOT_FOUND. */
+    async cancelOrder({ orderId }: { readonly orderId: string }): Promise<void> {
+      await changeOrderState(db, { orderId, from: "COMPENSATING", to: "FAILED" });
+    },
+  };
+}
+
+function newOrder(order: OrderSagaInput): NewOrder {
+  return { ...order, workflowId: currentWorkflow().workflowId };
+}
+
+function operationOf(order: OrderSagaInput, step: "hold" | "capture" | "release"): OrderOfLines {
+  return {
+    key: stepKey(currentWorkflow().workflowId, step),
+    orderId: order.orderId,
+    userId: order.userId,
+    currency: order.currency,
+    lines: order.lines,
+    comment: order.comment,
+    origin: currentOrigin(order),
+  };
+}
+
+/** Passes when the operation is done, now or before. Throws: its refusal's code; IDEMPOTENCY_CONFLICT when its key belongs to other content. */
+export function settled(result: PostResult): void {
+  if (result.outcome === "refused") throw new DomainError(result.code);
+  if (result.outcome === "conflict") throw new DomainError("IDEMPOTENCY_CONFLICT");
+}

@@ -1,0 +1,83 @@
+import { Redis } from "ioredis";
+import type { BalanceKey } from "../contract/balances.ts";
+import { messageOf } from "../errors.ts";
+import type { BalanceRecord } from "../store/balances.ts";
+import type { Log } from "./log.ts";
+
+/** What Redis keeps of balances. It is never asked when money moves. */
+export interface BalanceCache {
+  /** False when there is no Redis at all: then nothing needs to be read for it. */
+  readonly enabled: boolean;
+  /** Keeps the balances; an older version never overwrites a newer one. Never throws: a cache that is away is only slower. */
+  put(balances: readonly BalanceRecord[]): Promise<void>;
+  /** The balance as it was last written, or undefined when it is not there or cannot be had. */
+  get(key: BalanceKey): Promise<BalanceRecord | undefined>;
+  close(): Promise<void>;
+}
+
+const LIFETIME_SECONDS = 600;
+const COMMAND_TIMEOUT_MS = 100;
+const CONNECT_TIMEOUT_MS = 1_000;
+
+// One script, so that of two writers the one with the newer version wins whatever the order they arrive in.
+const PUT_IF_NEWER = `
+local known = redis.call('HGET', KEYS[1], 'version')
+if known and tonumber(known) >= tonumber(ARGV[1]) then return 0 end
+redis.call('HSET', KEYS[1], 'version', ARGV[1], 'available', ARGV[2], 'held', ARGV[3])
+redis.call('EXPIRE', KEYS[1], ARGV[4])
+return 1`;
+
+/** The key of a balance in Redis. */
+export function balanceCacheKey({ userId, currency }: BalanceKey): string {
+  return `balance:${userId}:${currency}`;
+}
+
+/** Opens the cache; without an address it keeps nothing. */
+export function createBalanceCache(options: { readonly url: string | undefined; readonly logger: Log }): BalanceCache {
+  if (options.url === undefined) return { enabled: false, put: async () => {}, get: async () => undefined, close: async () => {} };
+  const redis = new Redis(options.url, {
+    commandTimeout: COMMAND_TIMEOUT_MS,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    retryStrategy: (times) => Math.min(times * 100, 2_000),
+  });
+  let reported = false;
+  const away = (error: unknown) => {
+    if (!reported) options.logger.warn({ event: "cache.away", reason: messageOf(error) }, "the balance cache is away; balances are read from Postgres");
+    reported = true;
+  };
+  redis.on("error", away);
+  redis.on("ready", () => {
+    reported = false;
+  });
+
+  return {
+    enabled: true,
+    async put(balances) {
+      if (balances.length === 0) return;
+      try {
+        const pipeline = redis.pipeline();
+        for (const { version, availableMinor, heldMinor, ...key } of balances)
+          pipeline.eval(PUT_IF_NEWER, 1, balanceCacheKey(key), version.toString(), availableMinor.toString(), heldMinor.toString(), LIFETIME_SECONDS);
+        const [failed] = ((await pipeline.exec()) ?? []).flatMap(([error]) => (error === null ? [] : [error]));
+        if (failed !== undefined) away(failed);
+      } catch (error) {
+        away(error);
+      }
+    },
+    async get(key) {
+      try {
+        const { version, available, held } = await redis.hgetall(balanceCacheKey(key));
+        if (version === undefined || available === undefined || held === undefined) return undefined;
+        return { userId: key.userId, currency: key.currency, version: BigInt(version), availableMinor: BigInt(available), heldMinor: BigInt(held) };
+      } catch (error) {
+        away(error);
+        return undefined;
+      }
+    },
+    async close() {
+      redis.disconnect();
+    },
+  };
+}

@@ -1,0 +1,22 @@
+import { connect } from "node:net";
+
+/** Settles when something accepts a connection at the address. Throws: Error when nothing does within `deadlineMs`. */
+export function untilReachable(address: { readonly host: string; readonly port: number }, deadlineMs: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ ...address, timeout: deadlineMs });
+    const end = (error?: Error) => {
+      socket.destroy();
+      if (error === undefined) resolve();
+      else reject(error);
+    };
+    socket.once("connect", () => end());
+    socket.once("timeout", () => end(new Error("no answer in time")));
+    socket.once("error", end);
+  });
+}
+
+/** Host and port of `host:port`, or of an address with a scheme such as `redis://host:port`. */
+export function hostAndPort(address: string): { host: string; port: number } {
+  const url = new URL(address.includes("://") ? address : `tcp://${address}`);
+  return { host: url.hostname.replace(/^\[|\]$/g, ""), port: Number(url.port) };
+}

@@ -1,0 +1,43 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Client } from "@temporalio/client";
+import { loadClientConnectConfig } from "@temporalio/envconfig";
+import { NativeConnection } from "@temporalio/worker";
+import { DomainError, messageOf } from "../errors.ts";
+import type { Log } from "./log.ts";
+
+/** One connection that both asks Temporal and runs workflows: only then can a start be run by the process that asked for it. */
+export interface TemporalLink {
+  readonly connection: NativeConnection;
+  readonly client: Client;
+  readonly namespace: string;
+  close(): Promise<void>;
+}
+
+export interface TemporalOptions {
+  /** Without it the profile of temporal-config/temporal.toml (TEMPORAL_CONFIG_FILE, TEMPORAL_PROFILE) says where. */
+  readonly address: string | undefined;
+  readonly namespace: string;
+  /** How long to wait for a server that is not up yet, in milliseconds. */
+  readonly deadlineMs: number;
+  readonly logger: Log;
+}
+
+const RETRY_MS = 500;
+
+/** Connects to Temporal, waiting for it to come up. Throws: UNAVAILABLE when it did not within `deadlineMs`. */
+export async function createTemporal(options: TemporalOptions): Promise<TemporalLink> {
+  const profile = options.address === undefined ? loadClientConnectConfig() : undefined;
+  const address = options.address ?? profile?.connectionOptions.address;
+  const namespace = profile?.namespace ?? options.namespace;
+  const untilMs = Date.now() + options.deadlineMs;
+  for (;;) {
+    try {
+      const connection = await NativeConnection.connect({ ...profile?.connectionOptions, ...(address === undefined ? {} : { address }) });
+      return { connection, client: new Client({ connection, namespace }), namespace, close: () => connection.close() };
+    } catch (error) {
+      if (Date.now() >= untilMs) throw new DomainError("UNAVAILABLE", `Temporal does not answer at ${address ?? "the profile's address"}: ${messageOf(error)}`, {}, error);
+      options.logger.warn({ event: "temporal.waiting", address }, "waiting for Temporal");
+      await sleep(RETRY_MS);
+    }
+  }
+}

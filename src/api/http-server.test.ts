@@ -1,0 +1,99 @@
+import { connect } from "node:net";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { SILENT_LOG } from "../adapters/log.ts";
+import type { ApiDeps } from "./api-env.ts";
+import { createApp } from "./app.ts";
+import { listen, type HttpServer } from "./http-server.ts";
+
+const MAX_BODY_BYTES = 2_048;
+let server: HttpServer;
+
+beforeAll(async () => {
+  const settings = { version: "1", defaultCurrency: "RUB", maxBodyBytes: MAX_BODY_BYTES };
+  const app = createApp({ log: SILENT_LOG, settings, checks: [], db: {} } as unknown as ApiDeps);
+  server = await listen(app, { host: "127.0.0.1", port: 0 });
+});
+
+afterAll(() => server.close(1_000));
+
+/** Sends bytes as they are and gives all that comes back until the server closes or is silent. */
+function exchange(text: string, waitMs = 1_000): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect(server.port, "127.0.0.1", () => socket.write(text));
+    let answer = "";
+    const timer = setTimeout(() => socket.destroy(), waitMs);
+    socket.on("data", (chunk) => {
+      answer += chunk.toString("utf8");
+    });
+    socket.on("error", () => {});
+    socket.on("close", () => {
+      clearTimeout(timer);
+      resolve(answer);
+    });
+  });
+}
+
+const statusOf = (answer: string) => Number(answer.split(" ")[1]);
+const problemOf = (answer: string) => JSON.parse(answer.slice(answer.indexOf("\r\n\r\n") + 4)) as { code: string; status: number };
+const HOST = "Host: x\r\nConnection: close\r\n";
+
+describe("the HTTP server", () => {
+  test("answers over a socket", async () => {
+    const response = await fetch(`http://127.0.0.1:${server.port}/version`);
+    expect(await response.json()).toMatchObject({ name: "saldo", version: "1" });
+  });
+
+  test("TRACE is a 405 that names the methods", async () => {
+    const answer = await exchange(`TRACE /healthz HTTP/1.1\r\n${HOST}\r\n`);
+    expect(statusOf(answer)).toBe(405);
+    expect(answer.toLowerCase()).toContain("allow: get, head");
+  });
+
+  test.each([
+    ["a method nobody knows", `BREW /healthz HTTP/1.1\r\n${HOST}\r\n`, 405],
+    ["two lengths", `POST /api/v1/services HTTP/1.1\r\n${HOST}Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}`, 400],
+    ["a length and chunks", `POST /api/v1/services HTTP/1.1\r\n${HOST}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, 400],
+    ["a broken header", `GET /healthz HTTP/1.1\r\n${HOST}Bad Header: x\r\n\r\n`, 400],
+    ["headers of 20 KB", `GET /healthz HTTP/1.1\r\n${HOST}X-Big: ${"x".repeat(20_000)}\r\n\r\n`, 431],
+    ["no host", "GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n", 400],
+    ["a host that is no host", "GET /healthz HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n", 400],
+  ])("%s is refused", async (_what, text, status) => {
+    expect(statusOf(await exchange(text))).toBe(status);
+  });
+
+  test("what the parser refuses is problem details too", async () => {
+    expect(problemOf(await exchange(`BREW /healthz HTTP/1.1\r\n${HOST}\r\n`))).toMatchObject({ code: "METHOD_NOT_ALLOWED", status: 405 });
+    expect(problemOf(await exchange("GET /healthz HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n"))).toMatchObject({ code: "INVALID_REQUEST", status: 400 });
+  });
+
+  test("a chunked body without end is cut off at the limit", async () => {
+    const chunk = `400\r\n${"x".repeat(1_024)}\r\n`;
+    const answer = await exchange(`POST /api/v1/services HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n${chunk.repeat(10)}`);
+    expect(statusOf(answer)).toBe(413);
+  });
+
+  test("a declared length above the limit is refused before the body comes", async () => {
+    const answer = await exchange(`POST /api/v1/services HTTP/1.1\r\n${HOST}Content-Type: application/json\r\nContent-Length: 1000000\r\n\r\n`);
+    expect(statusOf(answer)).toBe(413);
+  });
+
+  test("a header cannot carry a line break into the answer", async () => {
+    const answer = await exchange(`GET /healthz HTTP/1.1\r\n${HOST}X-Correlation-Id: a\r\n Set-Cookie: x=1\r\n\r\n`);
+    expect(answer.toLowerCase()).not.toContain("\r\nset-cookie");
+  });
+
+  test("it lets a running request end and then closes", async () => {
+    const slow = new OpenAPIHono();
+    slow.get("/slow", async (context) => {
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      return context.text("done");
+    });
+    const own = await listen(slow as never, { host: "127.0.0.1", port: 0 });
+    const answer = fetch(`http://127.0.0.1:${own.port}/slow`).then((response) => response.text());
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await own.close(5_000);
+    expect(await answer).toBe("done");
+    await expect(fetch(`http://127.0.0.1:${own.port}/slow`)).rejects.toThrow();
+  });
+});

@@ -1,0 +1,40 @@
+import type { z } from "@hono/zod-openapi";
+import type { ReservationStatus } from "../contract/reservations.ts";
+import { formatAmount } from "../money.ts";
+import type { HoldRecord } from "../store/holds.ts";
+import type { reservationSchema } from "./schemas/reservations.ts";
+
+/** Where a reservation is found. */
+export function reservationPath(reservationId: string): string {
+  return `/api/v1/reservations/${encodeURIComponent(reservationId)}`;
+}
+
+/**
+ * A reservation as it is answered. The row and the running workflow may each be a moment behind the other:
+ * what has moved more is newer.
+ */
+export function showReservation(hold: HoldRecord, nowMs: number, running?: ReservationStatus): z.infer<typeof reservationSchema> {
+  const text = (amountMinor: bigint) => formatAmount(amountMinor, hold.currency);
+  const ofRunning = running === undefined ? undefined : { capturedMinor: BigInt(running.capturedMinor), releasedMinor: BigInt(running.releasedMinor), status: running.status };
+  const newest = ofRunning !== undefined && ofRunning.capturedMinor + ofRunning.releasedMinor >= hold.capturedMinor + hold.releasedMinor ? ofRunning : hold;
+  const heldMinor = hold.amountMinor - newest.capturedMinor - newest.releasedMinor;
+  const remainingSeconds = running?.remainingSeconds ?? Math.max(0, Math.ceil((hold.expiresAt.getTime() - nowMs) / 1_000));
+  return {
+    reservationId: hold.holdId,
+    userId: hold.userId,
+    serviceId: hold.serviceId,
+    orderId: hold.orderId,
+    status: newest.status,
+    currency: hold.currency,
+    amount: text(hold.amountMinor),
+    confirmed: text(newest.capturedMinor),
+    released: text(newest.releasedMinor),
+    held: text(heldMinor),
+    remainingSeconds: newest.status === "held" ? remainingSeconds : 0,
+    expiresAt: running?.expiresAt ?? hold.expiresAt.toISOString(),
+    comment: hold.comment,
+    createdAt: hold.createdAt.toISOString(),
+    updatedAt: hold.updatedAt.toISOString(),
+    links: { self: reservationPath(hold.holdId) },
+  };
+}

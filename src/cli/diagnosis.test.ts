@@ -1,0 +1,74 @@
+import { expect, test } from "vitest";
+import { diagnose, type Facts } from "./diagnosis.ts";
+
+const ALL: Facts = {
+  nodeVersion: "20.20.2",
+  programs: { temporal: undefined, go: undefined, java: "/usr/bin/java", mvn: undefined, redis: undefined, docker: undefined },
+  javaVersion: "17.0.15",
+  cached: { temporal: true, kafka: true, redis: true, timeSkipping: true },
+  postgres: { found: "PostgreSQL 18" },
+  external: { postgres: false, temporal: false, kafka: false, redis: false },
+  ports: [{ server: "postgres", variable: "POSTGRES_PORT", port: 5432, free: true }],
+  runningPid: undefined,
+  configProblems: [],
+};
+const NOTHING_CACHED = { temporal: false, kafka: false, redis: false, timeSkipping: false };
+
+function statesOf(facts: Partial<Facts>): Record<string, string> {
+  return Object.fromEntries(
+    diagnose({ ...ALL, ...facts })
+      .filter((finding) => finding.state !== "ok")
+      .map((finding) => [finding.name, finding.state]),
+  );
+}
+
+test("a full cache needs neither Go nor Maven", () => {
+  expect(statesOf({})).toEqual({});
+});
+
+test("everything that is not in order comes with a remedy", () => {
+  const findings = diagnose({
+    ...ALL,
+    nodeVersion: "20.18.9",
+    cached: NOTHING_CACHED,
+    programs: { ...ALL.programs, java: undefined },
+    postgres: { missing: "none" },
+    configProblems: ["HTTP_PORT: wrong"],
+    ports: [{ server: "postgres", variable: "POSTGRES_PORT", port: 5432, free: false }],
+  });
+  expect(findings.filter((finding) => finding.state !== "ok" && finding.remedy === undefined)).toEqual([]);
+});
+
+test.each<[string, Partial<Facts>, Record<string, string>]>([
+  ["an old Node", { nodeVersion: "20.18.9" }, { Node: "missing" }],
+  ["a newer major of Node", { nodeVersion: "24.0.0" }, {}],
+  ["no Postgres", { postgres: { missing: "none" } }, { Postgres: "missing" }],
+  ["no Postgres but an address", { postgres: { missing: "none" }, external: { ...ALL.external, postgres: true } }, {}],
+  ["nothing to get Temporal with", { cached: { ...ALL.cached, temporal: false } }, { Temporal: "missing" }],
+  [
+    "Go to build Temporal with",
+    { cached: { ...ALL.cached, temporal: false }, programs: { ...ALL.programs, go: "/go" } },
+    { Temporal: "warning" },
+  ],
+  ["no Java: no Kafka, the rest runs", { programs: { ...ALL.programs, java: undefined } }, { Java: "warning", Kafka: "warning" }],
+  ["an old Java", { javaVersion: "11.0.2" }, { Java: "warning" }],
+  [
+    "no Maven and an empty cache",
+    { cached: { ...NOTHING_CACHED, temporal: true } },
+    { Maven: "warning", Kafka: "warning", Redis: "warning", "Temporal test server": "warning" },
+  ],
+  ["a taken port", { ports: [{ server: "postgres", variable: "POSTGRES_PORT", port: 5432, free: false }] }, { "Port 5432": "missing" }],
+  [
+    "ports taken by Saldo itself",
+    { runningPid: 42, ports: [{ server: "postgres", variable: "POSTGRES_PORT", port: 5432, free: false }] },
+    {},
+  ],
+  [
+    "a taken port of a server that runs elsewhere",
+    { external: { ...ALL.external, postgres: true }, ports: [{ server: "postgres", variable: "POSTGRES_PORT", port: 5432, free: false }] },
+    {},
+  ],
+  ["a wrong configuration", { configProblems: ["HTTP_PORT: wrong"] }, { Configuration: "missing" }],
+])("%s", (_name, facts, states) => {
+  expect(statesOf(facts)).toEqual(states);
+});

@@ -1,0 +1,152 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Kafka, KafkaProducer, OutgoingMessage } from "../adapters/kafka.ts";
+import { eventKey } from "../contract/ids.ts";
+import type { Db } from "../store/database.ts";
+import { readLettersByPlace, traceEvents, type EventTrace, type OffsetRange, type StandingPlace } from "../store/import-tally.ts";
+import type { PurchaseRow } from "./purchase-csv.ts";
+
+/** What became of the rows that were produced. They add up when none is `missing`. */
+export interface ImportTally {
+  readonly produced: number;
+  readonly applied: number;
+  /** Rows that an earlier import, or an earlier row with the same id, had brought already. */
+  readonly duplicates: number;
+  readonly refused: number;
+  readonly deadLettered: number;
+  /** Rows of which neither an operation nor a dead letter is known. */
+  readonly missing: number;
+}
+
+export interface ImportProgress {
+  produced(rows: number): void;
+  /** How many of the messages that were produced the bridge has done. */
+  consumed(messages: number, of: number): void;
+}
+
+export interface ImportDeps {
+  readonly kafka: Kafka;
+  readonly producer: KafkaProducer;
+  readonly db: Db;
+  readonly topic: string;
+  readonly group: string;
+  readonly progress: ImportProgress;
+  readonly nowMs: () => number;
+}
+
+/** The rows were produced, but the bridge did not get through them in time. Nothing is lost: it goes on when it runs again. */
+export class ImportTimeout extends Error {
+  override readonly name = "ImportTimeout";
+}
+
+const MAX_ROWS_PER_SEND = 2_000;
+/** One send may go to one partition as one record batch, and the broker takes 1 MiB. */
+const MAX_BYTES_PER_SEND = 700_000;
+const POLL_MS = 250;
+const KEYS_PER_QUERY = 5_000;
+
+/**
+ * Produces the rows, waits until the bridge has committed past them, and counts what became of each, from the ledger and
+ * the dead letters. It moves no money itself: a second import of the same source only counts duplicates.
+ * Throws: ImportTimeout; the client's error when Kafka refuses; UNAVAILABLE or DEADLINE_EXCEEDED.
+ */
+export async function importPurchases(deps: ImportDeps, rows: AsyncIterable<PurchaseRow>, timeoutMs: number): Promise<ImportTally> {
+  const before = await deps.kafka.topicOffsets(deps.topic);
+  const keys = await produce(deps, rows);
+  const after = await deps.kafka.topicOffsets(deps.topic);
+  const ranges = after.map(({ partition, high }) => ({ partition, from: before.find((known) => known.partition === partition)?.high ?? 0n, to: high }));
+  await untilConsumed(deps, ranges, timeoutMs);
+  return tally(deps, keys, ranges);
+}
+
+async function produce(deps: ImportDeps, rows: AsyncIterable<PurchaseRow>): Promise<string[]> {
+  const keys: string[] = [];
+  let batch: OutgoingMessage[] = [];
+  let bytes = 0;
+  const flush = async () => {
+    if (batch.length > 0) await deps.producer.send(deps.topic, batch);
+    batch = [];
+    bytes = 0;
+    deps.progress.produced(keys.length);
+  };
+  for await (const row of rows) {
+    if (batch.length >= MAX_ROWS_PER_SEND || bytes + row.json.length > MAX_BYTES_PER_SEND) await flush();
+    batch.push({ key: row.userId, value: row.json });
+    bytes += row.json.length;
+    keys.push(keyOf(deps.topic, row.eventId));
+  }
+  await flush();
+  return keys;
+}
+
+async function untilConsumed(deps: ImportDeps, ranges: readonly OffsetRange[], timeoutMs: number): Promise<void> {
+  const total = ranges.reduce((sum, { from, to }) => sum + Number(to - from), 0);
+  for (const deadlineMs = deps.nowMs() + timeoutMs; ; await sleep(POLL_MS)) {
+    const committed = await deps.kafka.committedOffsets(deps.group, deps.topic);
+    const left = ranges.reduce((sum, { partition, from, to }) => sum + Number(to - clamp(committed.get(partition) ?? 0n, from, to)), 0);
+    deps.progress.consumed(total - left, total);
+    if (left === 0) return;
+    if (deps.nowMs() > deadlineMs) throw new ImportTimeout(`${left} of ${total} messages are not done after ${Math.round(timeoutMs / 1000)} s; is the bridge running?`);
+  }
+}
+
+async function tally(deps: ImportDeps, keys: readonly string[], ranges: readonly OffsetRange[]): Promise<ImportTally> {
+  const classify = createClassifier(ranges, await countLettersByPlace(deps, ranges));
+  const counts = { applied: 0, duplicates: 0, refused: 0, deadLettered: 0, missing: 0 };
+  for (let from = 0; from < keys.length; from += KEYS_PER_QUERY) {
+    const some = keys.slice(from, from + KEYS_PER_QUERY);
+    const traces = await traceEvents(deps.db, some);
+    for (const [place, key] of some.entries()) counts[classify(key, traces[place] ?? {})] += 1;
+  }
+  return { produced: keys.length, ...counts };
+}
+
+/**
+ * Tells of one row after the other what became of it. What stands at a place this run produced was done by this run, and
+ * for one row only: a further row with the same id is a duplicate.
+ */
+export function createClassifier(ranges: readonly OffsetRange[], lettersByPlace: Map<string, number>): (key: string, trace: EventTrace) => Exclude<keyof ImportTally, "produced"> {
+  const counted = new Set<string>();
+  const isOurs = (kind: string, place: StandingPlace): boolean => {
+    const range = ranges.find(({ partition }) => partition === place.partition);
+    if (range === undefined || place.offset < range.from || place.offset >= range.to || counted.has(`${kind}${place.id}`)) return false;
+    counted.add(`${kind}${place.id}`);
+    return true;
+  };
+  return (key, { operation, deadLetter }) => {
+    if (deadLetter !== undefined && isOurs("letter", deadLetter)) return "deadLettered";
+    if (operation !== undefined && isOurs("operation", operation)) return operation.outcome === "done" ? "applied" : "refused";
+    const lettersLeft = lettersByPlace.get(key) ?? 0;
+    if (lettersLeft > 0) {
+      lettersByPlace.set(key, lettersLeft - 1);
+      return "deadLettered";
+    }
+    return operation === undefined && deadLetter === undefined ? "missing" : "duplicates";
+  };
+}
+
+async function countLettersByPlace(deps: ImportDeps, ranges: readonly OffsetRange[]): Promise<Map<string, number>> {
+  const letters = new Map<string, number>();
+  for (const value of await readLettersByPlace(deps.db, { topic: deps.topic, ranges })) {
+    const key = keyOf(deps.topic, eventIdOf(value));
+    letters.set(key, (letters.get(key) ?? 0) + 1);
+  }
+  return letters;
+}
+
+// Messages of other producers stand between ours; what they hold is theirs.
+function eventIdOf(value: Buffer): string {
+  try {
+    return String((JSON.parse(value.toString("utf8")) as { event_id?: unknown } | null)?.event_id);
+  } catch {
+    return "";
+  }
+}
+
+function keyOf(topic: string, eventId: string): string {
+  return eventKey({ topic, partition: 0, offset: "0" }, eventId);
+}
+
+function clamp(value: bigint, low: bigint, high: bigint): bigint {
+  if (value < low) return low;
+  return value > high ? high : value;
+}

@@ -1,0 +1,171 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { parse, type CsvError } from "csv-parse";
+import { startOfDayMs } from "../domain/report-period.ts";
+
+/** One row of a file as it is produced: the event's own id, the key that keeps a user's rows in order, and the event's JSON. */
+export interface PurchaseRow {
+  readonly line: number;
+  readonly eventId: string;
+  readonly userId: string;
+  readonly json: string;
+}
+
+/** A row that is no purchase, by the line it ends on. */
+export interface BadRow {
+  readonly line: number;
+  readonly reason: string;
+}
+
+export interface PurchaseCsvOptions {
+  readonly path: string;
+  /** The name of the file's source: with the line it identifies a row that has no id of its own. */
+  readonly source: string;
+  /** For an amount column that names no currency. */
+  readonly currency: string;
+  /** Where a date without a time is that day. */
+  readonly timeZone: string;
+  readonly onBadRow: (row: BadRow) => void;
+}
+
+/** The file as a whole cannot be imported. */
+export class CsvFileError extends Error {
+  override readonly name = "CsvFileError";
+}
+
+type Field = "user" | "date" | "amount" | "service" | "order" | "event" | "method" | "username";
+type Columns = Readonly<Record<Field, number>> & { readonly count: number; readonly currency: string };
+
+const COLUMN_NAMES: Readonly<Record<Exclude<Field, "amount">, readonly string[]>> = {
+  user: ["user_id", "customer_id"],
+  date: ["date", "transaction_date"],
+  service: ["service_id", "service"],
+  order: ["order_id"],
+  event: ["event_id"],
+  method: ["payment_method"],
+  username: ["username"],
+};
+const ABSENT = -1;
+const MAX_ROW_CHARACTERS = 100_000;
+/** Longer names of sources stand in event ids by their hash. */
+const MAX_SOURCE_LENGTH = 100;
+
+/**
+ * Reads the purchases of a CSV file as a stream: memory does not grow with it. A row that is no purchase (no user, no date
+ * that can be read, another number of columns, a broken quote) goes to `onBadRow` and the rest goes on. Amounts are not
+ * judged here: that is the ledger's intake.
+ * Throws: CsvFileError when the file cannot be read or has no header with user, date and amount.
+ */
+export async function* readPurchaseCsv(options: PurchaseCsvOptions): AsyncGenerator<PurchaseRow> {
+  const input = createReadStream(options.path);
+  const parser = parse({
+    bom: true,
+    trim: true,
+    info: true,
+    skip_empty_lines: true,
+    relax_column_count: true,
+    max_record_size: MAX_ROW_CHARACTERS,
+    skip_records_with_error: true,
+    on_skip: (error) => void options.onBadRow({ line: error === undefined ? 0 : lineOf(error), reason: error?.message ?? "the row cannot be read" }),
+  });
+  input.on("error", (error) => parser.destroy(new CsvFileError(`${options.path} cannot be read: ${error.message}`)));
+  const toRow = createRowReader(options);
+  let columns: Columns | undefined;
+  try {
+    for await (const { record, info } of input.pipe(parser) as AsyncIterable<{ record: string[]; info: { lines: number } }>) {
+      if (columns === undefined) {
+        columns = readHeader(record, options.currency);
+        continue;
+      }
+      const row = toRow(columns, record, info.lines);
+      if ("reason" in row) options.onBadRow(row);
+      else yield row;
+    }
+  } catch (error) {
+    if (error instanceof CsvFileError || !isCsvError(error)) throw error;
+    throw new CsvFileError(`${options.path} is not CSV: ${error.message}`);
+  } finally {
+    input.destroy();
+  }
+  if (columns === undefined) throw new CsvFileError(`${options.path} has no header`);
+}
+
+/** The id of a row that has none of its own: the same row of the same source is the same event, whenever it is imported. */
+export function rowEventId(source: string, line: number): string {
+  const name = source.length <= MAX_SOURCE_LENGTH ? source : createHash("sha256").update(source).digest("hex");
+  return `import/${name}/${line}`;
+}
+
+function createRowReader(options: PurchaseCsvOptions): (columns: Columns, record: readonly string[], line: number) => PurchaseRow | BadRow {
+  const dayStarts = new Map<string, string | undefined>();
+  const dateOf = (text: string): string | undefined => {
+    if (!dayStarts.has(text)) {
+      if (dayStarts.size > 10_000) dayStarts.clear();
+      dayStarts.set(text, readDate(text, options.timeZone));
+    }
+    return dayStarts.get(text);
+  };
+  return (columns, record, line) => {
+    if (record.length !== columns.count) return { line, reason: `the row has ${record.length} columns, the header has ${columns.count}` };
+    const cell = (field: Field) => record[columns[field]] ?? "";
+    const userId = cell("user");
+    if (userId === "") return { line, reason: "the row names no user" };
+    const transactionDate = dateOf(cell("date"));
+    if (transactionDate === undefined) return { line, reason: "the date is neither yyyy-mm-dd nor RFC 3339" };
+    const eventId = cell("event") === "" ? rowEventId(options.source, line) : cell("event");
+    const event = {
+      event_id: eventId,
+      user_id: userId,
+      username: cell("username") === "" ? userId : cell("username"),
+      amount: cell("amount"),
+      currency: columns.currency,
+      payment_method: cell("method") === "" ? "credit_card" : cell("method"),
+      transaction_date: transactionDate,
+      ...(cell("service") === "" ? {} : { service_id: cell("service") }),
+      ...(cell("order") === "" ? {} : { order_id: cell("order") }),
+    };
+    return { line, eventId, userId, json: JSON.stringify(event) };
+  };
+}
+
+function readHeader(names: readonly string[], defaultCurrency: string): Columns {
+  const header = names.map((name) => name.toLowerCase());
+  const find = (candidates: readonly string[]) => header.findIndex((name) => candidates.includes(name));
+  const amount = header.findIndex((name) => name === "amount" || /^amount_[a-z]{3}$/.test(name));
+  const columns = {
+    user: find(COLUMN_NAMES.user), date: find(COLUMN_NAMES.date), amount, service: find(COLUMN_NAMES.service), order: find(COLUMN_NAMES.order),
+    event: find(COLUMN_NAMES.event), method: find(COLUMN_NAMES.method), username: find(COLUMN_NAMES.username),
+  };
+  const missing = (["user", "date", "amount"] as const).filter((field) => columns[field] === ABSENT);
+  if (missing.length > 0) {
+    const wanted = missing.map((field) => (field === "amount" ? "amount or amount_<currency>" : COLUMN_NAMES[field].join(" or ")));
+    throw new CsvFileError(`the header has no column ${wanted.join(", and none ")}`);
+  }
+  const currency = header[amount]?.split("_")[1]?.toUpperCase() ?? defaultCurrency;
+  return { ...columns, count: names.length, currency };
+}
+
+const DAY = /^\d{4}-\d{2}-\d{2}$/;
+const RFC_3339 = /^(\d{4}-\d{2}-\d{2})[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})$/;
+
+function readDate(text: string, timeZone: string): string | undefined {
+  if (DAY.test(text)) return isCalendarDay(text) ? new Date(startOfDayMs(text, timeZone)).toISOString() : undefined;
+  const day = RFC_3339.exec(text)?.[1];
+  const instantMs = day !== undefined && isCalendarDay(day) ? Date.parse(text.replace(" ", "T").toUpperCase()) : Number.NaN;
+  return Number.isNaN(instantMs) ? undefined : new Date(instantMs).toISOString();
+}
+
+// Date.parse takes 31 February for 3 March.
+function isCalendarDay(day: string): boolean {
+  const parsed = new Date(`${day}T00:00:00Z`);
+  return !Number.isNaN(parsed.getTime()) && parsed.toISOString().startsWith(day);
+}
+
+function isCsvError(error: unknown): error is CsvError {
+  return error instanceof Error && "code" in error && typeof error.code === "string" && error.code.startsWith("CSV_");
+}
+
+function lineOf(error: CsvError): number {
+  const lines: unknown = "lines" in error ? error["lines"] : undefined;
+  return typeof lines === "number" ? lines : 0;
+}

@@ -1,0 +1,56 @@
+import { readdirSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { DefaultLogger, Runtime } from "@temporalio/worker";
+import { messageOf } from "../errors.ts";
+import { bundleWorkflows, replayHistories, type ReplayReport } from "./replay-histories.ts";
+
+const PROJECT = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
+const RECORDED = join(PROJECT, "test/replay/histories");
+
+const USAGE = `npm run replay -- [FILE...] [--json]
+
+Replays histories of workflows through the workflow code as it stands here, without a server. Make a FILE with:
+
+  temporal workflow show --workflow-id order/ID --output json > FILE
+
+Without a FILE it replays all recorded histories of test/replay/histories. Exit code 0: the code still takes the same way as
+every history; 1: it does not, or a file cannot be read.
+
+  --json   print the results as JSON
+  --help   print this
+`;
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  try {
+    const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: "boolean", default: false }, help: { type: "boolean", default: false } } });
+    if (values.help) {
+      process.stdout.write(USAGE);
+      return 0;
+    }
+    const files = positionals.length > 0 ? positionals.map((file) => resolve(file)) : recordedHistories();
+    // Each result is reported below in one line; the SDK would tell it a second time.
+    Runtime.install({ logger: new DefaultLogger("ERROR", () => {}), telemetryOptions: { logging: { filter: "off", forward: {} } } });
+    const reports = await replayHistories(files, await bundleWorkflows(join(PROJECT, "workflows/index.ts")));
+    process.stdout.write(values.json ? `${JSON.stringify(reports, undefined, 2)}\n` : `${reports.map(describe).join("\n")}\n`);
+    return reports.every((report) => report.ok) ? 0 : 1;
+  } catch (error) {
+    process.stderr.write(`replay: ${messageOf(error)}\n`);
+    return 1;
+  }
+}
+
+function recordedHistories(): string[] {
+  const files = readdirSync(RECORDED).filter((name) => name.endsWith(".json")).toSorted();
+  if (files.length === 0) throw new Error(`there is no recorded history in ${RECORDED}`);
+  return files.map((name) => join(RECORDED, name));
+}
+
+function describe({ file, ok, workflow, events, reason }: ReplayReport): string {
+  const name = relative(process.cwd(), file);
+  const what = workflow === undefined ? "" : `  ${workflow}, ${events} events`;
+  return ok ? `✓ ${name}${what}` : `✗ ${name}${what}\n    ${reason}`;
+}

@@ -1,0 +1,5 @@
+/** Which balance: a user's, in one currency. */
+export interface BalanceKey {
+  readonly userId: string;
+  readonly currency: string;
+}

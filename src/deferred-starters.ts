@@ -1,0 +1,34 @@
+import { DomainError } from "./errors.ts";
+import type { Starters } from "./starters.ts";
+
+/** Starters that refuse with UNAVAILABLE until the real ones are there. */
+export interface DeferredStarters extends Starters {
+  /** From now on every call goes to the real ones. */
+  attach(starters: Starters): void;
+  isAttached(): boolean;
+}
+
+/** Lets the API serve all that needs no Temporal while Temporal is not up yet. */
+export function createDeferredStarters(): DeferredStarters {
+  let real: Starters | undefined;
+  const there = async (): Promise<Starters> => {
+    if (real === undefined) throw new DomainError("UNAVAILABLE", "Temporal has not answered yet");
+    return real;
+  };
+  return {
+    attach: (starters) => {
+      real = starters;
+    },
+    isAttached: () => real !== undefined,
+    startOrder: async (input) => (await there()).startOrder(input),
+    cancelOrder: async (orderId, reason) => (await there()).cancelOrder(orderId, reason),
+    orderStatus: async (orderId) => (await there()).orderStatus(orderId),
+    placeReservation: async (input) => (await there()).placeReservation(input),
+    confirmReservation: async (reservationId, input) => (await there()).confirmReservation(reservationId, input),
+    releaseReservation: async (reservationId, input) => (await there()).releaseReservation(reservationId, input),
+    reservationStatus: async (reservationId) => (await there()).reservationStatus(reservationId),
+    startReport: async (input) => (await there()).startReport(input),
+    reportProgress: async (month, version) => (await there()).reportProgress(month, version),
+    runEventBatch: async (input, signal) => (await there()).runEventBatch(input, signal),
+  };
+}

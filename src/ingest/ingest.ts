@@ -1,0 +1,114 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { BatchControl, FetchedBatch } from "../adapters/kafka-consumer.ts";
+import type { Log } from "../adapters/log.ts";
+import type { EventBatchResult } from "../contract/events.ts";
+import { eventBatchWorkflowId, eventKey } from "../contract/ids.ts";
+import { codeOf, messageOf, type ErrorCode } from "../errors.ts";
+import type { Starters } from "../starters.ts";
+import type { DeadLetter } from "../store/dead-letters.ts";
+import { chunksOf, toDeadLetter, type Chunk, type ChunkLimits } from "./chunks.ts";
+
+export interface IngestDeps {
+  readonly starters: Pick<Starters, "runEventBatch">;
+  /** Keeps dead letters durably; answers how many were new. Safe to retry. */
+  readonly writeDeadLetters: (letters: readonly DeadLetter[]) => Promise<number>;
+  readonly limits: ChunkLimits;
+  readonly backoff: { readonly firstMs: number; readonly maxMs: number };
+  readonly log: Log;
+}
+
+export interface Ingest {
+  /** Takes a fetched batch as far as it can. Never throws on content, nor for an outage of Temporal or Postgres: those are waited out. Throws what `commit` throws. */
+  handle(batch: FetchedBatch, control: BatchControl): Promise<void>;
+  /** What is being waited for, in words; undefined when nothing is. */
+  outage(): string | undefined;
+}
+
+const NOTHING_APPLIED: EventBatchResult = { applied: 0, duplicates: 0, refused: 0, conflicts: [], failures: [] };
+
+/**
+ * What the bridge does with purchases. For each chunk, in order: the valid events run as one workflow to its end, the
+ * others are kept as dead letters, and only then the chunk's end is committed. A kill at any point means that a chunk is
+ * done again, which changes nothing.
+ */
+export function createIngest(deps: IngestDeps): Ingest {
+  const waits = new Map<symbol, string>();
+
+  const patiently = async <Result>(part: string, context: object, control: BatchControl, step: () => Promise<Result>): Promise<Result | undefined> => {
+    const wait = Symbol(part);
+    try {
+      for (let pauseMs = deps.backoff.firstMs; ; pauseMs = Math.min(pauseMs * 2, deps.backoff.maxMs)) {
+        try {
+          return await step();
+        } catch (error) {
+          if (control.signal.aborted || !control.isActive()) return undefined;
+          const fields = { ...context, part, code: codeOf(error), err: messageOf(error), pauseMs };
+          if (isOutage(error)) {
+            waits.set(wait, `${part}: ${messageOf(error)}`);
+            deps.log.warn(fields, "waiting: the offset stays where it is until this works again");
+          } else {
+            waits.delete(wait);
+            deps.log.error(fields, "this failed in a way that waiting may not mend; trying again");
+          }
+          await sleep(pauseMs, undefined, { signal: control.signal }).catch(() => {});
+        }
+      }
+    } finally {
+      waits.delete(wait);
+    }
+  };
+
+  const handleChunk = async (batch: FetchedBatch, chunk: Chunk, control: BatchControl): Promise<boolean> => {
+    const input = { topic: batch.topic, partition: batch.partition, firstOffset: chunk.firstOffset, lastOffset: chunk.lastOffset, events: chunk.events };
+    const workflowId = eventBatchWorkflowId(input);
+    const context = { topic: batch.topic, partition: batch.partition, firstOffset: chunk.firstOffset, lastOffset: chunk.lastOffset, workflowId };
+    const startedAtMs = performance.now();
+
+    const result =
+      chunk.events.length === 0
+        ? NOTHING_APPLIED
+        : await patiently("the workflow of the events", context, control, () => deps.starters.runEventBatch(input, control.signal));
+    if (result === undefined) return false;
+
+    const letters = [...chunk.letters, ...lettersOfResult(batch, chunk, result)];
+    for (const { offset, code, reason } of letters) deps.log.error({ ...context, offset, code, reason }, "the event is a dead letter");
+    const newLetters = await patiently("the dead letters", context, control, () => deps.writeDeadLetters(letters));
+    if (newLetters === undefined) return false;
+
+    await control.commit(chunk.nextOffset);
+    const { applied, duplicates, refused } = result;
+    const durationMs = Math.round(performance.now() - startedAtMs);
+    deps.log.info({ ...context, applied, duplicates, refused, deadLetters: letters.length, newDeadLetters: newLetters, committed: chunk.nextOffset, durationMs }, "events applied");
+    return true;
+  };
+
+  return {
+    async handle(batch, control) {
+      for (const chunk of chunksOf(batch, deps.limits)) {
+        if (!control.isActive() || !(await handleChunk(batch, chunk, control))) {
+          deps.log.info({ topic: batch.topic, partition: batch.partition, fromOffset: chunk.firstOffset }, "left the rest of the batch for the partition's next owner");
+          return;
+        }
+      }
+    },
+    outage: () => waits.values().next().value,
+  };
+}
+
+function isOutage(error: unknown): boolean {
+  const code = codeOf(error);
+  return code === "UNAVAILABLE" || code === "DEADLINE_EXCEEDED";
+}
+
+// The identity of a conflict is its place: under its own id stands the first event of that id, which was taken.
+function lettersOfResult(batch: FetchedBatch, chunk: Chunk, result: EventBatchResult): DeadLetter[] {
+  const messages = new Map(chunk.messages.map((message) => [message.offset, message]));
+  const toLetters = (code: ErrorCode, refused: EventBatchResult["conflicts"]) =>
+    refused.flatMap(({ offset, message: reason }) => {
+      const message = messages.get(offset);
+      if (message === undefined) return [];
+      const position = { topic: batch.topic, partition: batch.partition, offset };
+      return [toDeadLetter(position, message, { identity: eventKey(position, undefined), code, reason })];
+    });
+  return [...toLetters("CONFLICT", result.conflicts), ...toLetters("INTERNAL", result.failures)];
+}

@@ -1,0 +1,49 @@
+import type { MessageHeaders } from "../adapters/kafka-consumer.ts";
+
+/** A message may have thousands of headers; so many are kept, and so many characters of all together. */
+const MAX_HEADERS = 64;
+const MAX_CHARACTERS = 16_384;
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/**
+ * Headers as text that Postgres and JSON can hold. Bytes that are no text become `base64:…`; a name that repeats becomes
+ * `name#2`; what is over the limits is left out and counted in `headers-left-out`.
+ */
+export function readableHeaders(headers: MessageHeaders): Record<string, string> {
+  const kept: Record<string, string> = {};
+  let leftOut = 0;
+  let characters = 0;
+  for (const [name, values] of Object.entries(headers)) {
+    for (const [place, value] of (Array.isArray(values) ? values : [values]).entries()) {
+      const label = place === 0 ? storable(name) : `${storable(name)}#${place + 1}`;
+      const text = value === undefined ? "" : readable(value);
+      characters += label.length + text.length;
+      if (Object.keys(kept).length >= MAX_HEADERS || characters > MAX_CHARACTERS) leftOut += 1;
+      else kept[label] = text;
+    }
+  }
+  return leftOut === 0 ? kept : { ...kept, "headers-left-out": String(leftOut) };
+}
+
+/** The correlation id that came with a message, when it is one: 1 to 128 visible ASCII characters. */
+export function correlationIdOf(headers: MessageHeaders): string | undefined {
+  const header = headers["correlation-id"];
+  const value = Array.isArray(header) ? header[0] : header;
+  const text = value === undefined ? "" : readable(value as Buffer | string);
+  return /^[\x21-\x7e]{1,128}$/.test(text) ? text : undefined;
+}
+
+function readable(value: Buffer | string): string {
+  if (typeof value === "string") return storable(value);
+  try {
+    const text = utf8.decode(value);
+    if (!text.includes("\0")) return text;
+  } catch {
+    // Not text.
+  }
+  return `base64:${value.toString("base64")}`;
+}
+
+function storable(text: string): string {
+  return text.replace(/\0|\p{Surrogate}/gu, "\u{FFFD}");
+}

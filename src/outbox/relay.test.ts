@@ -1,0 +1,82 @@
+import { describe, expect, it } from "vitest";
+import type { OutgoingMessage } from "../adapters/kafka.ts";
+import { SILENT_LOG } from "../adapters/log.ts";
+import type { OutboxRow } from "../store/outbox.ts";
+import { createRelay, type RelayDeps } from "./relay.ts";
+
+const row = (id: number, topic = "dlq.t", value = Buffer.from(String(id))): OutboxRow => ({
+  id: String(id), aggregateType: "dead_letter", aggregateId: "1", topic, messageKey: null, operation: null, payload: null,
+  rawKey: null, rawValue: value, headers: {}, attempts: 0,
+});
+
+function bench(initial: readonly OutboxRow[], send: (topic: string, values: readonly string[]) => Promise<void>) {
+  let nowMs = 0;
+  let rows = [...initial];
+  const failed: string[] = [];
+  const deps: RelayDeps = {
+    takeLease: async () => true,
+    renewLeaseMs: 5_000,
+    readUnpublished: async ({ limit, withoutTopics }) => rows.filter(({ topic }) => !withoutTopics.includes(topic)).slice(0, limit),
+    markPublished: async (ids) => {
+      rows = rows.filter(({ id }) => !ids.includes(id));
+    },
+    countFailedAttempt: async (ids) => void failed.push(...ids),
+    send: (topic: string, messages: readonly OutgoingMessage[]) => send(topic, messages.map(({ value }) => String(value))),
+    batchSize: 10,
+    pollMs: 1,
+    backoff: { firstMs: 100, maxMs: 1_000 },
+    nowMs: () => nowMs,
+    log: SILENT_LOG,
+  };
+  return {
+    relay: createRelay(deps),
+    left: () => rows.map(({ id }) => id),
+    failed,
+    later: (ms: number) => {
+      nowMs += ms;
+    },
+  };
+}
+
+describe("the relay", () => {
+  it("publishes in the order of the rows and marks what was acknowledged", async () => {
+    const sent: string[] = [];
+    const { relay, left } = bench([row(1), row(2), row(3)], async (_topic, values) => void sent.push(...values));
+    expect(await relay.step()).toBe(3);
+    expect(sent).toEqual(["1", "2", "3"]);
+    expect(left()).toEqual([]);
+  });
+
+  it("marks nothing that was not acknowledged, and lets no failing topic hold up another", async () => {
+    const sent: string[] = [];
+    const { relay, left, failed, later } = bench([row(1, "gone"), row(2, "fine"), row(3, "gone")], async (topic, values) => {
+      if (topic === "gone") throw new Error("no such topic");
+      sent.push(...values);
+    });
+    await relay.step();
+    expect(sent).toEqual(["2"]);
+    expect(left()).toEqual(["1", "3"]);
+    expect(failed).toEqual(["1", "3"]);
+    expect(await relay.step()).toBe(0);
+    later(101);
+    expect(await relay.step()).toBe(2);
+  });
+
+  it("sends no more at once than the broker takes in one record batch", async () => {
+    const sizes: number[] = [];
+    const big = Buffer.alloc(300_000, "x");
+    const { relay, left } = bench([row(1, "t", big), row(2, "t", big), row(3, "t", big), row(4, "t", big)], async (_topic, values) => void sizes.push(values.length));
+    await relay.step();
+    expect(sizes).toEqual([2, 2]);
+    expect(left()).toEqual([]);
+  });
+
+  it("passes over a row that is no message", async () => {
+    const sent: string[] = [];
+    const broken: OutboxRow = { ...row(1), aggregateType: "unheard-of", payload: {} };
+    const { relay, left } = bench([broken, row(2)], async (_topic, values) => void sent.push(...values));
+    await relay.step();
+    expect(sent).toEqual(["2"]);
+    expect(left()).toEqual(["1"]);
+  });
+});

@@ -1,0 +1,148 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { OutgoingMessage } from "../adapters/kafka.ts";
+import type { Log } from "../adapters/log.ts";
+import { messageOf } from "../errors.ts";
+import type { OutboxRow } from "../store/outbox.ts";
+import { toOutgoingMessage } from "./outgoing-message.ts";
+
+export interface RelayDeps {
+  /** True while this process may publish. Takes the lease or renews it. */
+  readonly takeLease: () => Promise<boolean>;
+  /** How often the lease is renewed besides, so that a slow broker does not lose it. */
+  readonly renewLeaseMs: number;
+  readonly readUnpublished: (input: { readonly limit: number; readonly withoutTopics: readonly string[] }) => Promise<OutboxRow[]>;
+  readonly markPublished: (ids: readonly string[]) => Promise<void>;
+  readonly countFailedAttempt: (ids: readonly string[]) => Promise<void>;
+  /** Settles when the broker has acknowledged all of them. */
+  readonly send: (topic: string, messages: readonly OutgoingMessage[]) => Promise<unknown>;
+  readonly batchSize: number;
+  /** How long to rest when there is nothing to publish. */
+  readonly pollMs: number;
+  readonly backoff: { readonly firstMs: number; readonly maxMs: number };
+  readonly nowMs: () => number;
+  readonly log: Log;
+}
+
+export interface Relay {
+  /** Publishes one batch; answers how many rows were looked at, so that a full one is followed by the next at once. Throws what the store throws. */
+  step(): Promise<number>;
+  /** Publishes until the signal aborts. Waits out every outage. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+interface Outgoing {
+  readonly id: string;
+  readonly message: OutgoingMessage;
+}
+
+interface Rest {
+  readonly untilMs: number;
+  readonly pauseMs: number;
+}
+
+/**
+ * Brings the outbox to Kafka, in the order of the rows, and marks only what was acknowledged: a kill in between publishes
+ * again, under the same event id, and never loses. One process at a time does it, by a lease, so rows of one key keep
+ * their order. A topic that fails rests a while and holds up no other.
+ */
+export function createRelay(deps: RelayDeps): Relay {
+  const resting = new Map<string, Rest>();
+
+  const restingTopics = (): string[] => [...resting].filter(([, rest]) => rest.untilMs > deps.nowMs()).map(([topic]) => topic);
+
+  // A row that cannot be written as a message is a fault of ours; it stays for an operator and holds up no other.
+  const render = (row: OutboxRow): readonly Outgoing[] => {
+    try {
+      return [{ id: row.id, message: toOutgoingMessage(row) }];
+    } catch (error) {
+      deps.log.error({ topic: row.topic, outboxId: row.id, err: messageOf(error) }, "this outbox row is no message");
+      return [];
+    }
+  };
+
+  const publishTopic = async (topic: string, rows: readonly OutboxRow[]): Promise<void> => {
+    for (const slice of slicesOf(rows.flatMap(render))) if (!(await publishSlice(topic, slice))) return;
+  };
+
+  const publishSlice = async (topic: string, outgoing: readonly Outgoing[]): Promise<boolean> => {
+    const ids = outgoing.map(({ id }) => id);
+    try {
+      await deps.send(topic, outgoing.map(({ message }) => message));
+    } catch (error) {
+      const pauseMs = Math.min((resting.get(topic)?.pauseMs ?? deps.backoff.firstMs / 2) * 2, deps.backoff.maxMs);
+      resting.set(topic, { untilMs: deps.nowMs() + pauseMs, pauseMs });
+      deps.log.warn({ topic, rows: ids.length, firstId: ids[0], pauseMs, err: messageOf(error) }, "could not publish; the rows stay in the outbox");
+      await deps.countFailedAttempt(ids);
+      return false;
+    }
+    resting.delete(topic);
+    await deps.markPublished(ids);
+    deps.log.debug({ topic, rows: ids.length, firstId: ids[0], lastId: ids.at(-1) }, "published");
+    return true;
+  };
+
+  const step = async (): Promise<number> => {
+    const rows = await deps.readUnpublished({ limit: deps.batchSize, withoutTopics: restingTopics() });
+    const topics = [...new Set(rows.map((row) => row.topic))];
+    const outcomes = await Promise.allSettled(topics.map((topic) => publishTopic(topic, rows.filter((row) => row.topic === topic))));
+    for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+    return rows.length;
+  };
+
+  const turn = async (): Promise<"full" | "idle" | "not mine"> => {
+    if (!(await deps.takeLease())) return "not mine";
+    return (await step()) >= deps.batchSize ? "full" : "idle";
+  };
+
+  return {
+    step,
+    async run(signal) {
+      let pauseMs = deps.backoff.firstMs;
+      let mine = false;
+      const renewal = setInterval(() => {
+        if (mine) deps.takeLease().catch(() => {});
+      }, deps.renewLeaseMs);
+      while (!signal.aborted) {
+        let restMs = deps.pollMs;
+        try {
+          const state = await turn();
+          if (mine !== (state !== "not mine")) deps.log.info({}, mine ? "another relay publishes now" : "this relay publishes now");
+          mine = state !== "not mine";
+          if (state === "full") restMs = 0;
+          pauseMs = deps.backoff.firstMs;
+        } catch (error) {
+          deps.log.warn({ err: messageOf(error), pauseMs }, "the outbox cannot be read or marked; trying again");
+          restMs = pauseMs;
+          pauseMs = Math.min(pauseMs * 2, deps.backoff.maxMs);
+        }
+        if (restMs > 0) await sleep(restMs, undefined, { signal }).catch(() => {});
+      }
+      clearInterval(renewal);
+    },
+  };
+}
+
+/** All messages of one send may go to one partition, as one record batch, and the broker takes 1 MiB of it. */
+const MAX_SEND_BYTES = 800_000;
+const MESSAGE_OVERHEAD_BYTES = 64;
+
+function* slicesOf(outgoing: readonly Outgoing[]): Generator<readonly Outgoing[]> {
+  let slice: Outgoing[] = [];
+  let bytes = 0;
+  for (const one of outgoing) {
+    const size = sizeOf(one.message);
+    if (slice.length > 0 && bytes + size > MAX_SEND_BYTES) {
+      yield slice;
+      slice = [];
+      bytes = 0;
+    }
+    slice.push(one);
+    bytes += size;
+  }
+  if (slice.length > 0) yield slice;
+}
+
+function sizeOf({ key, value, headers }: OutgoingMessage): number {
+  const texts = [key ?? "", value ?? "", ...Object.entries(headers ?? {}).flat()];
+  return texts.reduce((sum, text) => sum + Buffer.byteLength(text), MESSAGE_OVERHEAD_BYTES);
+}

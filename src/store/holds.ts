@@ -1,0 +1,42 @@
+import { and, eq } from "drizzle-orm";
+import { holds } from "../../drizzle/schema.ts";
+import type { HoldStatus } from "../contract/reservations.ts";
+import type { Db } from "./database.ts";
+
+/** A hold as it stands in Postgres: a client's reservation or a line of an order. */
+export interface HoldRecord {
+  readonly holdId: string;
+  readonly purpose: "reservation" | "order";
+  readonly status: HoldStatus;
+  readonly userId: string;
+  readonly serviceId: string;
+  readonly orderId: string;
+  readonly lineNo: number;
+  readonly currency: string;
+  readonly amountMinor: bigint;
+  readonly capturedMinor: bigint;
+  readonly releasedMinor: bigint;
+  readonly workflowId: string;
+  readonly requestHash: string;
+  readonly comment: string;
+  readonly expiresAt: Date;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
+/** The hold, or undefined when there is none. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+export async function getHold(db: Db, holdId: string): Promise<HoldRecord | undefined> {
+  const [row] = await db.select().from(holds).where(eq(holds.id, holdId));
+  return row === undefined ? undefined : toHoldRecord(row);
+}
+
+/** The holds behind an order's lines, in their order; none when nothing was ever held. */
+export async function listOrderHolds(db: Db, orderId: string): Promise<HoldRecord[]> {
+  const rows = await db.select().from(holds).where(and(eq(holds.orderId, orderId), eq(holds.purpose, "order"))).orderBy(holds.lineNo);
+  return rows.map(toHoldRecord);
+}
+
+/** A row as a record. */
+export function toHoldRecord({ id, ...row }: typeof holds.$inferSelect): HoldRecord {
+  return { ...row, holdId: id, purpose: row.purpose as HoldRecord["purpose"], status: row.status as HoldStatus };
+}

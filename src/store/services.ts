@@ -1,0 +1,83 @@
+import { and, asc, gt, inArray, isNull, sql } from "drizzle-orm";
+import { services } from "../../drizzle/schema.ts";
+import { DomainError } from "../errors.ts";
+import type { Db } from "./database.ts";
+
+export interface ServiceRecord {
+  readonly id: string;
+  readonly name: string;
+  readonly createdAt: Date;
+}
+
+export interface CreatedService extends ServiceRecord {
+  /** False when it was there before, with this name. */
+  readonly created: boolean;
+}
+
+const ATTEMPTS = 5;
+
+/**
+ * Adds services, all of them or none when an id or a name belongs to another service. Results stand in the order of the input.
+ * Safe to retry: a service that is there with the same name stays as it is. The ids of the input must be distinct, the names too.
+ * Throws: SERVICE_NAME_TAKEN with the id; UNAVAILABLE when others add the same ones without end.
+ */
+export async function createServices(db: Db, wanted: readonly { readonly id: string; readonly name: string }[]): Promise<CreatedService[]> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    const rows = await db.execute(insertStatement(wanted));
+    const clash = rows.find((row) => row["clash"] === true);
+    if (clash !== undefined) {
+      const id = String(clash["id"]);
+      throw new DomainError("SERVICE_NAME_TAKEN", `the id or the name of service ${JSON.stringify(id)} belongs to another service`, { serviceId: id });
+    }
+    const byId = new Map(rows.map((row) => [String(row["id"]), row]));
+    // A row that somebody else adds at this moment is neither inserted nor seen by the statement: the next one sees it.
+    if (byId.size < wanted.length) continue;
+    return wanted.map(({ id, name }) => {
+      const row = byId.get(id);
+      return { id, name, createdAt: new Date(String(row?.["created_at"])), created: row?.["created"] === true };
+    });
+  }
+  throw new DomainError("UNAVAILABLE", "the same services are being added by others");
+}
+
+function insertStatement(wanted: readonly { readonly id: string; readonly name: string }[]) {
+  return sql`
+    with wanted as (select w.id, w.name from json_to_recordset(${JSON.stringify(wanted)}::json) as w(id text, name text)),
+    clash as (
+      select w.id from wanted w
+       where exists (select from services s where (s.id = w.id and s.name <> w.name) or (s.name = w.name and s.id <> w.id))
+    ),
+    inserted as (
+      insert into services (id, name)
+      select w.id, w.name from wanted w where not exists (select from clash) order by w.id collate "C"
+      on conflict do nothing
+      returning id, created_at
+    )
+    select c.id, null::timestamptz as created_at, false as created, true as clash from clash c
+    union all
+    select i.id, i.created_at, true, false from inserted i
+    union all
+    select s.id, s.created_at, false, false from services s join wanted w on w.id = s.id and w.name = s.name where not exists (select from clash)`;
+}
+
+/** The service, or undefined when there is none or it was deleted. */
+export async function getService(db: Db, id: string): Promise<ServiceRecord | undefined> {
+  return (await getServices(db, [id]))[0];
+}
+
+/** Those of the services that exist. */
+export function getServices(db: Db, ids: readonly string[]): Promise<ServiceRecord[]> {
+  return db.select(columns).from(services).where(and(inArray(services.id, [...ids]), isNull(services.deletedAt)));
+}
+
+/** One page of services by id, after `afterId`; one row more than `limit` when there is a next page. */
+export function listServices(db: Db, page: { readonly limit: number; readonly afterId?: string }): Promise<ServiceRecord[]> {
+  return db
+    .select(columns)
+    .from(services)
+    .where(and(isNull(services.deletedAt), page.afterId === undefined ? undefined : gt(services.id, page.afterId)))
+    .orderBy(asc(services.id))
+    .limit(page.limit + 1);
+}
+
+const columns = { id: services.id, name: services.name, createdAt: services.createdAt };

@@ -1,0 +1,203 @@
+import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { Ajv, type Schema } from "ajv";
+import { expect, test } from "vitest";
+import { parse, parseDocument } from "yaml";
+import { loadConfig } from "../src/config.ts";
+import { ROLE_ENTRIES, PROJECT_DIR } from "../src/cli/roles.ts";
+import { readSearchAttributes } from "../src/stack/temporal-config.ts";
+
+type Service = {
+  image?: string;
+  build?: string;
+  command?: string[];
+  environment?: Record<string, string | number>;
+  ports?: string[];
+  volumes?: string[];
+  restart?: string;
+  healthcheck?: { test: string[] };
+  depends_on?: Record<string, { condition: string }>;
+};
+
+const fileOf = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
+const TEXT = readFileSync(fileOf("docker-compose.yml"), "utf8");
+const compose = parse(TEXT, { merge: true }) as { services: Record<string, Service>; volumes: Record<string, unknown> };
+const services = Object.entries(compose.services);
+const config = loadConfig({}, "/nonexistent");
+
+const strings = { type: "array", items: { type: "string" } } as const;
+const duration = { type: "string", pattern: "^([0-9]+(ms|s|m|h))+$" } as const;
+
+// The part of the Compose Specification that the file uses; a key it does not know is a mistyped one.
+const SCHEMA: Schema = {
+  type: "object",
+  required: ["services"],
+  additionalProperties: false,
+  patternProperties: { "^x-": {} },
+  properties: {
+    name: { type: "string", pattern: "^[a-z0-9][a-z0-9_-]*$" },
+    volumes: { type: "object", additionalProperties: { type: ["object", "null"] } },
+    services: {
+      type: "object",
+      propertyNames: { pattern: "^[a-zA-Z0-9._-]+$" },
+      additionalProperties: {
+        type: "object",
+        required: ["image", "restart"],
+        additionalProperties: false,
+        properties: {
+          image: { type: "string" },
+          build: { type: "string" },
+          init: { type: "boolean" },
+          read_only: { type: "boolean" },
+          command: strings,
+          entrypoint: strings,
+          tmpfs: strings,
+          cap_drop: strings,
+          security_opt: strings,
+          volumes: strings,
+          shm_size: { type: "string" },
+          stop_signal: { type: "string", pattern: "^SIG" },
+          stop_grace_period: duration,
+          restart: { type: "string", pattern: "^(no|always|unless-stopped|on-failure(:[0-9]+)?)$" },
+          ports: { type: "array", items: { type: "string", pattern: "^127\\.0\\.0\\.1:\\$\\{[A-Z_]+:-[0-9]+\\}:[0-9]+$" } },
+          environment: { type: "object", additionalProperties: { type: ["string", "number"] } },
+          logging: {
+            type: "object",
+            required: ["driver"],
+            properties: { driver: { type: "string" }, options: { type: "object", additionalProperties: { type: "string" } } },
+            additionalProperties: false,
+          },
+          depends_on: {
+            type: "object",
+            additionalProperties: {
+              type: "object",
+              required: ["condition"],
+              additionalProperties: false,
+              properties: { condition: { enum: ["service_started", "service_healthy", "service_completed_successfully"] } },
+            },
+          },
+          healthcheck: {
+            type: "object",
+            required: ["test", "interval", "timeout", "retries"],
+            additionalProperties: false,
+            properties: { test: strings, interval: duration, timeout: duration, start_period: duration, retries: { type: "integer" } },
+          },
+        },
+      },
+    },
+  },
+};
+
+test("the file is YAML without a mistake and fits the Compose Specification", () => {
+  expect(parseDocument(TEXT, { merge: true }).errors).toEqual([]);
+  const validate = new Ajv({ allErrors: true, strict: false }).compile(SCHEMA);
+  validate(compose);
+  expect(validate.errors).toBeNull();
+});
+
+test("every port is published on loopback only and is the default of the configuration", () => {
+  const published = Object.fromEntries(
+    services
+      .flatMap(([, service]) => service.ports ?? [])
+      .map((text) => /^127\.0\.0\.1:\$\{(\w+):-(\d+)\}/.exec(text)?.slice(1, 3) ?? []) as [string, string][],
+  );
+  const expected = (
+    ["HTTP_PORT", "PURCHASES_PORT", "POSTGRES_PORT", "TEMPORAL_PORT", "TEMPORAL_UI_PORT", "KAFKA_PORT", "REDIS_PORT"] as const
+  ).map((name) => [name, String(config[name])]);
+  expect(published).toEqual(Object.fromEntries(expected));
+});
+
+test("every role is there, started from the same file as by npm start", () => {
+  for (const [role, entry] of Object.entries(ROLE_ENTRIES)) {
+    expect(compose.services[role]?.command).toEqual([entry.slice(PROJECT_DIR.length)]);
+    expect(compose.services[role]?.restart).toBe("unless-stopped");
+  }
+  expect(compose.services["migrate"]?.command).toEqual(["src/cli/migrate.ts"]);
+  expect(existsSync(fileOf("src/cli/migrate.ts"))).toBe(true);
+});
+
+test("every image is pinned to a version, none is the deprecated one that sets itself up", () => {
+  for (const [name, { image = "", build }] of services) {
+    expect(image, name).not.toContain("auto-setup");
+    if (build === undefined) expect(image, name).toMatch(/:\d+(\.\d+)+(-[\w.]+)?$/);
+    else expect(image, name).toBe("saldo:local");
+  }
+});
+
+test("what is waited for is there and can come true", () => {
+  for (const [name, service] of services)
+    for (const [target, { condition }] of Object.entries(service.depends_on ?? {})) {
+      const other = compose.services[target];
+      expect(other, `${name} waits for ${target}`).toBeDefined();
+      if (condition === "service_healthy") expect(other?.healthcheck, target).toBeDefined();
+      if (condition === "service_completed_successfully") expect(other?.restart, target).toMatch(/^on-failure/);
+    }
+});
+
+test("roles wait for the migrations, migrations for the namespace with its search attributes", () => {
+  for (const role of Object.keys(ROLE_ENTRIES))
+    expect(compose.services[role]?.depends_on?.["migrate"]?.condition).toBe("service_completed_successfully");
+  expect(compose.services["migrate"]?.depends_on?.["temporal-namespace"]?.condition).toBe("service_completed_successfully");
+});
+
+test("volumes are declared, and files that are mounted are in the repository", () => {
+  for (const source of services.flatMap(([, service]) => service.volumes ?? []).map((volume) => volume.split(":")[0] ?? ""))
+    if (source.startsWith("./")) expect(existsSync(fileOf(source)), source).toBe(true);
+    else expect(Object.keys(compose.volumes)).toContain(source);
+});
+
+test("Postgres keeps its data where version 18 writes it, and nothing makes a commit less durable", () => {
+  expect(compose.services["postgres"]?.image).toMatch(/^postgres:18/);
+  expect(compose.services["postgres"]?.volumes).toContain("postgres:/var/lib/postgresql");
+  expect(TEXT).not.toMatch(/fsync=off|synchronous_commit=|full_page_writes=off/);
+});
+
+test("passwords come from .env, and .env.example names each of them", () => {
+  const example = readFileSync(fileOf(".env.example"), "utf8");
+  const secrets = [...TEXT.matchAll(/\$\{(\w*PASSWORD)(:\?[^}]*)?\}/g)];
+  expect(secrets.length).toBeGreaterThan(3);
+  for (const [, name = "", required] of secrets) {
+    expect(required, name).toBeDefined();
+    expect(example).toMatch(new RegExp(`^${name}=`, "m"));
+  }
+});
+
+test("only migrations know the superuser; roles are configured as the configuration reads it", () => {
+  for (const [name, { environment = {} }] of services)
+    if (name !== "migrate") expect(environment, name).not.toHaveProperty("DATABASE_ADMIN_URL");
+  for (const role of [...Object.keys(ROLE_ENTRIES), "migrate"]) {
+    const environment = Object.entries(compose.services[role]?.environment ?? {}).map(([name, value]) => [
+      name,
+      String(value)
+        .replace(/\$\{\w+:-([^}]*)\}/, "$1")
+        .replace(/\$\{(\w+):\?[^}]*\}/, "secret"),
+    ]);
+    const read = loadConfig(Object.fromEntries(environment) as Record<string, string>, "/nonexistent") as Record<string, unknown>;
+    for (const [name] of environment)
+      expect(read, `${role} sets ${name}, which the configuration does not know`).toHaveProperty(name ?? "");
+  }
+});
+
+test("every variable that .env.example offers is one that is read, and the file alone is a valid configuration", () => {
+  const offered = [...readFileSync(fileOf(".env.example"), "utf8").matchAll(/^(?:# )?([A-Z][A-Z0-9_]+)=(.*)$/gm)].map(
+    ([, name = "", value = ""]) => [name, value] as const,
+  );
+  const read = loadConfig(Object.fromEntries(offered), "/nonexistent") as Record<string, unknown>;
+  for (const [name] of offered) if (!name.endsWith("_PASSWORD")) expect(read, name).toHaveProperty(name);
+});
+
+test("the namespace script finds every search attribute in the file", () => {
+  const script = readFileSync(fileOf("deploy/compose/setup-temporal-namespace.sh"), "utf8");
+  expect(script).toContain("/scripts/search-attributes.json");
+  const lines = readFileSync(fileOf("temporal-config/search-attributes.json"), "utf8").split("\n");
+  const found = lines.map((line) => /^ *"([A-Za-z]*)": *"([A-Za-z]*)",?$/.exec(line)?.slice(1, 3)).filter((pair) => pair !== undefined);
+  expect(found).toEqual(Object.entries(readSearchAttributes()));
+});
+
+test("the image runs as nobody special, stops on SIGTERM, and is of a Debian that Temporal's core runs on", () => {
+  const image = readFileSync(fileOf("Dockerfile"), "utf8");
+  expect(image).toMatch(/^USER node$/m);
+  expect(image).toMatch(/^STOPSIGNAL SIGTERM$/m);
+  expect([...image.matchAll(/^FROM (\S+)/gm)].map(([, base]) => base)).toEqual(["node:24-bookworm-slim", "node:24-bookworm-slim"]);
+  for (const [, folder = ""] of image.matchAll(/^COPY (?!--from)(\w[\w-]*) \.\//gm)) expect(existsSync(fileOf(folder)), folder).toBe(true);
+});

@@ -1,0 +1,111 @@
+import { randomUUID } from "node:crypto";
+import { MockActivityEnvironment } from "@temporalio/testing";
+import { inject } from "vitest";
+import { createEventActivities } from "../../activities/events.ts";
+import { createKafka, ensureTopics, type Kafka, type KafkaProducer, type OutgoingMessage } from "../../src/adapters/kafka.ts";
+import { SILENT_LOG } from "../../src/adapters/log.ts";
+import { deadLetterTopic } from "../../src/contract/topics.ts";
+import { createIngest, type IngestDeps } from "../../src/ingest/ingest.ts";
+import type { Starters } from "../../src/starters.ts";
+import { createDatabase, type Database } from "../../src/store/database.ts";
+import { writeDeadLetters } from "../../src/store/dead-letters.ts";
+import { createLedger, type Ledger } from "../../src/store/ledger.ts";
+import type { TestDatabase } from "./test-database.ts";
+
+export const TEST_SESSION_TIMEOUT_MS = 1_500;
+
+/** A topic of its own on the real broker, a ledger on a database of its own, and bridges between them. */
+export interface BridgeBench {
+  readonly kafka: Kafka;
+  readonly producer: KafkaProducer;
+  readonly database: Database;
+  readonly ledger: Ledger;
+  newTopic(partitions?: number): Promise<string>;
+  /** Runs batches as the workflow's activity would, without Temporal. */
+  readonly starters: Pick<Starters, "runEventBatch">;
+  startBridge(options: { topic: string; group: string } & Partial<Pick<IngestDeps, "starters" | "writeDeadLetters" | "limits">>): Promise<TestBridge>;
+  committed(group: string, topic: string): Promise<bigint>;
+  close(): Promise<void>;
+}
+
+export interface TestBridge {
+  readonly outage: () => string | undefined;
+  readonly assigned: () => readonly number[] | undefined;
+  readonly crashes: readonly Error[];
+  stop(): Promise<void>;
+}
+
+/** Opens the bench. Whoever opens it closes it, and stops the bridges before. */
+export async function createBridgeBench(testDatabase: TestDatabase): Promise<BridgeBench> {
+  const brokers = inject("kafkaBrokers");
+  const kafka = createKafka({ brokers, clientId: "test", logger: SILENT_LOG });
+  const producer = kafka.createProducer();
+  const database = createDatabase({ url: testDatabase.appUrl, name: "bridge-test", laneCount: 2, deadlineMs: 10_000 });
+  const ledger = createLedger({ url: testDatabase.appUrl, name: "bridge-test", laneCount: 2, deadlineMs: 10_000 });
+  const balanceCache = { enabled: false, put: async () => {} };
+  const activities = createEventActivities({ db: database.db, ledger, balanceCache, logger: SILENT_LOG });
+  const starters: Pick<Starters, "runEventBatch"> = { runEventBatch: (input) => new MockActivityEnvironment().run(activities.applyEvents, input) };
+  const bridges: TestBridge[] = [];
+
+  return {
+    kafka,
+    producer,
+    database,
+    ledger,
+    starters,
+    async newTopic(partitions = 1) {
+      const topic = `purchases-${randomUUID().slice(0, 8)}`;
+      await ensureTopics(brokers, [{ topic, partitions, settings: { "compression.type": "uncompressed" } }]);
+      return topic;
+    },
+    async startBridge({ topic, group, ...changes }) {
+      const own = createKafka({ brokers, clientId: `test-${bridges.length}`, logger: SILENT_LOG });
+      const consumer = own.createConsumer({ group, topic, sessionTimeoutMs: TEST_SESSION_TIMEOUT_MS, partitionsAtOnce: 4, graceMs: 3_000 });
+      const ingest = createIngest({
+        starters,
+        writeDeadLetters: (letters) => writeDeadLetters(database.db, { deadLetterTopic: deadLetterTopic(topic), letters }),
+        limits: { maxMessages: 100, maxBytes: 200_000 },
+        backoff: { firstMs: 20, maxMs: 100 },
+        log: SILENT_LOG,
+        ...changes,
+      });
+      const crashes: Error[] = [];
+      await consumer.run(ingest.handle, (error) => crashes.push(error));
+      const bridge: TestBridge = {
+        outage: ingest.outage,
+        assigned: consumer.assigned,
+        crashes,
+        async stop() {
+          await consumer.stop();
+          await own.close();
+        },
+      };
+      bridges.push(bridge);
+      return bridge;
+    },
+    async committed(group, topic) {
+      return [...(await kafka.committedOffsets(group, topic)).values()].reduce((sum, offset) => sum + offset, 0n);
+    },
+    async close() {
+      await Promise.all(bridges.map((bridge) => bridge.stop()));
+      await producer.close();
+      await kafka.close();
+      await ledger.close();
+      await database.close();
+    },
+  };
+}
+
+/** A valid purchase as a message, with what the test changes. */
+export function purchaseMessage(change: Readonly<Record<string, unknown>> = {}): OutgoingMessage {
+  const event = {
+    user_id: "ann",
+    username: "Ann",
+    amount: "10.00",
+    currency: "USD",
+    payment_method: "credit_card",
+    transaction_date: "2024-03-01T12:00:00Z",
+    ...change,
+  };
+  return { key: String(event.user_id), value: JSON.stringify(event) };
+}

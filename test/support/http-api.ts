@@ -1,0 +1,109 @@
+import { randomUUID } from "node:crypto";
+import { SILENT_LOG, type Log } from "../../src/adapters/log.ts";
+import { createApp } from "../../src/api/app.ts";
+import type { Api, ApiDeps, ApiSettings, DependencyCheck } from "../../src/api/api-env.ts";
+import { DomainError } from "../../src/errors.ts";
+import type { Starters } from "../../src/starters.ts";
+import { createBalanceReader } from "../../src/store/balance-reader.ts";
+import { createDatabase, type Db } from "../../src/store/database.ts";
+import { createLedger, type Ledger } from "../../src/store/ledger.ts";
+import { createOpenApiCheck } from "./open-api-check.ts";
+
+export interface TestAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  /** The JSON, typed loosely on purpose: tests say what they expect of it. */
+  readonly body: Record<string, unknown>;
+}
+
+export interface CallOptions {
+  /** Sent as JSON; `rawBody` is sent as it is. */
+  readonly body?: unknown;
+  readonly rawBody?: string | Uint8Array | ReadableStream;
+  readonly headers?: Record<string, string>;
+  /** The Idempotency-Key; without it a fresh one, with null none. */
+  readonly key?: string | null;
+}
+
+export interface TestApi {
+  readonly app: Api;
+  readonly db: Db;
+  readonly ledger: Ledger;
+  /** Sends a request to the app. Throws when the answer is not one that the OpenAPI document describes. */
+  call(method: string, path: string, options?: CallOptions): Promise<TestAnswer>;
+  close(): Promise<void>;
+}
+
+export const TEST_SETTINGS: ApiSettings = {
+  version: "0.0.0-test",
+  defaultCurrency: "RUB",
+  reportTimeZone: "Europe/Moscow",
+  maxBodyBytes: 65_536,
+  reservationTtl: { defaultMs: 600_000, minMs: 100, maxMs: 604_800_000 },
+};
+
+/** The API over a real database, with what is given instead of Temporal. Without `starters` every call on it fails as in an outage. */
+export function createTestApi(
+  options: { readonly databaseUrl: string; readonly starters?: Partial<Starters>; readonly log?: Log; readonly checks?: readonly DependencyCheck[]; readonly deadlineMs?: number },
+): TestApi {
+  const deadlineMs = options.deadlineMs ?? 10_000;
+  const database = createDatabase({ url: options.databaseUrl, name: "test-api", laneCount: 4, deadlineMs });
+  const ledger = createLedger({ url: options.databaseUrl, name: "test-ledger", laneCount: 2, deadlineMs });
+  const deps: ApiDeps = {
+    db: database.db,
+    ledger,
+    starters: { ...noTemporal(), ...options.starters },
+    balances: createBalanceReader(database.db),
+    log: options.log ?? SILENT_LOG,
+    checks: options.checks ?? [],
+    settings: TEST_SETTINGS,
+  };
+  const app = createApp(deps);
+  const describes = createOpenApiCheck(app);
+  return {
+    app,
+    db: database.db,
+    ledger,
+    async call(method, path, { body, rawBody, headers, key = randomUUID() } = {}) {
+      const hasBody = body !== undefined || rawBody !== undefined;
+      const payload = rawBody ?? JSON.stringify(body);
+      const response = await app.request(path, {
+        method,
+        ...(hasBody ? { body: payload } : {}),
+        ...(rawBody instanceof ReadableStream ? { duplex: "half" } : {}),
+        headers: {
+          ...(hasBody ? { "content-type": "application/json" } : {}),
+          ...(typeof payload === "string" ? { "content-length": String(Buffer.byteLength(payload)) } : {}),
+          ...(key === null || method === "GET" ? {} : { "idempotency-key": key }),
+          ...headers,
+        },
+      } as RequestInit);
+      const text = await response.text();
+      const contentType = response.headers.get("content-type") ?? "";
+      const json = (contentType.includes("json") ? JSON.parse(text) : {}) as Record<string, unknown>;
+      const misfits = describes({ method, path, status: response.status, contentType, body: json });
+      if (misfits.length > 0) throw new Error(`not as documented: ${misfits.join("; ")}\n${text.slice(0, 1_000)}`);
+      return { status: response.status, headers: response.headers, text, body: json };
+    },
+    async close() {
+      await Promise.all([database.close(), ledger.close()]);
+    },
+  };
+}
+
+function noTemporal(): Starters {
+  const unavailable = () => Promise.reject(new DomainError("UNAVAILABLE", "no Temporal in this test"));
+  return {
+    startOrder: unavailable,
+    cancelOrder: unavailable,
+    orderStatus: unavailable,
+    placeReservation: unavailable,
+    confirmReservation: unavailable,
+    releaseReservation: unavailable,
+    reservationStatus: unavailable,
+    startReport: unavailable,
+    reportProgress: unavailable,
+    runEventBatch: unavailable,
+  };
+}

@@ -1,0 +1,16 @@
+import { createActivities } from "../activities/index.ts";
+import { createBalanceCache } from "../src/adapters/cache.ts";
+import { brokerList, createKafka, ensureTopics, type Kafka } from "../src/adapters/kafka.ts";
+import { createLogger } from "../src/adapters/logger.ts";
+import { createTemporal } from "../src/adapters/temporal.ts";
+import { loadConfig } from "../src/config.ts";
+import { TASK_QUEUES } from "../src/contract/task-queues.ts";
+import { deadLetterTopic, topicsOf } from "../src/contract/topics.ts";
+import { createIngest } from "../src/ingest/ingest.ts";
+import { createWatchdog, progressOf, type Progress } from "../src/ingest/watchdog.ts";
+import { runRole, untilAborted } from "../src/stack/role.ts";
+import { createStarters } from "../src/starters.ts";
+import { createDatabase } from "../src/store/database.ts";
+import { writeDeadLetters } from "../src/store/dead-letters.ts";
+import { createLedger } from "../src/store/ledger.ts";
+import { required } from "./required.ts";

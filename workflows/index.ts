@@ -1,0 +1,5 @@
+export { closeMonth } from "./close-month.ts";
+export { eventBatch } from "./event-batch.ts";
+export { orderSaga } from "./order-saga.ts";
+export { reservation } from "./reservation.ts";
+export { revenueReport } from "./revenue-report.ts";

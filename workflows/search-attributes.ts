@@ -1,0 +1,23 @@
+import { defineSearchAttributeKey } from "@temporalio/common";
+import { upsertSearchAttributes } from "@temporalio/workflow";
+import type { SagaState } from "../src/contract/orders.ts";
+import { SEARCH_ATTRIBUTES } from "../src/contract/search-attributes.ts";
+
+const SAGA_STATE = defineSearchAttributeKey(SEARCH_ATTRIBUTES.sagaState, "KEYWORD");
+const REPORT_MONTH = defineSearchAttributeKey(SEARCH_ATTRIBUTES.reportMonth, "KEYWORD");
+const RESERVATION_STATE = defineSearchAttributeKey(SEARCH_ATTRIBUTES.reservationState, "KEYWORD");
+
+/** Shows the saga's state to whoever searches. */
+export function showSagaState(state: SagaState): void {
+  upsertSearchAttributes([{ key: SAGA_STATE, value: state }]);
+}
+
+/** Shows the reservation's state to whoever searches; `refused` is one that never held any money. */
+export function showReservationState(state: string): void {
+  upsertSearchAttributes([{ key: RESERVATION_STATE, value: state }]);
+}
+
+/** Shows the month that a report is of. */
+export function showReportMonth(month: string): void {
+  upsertSearchAttributes([{ key: REPORT_MONTH, value: month }]);
+}
