@@ -1,10 +1,11 @@
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { sql } from "drizzle-orm";
 import { createActivities } from "../activities/index.ts";
 import { createSaldoWorkers, installRuntime } from "../workers/create-worker.ts";
 import { required } from "../workers/required.ts";
+import { reportsDirOf } from "../workers/role-parts.ts";
+import { buildWorkflowBundle } from "../workers/workflow-bundle.ts";
 import { createBalanceCache } from "./adapters/cache.ts";
 import { createLogger } from "./adapters/logger.ts";
 import { hostAndPort, untilReachable } from "./adapters/reachable.ts";
@@ -23,7 +24,8 @@ import { createDatabase, type Db } from "./store/database.ts";
 import { createLedger } from "./store/ledger.ts";
 
 const CHECK_DEADLINE_MS = 1_000;
-const CONNECT_DEADLINE_MS = 30_000;
+/** Short, so that an order to stop is not kept waiting by a Temporal that is not there. */
+const CONNECT_DEADLINE_MS = 3_000;
 const READY_POLL_MS = 100;
 /** Longer than a request may wait for its order by `Prefer`, shorter than the supervisor's patience. */
 const CLOSE_GRACE_MS = 10_000;
@@ -39,7 +41,6 @@ await runRole("api", async ({ signal, ready }) => {
   const probe = createDatabase({ url, name: "saldo-api-ready", laneCount: 1, deadlineMs: CHECK_DEADLINE_MS });
   const ledger = createLedger({ url, name: "saldo-api-ledger", laneCount: config.LEDGER_LANES, deadlineMs });
   const balanceCache = createBalanceCache({ url: config.REDIS_URL, logger });
-  const reportsDir = config.REPORTS_DIR ?? join(config.DATA_DIR, "reports");
   const starters = createDeferredStarters();
   let temporal: TemporalLink | undefined;
 
@@ -66,18 +67,17 @@ await runRole("api", async ({ signal, ready }) => {
   const connecting = connectTemporal({ config, logger, signal }).then(async (link) => {
     if (link === undefined) return undefined;
     temporal = link;
-    const hostsWorker = config.API_HOSTS_WORKER && config.WORKFLOW_BUNDLE_PATH !== undefined;
-    const workers = hostsWorker
+    const workers = config.API_HOSTS_WORKER
       ? await createSaldoWorkers({
           connection: link.connection,
           namespace: link.namespace,
           taskQueues: [TASK_QUEUES.orders],
-          bundlePath: required(config.WORKFLOW_BUNDLE_PATH, "WORKFLOW_BUNDLE_PATH"),
-          activities: createActivities({ db: database.db, ledger, balanceCache, logger, reportsDir, openLane: database.openLane }),
+          bundlePath: config.WORKFLOW_BUNDLE_PATH ?? (await buildWorkflowBundle(config.CACHE_DIR)),
+          activities: createActivities({ db: database.db, ledger, balanceCache, logger, reportsDir: reportsDirOf(config), openLane: database.openLane }),
           cacheSize: config.WORKFLOW_CACHE_SIZE,
         })
       : undefined;
-    starters.attach(createStarters({ client: link.client, eager: hostsWorker, deadlineMs: config.TEMPORAL_DEADLINE_MS }));
+    starters.attach(createStarters({ client: link.client, eager: config.API_HOSTS_WORKER, deadlineMs: config.TEMPORAL_DEADLINE_MS }));
     return workers;
   });
   void announceReady(checks, signal).then((isReady) => isReady && ready());

@@ -4,6 +4,7 @@ import { brokerList, createKafka, ensureTopics } from "../src/adapters/kafka.ts"
 import { createLogger } from "../src/adapters/logger.ts";
 import { loadConfig } from "../src/config.ts";
 import { topicsOf } from "../src/contract/topics.ts";
+import { messageOf } from "../src/errors.ts";
 import { createRelay } from "../src/outbox/relay.ts";
 import { runRole } from "../src/stack/role.ts";
 import { createDatabase } from "../src/store/database.ts";
@@ -26,7 +27,7 @@ await runRole("relay", async ({ signal, ready }) => {
   const producer = kafka.createProducer();
   const lease = { name: "outbox-relay", holder: `${hostname()}/${process.pid}/${randomUUID().slice(0, 8)}` };
 
-  await ensureTopics(brokers, topicsOf(config), logger).catch((error: unknown) => logger.warn({ err: error }, "the topics could not be made yet"));
+  await ensureTopics(brokers, topicsOf(config), logger).catch((error: unknown) => logger.warn({ err: messageOf(error) }, "the topics could not be made yet"));
   const relay = createRelay({
     takeLease: () => takeLease(database.db, { ...lease, ttlMs: LEASE_TTL_MS }),
     renewLeaseMs: LEASE_TTL_MS / 3,
@@ -42,7 +43,7 @@ await runRole("relay", async ({ signal, ready }) => {
   });
   ready();
   await relay.run(signal);
-  await releaseLease(database.db, lease).catch((error: unknown) => logger.warn({ err: error }, "the lease was not given back; it ends by itself"));
+  await releaseLease(database.db, lease).catch((error: unknown) => logger.warn({ err: messageOf(error) }, "the lease was not given back; it ends by itself"));
   await producer.close();
   await kafka.close();
   await database.close();

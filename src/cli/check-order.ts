@@ -17,7 +17,8 @@ export async function placeCheckOrder(apiUrl: string, currency: string): Promise
   const startedAtMs = performance.now();
   const order = await post(`${apiUrl}/api/v1/orders`, {
     userId: user,
-    lines: [{ serviceId: service, quantity: 1, price: money("40") }],
+    items: [{ serviceId: service, amount: "40", quantity: 1 }],
+    currency,
     paymentMethod: "wallet",
   });
   const orderId = textOf(order, "orderId") ?? textOf(order, "id");

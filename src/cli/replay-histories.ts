@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
-import { bundleWorkflowCode, Worker } from "@temporalio/worker";
+import { Worker } from "@temporalio/worker";
 import { messageOf } from "../errors.ts";
+import { readHistoryJson } from "./history-json.ts";
 
 /** What became of one history file. `workflow` is the workflow's type, where the file could be read. */
 export interface ReplayReport {
@@ -19,17 +20,17 @@ interface History {
 }
 
 /**
- * Replays each history, as `temporal workflow show --output json` writes it, through the given bundle of workflows.
+ * Replays each history, as `temporal workflow show --output json` writes it, through the bundle of workflows at the given path.
  * Nothing is executed and no server is asked. A history that fails does not keep the others from being tried.
  */
-export async function replayHistories(files: readonly string[], workflowBundle: { readonly code: string } | { readonly codePath: string }): Promise<ReplayReport[]> {
+export async function replayHistories(files: readonly string[], bundlePath: string): Promise<ReplayReport[]> {
   const reports: ReplayReport[] = [];
   // One after the other: each makes a worker of its own, and an error names its own file.
-  for (const file of files) reports.push(await replayFile(file, workflowBundle));
+  for (const file of files) reports.push(await replayFile(file, bundlePath));
   return reports;
 }
 
-async function replayFile(file: string, workflowBundle: { readonly code: string } | { readonly codePath: string }): Promise<ReplayReport> {
+async function replayFile(file: string, bundlePath: string): Promise<ReplayReport> {
   let history: History;
   try {
     history = parseHistory(await readFile(file, "utf8"));
@@ -38,7 +39,7 @@ async function replayFile(file: string, workflowBundle: { readonly code: string 
   }
   const known = { file, workflow: history.workflow, events: history.events.length };
   try {
-    await Worker.runReplayHistory({ workflowBundle }, { events: history.events }, history.workflowId);
+    await Worker.runReplayHistory({ workflowBundle: { codePath: bundlePath } }, readHistoryJson({ events: history.events }), history.workflowId);
     return { ...known, ok: true };
   } catch (error) {
     return { ...known, ok: false, reason: messageOf(error) };
@@ -64,13 +65,4 @@ export function parseHistory(text: string): History {
 
 function field(value: unknown, name: string): unknown {
   return typeof value === "object" && value !== null ? (value as Record<string, unknown>)[name] : undefined;
-}
-
-/** Bundles the workflows as they stand in the given folder. */
-export async function bundleWorkflows(workflowsPath: string): Promise<{ readonly code: string }> {
-  const silent = () => {};
-  return bundleWorkflowCode({
-    workflowsPath,
-    logger: { log: silent, trace: silent, debug: silent, info: silent, warn: silent, error: (message) => process.stderr.write(`${message}\n`) },
-  });
 }

@@ -1,13 +1,14 @@
 import { readdirSync } from "node:fs";
-import { dirname, join, relative, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { DefaultLogger, Runtime } from "@temporalio/worker";
+import { buildWorkflowBundle } from "../../workers/workflow-bundle.ts";
+import { loadConfig } from "../config.ts";
 import { messageOf } from "../errors.ts";
-import { bundleWorkflows, replayHistories, type ReplayReport } from "./replay-histories.ts";
+import { replayHistories, type ReplayReport } from "./replay-histories.ts";
 
-const PROJECT = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
-const RECORDED = join(PROJECT, "test/replay/histories");
+const RECORDED = fileURLToPath(new URL("../../test/replay/histories", import.meta.url));
 
 const USAGE = `npm run replay -- [FILE...] [--json]
 
@@ -34,7 +35,7 @@ async function main(): Promise<number> {
     const files = positionals.length > 0 ? positionals.map((file) => resolve(file)) : recordedHistories();
     // Each result is reported below in one line; the SDK would tell it a second time.
     Runtime.install({ logger: new DefaultLogger("ERROR", () => {}), telemetryOptions: { logging: { filter: "off", forward: {} } } });
-    const reports = await replayHistories(files, await bundleWorkflows(join(PROJECT, "workflows/index.ts")));
+    const reports = await replayHistories(files, await buildWorkflowBundle(loadConfig().CACHE_DIR));
     process.stdout.write(values.json ? `${JSON.stringify(reports, undefined, 2)}\n` : `${reports.map(describe).join("\n")}\n`);
     return reports.every((report) => report.ok) ? 0 : 1;
   } catch (error) {

@@ -1,0 +1,168 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createTestApi, type TestApi } from "../support/http-api.ts";
+import { startTestWorkflows, type TestWorkflows } from "../support/http-system.ts";
+import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
+
+let database: TestDatabase;
+let workflows: TestWorkflows;
+let api: TestApi;
+let withoutTemporal: TestApi;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  workflows = await startTestWorkflows(database.appUrl, ["orders"]);
+  api = createTestApi({ databaseUrl: database.appUrl, starters: workflows.starters });
+  withoutTemporal = createTestApi({ databaseUrl: database.appUrl });
+  await api.call("POST", "/api/v1/services", { body: { services: [{ id: "gig", name: "Gig" }, { id: "record", name: "Record" }] } });
+});
+
+afterAll(async () => {
+  await Promise.all([api.close(), withoutTemporal.close()]);
+  await workflows.close();
+  await database.drop();
+});
+
+const deposit = (user: string, amount: string) => api.call("POST", `/api/v1/balances/${user}/deposits`, { body: { amount } });
+const balance = async (user: string) => (await api.call("GET", `/api/v1/balances/${user}?currency=RUB`)).body;
+const items = (...amounts: string[]) => amounts.map((amount, place) => ({ serviceId: place % 2 === 0 ? "gig" : "record", amount }));
+const order = (user: string, amounts: string[], options: { key?: string; prefer?: string } = {}) =>
+  api.call("POST", "/api/v1/orders", {
+    body: { userId: user, items: items(...amounts) },
+    ...(options.key === undefined ? {} : { key: options.key }),
+    headers: { prefer: options.prefer ?? "wait=20" },
+  });
+
+async function untilClosed(path: string): Promise<Record<string, unknown>> {
+  for (let attempt = 0; attempt < 100; attempt += 1) {
+    const { status, body } = await api.call("GET", path);
+    if (status === 200 && (body["sagaState"] === "COMPLETED" || body["sagaState"] === "FAILED")) return body;
+    await sleep(50);
+  }
+  throw new Error(`${path} does not end`);
+}
+
+describe("orders over HTTP", () => {
+  test("a paid order answers COMPLETED in time and its money is spent", async () => {
+    await deposit("anna", "100");
+    const answer = await order("anna", ["30", "12.50"]);
+    expect(answer.status).toBe(201);
+    expect(answer.headers.get("preference-applied")).toBe("wait=20");
+    expect(answer.body).toMatchObject({ userId: "anna", status: "CONFIRMED", sagaState: "COMPLETED", total: "42.50", currency: "RUB" });
+    expect(answer.body["items"]).toEqual([
+      { lineNo: 1, serviceId: "gig", quantity: 1, amount: "30.00" },
+      { lineNo: 2, serviceId: "record", quantity: 1, amount: "12.50" },
+    ]);
+    expect(answer.headers.get("location")).toBe(`/api/v1/orders/${String(answer.body["orderId"])}`);
+    expect(await balance("anna")).toMatchObject({ available: "57.50", held: "0.00" });
+    expect((await api.call("GET", answer.headers.get("location") ?? "")).body).toEqual(answer.body);
+  });
+
+  test("an order that is not covered is there, FAILED with the reason, and holds nothing", async () => {
+    await deposit("bob", "10");
+    const answer = await order("bob", ["9", "1.01"]);
+    expect(answer.status).toBe(201);
+    expect(answer.body).toMatchObject({ status: "CANCELLED", sagaState: "FAILED", failure: { code: "INSUFFICIENT_FUNDS" } });
+    expect(await balance("bob")).toMatchObject({ available: "10.00", held: "0.00" });
+  });
+
+  test("a repeat is the same order, also when many come at once", async () => {
+    await deposit("carl", "50");
+    const answers = await Promise.all(Array.from({ length: 20 }, () => order("carl", ["20"], { key: "carl-1" })));
+    expect(new Set(answers.map(({ body }) => body["orderId"])).size).toBe(1);
+    expect(answers.every(({ status, body }) => status === 201 && body["sagaState"] === "COMPLETED")).toBe(true);
+    const again = await order("carl", ["20"], { key: "carl-1" });
+    expect(again.headers.get("idempotency-replayed")).toBe("true");
+    expect(again.body).toEqual(answers[0]?.body);
+    expect(await balance("carl")).toMatchObject({ available: "30.00" });
+  });
+
+  test("a repeat of an ended order needs no Temporal, nor does reading it", async () => {
+    await deposit("cora", "5");
+    const first = await order("cora", ["5"], { key: "cora-1" });
+    const again = await withoutTemporal.call("POST", "/api/v1/orders", { key: "cora-1", body: { userId: "cora", items: items("5") } });
+    expect([again.status, again.body]).toEqual([201, first.body]);
+    expect((await withoutTemporal.call("GET", first.headers.get("location") ?? "")).body).toEqual(first.body);
+  });
+
+  test.each([
+    ["another amount", ["21"]],
+    ["another item", ["20", "1"]],
+  ])("the same key with %s is refused and changes nothing", async (_what, amounts) => {
+    await deposit("dora", "100");
+    await order("dora", ["20"], { key: "dora-1" });
+    const before = await balance("dora");
+    const other = await order("dora", amounts, { key: "dora-1" });
+    expect([other.status, other.body["code"]]).toEqual([422, "IDEMPOTENCY_CONFLICT"]);
+    expect((await balance("dora"))["available"]).toBe(before["available"]);
+  });
+
+  test("two different orders under one key at once: one of them is refused", async () => {
+    await deposit("duel", "100");
+    const answers = await Promise.all([order("duel", ["10"], { key: "duel-1" }), order("duel", ["11"], { key: "duel-1" })]);
+    expect(answers.map(({ status }) => status).sort()).toEqual([201, 422]);
+  });
+
+  test("without waiting the answer is 202 with the place to ask at", async () => {
+    await deposit("eva", "10");
+    const answer = await order("eva", ["4"], { prefer: "respond-async" });
+    expect(answer.status).toBe(202);
+    expect(answer.headers.get("preference-applied")).toBe("respond-async");
+    expect(await untilClosed(answer.headers.get("location") ?? "")).toMatchObject({ sagaState: "COMPLETED" });
+  });
+
+  test("an unknown service is refused with its place, before anything is started", async () => {
+    const answer = await api.call("POST", "/api/v1/orders", { body: { userId: "eva", items: [{ serviceId: "gig", amount: "1" }, { serviceId: "ghost", amount: "1" }] } });
+    expect(answer.status).toBe(422);
+    expect(answer.body).toMatchObject({ code: "UNKNOWN_SERVICE", errors: [{ pointer: "/items/1/serviceId" }] });
+  });
+
+  test("items that add up to more than an operation may carry are refused", async () => {
+    expect((await order("eva", ["9999999999.99", "0.01"])).body["code"]).toBe("INVALID_AMOUNT");
+  });
+
+  test("a cancel ends in one definite state, money and state agreeing", async () => {
+    await deposit("fred", "1000");
+    const outcomes = await Promise.all(
+      Array.from({ length: 10 }, async (_, place) => {
+        const placed = await order("fred", ["10"], { key: `fred-${place}`, prefer: "respond-async" });
+        const path = placed.headers.get("location") ?? "";
+        const cancel = await api.call("POST", `${path}/cancel`, { body: {} });
+        expect([200, 404, 409]).toContain(cancel.status);
+        const closed = await untilClosed(path);
+        if (cancel.status === 200) expect(closed["status"]).toBe("CANCELLED");
+        if (cancel.status === 409) expect(cancel.body["code"]).toBe("ORDER_STATE_CONFLICT");
+        return closed["sagaState"];
+      }),
+    );
+    const completed = outcomes.filter((state) => state === "COMPLETED").length;
+    expect(await balance("fred")).toMatchObject({ available: `${1000 - 10 * completed}.00`, held: "0.00" });
+  });
+
+  test("a completed order cannot be cancelled, a cancelled one stays so", async () => {
+    await deposit("gus", "10");
+    const done = await order("gus", ["10"]);
+    expect((await api.call("POST", `${done.headers.get("location")}/cancel`)).body["code"]).toBe("ORDER_STATE_CONFLICT");
+    const failed = await order("gus", ["10"]);
+    const cancel = await api.call("POST", `${failed.headers.get("location")}/cancel`);
+    expect([cancel.status, cancel.body["status"]]).toEqual([200, "CANCELLED"]);
+    expect((await api.call("POST", "/api/v1/orders/none/cancel")).body["code"]).toBe("ORDER_NOT_FOUND");
+  });
+
+  test("lists go through all of a user's orders, newest first, and keep to their filter", async () => {
+    await deposit("hugo", "7");
+    for (let count = 0; count < 7; count += 1) await order("hugo", ["1"]);
+    await order("hugo", ["1"]);
+    const seen: { orderId: string; createdAt: string; userId: string; status: string }[] = [];
+    let cursor: unknown;
+    do {
+      const page = await api.call("GET", `/api/v1/orders?userId=hugo&limit=3${cursor === undefined ? "" : `&cursor=${String(cursor)}`}`);
+      seen.push(...(page.body["orders"] as typeof seen));
+      cursor = page.body["nextCursor"];
+    } while (cursor !== undefined);
+    expect(new Set(seen.map(({ orderId }) => orderId)).size).toBe(8);
+    expect(seen.every(({ userId }) => userId === "hugo")).toBe(true);
+    expect(seen.map(({ createdAt }) => createdAt)).toEqual(seen.map(({ createdAt }) => createdAt).toSorted().toReversed());
+    expect((await api.call("GET", "/api/v1/orders?userId=hugo&status=CANCELLED")).body["orders"]).toHaveLength(1);
+  });
+});

@@ -1,0 +1,149 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { WithStartWorkflowOperation, type Client } from "@temporalio/client";
+import { orderWorkflowId, reservationWorkflowId } from "../../src/contract/ids.ts";
+import { cancelOrderUpdate, type OrderSagaInput } from "../../src/contract/orders.ts";
+import type { ReservationInput } from "../../src/contract/reservations.ts";
+import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
+import type { Starters } from "../../src/starters.ts";
+
+/** What a scenario works with. */
+export interface Recording {
+  readonly starters: Starters;
+  readonly client: Client;
+  /** Gives the user money to spend. */
+  fund(userId: string, amountMinor: bigint): Promise<void>;
+  /** The next `count` captures do not reach Postgres. */
+  loseCaptures(count: number): void;
+}
+
+/** One path through the workflows. It answers with the id of the workflow whose history shows it, once that has ended. */
+export type Scenario = (recording: Recording) => Promise<string>;
+
+const WAIT_MS = 20_000;
+const LONG_MS = 60_000;
+const SHORT_MS = 1_500;
+
+const order = (orderId: string): OrderSagaInput => ({
+  orderId,
+  userId: `user-of-${orderId}`,
+  currency: "RUB",
+  lines: [
+    { lineNo: 1, serviceId: "cleaning", quantity: 1, amountMinor: "7000" },
+    { lineNo: 2, serviceId: "delivery", quantity: 2, amountMinor: "3000" },
+  ],
+  totalMinor: "10000",
+  paymentMethod: "wallet",
+  comment: "recorded for the replay test",
+  requestHash: `hash-of-${orderId}`,
+  correlationId: `recording-${orderId}`,
+  caller: "recording",
+});
+
+const reservation = (reservationId: string, ttlMs: number): ReservationInput => ({
+  reservationId,
+  userId: `user-of-${reservationId}`,
+  serviceId: "cleaning",
+  orderId: `order-of-${reservationId}`,
+  currency: "RUB",
+  amountMinor: "10000",
+  ttlMs,
+  comment: "recorded for the replay test",
+  requestHash: `hash-of-${reservationId}`,
+  correlationId: `recording-${reservationId}`,
+  caller: "recording",
+});
+
+async function runOrder({ starters, fund }: Recording, orderId: string, fundsMinor: bigint): Promise<string> {
+  const input = order(orderId);
+  if (fundsMinor > 0n) await fund(input.userId, fundsMinor);
+  const started = await starters.startOrder(input);
+  if ((await started.outcome(WAIT_MS)) === undefined) throw new Error(`${orderId} did not end`);
+  return started.workflowId;
+}
+
+async function place({ starters, fund }: Recording, reservationId: string, ttlMs: number): Promise<string> {
+  const input = reservation(reservationId, ttlMs);
+  await fund(input.userId, 10_000n);
+  await starters.placeReservation(input);
+  return reservationWorkflowId(reservationId);
+}
+
+async function untilEnded({ client }: Recording, workflowId: string): Promise<string> {
+  await client.withDeadline(Date.now() + WAIT_MS, () => client.workflow.getHandle(workflowId).result());
+  return workflowId;
+}
+
+/** Every path of orders and reservations, by the name of its recorded history. */
+export const SCENARIOS: Readonly<Record<string, Scenario>> = {
+  "order-completed": (recording) => runOrder(recording, "completed", 10_000n),
+  "order-insufficient-funds": (recording) => runOrder(recording, "insufficient-funds", 9_999n),
+  async "order-completed-after-lost-captures"(recording) {
+    recording.loseCaptures(5);
+    return runOrder(recording, "lost-captures", 10_000n);
+  },
+  async "order-cancelled-by-update"(recording) {
+    const input = order("cancelled-by-update");
+    await recording.fund(input.userId, 10_000n);
+    const workflowId = orderWorkflowId(input.orderId);
+    // With the start, so that the wish to cancel is there before the first step, whatever the machine's speed.
+    const startWorkflowOperation = new WithStartWorkflowOperation("orderSaga", {
+      workflowId, taskQueue: TASK_QUEUES.orders, args: [input], workflowIdConflictPolicy: "FAIL",
+    });
+    await recording.client.workflow.executeUpdateWithStart(cancelOrderUpdate, { startWorkflowOperation, args: [{ reason: "the buyer changed their mind" }] });
+    return untilEnded(recording, workflowId);
+  },
+  async "order-cancelled-natively"(recording) {
+    const input = order("cancelled-natively");
+    await recording.fund(input.userId, 10_000n);
+    const workflowId = orderWorkflowId(input.orderId);
+    // The delay lets the cancellation arrive before the first step.
+    const handle = await recording.client.workflow.start("orderSaga", { workflowId, taskQueue: TASK_QUEUES.orders, args: [input], startDelay: "1 second" });
+    await handle.cancel();
+    return untilEnded(recording, workflowId);
+  },
+  async "reservation-confirmed"(recording) {
+    const workflowId = await place(recording, "confirmed", LONG_MS);
+    await recording.starters.confirmReservation("confirmed", { requestKey: "confirm-all" });
+    return untilEnded(recording, workflowId);
+  },
+  async "reservation-part-confirmed-then-expired"(recording) {
+    const workflowId = await place(recording, "part-confirmed", SHORT_MS);
+    await recording.starters.confirmReservation("part-confirmed", { requestKey: "confirm-part", amountMinor: "4000" });
+    return untilEnded(recording, workflowId);
+  },
+  async "reservation-confirm-refused-then-released"(recording) {
+    const workflowId = await place(recording, "confirm-refused", LONG_MS);
+    await recording.starters.confirmReservation("confirm-refused", { requestKey: "confirm-too-much", amountMinor: "10001" }).catch(() => undefined);
+    await recording.starters.releaseReservation("confirm-refused", { requestKey: "release-after-refusal" });
+    return untilEnded(recording, workflowId);
+  },
+  async "reservation-released"(recording) {
+    const workflowId = await place(recording, "released", LONG_MS);
+    await recording.starters.releaseReservation("released", { requestKey: "release" });
+    return untilEnded(recording, workflowId);
+  },
+  "reservation-expired": async (recording) => untilEnded(recording, await place(recording, "expired", SHORT_MS)),
+  async "reservation-refused"(recording) {
+    const input = reservation("refused", LONG_MS);
+    await recording.starters.placeReservation(input).catch(() => undefined);
+    return untilEnded(recording, reservationWorkflowId(input.reservationId));
+  },
+  async "reservation-cancelled-natively"(recording) {
+    const workflowId = await place(recording, "cancelled-natively", LONG_MS);
+    await sleep(100);
+    await recording.client.workflow.getHandle(workflowId).cancel();
+    return untilEnded(recording, workflowId);
+  },
+  async "event-batch"(recording) {
+    await recording.starters.runEventBatch(
+      {
+        topic: "recorded", partition: 0, firstOffset: "0", lastOffset: "1",
+        events: ["0", "1"].map((offset) => ({
+          offset, userId: "buyer", amountMinor: "12900", currency: "RUB", paymentMethod: "credit_card", occurredAt: "2026-10-01T09:00:00.000Z", serviceId: "music",
+        })),
+      },
+      AbortSignal.timeout(WAIT_MS),
+    );
+    return "events/recorded/0/0-1";
+  },
+};

@@ -1,0 +1,80 @@
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { inheritedEnvironment } from "../../src/config.ts";
+import { PROJECT_DIR, ROLE_ENTRIES } from "../../src/cli/roles.ts";
+import type { ImportTally } from "../../src/cli/import-purchases.ts";
+import { superviseRole, type SupervisedRole } from "../../src/stack/supervisor.ts";
+
+/** Where the servers are that the roles and the import use. */
+export interface ImportAddresses {
+  readonly databaseUrl: string;
+  readonly temporalAddress: string;
+  readonly temporalNamespace: string;
+  readonly kafkaBrokers: readonly string[];
+}
+
+export interface ImportRoles {
+  readonly roles: Readonly<Record<"worker" | "bridge" | "relay", SupervisedRole>>;
+  /** Runs `npm run import` as a process of its own; `args` follow the command. */
+  runImport(args: readonly string[]): Promise<ImportRun>;
+  stop(): Promise<void>;
+}
+
+/** How an import ended, and what it printed with `--json`. */
+export interface ImportRun {
+  readonly exitCode: number | null;
+  readonly result: ImportTally & { readonly badRows: number; readonly badRowLines: readonly { readonly line: number }[]; readonly seconds: number };
+  readonly errors: string;
+}
+
+const IMPORT_ENTRY = fileURLToPath(new URL("../../src/cli/import.ts", import.meta.url));
+
+/** Starts worker, bridge and relay as processes of their own, restarted when they die, and answers when all are ready. */
+export async function startImportRoles(addresses: ImportAddresses, options: { readonly dataDir: string; readonly settings?: Readonly<Record<string, string>> }): Promise<ImportRoles> {
+  const environment = {
+    ...inheritedEnvironment(),
+    NODE_ENV: "production",
+    DATABASE_URL: addresses.databaseUrl,
+    TEMPORAL_ADDRESS: addresses.temporalAddress,
+    TEMPORAL_NAMESPACE: addresses.temporalNamespace,
+    KAFKA_BROKERS: addresses.kafkaBrokers.join(","),
+    REDIS_URL: "",
+    DATA_DIR: options.dataDir,
+    ...options.settings,
+  };
+  const start = (name: "worker" | "bridge" | "relay") =>
+    superviseRole(
+      { name, command: process.execPath, args: ["--enable-source-maps", "--import", "tsx", ROLE_ENTRIES[name]], environment, cwd: PROJECT_DIR, graceMs: 15_000 },
+      { dataDir: options.dataDir, times: { maxBackoffMs: 1_000, healthyAfterMs: 500 } },
+    );
+  const roles = { worker: start("worker"), bridge: start("bridge"), relay: start("relay") };
+  const all = Object.values(roles);
+  const stop = async () => {
+    await Promise.all(all.map((role) => role.stop()));
+  };
+  try {
+    await Promise.all(all.map((role) => role.ready));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { roles, stop, runImport: (args) => runImport(args, environment) };
+}
+
+function runImport(args: readonly string[], environment: Readonly<Record<string, string | undefined>>): Promise<ImportRun> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, ["--import", "tsx", IMPORT_ENTRY, ...args, "--json"], { env: { ...environment }, cwd: PROJECT_DIR });
+    let output = "";
+    let errors = "";
+    child.stdout.setEncoding("utf8").on("data", (chunk: string) => (output += chunk));
+    child.stderr.setEncoding("utf8").on("data", (chunk: string) => (errors += chunk));
+    child.once("error", reject);
+    child.once("close", (exitCode) => {
+      try {
+        resolve({ exitCode, errors, result: JSON.parse(output) as ImportRun["result"] });
+      } catch {
+        reject(new Error(`the import ended with ${exitCode} and printed no result: ${errors}${output}`));
+      }
+    });
+  });
+}
