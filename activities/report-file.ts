@@ -52,7 +52,8 @@ function hiddenPrefix(fileName: string): string {
 }
 
 async function removeLeftovers(directory: string, fileName: string): Promise<void> {
-  for (const name of await readdir(directory)) if (name.startsWith(hiddenPrefix(fileName))) await rm(join(directory, name), { force: true });
+  for (const name of await readdir(directory))
+    if (name.startsWith(hiddenPrefix(fileName))) await rm(join(directory, name), { force: true });
 }
 
 // Without it a power cut can undo the rename although the file itself is on disk.

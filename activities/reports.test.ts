@@ -32,11 +32,25 @@ afterAll(async () => {
   rmSync(reportsDir, { recursive: true, force: true });
 });
 
-const activitiesIn = (directory: string) => withFailures(createReportActivities({ db: database.db, openLane: database.openLane, reportsDir: directory }));
-const run = async <Input, Result>(activity: (input: Input) => Promise<Result>, input: Input): Promise<Result> => (await new MockActivityEnvironment().run(activity, input)) as Result;
+const activitiesIn = (directory: string) =>
+  withFailures(createReportActivities({ db: database.db, openLane: database.openLane, reportsDir: directory }));
+const run = async <Input, Result>(activity: (input: Input) => Promise<Result>, input: Input): Promise<Result> =>
+  (await new MockActivityEnvironment().run(activity, input)) as Result;
 
 const sell = (key: string, month: string, serviceId: string, amountMinor: bigint, currency = "RUB") =>
-  ledger.post(purchaseOperation({ key, userId: "ann", currency, amountMinor, serviceId, paymentMethod: "card", occurredAt: `${month}-10T12:00:00Z`, comment: "test", origin: { caller: "test", correlationId: "test" } }));
+  ledger.post(
+    purchaseOperation({
+      key,
+      userId: "ann",
+      currency,
+      amountMinor,
+      serviceId,
+      paymentMethod: "card",
+      occurredAt: `${month}-10T12:00:00Z`,
+      comment: "test",
+      origin: { caller: "test", correlationId: "test" },
+    }),
+  );
 
 const opened = async (month: string) => {
   const { version } = await openReport(database.db, { month, timeZone, correlationId: "test" });
@@ -54,7 +68,7 @@ describe("writing a report", () => {
     const second = await run(activitiesIn(reportsDir).writeReport, content);
     expect(second).toEqual(first);
     const text = readFileSync(join(reportsDir, first.fileName), "utf8");
-    expect(text).toBe("'=SUM(A1);100.50\n\"Доставка;быстро\";0.05\n");
+    expect(text).toBe('\'=SUM(A1);100.50\n"Доставка;быстро";0.05\n');
     expect(first).toEqual({ fileName: "revenue-2020-01-v1.csv", lineCount: 2, sha256: createHash("sha256").update(text).digest("hex") });
   });
 
@@ -79,7 +93,12 @@ describe("writing a report", () => {
     rmSync(blocked);
     const written = await run(activitiesIn(blocked).writeReport, content);
     await run(activitiesIn(blocked).publishReport, { ...content, ...written });
-    expect(await getReport(database.db, { month: "2020-04" })).toMatchObject({ status: "completed", sha256: written.sha256, fileName: written.fileName, lineCount: 1 });
+    expect(await getReport(database.db, { month: "2020-04" })).toMatchObject({
+      status: "completed",
+      sha256: written.sha256,
+      fileName: written.fileName,
+      lineCount: 1,
+    });
     expect(readdirSync(blocked)).toEqual([written.fileName]);
   });
 });
@@ -96,6 +115,8 @@ describe("opening the report of the month that ended", () => {
 
   it("is refused for good for a month that has not begun", async () => {
     const { openMonthReport } = activitiesIn(reportsDir);
-    await expect(run(openMonthReport, { month: "2199-01", timeZone, correlationId: "test", closedAt: "2020-05-31T21:10:00.000Z" })).rejects.toMatchObject({ type: "INVALID_MONTH", nonRetryable: true });
+    await expect(
+      run(openMonthReport, { month: "2199-01", timeZone, correlationId: "test", closedAt: "2020-05-31T21:10:00.000Z" }),
+    ).rejects.toMatchObject({ type: "INVALID_MONTH", nonRetryable: true });
   });
 });

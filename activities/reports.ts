@@ -5,7 +5,14 @@ import { DomainError, messageOf } from "../src/errors.ts";
 import type { Db } from "../src/store/database.ts";
 import type { Lane } from "../src/store/lane.ts";
 import {
-  aggregateReportLines, completeReport, failReport, fixReportWatermark, listReportCurrencies, openReport, streamReportLines, type ReportId,
+  aggregateReportLines,
+  completeReport,
+  failReport,
+  fixReportWatermark,
+  listReportCurrencies,
+  openReport,
+  streamReportLines,
+  type ReportId,
 } from "../src/store/reports.ts";
 import { writeWholeFile } from "./report-file.ts";
 
@@ -107,7 +114,8 @@ async function writeFile(options: Parameters<typeof writeWholeFile>[0]): Promise
   try {
     return await writeWholeFile(options);
   } catch (error) {
-    if (error instanceof Error && "syscall" in error) throw new DomainError("UNAVAILABLE", `the report's file cannot be written: ${messageOf(error)}`, {}, error);
+    if (error instanceof Error && "syscall" in error)
+      throw new DomainError("UNAVAILABLE", `the report's file cannot be written: ${messageOf(error)}`, {}, error);
     throw error;
   }
 }

@@ -20,19 +20,30 @@ export function userOfAccount(n: number): string {
  * Makes two equal databases: migrated, with `accountCount` funded users whose available accounts have the ids 1, 2, 3 and so on.
  * One is for Saldo, the other for the same writes in plain SQL: same tables, indexes, constraints and rows.
  */
-export async function createTwinDatabases(server: BenchDatabase, accountCount: number): Promise<{ ours: BenchDatabase; plain: BenchDatabase }> {
+export async function createTwinDatabases(
+  server: BenchDatabase,
+  accountCount: number,
+): Promise<{ ours: BenchDatabase; plain: BenchDatabase }> {
   const ours = { appUrl: withDatabase(server.appUrl, "bench_saldo"), adminUrl: withDatabase(server.adminUrl, "bench_saldo") };
   const plain = { appUrl: withDatabase(server.appUrl, "bench_plain"), adminUrl: withDatabase(server.adminUrl, "bench_plain") };
   await asAdmin(server.adminUrl, (sql) => sql.unsafe("create database bench_saldo"));
   await migrateDatabase(ours);
-  await asAdmin(ours.adminUrl, (sql) => sql.unsafe(`insert into accounts (kind, owner, currency) select 'available', 'user-' || n, '${CURRENCY}' from generate_series(1, ${Math.trunc(accountCount)}) n`));
+  await asAdmin(ours.adminUrl, (sql) =>
+    sql.unsafe(
+      `insert into accounts (kind, owner, currency) select 'available', 'user-' || n, '${CURRENCY}' from generate_series(1, ${Math.trunc(accountCount)}) n`,
+    ),
+  );
   const ledger = createLedger({ url: ours.appUrl, name: "bench-fund", laneCount: 2, deadlineMs: 60_000 });
   try {
     await ledger.postAll(
       Array.from({ length: accountCount }, (_, place) =>
         depositOperation({
-          key: `bench:fund:${place + 1}`, userId: userOfAccount(place + 1), currency: CURRENCY, amountMinor: FUNDS_MINOR,
-          comment: "funds of the benchmark", origin: { caller: "bench", correlationId: "bench" },
+          key: `bench:fund:${place + 1}`,
+          userId: userOfAccount(place + 1),
+          currency: CURRENCY,
+          amountMinor: FUNDS_MINOR,
+          comment: "funds of the benchmark",
+          origin: { caller: "bench", correlationId: "bench" },
         }),
       ),
     );

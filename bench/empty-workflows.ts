@@ -28,7 +28,11 @@ export async function createEmptyWorkflows(options: { address: string; namespace
   const client = new Client({ connection, namespace: options.namespace });
   return {
     execute: ({ eager }) =>
-      client.workflow.execute<typeof emptyWorkflow>("emptyWorkflow", { taskQueue: TASK_QUEUE, workflowId: `bench-empty/${randomUUID()}`, requestEagerStart: eager }),
+      client.workflow.execute<typeof emptyWorkflow>("emptyWorkflow", {
+        taskQueue: TASK_QUEUE,
+        workflowId: `bench-empty/${randomUUID()}`,
+        requestEagerStart: eager,
+      }),
     async close() {
       worker.shutdown();
       await ended;

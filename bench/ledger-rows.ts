@@ -33,8 +33,10 @@ export async function measureLedgerRows(server: BenchDatabase, plan: Plan): Prom
   try {
     await ledger.run({ durationMs: 1_000 });
     await baseline.run({ durationMs: 1_000 });
-    if (plan.wanted("transfers")) await measure("transfers", "transfers through the ledger, 256 at a time, random accounts", { atLeast: 1.5 }, {});
-    if (plan.wanted("hot-transfers")) await measure("hot-transfers", "the same, all to one account", { atLeast: 8 }, { hotAccount: HOT_ACCOUNT });
+    if (plan.wanted("transfers"))
+      await measure("transfers", "transfers through the ledger, 256 at a time, random accounts", { atLeast: 1.5 }, {});
+    if (plan.wanted("hot-transfers"))
+      await measure("hot-transfers", "the same, all to one account", { atLeast: 8 }, { hotAccount: HOT_ACCOUNT });
   } finally {
     await ledger.close();
   }
@@ -44,8 +46,12 @@ export async function measureLedgerRows(server: BenchDatabase, plan: Plan): Prom
 }
 
 async function checkBooks(database: BenchDatabase, transfers: number): Promise<void> {
-  const [row] = await asAdmin(database.adminUrl, async (sql) => sql`select count(*) as found from operations where kind = 'transfer' and outcome = 'done'`);
-  if (Number(row?.["found"]) !== transfers) throw new Error(`${transfers} transfers were made and ${String(row?.["found"])} stand in the books`);
+  const [row] = await asAdmin(
+    database.adminUrl,
+    async (sql) => sql`select count(*) as found from operations where kind = 'transfer' and outcome = 'done'`,
+  );
+  if (Number(row?.["found"]) !== transfers)
+    throw new Error(`${transfers} transfers were made and ${String(row?.["found"])} stand in the books`);
   const reader = createDatabase({ url: database.adminUrl, name: "bench-audit", laneCount: 1, deadlineMs: 600_000 });
   try {
     const audit = await auditBooks(reader.db);

@@ -26,8 +26,13 @@ export function createLedgerTransfers(options: { appUrl: string; accountCount: n
     posted += 1;
     const result = await ledger.post(
       transferOperation({
-        key: `bench:${posted}`, userId: userOfAccount(from), peerUserId: userOfAccount(to), currency: CURRENCY,
-        amountMinor: BigInt(1 + Math.floor(Math.random() * 100)), comment: "a transfer of the benchmark", origin: { caller: "bench", correlationId: "bench" },
+        key: `bench:${posted}`,
+        userId: userOfAccount(from),
+        peerUserId: userOfAccount(to),
+        currency: CURRENCY,
+        amountMinor: BigInt(1 + Math.floor(Math.random() * 100)),
+        comment: "a transfer of the benchmark",
+        origin: { caller: "bench", correlationId: "bench" },
       }),
     );
     if (result.outcome !== "done" || result.duplicate) throw new Error(`a transfer of the benchmark was ${result.outcome}`);

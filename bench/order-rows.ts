@@ -44,13 +44,28 @@ export async function measureOrderRows(system: MeasuredSystem, plan: Plan): Prom
     await ratePerSecond({ concurrency: IN_FLIGHT, durationMs: 1_000, work: ordinary });
     if (plan.wanted("orders")) {
       plan.say(`orders: ${rounds} rounds, twice`);
-      const text = { name: "orders", what: "wallet orders over HTTP to COMPLETED, 50 at a time", baseline: "empty workflows, 50 at a time", unit: "/s" };
+      const text = {
+        name: "orders",
+        what: "wallet orders over HTTP to COMPLETED, 50 at a time",
+        baseline: "empty workflows, 50 at a time",
+        unit: "/s",
+      };
       rows.push(makeRow({ ...text, goal: { atLeast: 0.7 } }, await interleave(rounds, { ours: rate(order), baseline: rate(ordinary) })));
-      rows.push(makeRow({ ...text, name: "orders-eager", baseline: "empty workflows, started eagerly" }, await interleave(rounds, { ours: rate(order), baseline: rate(eager) })));
+      rows.push(
+        makeRow(
+          { ...text, name: "orders-eager", baseline: "empty workflows, started eagerly" },
+          await interleave(rounds, { ours: rate(order), baseline: rate(eager) }),
+        ),
+      );
     }
     if (plan.wanted("order-latency")) {
       plan.say(`order-latency: ${rounds} rounds`);
-      const text = { name: "order-latency", what: "POST with Prefer: wait to COMPLETED, one at a time", baseline: "an empty workflow, start to result", unit: "ms" };
+      const text = {
+        name: "order-latency",
+        what: "POST with Prefer: wait to COMPLETED, one at a time",
+        baseline: "an empty workflow, start to result",
+        unit: "ms",
+      };
       rows.push(makeRow({ ...text, goal: { atMost: 2 } }, await interleave(rounds, { ours: latency(order), baseline: latency(ordinary) })));
     }
   } finally {
@@ -64,7 +79,11 @@ async function prepare(api: ApiClient): Promise<void> {
   readAnswer(await api.post("/api/v1/services", { id: SERVICE, name: "Benchmark" }, { idempotencyKey: randomUUID() }), [201], z.unknown());
   await Promise.all(
     Array.from({ length: USERS }, async (_, place) =>
-      readAnswer(await api.post(`/api/v1/balances/bench-user-${place}/deposits`, { amount: FUNDS }, { idempotencyKey: randomUUID() }), [201], z.unknown()),
+      readAnswer(
+        await api.post(`/api/v1/balances/bench-user-${place}/deposits`, { amount: FUNDS }, { idempotencyKey: randomUUID() }),
+        [201],
+        z.unknown(),
+      ),
     ),
   );
 }
@@ -90,8 +109,11 @@ async function medianLatencyMs(options: { durationMs: number; work: () => Promis
 async function checkBooks(system: MeasuredSystem, placed: number): Promise<void> {
   const database = createDatabase({ url: system.databaseUrl, name: "bench-audit", laneCount: 1, deadlineMs: 600_000 });
   try {
-    const [revenue] = await database.db.execute<{ balance: string }>(`select coalesce(sum(balance_minor), 0) as balance from accounts where kind = 'revenue' and owner = '${SERVICE}'`);
-    if (BigInt(revenue?.balance ?? 0) !== BigInt(placed) * PRICE_MINOR) throw new Error(`${placed} orders were paid and their revenue is ${revenue?.balance ?? "missing"} minor units`);
+    const [revenue] = await database.db.execute<{ balance: string }>(
+      `select coalesce(sum(balance_minor), 0) as balance from accounts where kind = 'revenue' and owner = '${SERVICE}'`,
+    );
+    if (BigInt(revenue?.balance ?? 0) !== BigInt(placed) * PRICE_MINOR)
+      throw new Error(`${placed} orders were paid and their revenue is ${revenue?.balance ?? "missing"} minor units`);
     const audit = await auditBooks(database.db);
     if (!audit.ok) throw new Error(`the books are wrong: ${audit.findings.flatMap((finding) => finding.examples).join("; ")}`);
   } finally {

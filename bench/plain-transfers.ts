@@ -55,9 +55,15 @@ function runByPgbench(program: string) {
     const output = await runProgram(
       program,
       [
-        ...["-h", url.hostname, "-p", url.port, "-U", decodeURIComponent(url.username), "-n", "-M", "prepared"],
-        ...["-c", String(CLIENTS), "-j", "1", "-T", seconds, "-f", SCRIPT],
-        ...Object.entries(variables).flatMap(([name, value]) => ["-D", `${name}=${value}`]),
+        `--host=${url.hostname}`,
+        `--port=${url.port}`,
+        `--username=${decodeURIComponent(url.username)}`,
+        `--client=${CLIENTS}`,
+        `--time=${seconds}`,
+        `--file=${SCRIPT}`,
+        "--protocol=prepared",
+        "--no-vacuum",
+        ...Object.entries(variables).map(([name, value]) => `--define=${name}=${value}`),
         url.pathname.slice(1),
       ],
       { PGPASSWORD: decodeURIComponent(url.password) },
@@ -65,7 +71,8 @@ function runByPgbench(program: string) {
     const perSecond = Number(/tps = ([\d.]+)/.exec(output)?.[1]);
     const count = Number(/transactions actually processed: (\d+)/.exec(output)?.[1]);
     const failed = Number(/failed transactions: (\d+)/.exec(output)?.[1] ?? 0);
-    if (!Number.isFinite(perSecond) || !Number.isFinite(count) || failed > 0) throw new Error(`pgbench gave no clean result:\n${output.slice(-2_000)}`);
+    if (!Number.isFinite(perSecond) || !Number.isFinite(count) || failed > 0)
+      throw new Error(`pgbench gave no clean result:\n${output.slice(-2_000)}`);
     return { perSecond, count };
   };
 }
@@ -108,7 +115,8 @@ async function plainTransfer(sql: postgres.Sql, plan: PlainRun, n: number): Prom
   const [users, key] = [[`user-${from}`, `user-${to}`] as const, `bench:${plan.run}:driver:${n}`];
   await sql.begin(async (transaction) => {
     const change = async (id: number, by: number) => {
-      const [row] = await transaction`update accounts set balance_minor = balance_minor + ${by}, version = version + 1 where id = ${id} returning balance_minor, version`;
+      const [row] =
+        await transaction`update accounts set balance_minor = balance_minor + ${by}, version = version + 1 where id = ${id} returning balance_minor, version`;
       return row as { balance_minor: string; version: string };
     };
     const low = await change(Math.min(from, to), from < to ? -amount : amount);

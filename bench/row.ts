@@ -29,7 +29,16 @@ export function meetsGoal({ ratio, goal }: Pick<Row, "ratio" | "goal">): boolean
 
 /** The rows as a Markdown table. */
 export function renderTable(rows: readonly Row[]): string {
-  const cells = rows.map((row) => [row.name, row.what, figure(row.oursMedian, row.unit), row.baseline, figure(row.baselineMedian, row.unit), row.ratio.toFixed(2), goalText(row), verdict(row)]);
+  const cells = rows.map((row) => [
+    row.name,
+    row.what,
+    figure(row.oursMedian, row.unit),
+    row.baseline,
+    figure(row.baselineMedian, row.unit),
+    row.ratio.toFixed(2),
+    goalText(row),
+    verdict(row),
+  ]);
   const table = [["row", "Saldo", "", "baseline", "", "ratio", "goal", ""], ...cells];
   const widths = table[0]?.map((_, column) => Math.max(...table.map((line) => line[column]?.length ?? 0))) ?? [];
   const lines = table.map((line) => `| ${line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | ")} |`);

@@ -43,7 +43,12 @@ process.exit(await main());
 async function main(): Promise<number> {
   try {
     const { values } = parseArgs({
-      options: { quick: { type: "boolean", default: false }, json: { type: "boolean", default: false }, only: { type: "string" }, help: { type: "boolean", default: false } },
+      options: {
+        quick: { type: "boolean", default: false },
+        json: { type: "boolean", default: false },
+        only: { type: "string" },
+        help: { type: "boolean", default: false },
+      },
     });
     if (values.help) process.stdout.write(USAGE);
     else await run(values);
@@ -62,7 +67,11 @@ async function run(options: Options): Promise<void> {
   mkdirSync(RESULTS, { recursive: true });
   const path = join(RESULTS, `${result.measuredAt.replaceAll(":", "-")}.json`);
   writeFileSync(path, `${JSON.stringify(result, undefined, 2)}\n`);
-  process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : `\n${renderTable(rows)}\n\nratio: median of the rounds' own ratios, Saldo / baseline. Written to ${path}\n`);
+  process.stdout.write(
+    options.json
+      ? `${JSON.stringify(result)}\n`
+      : `\n${renderTable(rows)}\n\nratio: median of the rounds' own ratios, Saldo / baseline. Written to ${path}\n`,
+  );
 }
 
 async function measure(options: Options, signal: AbortSignal): Promise<Row[]> {
@@ -77,20 +86,28 @@ async function measure(options: Options, signal: AbortSignal): Promise<Row[]> {
 }
 
 // The order to stop ends the measurement where it is; what was started is stopped by the finally of each part, in its own time.
-async function untilStopped<Result>(signal: AbortSignal, run: { result: Promise<Result>; stop: () => Promise<void> }): Promise<Result> {
+async function untilStopped<Result>(signal: AbortSignal, part: { result: Promise<Result>; stop: () => Promise<void> }): Promise<Result> {
   const stopped = new Promise<never>((_resolve, reject) => {
     signal.addEventListener("abort", () => reject(new Error("stopped")), { once: true });
   });
   try {
-    return await Promise.race([run.result, stopped]);
+    return await Promise.race([part.result, stopped]);
   } finally {
-    await run.stop();
+    await part.stop();
   }
 }
 
 function withPostgres(plan: Plan, signal: AbortSignal): { result: Promise<Row[]>; stop: () => Promise<void> } {
   const config = loadConfig(inheritedEnvironment());
-  const stack = startStack({ servers: ["postgres"], required: ["postgres"], dataDir: benchDir(), cacheDir: config.CACHE_DIR, ephemeral: true, ports: "free", signal });
+  const stack = startStack({
+    servers: ["postgres"],
+    required: ["postgres"],
+    dataDir: benchDir(),
+    cacheDir: config.CACHE_DIR,
+    ephemeral: true,
+    ports: "free",
+    signal,
+  });
   const result = stack.then(({ postgres }) => {
     if (postgres === undefined) throw new Error("there is no Postgres");
     return measureLedgerRows(postgres, plan);
@@ -113,7 +130,12 @@ async function startBenchSystem(plan: Plan, signal: AbortSignal) {
   const config = loadConfig(environment);
   plan.say("starting the whole system");
   const system = await startSystem({
-    config, environment, ephemeral: true, entries: ROLE_ENTRIES, steps: createStartSteps(config), signal,
+    config,
+    environment,
+    ephemeral: true,
+    entries: ROLE_ENTRIES,
+    steps: createStartSteps(config),
+    signal,
     onRoleEvent: (event) => plan.say(`role ${event.role} ${event.state} ${event.detail}`),
   });
   return { running: system.running, namespace: config.TEMPORAL_NAMESPACE, stop: () => system.stop() };

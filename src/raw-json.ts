@@ -63,7 +63,8 @@ function skipSpace(reader: Reader): void {
 }
 
 function readValue(reader: Reader, depth: number): unknown {
-  switch (reader.text[reader.at]) {
+  const mark = reader.text[reader.at];
+  switch (mark) {
     case '"':
       return readString(reader);
     case "{":
@@ -76,6 +77,7 @@ function readValue(reader: Reader, depth: number): unknown {
       return readWord(reader, "false", false);
     case "n":
       return readWord(reader, "null", null);
+    case undefined:
     default:
       return readNumber(reader);
   }

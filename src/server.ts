@@ -51,6 +51,7 @@ await runRole("api", async ({ signal, ready }) => {
     starters,
     balances: createBalanceReader(database.db),
     log: logger,
+    requestLog: logger.child({}, { redact: [] }),
     checks,
     settings: {
       version: ownVersion(),

@@ -173,9 +173,19 @@ export function createStarters({ client, eager, deadlineMs }: StarterOptions): S
           staticSummary: `${batch.events.length} events of ${batch.topic}/${batch.partition}, offsets ${batch.firstOffset} to ${batch.lastOffset}`,
         }),
       );
-      return translated(() => client.withAbortSignal(signal, () => handleOf(workflowId).result() as Promise<EventBatchResult>));
+      return translated(() => untilAborted(handleOf(workflowId).result() as Promise<EventBatchResult>, signal));
     },
   };
+}
+
+// A native connection cannot be interrupted; the wait can be left.
+function untilAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const leave = () => reject(new DomainError("UNAVAILABLE", "the wait was ended"));
+    if (signal.aborted) leave();
+    signal.addEventListener("abort", leave, { once: true });
+    void work.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
+  });
 }
 
 /** The workflow is not there or has ended. */

@@ -1,4 +1,11 @@
-import { Client, Connection, ScheduleAlreadyRunning, ScheduleOverlapPolicy, type ScheduleClient, type ScheduleOptions } from "@temporalio/client";
+import {
+  Client,
+  Connection,
+  ScheduleAlreadyRunning,
+  ScheduleOverlapPolicy,
+  type ScheduleClient,
+  type ScheduleOptions,
+} from "@temporalio/client";
 import { loadConfig } from "../src/config.ts";
 import type { CloseMonthInput } from "../src/contract/reports.ts";
 import { TASK_QUEUES } from "../src/contract/task-queues.ts";
@@ -12,7 +19,9 @@ export async function ensureSchedules(addresses: { temporalAddress: string; name
   const connection = await Connection.connect({ address: addresses.temporalAddress, connectTimeout: CONNECT_TIMEOUT_MS });
   try {
     const client = new Client({ connection, namespace: addresses.namespace });
-    await connection.withDeadline(Date.now() + CALL_DEADLINE_MS, () => ensureCloseMonthSchedule(client.schedule, { timeZone: loadConfig().REPORT_TZ }));
+    await connection.withDeadline(Date.now() + CALL_DEADLINE_MS, () =>
+      ensureCloseMonthSchedule(client.schedule, { timeZone: loadConfig().REPORT_TZ }),
+    );
   } finally {
     await connection.close();
   }

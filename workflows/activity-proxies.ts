@@ -20,7 +20,7 @@ export const steps = proxyLocalActivities<Activities>({
 export const enduringSteps = proxyActivities<Activities>({
   startToCloseTimeout: "15 seconds",
   retry: { initialInterval: "400 milliseconds", backoffCoefficient: 2, maximumInterval: "10 seconds" },
-  summary: "Past its fast retries: repeated until it succeeds",
+  summary: "past its fast retries: repeated until it succeeds",
 });
 
 /** The cache is never waited for longer than a reader would gain by it, and never asked twice. */

@@ -22,7 +22,12 @@ export async function closeMonth(input: CloseMonthInput): Promise<CloseMonthResu
   const { timeZone } = input;
   const { workflowId } = workflowInfo();
   const { month, version } = await reportSteps.openMonthReport.executeWithOptions({ summary: "open a version of the month's report" }, [
-    { timeZone, closedAt: scheduledTime().toISOString(), correlationId: workflowId, ...(input.month === undefined ? {} : { month: input.month }) },
+    {
+      timeZone,
+      closedAt: scheduledTime().toISOString(),
+      correlationId: workflowId,
+      ...(input.month === undefined ? {} : { month: input.month }),
+    },
   ]);
   showReportMonth(month);
   setCurrentDetails(`Closing **${month}** (${timeZone}) with version ${version} of its revenue report`);

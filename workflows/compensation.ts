@@ -1,7 +1,7 @@
-import { ActivityFailure, ApplicationFailure, TimeoutFailure, log } from "@temporalio/workflow";
-import type { Activities } from "../activities/index.ts";
+import { ActivityFailure, ApplicationFailure, isCancellation, TimeoutFailure, log } from "@temporalio/workflow";
 import { isErrorCode, messageOf, type ErrorCode } from "../src/errors.ts";
 import { enduringSteps, steps } from "./activity-proxies.ts";
+import { showStuck } from "./search-attributes.ts";
 
 /** What went wrong, as a code of the catalogue and words. */
 export interface Failure {
@@ -30,17 +30,19 @@ export function createCompensations(): Compensations {
 }
 
 /**
- * Runs a step that must not be given up: at once with the fast retries, then without end as an ordinary activity.
- * `onStuck` is told in between. Throws only what is final: a refusal with a code of the catalogue.
+ * Runs a step that must not be given up: at once with the fast retries, then without end as an ordinary activity, shown as stuck
+ * as long as that lasts. Throws only what is final: a refusal with a code of the catalogue.
  */
-export async function withoutEnd<Result>(step: (activities: Activities) => Promise<Result>, onStuck: () => void): Promise<Result> {
+export async function withoutEnd<Result>(step: (activities: typeof steps | typeof enduringSteps) => Promise<Result>): Promise<Result> {
   try {
     return await step(steps);
   } catch (error) {
-    if (isFinalRefusal(error)) throw error;
-    onStuck();
-    return step(enduringSteps);
+    if (isFinalRefusal(error) || isCancellation(error)) throw error;
   }
+  showStuck(true);
+  const result = await step(enduringSteps);
+  showStuck(false);
+  return result;
 }
 
 /** True when a step was refused for good and asking again cannot help. */

@@ -25,9 +25,10 @@ export function createOrderProgress(order: OrderSagaInput): OrderProgress {
   let cancelReason: string | undefined;
 
   setHandler(orderStatusQuery, () => ({ ...current, step }));
-  setHandler(cancelOrderUpdate, async ({ reason }) => {
-    cancelReason ??= reason;
-    await condition(() => ended);
+  // An operator may send it by hand without an argument; and a native cancellation must not take the answer from who waits.
+  setHandler(cancelOrderUpdate, async (request) => {
+    cancelReason ??= request?.reason ?? "cancelled by an operator";
+    await CancellationScope.nonCancellable(() => condition(() => ended));
     return current;
   });
 

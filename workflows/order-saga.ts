@@ -1,7 +1,7 @@
 import { CancellationScope, isCancellation } from "@temporalio/workflow";
 import { ORDER_HOLD_TTL_MS, type OrderOutcome, type OrderSagaInput } from "../src/contract/orders.ts";
 import { isFinal } from "../src/domain/order-states.ts";
-import { enduringSteps, steps } from "./activity-proxies.ts";
+import { steps } from "./activity-proxies.ts";
 import { refreshBalance } from "./balance-cache.ts";
 import { createCompensations, failureOf, withoutEnd, type Compensations, type Failure } from "./compensation.ts";
 import { createOrderProgress, type OrderProgress } from "./order-progress.ts";
@@ -23,13 +23,13 @@ export async function orderSaga(order: OrderSagaInput): Promise<OrderOutcome> {
     progress.done("STARTED", "PENDING");
 
     progress.enter("hold the money");
-    compensations.add("give the held money back", () => enduringSteps.releaseOrder(order));
+    compensations.add("give the held money back", () => withoutEnd((by) => by.releaseOrder(order)));
     await steps.holdOrder({ order, expiresAt: new Date(Date.now() + ORDER_HOLD_TTL_MS).toISOString() });
     progress.done("PAYMENT_PENDING", "held");
 
     progress.enter("capture the money");
     // A capture whose answer was lost may have happened, so it is asked for again until the answer is known; it is never undone on a guess.
-    await CancellationScope.nonCancellable(() => withoutEnd((by) => by.captureOrder(order), () => showSagaState("PAYMENT_PENDING")));
+    await CancellationScope.nonCancellable(() => withoutEnd((by) => by.captureOrder(order)));
     progress.done("COMPLETED", "captured");
   } catch (error) {
     return CancellationScope.nonCancellable(() => undo({ order, progress, compensations, failure: reasonOf(error) }));
@@ -49,11 +49,12 @@ async function undo(saga: { order: OrderSagaInput; progress: OrderProgress; comp
   const { order, progress, compensations, failure } = saga;
   showSagaState("COMPENSATING");
   progress.undoing(`stop the order: ${failure.message}`);
-  const standing = await enduringSteps.beginCompensation({ order, failure });
+  const standing = await withoutEnd((by) => by.beginCompensation({ order, failure }));
+  if (standing.requestHash !== order.requestHash) return progress.finish(OTHER_REQUEST);
   if (isFinal(standing.sagaState)) return progress.finish(outcomeOf(standing));
   await compensations.run(progress.undoing);
   progress.undoing("cancel the order");
-  await enduringSteps.cancelOrder({ orderId: order.orderId });
+  await withoutEnd((by) => by.cancelOrder({ orderId: order.orderId }));
   await refreshBalance(order);
   return progress.finish({ sagaState: "FAILED", status: "CANCELLED", failureCode: failure.code, failureMessage: failure.message });
 }

@@ -8,7 +8,6 @@ import {
   type ReservationState,
 } from "../src/contract/reservations.ts";
 import { formatAmount } from "../src/money.ts";
-import { enduringSteps, steps } from "./activity-proxies.ts";
 import { refreshBalance } from "./balance-cache.ts";
 import { failureOf, withoutEnd, type Failure } from "./compensation.ts";
 import { showReservationState } from "./search-attributes.ts";
@@ -35,7 +34,7 @@ export async function reservation(input: ReservationInput): Promise<ReservationR
     return next;
   };
   const held = async (): Promise<ReservationState> => {
-    await condition(() => state !== undefined || refusal !== undefined);
+    await CancellationScope.nonCancellable(() => condition(() => state !== undefined || refusal !== undefined));
     if (refusal !== undefined) throw refusal;
     return state as ReservationState;
   };
@@ -43,7 +42,8 @@ export async function reservation(input: ReservationInput): Promise<ReservationR
   const change = async (request: () => Promise<ReservationState>): Promise<ReservationState> => {
     await held();
     try {
-      const next = await request();
+      // Asked for until the answer is known: the money may have moved, and a repeat of this request joins this very update.
+      const next = await CancellationScope.nonCancellable(request);
       if (state?.status === "held") show(next);
       return next;
     } catch (error) {
@@ -54,8 +54,8 @@ export async function reservation(input: ReservationInput): Promise<ReservationR
   };
 
   setHandler(reservationPlacedUpdate, held);
-  setHandler(confirmReservationUpdate, (confirm) => change(() => steps.captureHold({ reservation: input, confirm })));
-  setHandler(releaseReservationUpdate, (release) => change(() => steps.releaseHold({ reservation: input, release })));
+  setHandler(confirmReservationUpdate, (confirm) => change(() => withoutEnd((by) => by.captureHold({ reservation: input, confirm }))), { validator: needsRequestKey });
+  setHandler(releaseReservationUpdate, (release) => change(() => withoutEnd((by) => by.releaseHold({ reservation: input, release }))), { validator: needsRequestKey });
   setHandler(reservationStatusQuery, () => {
     if (state === undefined) throw ApplicationFailure.nonRetryable("the money is not held yet", "RESERVATION_NOT_FOUND");
     return { ...state, remainingSeconds: state.status === "held" ? Math.max(0, Math.ceil((expiresAtMs - Date.now()) / 1_000)) : 0 };
@@ -65,17 +65,17 @@ export async function reservation(input: ReservationInput): Promise<ReservationR
   try {
     // Asked for until the answer is known: a hold whose answer was lost may stand, and only this workflow keeps its time.
     const expiresAt = new Date(expiresAtMs).toISOString();
-    show(await CancellationScope.nonCancellable(() => withoutEnd((by) => by.placeHold({ reservation: input, expiresAt }), () => showReservationState("placing"))));
+    show(await CancellationScope.nonCancellable(() => withoutEnd((by) => by.placeHold({ reservation: input, expiresAt }))));
     await refreshBalance(input);
     await condition(() => state?.status !== "held", Math.max(1, expiresAtMs - Date.now()), { summary: "release what is not confirmed by then" });
   } catch (error) {
-    if (!isCancellation(error)) return refuse(failureOf(error));
+    if (!isCancellation(error) && state === undefined) return refuse(failureOf(error));
     effect = "release";
   }
   return CancellationScope.nonCancellable(close);
 
   async function close(): Promise<ReservationResult> {
-    const ended = state !== undefined && state.status !== "held" ? state : await enduringSteps.endHold({ reservation: input, effect });
+    const ended = state !== undefined && state.status !== "held" ? state : await withoutEnd((by) => by.endHold({ reservation: input, effect }));
     if (ended === undefined) return refuse({ code: "ORDER_CANCELLED", message: "the reservation was cancelled before any money was held" });
     show(ended);
     await refreshBalance(input);
@@ -91,4 +91,10 @@ export async function reservation(input: ReservationInput): Promise<ReservationR
     await condition(allHandlersFinished);
     return { reservationId: input.reservationId, status: "refused", code };
   }
+}
+
+// An update sent by hand may lack what the API always sends; refused here it leaves nothing in the history.
+function needsRequestKey(request: { readonly requestKey: string } | undefined): void {
+  if (typeof request?.requestKey !== "string" || request.requestKey === "")
+    throw ApplicationFailure.nonRetryable("the request needs a requestKey", "INVALID_REQUEST");
 }

@@ -1,5 +1,10 @@
 import { CancellationScope, setCurrentDetails, setHandler } from "@temporalio/workflow";
-import { reportProgressQuery, type RevenueReportInput, type RevenueReportProgress, type RevenueReportResult } from "../src/contract/reports.ts";
+import {
+  reportProgressQuery,
+  type RevenueReportInput,
+  type RevenueReportProgress,
+  type RevenueReportResult,
+} from "../src/contract/reports.ts";
 import { reportSteps, reportWriting } from "./activity-proxies.ts";
 import { failureOf } from "./compensation.ts";
 import { showReportMonth } from "./search-attributes.ts";
@@ -19,16 +24,22 @@ export async function revenueReport(input: RevenueReportInput): Promise<RevenueR
   showReportMonth(month);
   try {
     enter("starting");
-    const watermark = await reportSteps.fixWatermark.executeWithOptions({ summary: "fix which sales are in the report" }, [{ month, version }]);
+    const watermark = await reportSteps.fixWatermark.executeWithOptions({ summary: "fix which sales are in the report" }, [
+      { month, version },
+    ]);
     enter("writing");
-    const written = await reportWriting.writeReport.executeWithOptions({ summary: `add up ${month} and write its CSV` }, [{ month, version, timeZone, watermark }]);
+    const written = await reportWriting.writeReport.executeWithOptions({ summary: `add up ${month} and write its CSV` }, [
+      { month, version, timeZone, watermark },
+    ]);
     enter("publishing");
     await reportSteps.publishReport.executeWithOptions({ summary: "make the report final and seen" }, [{ month, version, ...written }]);
     enter("completed");
     return { month, version, watermark, lineCount: written.lineCount, sha256: written.sha256 };
   } catch (error) {
     // A report that stays "running" would be joined for ever by whoever asks for the month.
-    await CancellationScope.nonCancellable(() => reportSteps.abandonReport.executeWithOptions({ summary: "give the report up" }, [{ month, version, code: failureOf(error).code }]));
+    await CancellationScope.nonCancellable(() =>
+      reportSteps.abandonReport.executeWithOptions({ summary: "give the report up" }, [{ month, version, code: failureOf(error).code }]),
+    );
     throw error;
   }
 }

@@ -7,6 +7,13 @@ const SAGA_STATE = defineSearchAttributeKey(SEARCH_ATTRIBUTES.sagaState, "KEYWOR
 const REPORT_MONTH = defineSearchAttributeKey(SEARCH_ATTRIBUTES.reportMonth, "KEYWORD");
 const RESERVATION_STATE = defineSearchAttributeKey(SEARCH_ATTRIBUTES.reservationState, "KEYWORD");
 
+const STUCK = defineSearchAttributeKey(SEARCH_ATTRIBUTES.stuck, "BOOL");
+
+/** Shows that a step which must not be given up is past its fast retries: somebody should look why. */
+export function showStuck(stuck: boolean): void {
+  upsertSearchAttributes([{ key: STUCK, value: stuck }]);
+}
+
 /** Shows the saga's state to whoever searches. */
 export function showSagaState(state: SagaState): void {
   upsertSearchAttributes([{ key: SAGA_STATE, value: state }]);

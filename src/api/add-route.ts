@@ -43,13 +43,13 @@ export function addRoute<Route extends RouteConfig>(api: Api, route: Route, opti
   const ending = ENDING.exec(route.path)?.[1] ?? "";
   const answer: Handler<ApiEnv> = async (context, next) => {
     const other = Object.entries(options.endings ?? {}).find(([text]) => context.req.path.endsWith(text))?.[1];
-    if (other !== undefined) return other(context, next);
+    if (other !== undefined) return await (other(context, next) as Promise<Response>);
     context.set("route", route.path);
     if (params !== undefined) check(context, "param", params, withoutEnding(context.req.param(), ending));
     if (query !== undefined) check(context, "query", query, singleValues(context.req.queries()));
     if (bodySchema !== undefined)
       check(context, "json", bodySchema, await readJsonBody(context, { maxBytes: options.maxBodyBytes, optional: options.bodyOptional ?? false }));
-    return run(context, next);
+    return (await run(context, next)) as Response;
   };
   if (ending === "") api.on([route.method], [route.path.replaceAll(/\{(\w+)\}/g, ":$1")], answer);
   return answer;

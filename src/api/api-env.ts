@@ -26,7 +26,7 @@ export interface DependencyCheck {
   readonly name: string;
   /** Without a needed part the API is not ready; the others are shown only. */
   readonly needed: boolean;
-  check(): Promise<void>;
+  readonly check: () => Promise<void>;
 }
 
 export interface ApiSettings {
@@ -43,6 +43,8 @@ export interface ApiDeps {
   readonly starters: Starters;
   readonly balances: BalanceReader;
   readonly log: Log;
+  /** Takes one line per request, of fixed fields that hold no secret: it need not look for any, which costs more than the line. */
+  readonly requestLog: Log;
   readonly checks: readonly DependencyCheck[];
   readonly settings: ApiSettings;
 }

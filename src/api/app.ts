@@ -16,7 +16,7 @@ import { addServiceRoutes } from "./routes/services.ts";
 export function createApp(deps: ApiDeps): Api {
   const api: Api = new OpenAPIHono<ApiEnv>();
   const checkServices = createServiceCheck(deps.db);
-  api.use(requestContext(deps.log));
+  api.use(requestContext(deps.requestLog));
   addHealthRoutes(api, deps);
   addBalanceRoutes(api, deps);
   addServiceRoutes(api, deps);

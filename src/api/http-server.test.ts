@@ -11,7 +11,7 @@ let server: HttpServer;
 
 beforeAll(async () => {
   const settings = { version: "1", defaultCurrency: "RUB", maxBodyBytes: MAX_BODY_BYTES };
-  const app = createApp({ log: SILENT_LOG, settings, checks: [], db: {} } as unknown as ApiDeps);
+  const app = createApp({ log: SILENT_LOG, requestLog: SILENT_LOG, settings, checks: [], db: {} } as unknown as ApiDeps);
   server = await listen(app, { host: "127.0.0.1", port: 0 });
 });
 
@@ -94,6 +94,6 @@ describe("the HTTP server", () => {
     await new Promise((resolve) => setTimeout(resolve, 100));
     await own.close(5_000);
     expect(await answer).toBe("done");
-    await expect(fetch(`http://127.0.0.1:${own.port}/slow`)).rejects.toThrow();
+    await expect(fetch(`http://127.0.0.1:${own.port}/slow`)).rejects.toThrow("fetch failed");
   });
 });

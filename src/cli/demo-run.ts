@@ -77,7 +77,10 @@ async function act(shop: DemoShop, action: DemoAction, toExpire: string[]): Prom
       const order = await shop.orderAndCancel(action);
       return order.status === "CONFIRMED" ? "orders that were done before their cancel" : describeOrder(order);
     }
-    default:
+    case "reservation confirmed":
+    case "reservation confirmed in part":
+    case "reservation released":
+    case "reservation left to expire":
       return reserve(shop, action, toExpire);
   }
 }

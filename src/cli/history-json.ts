@@ -1,10 +1,10 @@
 import { createRequire } from "node:module";
 
 interface ProtoJson {
-  fromJson(type: unknown, json: unknown, options: { ignoreUnknownFields: boolean }): unknown;
+  readonly fromJson: (type: unknown, json: unknown, options: { ignoreUnknownFields: boolean }) => unknown;
 }
 interface PatchedRoot {
-  patchProtobufRoot(root: unknown): { lookupType(name: string): unknown };
+  readonly patchProtobufRoot: (root: unknown) => { lookupType(name: string): unknown };
 }
 
 /**

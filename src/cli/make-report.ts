@@ -46,7 +46,10 @@ export async function listMonths(api: ApiClient): Promise<string[]> {
  * Has a new version of a month's report made and waits for it; `onStage` hears how far it is.
  * Safe to retry: a version that is being made is joined. Throws: ReportNotMade, ApiUnreachable, UnexpectedAnswer.
  */
-export async function makeReport(api: ApiClient, input: { month: string; timeoutMs: number; onStage: (stage: string) => void }): Promise<CompletedReport> {
+export async function makeReport(
+  api: ApiClient,
+  input: { month: string; timeoutMs: number; onStage: (stage: string) => void },
+): Promise<CompletedReport> {
   const { month, timeoutMs, onStage } = input;
   const { links } = readAnswer(await api.post(BASE, { month }), [202], acceptedSchema);
   const deadlineAtMs = performance.now() + timeoutMs;
@@ -58,7 +61,8 @@ export async function makeReport(api: ApiClient, input: { month: string; timeout
     told = stage;
     if (report.status === "completed") return report;
     if (report.status === "failed") throw new ReportNotMade(`the report of ${month} was given up (${report.failureCode ?? "INTERNAL"})`);
-    if (performance.now() > deadlineAtMs) throw new ReportNotMade(`the report of ${month} is still being made; ask again, or look at ${links.self}`);
+    if (performance.now() > deadlineAtMs)
+      throw new ReportNotMade(`the report of ${month} is still being made; ask again, or look at ${links.self}`);
     await sleep(POLL_MS);
   }
 }
@@ -68,7 +72,9 @@ export function revenueByCurrency(report: CompletedReport): MonthRevenue[] {
   return report.totals.map(({ currency, revenue }) => ({
     month: report.month,
     currency,
-    lines: report.lines.filter((line) => line.currency === currency).map((line) => ({ service: line.serviceName, revenue: line.revenue, count: line.count })),
+    lines: report.lines
+      .filter((line) => line.currency === currency)
+      .map((line) => ({ service: line.serviceName, revenue: line.revenue, count: line.count })),
     total: revenue,
   }));
 }
@@ -77,11 +83,25 @@ export function revenueByCurrency(report: CompletedReport): MonthRevenue[] {
 export function renderReport(report: CompletedReport, csvUrl: string): string {
   const head = `${report.month} (${report.timeZone}), version ${report.version}${report.partial ? ", partial: the month still runs" : ""}`;
   const tables = revenueByCurrency(report).map(({ currency, lines, total }) => {
-    const rows = [["service", `revenue, ${currency}`, "sales"], ...lines.map((line) => [oneLine(line.service), line.revenue, String(line.count)]), ["total", total, String(lines.reduce((sum, line) => sum + line.count, 0))]];
+    const rows = [
+      ["service", `revenue, ${currency}`, "sales"],
+      ...lines.map((line) => [oneLine(line.service), line.revenue, String(line.count)]),
+      ["total", total, String(lines.reduce((sum, line) => sum + line.count, 0))],
+    ];
     const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-    return rows.map(([service = "", revenue = "", count = ""]) => `  ${service.padEnd(widths[0] ?? 0)}  ${revenue.padStart(widths[1] ?? 0)}  ${count.padStart(widths[2] ?? 0)}`).join("\n");
+    return rows
+      .map(
+        ([service = "", revenue = "", count = ""]) =>
+          `  ${service.padEnd(widths[0] ?? 0)}  ${revenue.padStart(widths[1] ?? 0)}  ${count.padStart(widths[2] ?? 0)}`,
+      )
+      .join("\n");
   });
-  return [head, ...(tables.length === 0 ? ["  no revenue"] : tables), `  CSV: ${csvUrl}`, ...(report.sha256 === undefined ? [] : [`  SHA-256: ${report.sha256}`])].join("\n");
+  return [
+    head,
+    ...(tables.length === 0 ? ["  no revenue"] : tables),
+    `  CSV: ${csvUrl}`,
+    ...(report.sha256 === undefined ? [] : [`  SHA-256: ${report.sha256}`]),
+  ].join("\n");
 }
 
 // A service's name comes from a client: it must not move the cursor of the terminal it is shown on.

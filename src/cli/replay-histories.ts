@@ -39,7 +39,11 @@ async function replayFile(file: string, bundlePath: string): Promise<ReplayRepor
   }
   const known = { file, workflow: history.workflow, events: history.events.length };
   try {
-    await Worker.runReplayHistory({ workflowBundle: { codePath: bundlePath } }, readHistoryJson({ events: history.events }), history.workflowId);
+    await Worker.runReplayHistory(
+      { workflowBundle: { codePath: bundlePath } },
+      readHistoryJson({ events: history.events }),
+      history.workflowId,
+    );
     return { ...known, ok: true };
   } catch (error) {
     return { ...known, ok: false, reason: messageOf(error) };
@@ -55,10 +59,12 @@ export function parseHistory(text: string): History {
     throw new Error("it is not JSON; write it with: temporal workflow show --workflow-id ID --output json");
   }
   const events = field(content, "events");
-  if (!Array.isArray(events) || events.length === 0) throw new Error("it has no events; write it with: temporal workflow show --workflow-id ID --output json");
+  if (!Array.isArray(events) || events.length === 0)
+    throw new Error("it has no events; write it with: temporal workflow show --workflow-id ID --output json");
   const started = field(events[0], "workflowExecutionStartedEventAttributes");
   const workflow = field(field(started, "workflowType"), "name");
-  if (typeof workflow !== "string") throw new Error("its first event is not the start of a workflow; a part of a history cannot be replayed");
+  if (typeof workflow !== "string")
+    throw new Error("its first event is not the start of a workflow; a part of a history cannot be replayed");
   const workflowId = field(started, "workflowId");
   return { events, workflow, workflowId: typeof workflowId === "string" && workflowId !== "" ? workflowId : "replayed" };
 }

@@ -27,7 +27,10 @@ process.exitCode = await main();
 
 async function main(): Promise<number> {
   try {
-    const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: "boolean", default: false }, help: { type: "boolean", default: false } } });
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: { json: { type: "boolean", default: false }, help: { type: "boolean", default: false } },
+    });
     if (values.help) {
       process.stdout.write(USAGE);
       return 0;
@@ -45,7 +48,9 @@ async function main(): Promise<number> {
 }
 
 function recordedHistories(): string[] {
-  const files = readdirSync(RECORDED).filter((name) => name.endsWith(".json")).toSorted();
+  const files = readdirSync(RECORDED)
+    .filter((name) => name.endsWith(".json"))
+    .toSorted();
   if (files.length === 0) throw new Error(`there is no recorded history in ${RECORDED}`);
   return files.map((name) => join(RECORDED, name));
 }

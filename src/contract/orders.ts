@@ -51,4 +51,4 @@ export interface OrderSagaStatus extends OrderOutcome {
 /** Answers how the order stands, from the workflow's memory. */
 export const orderStatusQuery = defineQuery<OrderSagaStatus>("status");
 /** Asks the saga to stop and undo; answers with the definite outcome, which is COMPLETED when the capture came first. */
-export const cancelOrderUpdate = defineUpdate<OrderOutcome, [{ reason: string }]>("cancel");
+export const cancelOrderUpdate = defineUpdate<OrderOutcome, [{ reason: string } | undefined]>("cancel");

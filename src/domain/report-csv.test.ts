@@ -3,9 +3,15 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { needsCurrencyColumn, neutraliseCell, renderReportCsv, type ReportLine } from "./report-csv.ts";
 
-const line = (serviceName: string, revenueMinor = 10_050n, currency = "RUB"): ReportLine => ({ currency, serviceId: "s", serviceName, revenueMinor, saleCount: 1n });
+const line = (serviceName: string, revenueMinor = 10_050n, currency = "RUB"): ReportLine => ({
+  currency,
+  serviceId: "s",
+  serviceName,
+  revenueMinor,
+  saleCount: 1n,
+});
 const plain = { delimiter: ";", header: false, withCurrency: false } as const;
-const DANGEROUS = ["=HYPERLINK(\"http://x\")", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "\n=1", "\0=1", "＝1", "＋1"];
+const DANGEROUS = ['=HYPERLINK("http://x")', "+1", "-1", "@SUM(A1)", "\tx", "\rx", "\n=1", "\0=1", "＝1", "＋1"];
 
 describe("a report as CSV", () => {
   it("is service name;revenue without a header unless asked otherwise", () => {
@@ -19,7 +25,11 @@ describe("a report as CSV", () => {
   });
 
   it("asks for the currency as soon as there are two of them", () => {
-    expect([needsCurrencyColumn([]), needsCurrencyColumn([line("a"), line("b")]), needsCurrencyColumn([line("a"), line("b", 1n, "USD")])]).toEqual([false, false, true]);
+    expect([
+      needsCurrencyColumn([]),
+      needsCurrencyColumn([line("a"), line("b")]),
+      needsCurrencyColumn([line("a"), line("b", 1n, "USD")]),
+    ]).toEqual([false, false, true]);
   });
 
   it.each(DANGEROUS)("never lets a spreadsheet run %j", (name) => {
@@ -31,14 +41,24 @@ describe("a report as CSV", () => {
   });
 
   it("reads back as it was written, whatever a service is called", () => {
-    const names = fc.oneof(fc.string({ unit: "binary", maxLength: 40 }), fc.constantFrom(...DANGEROUS, '"', ";", ",", "a\nb", "a\r\nb", '";"', "x".repeat(32_768), "😀"));
+    const names = fc.oneof(
+      fc.string({ unit: "binary", maxLength: 40 }),
+      fc.constantFrom(...DANGEROUS, '"', ";", ",", "a\nb", "a\r\nb", '";"', "x".repeat(32_768), "😀"),
+    );
     fc.assert(
-      fc.property(fc.array(names, { minLength: 1, maxLength: 5 }), fc.constantFrom(";" as const, "," as const, "\t" as const), (serviceNames, delimiter) => {
-        const text = renderReportCsv(serviceNames.map((name) => line(name)), { delimiter, header: false, withCurrency: true });
-        const rows = parse(text, { delimiter, record_delimiter: "\n" });
-        expect(rows).toEqual(serviceNames.map((name) => [neutraliseCell(name), "100.50", "RUB"]));
-        for (const [name] of rows) expect(name).not.toMatch(/^[=+\-@\t\r]|\0/);
-      }),
+      fc.property(
+        fc.array(names, { minLength: 1, maxLength: 5 }),
+        fc.constantFrom(";" as const, "," as const, "\t" as const),
+        (serviceNames, delimiter) => {
+          const text = renderReportCsv(
+            serviceNames.map((name) => line(name)),
+            { delimiter, header: false, withCurrency: true },
+          );
+          const rows = parse(text, { delimiter, record_delimiter: "\n" });
+          expect(rows).toEqual(serviceNames.map((name) => [neutraliseCell(name), "100.50", "RUB"]));
+          for (const [name] of rows) expect(name).not.toMatch(/^[=+\-@\t\r]|\0/);
+        },
+      ),
     );
   });
 });

@@ -3,7 +3,19 @@ import { describe, expect, it } from "vitest";
 import { monthOf, monthPeriod, newReportVersion, nextMonth, parseMonth, previousMonth } from "./report-period.ts";
 
 const iso = (instantMs: number) => new Date(instantMs).toISOString();
-const ZONES = ["Europe/Moscow", "UTC", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "America/Asuncion", "America/Havana", "America/St_Johns", "Pacific/Apia", "Pacific/Kiritimati", "Europe/Berlin"];
+const ZONES = [
+  "Europe/Moscow",
+  "UTC",
+  "America/New_York",
+  "Asia/Kathmandu",
+  "Australia/Lord_Howe",
+  "America/Asuncion",
+  "America/Havana",
+  "America/St_Johns",
+  "Pacific/Apia",
+  "Pacific/Kiritimati",
+  "Europe/Berlin",
+];
 
 describe("the period of a month", () => {
   it("begins and ends at local midnight", () => {
@@ -12,7 +24,8 @@ describe("the period of a month", () => {
   });
 
   it("is an hour longer or shorter where the clock changes within it", () => {
-    const hours = (month: string) => (monthPeriod(month, "Europe/Berlin").endsAtMs - monthPeriod(month, "Europe/Berlin").startsAtMs) / 3_600_000;
+    const hours = (month: string) =>
+      (monthPeriod(month, "Europe/Berlin").endsAtMs - monthPeriod(month, "Europe/Berlin").startsAtMs) / 3_600_000;
     expect([hours("2026-03"), hours("2026-10"), hours("2026-05")]).toEqual([31 * 24 - 1, 31 * 24 + 1, 31 * 24]);
   });
 
@@ -35,7 +48,11 @@ describe("the period of a month", () => {
     // In St. John's the clock went from 00:01 of 1 November 2009 back to 23:01 of 31 October.
     const { startsAtMs } = monthPeriod("2009-11", "America/St_Johns");
     expect(iso(startsAtMs)).toBe("2009-11-01T02:30:00.000Z");
-    expect([monthOf(startsAtMs - 1, "America/St_Johns"), monthOf(startsAtMs, "America/St_Johns"), monthOf(startsAtMs + 30 * 60_000, "America/St_Johns")]).toEqual(["2009-10", "2009-11", "2009-11"]);
+    expect([
+      monthOf(startsAtMs - 1, "America/St_Johns"),
+      monthOf(startsAtMs, "America/St_Johns"),
+      monthOf(startsAtMs + 30 * 60_000, "America/St_Johns"),
+    ]).toEqual(["2009-10", "2009-11", "2009-11"]);
   });
 
   it("holds each instant in exactly one month", () => {
@@ -44,7 +61,11 @@ describe("the period of a month", () => {
       fc.property(instants, fc.constantFrom(...ZONES), (instantMs, timeZone) => {
         const month = monthOf(instantMs, timeZone);
         const period = monthPeriod(month, timeZone);
-        return period.startsAtMs <= instantMs && instantMs < period.endsAtMs && monthPeriod(nextMonth(month), timeZone).startsAtMs === period.endsAtMs;
+        return (
+          period.startsAtMs <= instantMs &&
+          instantMs < period.endsAtMs &&
+          monthPeriod(nextMonth(month), timeZone).startsAtMs === period.endsAtMs
+        );
       }),
       { numRuns: 300 },
     );
@@ -56,9 +77,12 @@ describe("a month in words", () => {
     expect([nextMonth("2026-12"), previousMonth("2026-01"), nextMonth("2026-08")]).toEqual(["2027-01", "2025-12", "2026-09"]);
   });
 
-  it.each(["2026-13", "2026-00", "2026-1", "0000-01", "1969-12", "2026", "26-10", "2026-10-01", "", "2026-10\n", "２026-10"])("is refused as %j", (text) => {
-    expect(() => parseMonth(text)).toThrow(expect.objectContaining({ code: "INVALID_MONTH" }) as Error);
-  });
+  it.each(["2026-13", "2026-00", "2026-1", "0000-01", "1969-12", "2026", "26-10", "2026-10-01", "", "2026-10\n", "２026-10"])(
+    "is refused as %j",
+    (text) => {
+      expect(() => parseMonth(text)).toThrow(expect.objectContaining({ code: "INVALID_MONTH" }) as Error);
+    },
+  );
 });
 
 describe("a new version of a report", () => {

@@ -16,7 +16,8 @@ const WIDEST_OFFSET_MS = 36 * HOUR_MS;
 /** Reads `yyyy-mm`, from 1970 on. Throws: INVALID_MONTH. */
 export function parseMonth(text: string): string {
   const match = MONTH.exec(text);
-  if (match === null || Number(match[1]) < FIRST_YEAR) throw new DomainError("INVALID_MONTH", "a month is written yyyy-mm, such as 2026-10");
+  if (match === null || Number(match[1]) < FIRST_YEAR)
+    throw new DomainError("INVALID_MONTH", "a month is written yyyy-mm, such as 2026-10");
   return text;
 }
 
@@ -50,9 +51,13 @@ export function monthOf(instantMs: number, timeZone: string): string {
  * What is fixed about a new version of a month's report at the moment it is asked for: the id of its workflow, and whether
  * the month still runs, so that more can follow. Throws: INVALID_MONTH when the month has not begun.
  */
-export function newReportVersion(input: { month: string; version: number; timeZone: string; nowMs: number }): { workflowId: string; partial: boolean } {
+export function newReportVersion(input: { month: string; version: number; timeZone: string; nowMs: number }): {
+  workflowId: string;
+  partial: boolean;
+} {
   const period = monthPeriod(input.month, input.timeZone);
-  if (input.nowMs < period.startsAtMs) throw new DomainError("INVALID_MONTH", `the month ${input.month} has not begun in ${input.timeZone}`);
+  if (input.nowMs < period.startsAtMs)
+    throw new DomainError("INVALID_MONTH", `the month ${input.month} has not begun in ${input.timeZone}`);
   return { workflowId: reportWorkflowId(input.month, input.version), partial: input.nowMs < period.endsAtMs };
 }
 
@@ -88,7 +93,11 @@ const formats = new Map<string, Intl.DateTimeFormat>();
 /** The reading of a clock in the zone, as the milliseconds at which a clock in UTC reads the same. */
 function localMs(instantMs: number, timeZone: string): number {
   const seconds = Math.floor(instantMs / 1000) * 1000;
-  const parts = new Map(formatOf(timeZone).formatToParts(seconds).map(({ type, value }) => [type, Number(value)]));
+  const parts = new Map(
+    formatOf(timeZone)
+      .formatToParts(seconds)
+      .map(({ type, value }) => [type, Number(value)]),
+  );
   const part = (type: Intl.DateTimeFormatPartTypes) => parts.get(type) ?? 0;
   return Date.UTC(part("year"), part("month") - 1, part("day"), part("hour"), part("minute"), part("second")) + (instantMs - seconds);
 }
@@ -98,8 +107,16 @@ function formatOf(timeZone: string): Intl.DateTimeFormat {
   const known = formats.get(timeZone);
   if (known !== undefined) return known;
   const made = new Intl.DateTimeFormat("en-US", {
-    timeZone, calendar: "gregory", numberingSystem: "latn", hourCycle: "h23",
-    year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric",
+    timeZone,
+    calendar: "gregory",
+    numberingSystem: "latn",
+    hourCycle: "h23",
+    year: "numeric",
+    month: "numeric",
+    day: "numeric",
+    hour: "numeric",
+    minute: "numeric",
+    second: "numeric",
   });
   formats.set(timeZone, made);
   return made;

@@ -148,5 +148,11 @@ async function runCheck(db: Db, { invariant, title, checked, broken }: Check): P
     with broken(words) as materialized (${broken})
     select (${checked}) as checked, (select count(*) from broken) as broken,
            coalesce((select json_agg(words) from (select words from broken limit ${EXAMPLES}) first), '[]') as examples`);
-  return { invariant, title, checked: BigInt(row?.checked ?? 0), broken: BigInt(row?.broken ?? 0), examples: JSON.parse(row?.examples ?? "[]") as string[] };
+  return {
+    invariant,
+    title,
+    checked: BigInt(row?.checked ?? 0),
+    broken: BigInt(row?.broken ?? 0),
+    examples: JSON.parse(row?.examples ?? "[]") as string[],
+  };
 }

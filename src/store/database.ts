@@ -8,7 +8,7 @@ export type Db = Omit<PgRemoteDatabase<typeof schema>, "transaction">;
 export interface Database {
   readonly db: Db;
   /** A lane of its own for long statements and streams, each bounded by `deadlineMs`, or by the database's own. The caller closes it. */
-  openLane(name: string, deadlineMs?: number): Lane;
+  readonly openLane: (name: string, deadlineMs?: number) => Lane;
   close(): Promise<void>;
 }
 

@@ -1,7 +1,7 @@
 import { eq, sql } from "drizzle-orm";
 import { orderItems, orders } from "../../drizzle/schema.ts";
 import type { OrderSagaInput, OrderStatus, SagaState } from "../contract/orders.ts";
-import { assertMove, statesBefore } from "../domain/order-states.ts";
+import { assertMove, mayMove, statesBefore } from "../domain/order-states.ts";
 import { DomainError } from "../errors.ts";
 import type { Db } from "./database.ts";
 
@@ -95,8 +95,12 @@ export function createOrder(db: Db, order: NewOrder): Promise<OrderStanding> {
  * Safe to retry. Answers with how the order stands then, which is a final state when it was decided before.
  */
 export async function beginCompensation(db: Db, order: NewOrder, failure: OrderFailure): Promise<OrderStanding> {
-  await moveOrder(db, { orderId: order.orderId, from: statesBefore("COMPENSATING"), to: "COMPENSATING", failure });
-  return insertOrder(db, order, "COMPENSATING", failure);
+  for (;;) {
+    await moveOrder(db, { orderId: order.orderId, from: statesBefore("COMPENSATING"), to: "COMPENSATING", requestHash: order.requestHash, failure });
+    const standing = await insertOrder(db, order, "COMPENSATING", failure);
+    // A late creation of this very order may have come between the two: then there is something to move now.
+    if (standing.requestHash !== order.requestHash || !mayMove(standing.sagaState, "COMPENSATING")) return standing;
+  }
 }
 
 /**
@@ -154,7 +158,7 @@ function describe(row: OrderRow): Omit<OrderStanding, "created"> {
 }
 
 // Guarded by the states it may come from: of two moves of one order only the legal one finds the row.
-async function moveOrder(db: Db, input: { orderId: string; from: readonly SagaState[]; to: SagaState; failure: OrderFailure | undefined }): Promise<boolean> {
+async function moveOrder(db: Db, input: { orderId: string; from: readonly SagaState[]; to: SagaState; requestHash?: string; failure: OrderFailure | undefined }): Promise<boolean> {
   const status: OrderStatus = input.to === "FAILED" ? "CANCELLED" : input.to === "COMPLETED" ? "CONFIRMED" : "PENDING";
   const moved = await db.execute(sql`
     with changed as (
@@ -163,6 +167,7 @@ async function moveOrder(db: Db, input: { orderId: string; from: readonly SagaSt
              failure_code = coalesce(${input.failure?.code ?? null}, failure_code),
              failure_message = coalesce(${input.failure?.message ?? null}, failure_message)
        where id = ${input.orderId}
+         and request_hash = coalesce(${input.requestHash ?? null}, request_hash)
          and saga_state in (select json_array_elements_text(${JSON.stringify(input.from)}::json))
       returning *
     ), event as (${INSERT_EVENT})

@@ -7,7 +7,16 @@ import type { ReportLine } from "../domain/report-csv.ts";
 import { createDatabase, type Database } from "./database.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
 import {
-  aggregateReportLines, completeReport, failReport, fixReportWatermark, getReport, listReportCurrencies, listReportLines, listReportVersions, listRevenueMonths, openReport,
+  aggregateReportLines,
+  completeReport,
+  failReport,
+  fixReportWatermark,
+  getReport,
+  listReportCurrencies,
+  listReportLines,
+  listReportVersions,
+  listRevenueMonths,
+  openReport,
   streamReportLines,
 } from "./reports.ts";
 
@@ -33,7 +42,19 @@ afterAll(async () => {
 const sell = async (occurredAt: string, amountMinor: bigint, serviceId = "cleaning", currency = "RUB") => {
   purchases += 1;
   const origin = { caller: "test", correlationId: "test" };
-  const result = await ledger.post(purchaseOperation({ key: `p-${purchases}`, userId: "ann", amountMinor, currency, serviceId, paymentMethod: "card", occurredAt, comment: "test", origin }));
+  const result = await ledger.post(
+    purchaseOperation({
+      key: `p-${purchases}`,
+      userId: "ann",
+      amountMinor,
+      currency,
+      serviceId,
+      paymentMethod: "card",
+      occurredAt,
+      comment: "test",
+      origin,
+    }),
+  );
   expect(result.outcome).toBe("done");
 };
 
@@ -56,7 +77,8 @@ const make = async (month: string) => {
   return { version, watermark, lines: await listReportLines(database.db, { month, version }) };
 };
 
-const summary = (lines: readonly ReportLine[]) => lines.map((line) => `${line.currency} ${line.serviceName} ${line.revenueMinor} ${line.saleCount}`);
+const summary = (lines: readonly ReportLine[]) =>
+  lines.map((line) => `${line.currency} ${line.serviceName} ${line.revenueMinor} ${line.saleCount}`);
 
 describe("opening a report", () => {
   it("joins the version that is being made and opens the next one when it has ended", async () => {
@@ -64,7 +86,12 @@ describe("opening a report", () => {
     expect(await open("2001-01")).toEqual({ month: "2001-01", version: 1, created: false });
     await failReport(database.db, { month: "2001-01", version: 1, code: "INTERNAL" });
     expect(await open("2001-01")).toEqual({ month: "2001-01", version: 2, created: true });
-    expect((await listReportVersions(database.db, { month: "2001-01" })).map((report) => [report.version, report.status, report.failureCode])).toEqual([[2, "running", undefined], [1, "failed", "INTERNAL"]]);
+    expect(
+      (await listReportVersions(database.db, { month: "2001-01" })).map((report) => [report.version, report.status, report.failureCode]),
+    ).toEqual([
+      [2, "running", undefined],
+      [1, "failed", "INTERNAL"],
+    ]);
   });
 
   it("gives one version to all who ask at the same moment", async () => {
@@ -123,7 +150,9 @@ describe("a month's revenue", () => {
     const report = { month: "2012-01", version };
     try {
       // A transaction that began before the watermark and commits after it: its ids are the smaller ones.
-      await admin.unsafe("begin; insert into operations (key, content_hash, kind, outcome, currency, amount_minor, caller, correlation_id, comment, effective_at, recorded_at) values ('late', 'h', 'charge', 'done', 'RUB', 5, 'test', 'test', '', '2012-01-11', now())");
+      await admin.unsafe(
+        "begin; insert into operations (key, content_hash, kind, outcome, currency, amount_minor, caller, correlation_id, comment, effective_at, recorded_at) values ('late', 'h', 'charge', 'done', 'RUB', 5, 'test', 'test', '', '2012-01-11', now())",
+      );
       await admin.unsafe(`insert into postings (operation_id, currency, debit_account, credit_account, amount_minor, debit_balance_minor, debit_version, credit_balance_minor, credit_version, service_id, service_name, revenue_minor, effective_at, recorded_at)
         select o.id, 'RUB', d.id, c.id, 5, 0, 1000000, 0, 1000000, 'cleaning', 'cleaning', 5, '2012-01-11', now() from operations o, accounts d, accounts c
          where o.key = 'late' and d.kind = 'psp' and d.currency = 'RUB' and c.kind = 'revenue' and c.owner = 'cleaning' and c.currency = 'RUB'`);

@@ -40,7 +40,10 @@ const STREAM_GROUP = 500;
  * Safe to retry: the open version is joined. Two callers at once get the same version: its primary key decides.
  * Throws: INVALID_MONTH when the month is not one that has begun, by the database's clock; UNAVAILABLE, DEADLINE_EXCEEDED.
  */
-export async function openReport(db: Db, input: { month: string; timeZone: string; correlationId: string }): Promise<ReportId & { created: boolean }> {
+export async function openReport(
+  db: Db,
+  input: { month: string; timeZone: string; correlationId: string },
+): Promise<ReportId & { created: boolean }> {
   const { month, timeZone, correlationId } = input;
   for (let attempt = 0; attempt < OPEN_ATTEMPTS; attempt += 1) {
     const [clock] = await db.execute<{ now_ms: string }>(sql`select (extract(epoch from clock_timestamp()) * 1000)::bigint as now_ms`);
@@ -86,9 +89,16 @@ on conflict do nothing`;
  * report's lines. `deadlineMs` bounds the statement and must not be above the lane's own.
  * Safe to retry: the same watermark gives the same lines, and lines that are there stay.
  */
-export async function aggregateReportLines(lane: Lane, input: ReportId & { period: MonthPeriod; watermark: string; deadlineMs: number }): Promise<void> {
+export async function aggregateReportLines(
+  lane: Lane,
+  input: ReportId & { period: MonthPeriod; watermark: string; deadlineMs: number },
+): Promise<void> {
   const { startsAtMs, endsAtMs } = input.period;
-  await lane.values(AGGREGATE, [input.month, input.version, new Date(startsAtMs).toISOString(), new Date(endsAtMs).toISOString(), input.watermark], input.deadlineMs);
+  await lane.values(
+    AGGREGATE,
+    [input.month, input.version, new Date(startsAtMs).toISOString(), new Date(endsAtMs).toISOString(), input.watermark],
+    input.deadlineMs,
+  );
 }
 
 const LINES = `
@@ -96,7 +106,11 @@ select currency, service_id, service_name, revenue_minor, sale_count from report
  where month = $1 and version = $2::int order by currency collate "C", service_name collate "C", service_id`;
 
 /** Hands out a report's lines in groups, by currency, service name and service id, however many there are. */
-export async function streamReportLines(lane: Lane, input: ReportId & { deadlineMs: number }, onLines: (lines: ReportLine[]) => Promise<void>): Promise<void> {
+export async function streamReportLines(
+  lane: Lane,
+  input: ReportId & { deadlineMs: number },
+  onLines: (lines: ReportLine[]) => Promise<void>,
+): Promise<void> {
   await lane.stream(LINES, [input.month, input.version], STREAM_GROUP, input.deadlineMs, (rows) =>
     onLines(
       rows.map(([currency, serviceId, serviceName, revenueMinor, saleCount]) => ({
@@ -133,7 +147,8 @@ export async function completeReport(db: Db, input: ReportId & { sha256: string;
   if (completed.length > 0) return;
   const report = await getReport(db, input);
   if (report === undefined) throw new DomainError("REPORT_NOT_FOUND");
-  if (report.status !== "completed" || report.sha256 !== sha256) throw new DomainError("CONFLICT", `version ${version} of ${month} is ${report.status} already`);
+  if (report.status !== "completed" || report.sha256 !== sha256)
+    throw new DomainError("CONFLICT", `version ${version} of ${month} is ${report.status} already`);
 }
 
 /** Marks a report that is being made as failed with a code of the catalogue. Safe to retry: one that ended stays as it is. */
@@ -147,7 +162,12 @@ export async function failReport(db: Db, input: ReportId & { code: string }): Pr
 /** One version, or the newest completed one when no version is named; undefined when there is none. */
 export async function getReport(db: Db, input: { month: string; version?: number }): Promise<ReportRecord | undefined> {
   const which = input.version === undefined ? eq(reports.status, "completed") : eq(reports.version, input.version);
-  const [row] = await db.select().from(reports).where(and(eq(reports.month, input.month), which)).orderBy(desc(reports.version)).limit(1);
+  const [row] = await db
+    .select()
+    .from(reports)
+    .where(and(eq(reports.month, input.month), which))
+    .orderBy(desc(reports.version))
+    .limit(1);
   return row === undefined ? undefined : toRecord(row);
 }
 

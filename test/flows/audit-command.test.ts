@@ -12,7 +12,16 @@ let database: TestDatabase;
 beforeAll(async () => {
   database = await createTestDatabase();
   const ledger = createLedger({ url: database.appUrl, name: "audit-command", laneCount: 1, deadlineMs: 10_000 });
-  await ledger.post(depositOperation({ key: "d", userId: "ann", currency: "RUB", amountMinor: 100n, comment: "test", origin: { caller: "test", correlationId: "test" } }));
+  await ledger.post(
+    depositOperation({
+      key: "d",
+      userId: "ann",
+      currency: "RUB",
+      amountMinor: 100n,
+      comment: "test",
+      origin: { caller: "test", correlationId: "test" },
+    }),
+  );
   await ledger.close();
 });
 

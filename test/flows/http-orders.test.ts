@@ -100,7 +100,7 @@ describe("orders over HTTP", () => {
   test("two different orders under one key at once: one of them is refused", async () => {
     await deposit("duel", "100");
     const answers = await Promise.all([order("duel", ["10"], { key: "duel-1" }), order("duel", ["11"], { key: "duel-1" })]);
-    expect(answers.map(({ status }) => status).sort()).toEqual([201, 422]);
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([201, 422]));
   });
 
   test("without waiting the answer is 202 with the place to ask at", async () => {
@@ -154,11 +154,11 @@ describe("orders over HTTP", () => {
     for (let count = 0; count < 7; count += 1) await order("hugo", ["1"]);
     await order("hugo", ["1"]);
     const seen: { orderId: string; createdAt: string; userId: string; status: string }[] = [];
-    let cursor: unknown;
+    let cursor: string | undefined;
     do {
-      const page = await api.call("GET", `/api/v1/orders?userId=hugo&limit=3${cursor === undefined ? "" : `&cursor=${String(cursor)}`}`);
+      const page = await api.call("GET", `/api/v1/orders?userId=hugo&limit=3${cursor === undefined ? "" : `&cursor=${cursor}`}`);
       seen.push(...(page.body["orders"] as typeof seen));
-      cursor = page.body["nextCursor"];
+      cursor = page.body["nextCursor"] as string | undefined;
     } while (cursor !== undefined);
     expect(new Set(seen.map(({ orderId }) => orderId)).size).toBe(8);
     expect(seen.every(({ userId }) => userId === "hugo")).toBe(true);

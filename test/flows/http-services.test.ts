@@ -75,13 +75,13 @@ describe("services over HTTP", () => {
 
   test("pages go through all of them once", async () => {
     const seen: string[] = [];
-    let cursor: unknown;
+    let cursor: string | undefined;
     do {
-      const page = await api.call("GET", `/api/v1/services?limit=4${cursor === undefined ? "" : `&cursor=${String(cursor)}`}`);
+      const page = await api.call("GET", `/api/v1/services?limit=4${cursor === undefined ? "" : `&cursor=${cursor}`}`);
       const services = page.body["services"] as { id: string }[];
       expect(services.length).toBeLessThanOrEqual(4);
       seen.push(...services.map(({ id }) => id));
-      cursor = page.body["nextCursor"];
+      cursor = page.body["nextCursor"] as string | undefined;
     } while (cursor !== undefined);
     expect(new Set(seen).size).toBe(seen.length);
     expect(seen).toEqual(seen.toSorted());

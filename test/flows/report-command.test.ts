@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MockActivityEnvironment } from "@temporalio/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createReportActivities } from "../../activities/reports.ts";
+import { createReportActivities, type ReportContent, type WrittenReport } from "../../activities/reports.ts";
 import type { ApiClient } from "../../src/cli/api-client.ts";
 import { listMonths, makeReport, renderReport, revenueByCurrency } from "../../src/cli/make-report.ts";
 import type { RevenueReportInput } from "../../src/contract/reports.ts";
@@ -53,12 +53,23 @@ afterAll(async () => {
   rmSync(reportsDir, { recursive: true, force: true });
 });
 
-const answer = ({ status, body, headers }: { status: number; body: Record<string, unknown>; headers: Headers }) => ({ status, body, headers: Object.fromEntries(headers) });
+const answer = ({ status, body, headers }: { status: number; body: Record<string, unknown>; headers: Headers }) => ({
+  status,
+  body,
+  headers: Object.fromEntries(headers),
+});
 
 const sell = (key: string, occurredAt: string, amountMinor: bigint, currency: string, serviceId?: string) =>
   api.ledger.post(
     purchaseOperation({
-      key, userId: "ann", currency, amountMinor, paymentMethod: "card", occurredAt, comment: "test", origin: { caller: "test", correlationId: "test" },
+      key,
+      userId: "ann",
+      currency,
+      amountMinor,
+      paymentMethod: "card",
+      occurredAt,
+      comment: "test",
+      origin: { caller: "test", correlationId: "test" },
       ...(serviceId === undefined ? {} : { serviceId }),
     }),
   );
@@ -67,7 +78,13 @@ const sell = (key: string, occurredAt: string, amountMinor: bigint, currency: st
 async function makeAtOnce({ month, version, timeZone }: RevenueReportInput): Promise<void> {
   const activities = createReportActivities({ db: database.db, openLane: database.openLane, reportsDir });
   const watermark = await activities.fixWatermark({ month, version });
-  const written = (await new MockActivityEnvironment().run(activities.writeReport, { month, version, timeZone, watermark })) as Awaited<ReturnType<typeof activities.writeReport>>;
+  const environment = new MockActivityEnvironment();
+  const written = await environment.run<[ReportContent], WrittenReport, typeof activities.writeReport>(activities.writeReport, {
+    month,
+    version,
+    timeZone,
+    watermark,
+  });
   await activities.publishReport({ month, version, ...written });
 }
 
@@ -82,7 +99,9 @@ describe("the report command", () => {
       { month: "1997-01", currency: "USD", lines: [{ service: "unassigned", revenue: "299060.17", count: 2 }], total: "299060.17" },
       { month: "1997-03", currency: "USD", lines: [{ service: "unassigned", revenue: "0.05", count: 1 }], total: "0.05" },
     ]);
-    expect(JSON.stringify(reports[1])).toBe('{"month":"1997-01","currency":"USD","lines":[{"service":"unassigned","revenue":"299060.17","count":2}],"total":"299060.17"}');
+    expect(JSON.stringify(reports[1])).toBe(
+      '{"month":"1997-01","currency":"USD","lines":[{"service":"unassigned","revenue":"299060.17","count":2}],"total":"299060.17"}',
+    );
   });
 
   it("shows a table with the link to the CSV, and nothing that moves the terminal's cursor", async () => {
@@ -113,6 +132,8 @@ describe("the CSV over HTTP", () => {
     const plain = await api.call("GET", report.links.csv);
     expect(plain.text).toBe("unassigned;0.05\n");
     expect(createHash("sha256").update(plain.text).digest("hex")).toBe(report.sha256);
-    expect((await api.call("GET", "/api/v1/reports/revenue/1997-03.csv?delimiter=,&header=true")).text).toBe("service_name,revenue\nunassigned,0.05\n");
+    expect((await api.call("GET", "/api/v1/reports/revenue/1997-03.csv?delimiter=,&header=true")).text).toBe(
+      "service_name,revenue\nunassigned,0.05\n",
+    );
   });
 });

@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Client, Connection } from "@temporalio/client";
+import { temporal } from "@temporalio/proto";
 import { DefaultLogger, NativeConnection, Runtime, Worker } from "@temporalio/worker";
-import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from "vitest";
 import { withFailures } from "../../activities/failures.ts";
 import { createReportActivities } from "../../activities/reports.ts";
 import { reportWorkflowId } from "../../src/contract/ids.ts";
@@ -44,26 +45,32 @@ beforeAll(async () => {
   // A namespace of its own: the schedule and the ids of reports are the same in every database.
   const namespace = `reports-${randomUUID()}`;
   connection = await Connection.connect({ address });
-  await connection.workflowService.registerNamespace({ namespace, workflowExecutionRetentionPeriod: { seconds: 86_400 as unknown as Long } });
-  await connection.operatorService.addSearchAttributes({ namespace, searchAttributes: { ReportMonth: 2 } });
+  await connection.workflowService.registerNamespace({
+    namespace,
+    workflowExecutionRetentionPeriod: { seconds: 86_400 as unknown as Long },
+  });
+  await connection.operatorService.addSearchAttributes({
+    namespace,
+    searchAttributes: { ReportMonth: temporal.api.enums.v1.IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD },
+  });
   client = new Client({ connection, namespace });
   nativeConnection = await NativeConnection.connect({ address });
   const activities = createReportActivities({ db: database.db, openLane: database.openLane, reportsDir });
   worker = await Worker.create({
-      connection: nativeConnection,
-      namespace,
-      taskQueue,
-      workflowsPath: fileURLToPath(new URL("../../workflows/index.ts", import.meta.url)),
-      activities: withFailures({
-        ...activities,
-        writeReport: async (content: Parameters<typeof activities.writeReport>[0]) => {
-          const written = await activities.writeReport(content);
-          if (failWrites === 0) return written;
-          failWrites -= 1;
-          throw new Error("the worker died after it had written the file");
-        },
-      }),
-    });
+    connection: nativeConnection,
+    namespace,
+    taskQueue,
+    workflowsPath: fileURLToPath(new URL("../../workflows/index.ts", import.meta.url)),
+    activities: withFailures({
+      ...activities,
+      writeReport: async (content: Parameters<typeof activities.writeReport>[0]) => {
+        const written = await activities.writeReport(content);
+        if (failWrites === 0) return written;
+        failWrites -= 1;
+        throw new Error("the worker died after it had written the file");
+      },
+    }),
+  });
   workerEnded = worker.run();
 });
 
@@ -79,11 +86,27 @@ afterAll(async () => {
 });
 
 const sell = (key: string, occurredAt: string, amountMinor: bigint) =>
-  ledger.post(purchaseOperation({ key, userId: "ann", currency: "RUB", amountMinor, serviceId: "cleaning", paymentMethod: "card", occurredAt, comment: "test", origin: { caller: "test", correlationId: "test" } }));
+  ledger.post(
+    purchaseOperation({
+      key,
+      userId: "ann",
+      currency: "RUB",
+      amountMinor,
+      serviceId: "cleaning",
+      paymentMethod: "card",
+      occurredAt,
+      comment: "test",
+      origin: { caller: "test", correlationId: "test" },
+    }),
+  );
 
 const start = async (month: string) => {
   const { version } = await openReport(database.db, { month, timeZone, correlationId: "test" });
-  return client.workflow.start<typeof revenueReport>("revenueReport", { taskQueue, workflowId: reportWorkflowId(month, version), args: [{ month, version, timeZone, correlationId: "test" }] });
+  return client.workflow.start<typeof revenueReport>("revenueReport", {
+    taskQueue,
+    workflowId: reportWorkflowId(month, version),
+    args: [{ month, version, timeZone, correlationId: "test" }],
+  });
 };
 
 describe("a revenue report", () => {
@@ -93,7 +116,14 @@ describe("a revenue report", () => {
     const handle = await start("2015-03");
     const result = await handle.result();
     const report = await getReport(database.db, { month: "2015-03" });
-    expect(report).toMatchObject({ version: 1, status: "completed", partial: false, sha256: result.sha256, watermark: result.watermark, lineCount: 1 });
+    expect(report).toMatchObject({
+      version: 1,
+      status: "completed",
+      partial: false,
+      sha256: result.sha256,
+      watermark: result.watermark,
+      lineCount: 1,
+    });
     const file = readFileSync(join(reportsDir, report?.fileName ?? ""));
     expect(file.toString("utf8")).toBe("cleaning;100.50\n");
     expect(createHash("sha256").update(file).digest("hex")).toBe(result.sha256);
@@ -123,31 +153,46 @@ describe("a revenue report", () => {
   it("is given up when it is cancelled, so that the next one does not join it", async () => {
     const { version } = await openReport(database.db, { month: "2015-07", timeZone, correlationId: "test" });
     const handle = await client.workflow.start<typeof revenueReport>("revenueReport", {
-      taskQueue, workflowId: reportWorkflowId("2015-07", version), args: [{ month: "2015-07", version: version + 50, timeZone, correlationId: "test" }],
+      taskQueue,
+      workflowId: reportWorkflowId("2015-07", version),
+      args: [{ month: "2015-07", version: version + 50, timeZone, correlationId: "test" }],
     });
     await expect(handle.result()).rejects.toMatchObject({ cause: { cause: { type: "REPORT_NOT_FOUND" } } });
     failWrites = 1_000;
     const stuck = await client.workflow.start<typeof revenueReport>("revenueReport", {
-      taskQueue, workflowId: `${reportWorkflowId("2015-07", version)}/stuck`, args: [{ month: "2015-07", version, timeZone, correlationId: "test" }],
+      taskQueue,
+      workflowId: `${reportWorkflowId("2015-07", version)}/stuck`,
+      args: [{ month: "2015-07", version, timeZone, correlationId: "test" }],
     });
-    while (failWrites === 1_000) await new Promise((resolve) => setTimeout(resolve, 20));
+    await vi.waitUntil(() => failWrites < 1_000, { timeout: 20_000 });
     await stuck.cancel();
-    await expect(stuck.result()).rejects.toThrow();
+    await expect(stuck.result()).rejects.toThrow("Workflow execution cancelled");
     failWrites = 0;
     expect(await getReport(database.db, { month: "2015-07", version })).toMatchObject({ status: "failed" });
-    expect(await openReport(database.db, { month: "2015-07", timeZone, correlationId: "test" })).toMatchObject({ version: version + 1, created: true });
+    expect(await openReport(database.db, { month: "2015-07", timeZone, correlationId: "test" })).toMatchObject({
+      version: version + 1,
+      created: true,
+    });
   });
 });
 
 describe("the close of a month", () => {
   const close = (workflowId: string, month?: string) =>
-    client.workflow.execute<typeof closeMonth>("closeMonth", { taskQueue, workflowId, args: [{ timeZone, ...(month === undefined ? {} : { month }) }] });
+    client.workflow.execute<typeof closeMonth>("closeMonth", {
+      taskQueue,
+      workflowId,
+      args: [{ timeZone, ...(month === undefined ? {} : { month }) }],
+    });
 
   it("makes the next version of the month it is given", async () => {
     await sell("m-1", "2015-09-10T00:00:00Z", 300n);
     expect(await close("close-1", "2015-09")).toEqual({ month: "2015-09", version: 1, joined: false });
     expect(await close("close-2", "2015-09")).toEqual({ month: "2015-09", version: 2, joined: false });
-    expect(await getReport(database.db, { month: "2015-09" })).toMatchObject({ version: 2, status: "completed", workflowId: "revenue-report/2015-09/2" });
+    expect(await getReport(database.db, { month: "2015-09" })).toMatchObject({
+      version: 2,
+      status: "completed",
+      workflowId: "revenue-report/2015-09/2",
+    });
   });
 
   it("joins the report that is being made", async () => {
@@ -164,11 +209,7 @@ describe("the close of a month", () => {
     const schedule = client.schedule.getHandle(CLOSE_MONTH_SCHEDULE);
     // The schedule's moment is 00:10 of 1 February in Moscow, which is 31 January in UTC.
     await schedule.backfill({ start: new Date("2016-01-31T20:00:00Z"), end: new Date("2016-01-31T22:00:00Z") });
-    let report = await getReport(database.db, { month: "2016-01" });
-    for (let tries = 0; report === undefined && tries < 200; tries += 1) {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      report = await getReport(database.db, { month: "2016-01" });
-    }
+    const report = await vi.waitUntil(() => getReport(database.db, { month: "2016-01" }), { timeout: 20_000 });
     expect(report).toMatchObject({ version: 1, status: "completed", partial: false });
     expect(await listReportLines(database.db, { month: "2016-01", version: 1 })).toMatchObject([{ revenueMinor: 900n }]);
   });
@@ -181,7 +222,9 @@ describe("the schedule that closes months", () => {
     await ensureCloseMonthSchedule(client.schedule, { timeZone });
     await ensureCloseMonthSchedule(client.schedule, { timeZone });
     const { info, policies } = await describeSchedule();
-    const local = info.nextActionTimes.slice(0, 3).map((time) => new Intl.DateTimeFormat("en-GB", { timeZone, day: "2-digit", hour: "2-digit", minute: "2-digit" }).format(time));
+    const local = info.nextActionTimes
+      .slice(0, 3)
+      .map((time) => new Intl.DateTimeFormat("en-GB", { timeZone, day: "2-digit", hour: "2-digit", minute: "2-digit" }).format(time));
     expect(local).toEqual(["01, 00:10", "01, 00:10", "01, 00:10"]);
     expect(policies).toMatchObject({ overlap: "BUFFER_ALL", catchupWindow: 365 * 86_400_000 });
   });

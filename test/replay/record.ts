@@ -61,8 +61,12 @@ async function recordAll(names: readonly string[], servers: { url: string; addre
     taskQueues: [TASK_QUEUES.orders],
     bundlePath: await buildWorkflowBundle(CACHE_DIR),
     activities: createActivities({
-      db: database.db, ledger: lossy.ledger, balanceCache: createBalanceCache({ url: undefined, logger: SILENT_LOG }), logger: SILENT_LOG, reportsDir: tmpdir(),
-      openLane: database.openLane,
+      db: database.db,
+      ledger: lossy.ledger,
+      balanceCache: createBalanceCache({ url: undefined, logger: SILENT_LOG }),
+      logger: SILENT_LOG,
+      reportsDir: tmpdir(),
+      openLane: (name) => database.openLane(name),
     }),
     cacheSize: 100,
   });
@@ -91,15 +95,20 @@ async function recordAll(names: readonly string[], servers: { url: string; addre
 // By the command that the README gives to operators, so that the test replays what they will bring.
 async function showHistory(address: string, workflowId: string): Promise<{ events: unknown[] }> {
   const { path } = await findTemporalBinary({ dataDir: tmpdir(), cacheDir: CACHE_DIR, ephemeral: true, report: () => {} });
-  const { stdout } = await promisify(execFile)(path, ["workflow", "show", "--address", address, "--workflow-id", workflowId, "--output", "json"], {
-    maxBuffer: 16 * 1024 * 1024,
-  });
+  const { stdout } = await promisify(execFile)(
+    path,
+    ["workflow", "show", "--address", address, "--workflow-id", workflowId, "--output", "json"],
+    {
+      maxBuffer: 16 * 1024 * 1024,
+    },
+  );
   return JSON.parse(stdout) as { events: unknown[] };
 }
 
 // A history whose scenario is gone would be replayed for ever without anyone knowing what it stands for.
 async function removeForgotten(names: ReadonlySet<string>): Promise<void> {
-  for (const file of await readdir(HISTORIES)) if (file.endsWith(".json") && !names.has(file.slice(0, -".json".length))) await rm(join(HISTORIES, file));
+  for (const file of await readdir(HISTORIES))
+    if (file.endsWith(".json") && !names.has(file.slice(0, -".json".length))) await rm(join(HISTORIES, file));
 }
 
 function losesCaptures(ledger: Ledger): { ledger: Ledger; lose: (count: number) => void } {

@@ -35,7 +35,9 @@ describe("the replay of recorded histories", () => {
   });
 
   it("fails on a history that these workflows would not have made", async () => {
-    const recorded = JSON.parse(await readFile(join(HISTORIES, "reservation-expired.json"), "utf8")) as { events: { timerStartedEventAttributes?: unknown }[] };
+    const recorded = JSON.parse(await readFile(join(HISTORIES, "reservation-expired.json"), "utf8")) as {
+      events: { timerStartedEventAttributes?: unknown }[];
+    };
     const timer = recorded.events.findIndex((event) => event.timerStartedEventAttributes !== undefined);
     expect(timer).toBeGreaterThan(0);
     const text = JSON.stringify(recorded).replaceAll("EVENT_TYPE_TIMER_STARTED", "EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED");
@@ -45,7 +47,10 @@ describe("the replay of recorded histories", () => {
   it("names what is wrong with a file that is no history", async () => {
     expect(await replayText("broken.json", "{")).toMatchObject({ ok: false, reason: expect.stringContaining("not JSON") as string });
     expect(await replayText("empty.json", "{}")).toMatchObject({ ok: false, reason: expect.stringContaining("no events") as string });
-    expect(await replayText("part.json", '{"events":[{"eventId":"7"}]}')).toMatchObject({ ok: false, reason: expect.stringContaining("not the start") as string });
+    expect(await replayText("part.json", '{"events":[{"eventId":"7"}]}')).toMatchObject({
+      ok: false,
+      reason: expect.stringContaining("not the start") as string,
+    });
     const [missing] = await replayHistories([join(folder, "nowhere.json")], bundlePath);
     expect(missing).toMatchObject({ ok: false, reason: expect.stringContaining("ENOENT") as string });
   });

@@ -11,9 +11,9 @@ export interface Recording {
   readonly starters: Starters;
   readonly client: Client;
   /** Gives the user money to spend. */
-  fund(userId: string, amountMinor: bigint): Promise<void>;
+  readonly fund: (userId: string, amountMinor: bigint) => Promise<void>;
   /** The next `count` captures do not reach Postgres. */
-  loseCaptures(count: number): void;
+  readonly loseCaptures: (count: number) => void;
 }
 
 /** One path through the workflows. It answers with the id of the workflow whose history shows it, once that has ended. */
@@ -87,9 +87,15 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     const workflowId = orderWorkflowId(input.orderId);
     // With the start, so that the wish to cancel is there before the first step, whatever the machine's speed.
     const startWorkflowOperation = new WithStartWorkflowOperation("orderSaga", {
-      workflowId, taskQueue: TASK_QUEUES.orders, args: [input], workflowIdConflictPolicy: "FAIL",
+      workflowId,
+      taskQueue: TASK_QUEUES.orders,
+      args: [input],
+      workflowIdConflictPolicy: "FAIL",
     });
-    await recording.client.workflow.executeUpdateWithStart(cancelOrderUpdate, { startWorkflowOperation, args: [{ reason: "the buyer changed their mind" }] });
+    await recording.client.workflow.executeUpdateWithStart(cancelOrderUpdate, {
+      startWorkflowOperation,
+      args: [{ reason: "the buyer changed their mind" }],
+    });
     return untilEnded(recording, workflowId);
   },
   async "order-cancelled-natively"(recording) {
@@ -97,7 +103,12 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     await recording.fund(input.userId, 10_000n);
     const workflowId = orderWorkflowId(input.orderId);
     // The delay lets the cancellation arrive before the first step.
-    const handle = await recording.client.workflow.start("orderSaga", { workflowId, taskQueue: TASK_QUEUES.orders, args: [input], startDelay: "1 second" });
+    const handle = await recording.client.workflow.start("orderSaga", {
+      workflowId,
+      taskQueue: TASK_QUEUES.orders,
+      args: [input],
+      startDelay: "1 second",
+    });
     await handle.cancel();
     return untilEnded(recording, workflowId);
   },
@@ -113,7 +124,9 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
   async "reservation-confirm-refused-then-released"(recording) {
     const workflowId = await place(recording, "confirm-refused", LONG_MS);
-    await recording.starters.confirmReservation("confirm-refused", { requestKey: "confirm-too-much", amountMinor: "10001" }).catch(() => undefined);
+    await recording.starters
+      .confirmReservation("confirm-refused", { requestKey: "confirm-too-much", amountMinor: "10001" })
+      .catch(() => undefined);
     await recording.starters.releaseReservation("confirm-refused", { requestKey: "release-after-refusal" });
     return untilEnded(recording, workflowId);
   },
@@ -137,9 +150,18 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   async "event-batch"(recording) {
     await recording.starters.runEventBatch(
       {
-        topic: "recorded", partition: 0, firstOffset: "0", lastOffset: "1",
+        topic: "recorded",
+        partition: 0,
+        firstOffset: "0",
+        lastOffset: "1",
         events: ["0", "1"].map((offset) => ({
-          offset, userId: "buyer", amountMinor: "12900", currency: "RUB", paymentMethod: "credit_card", occurredAt: "2026-10-01T09:00:00.000Z", serviceId: "music",
+          offset,
+          userId: "buyer",
+          amountMinor: "12900",
+          currency: "RUB",
+          paymentMethod: "credit_card",
+          occurredAt: "2026-10-01T09:00:00.000Z",
+          serviceId: "music",
         })),
       },
       AbortSignal.timeout(WAIT_MS),

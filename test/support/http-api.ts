@@ -56,6 +56,7 @@ export function createTestApi(
     starters: { ...noTemporal(), ...options.starters },
     balances: createBalanceReader(database.db),
     log: options.log ?? SILENT_LOG,
+    requestLog: options.log ?? SILENT_LOG,
     checks: options.checks ?? [],
     settings: TEST_SETTINGS,
   };
@@ -78,7 +79,7 @@ export function createTestApi(
           ...(key === null || method === "GET" ? {} : { "idempotency-key": key }),
           ...headers,
         },
-      } as RequestInit);
+      });
       const text = await response.text();
       const contentType = response.headers.get("content-type") ?? "";
       const json = (contentType.includes("json") ? JSON.parse(text) : {}) as Record<string, unknown>;

@@ -33,7 +33,8 @@ export async function startTestWorkflows(databaseUrl: string, taskQueues: readon
     taskQueues,
     bundlePath: await buildWorkflowBundle(join(homedir(), ".cache", "saldo")),
     activities: createActivities({
-      db: database.db, ledger, balanceCache: createBalanceCache({ url: undefined, logger: SILENT_LOG }), logger: SILENT_LOG, reportsDir, openLane: database.openLane,
+      db: database.db, ledger, balanceCache: createBalanceCache({ url: undefined, logger: SILENT_LOG }), logger: SILENT_LOG, reportsDir,
+      openLane: (name, deadlineMs) => database.openLane(name, deadlineMs),
     }),
     cacheSize: 100,
   });

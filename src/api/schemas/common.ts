@@ -7,7 +7,7 @@ const MAX_ID_LENGTH = 64;
 
 function idProblem(text: string): string | undefined {
   if (text.length === 0) return "must not be empty";
-  if (text.length > MAX_ID_LENGTH && [...text].length > MAX_ID_LENGTH) return `must have at most ${MAX_ID_LENGTH} characters`;
+  if (text.length > MAX_ID_LENGTH && Array.from(text).length > MAX_ID_LENGTH) return `must have at most ${MAX_ID_LENGTH} characters`;
   if (CONTROL.test(text)) return "must not have control characters";
   // An id such as `..` could be stored but never asked for: clients and proxies remove it from an address.
   if (DOT_SEGMENT.test(text)) return "must not be or contain a path such as ..";
