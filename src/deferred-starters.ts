@@ -5,7 +5,6 @@ import type { Starters } from "./starters.ts";
 export interface DeferredStarters extends Starters {
   /** From now on every call goes to the real ones. */
   attach(starters: Starters): void;
-  isAttached(): boolean;
 }
 
 /** Lets the API serve all that needs no Temporal while Temporal is not up yet. */
@@ -19,7 +18,6 @@ export function createDeferredStarters(): DeferredStarters {
     attach: (starters) => {
       real = starters;
     },
-    isAttached: () => real !== undefined,
     startOrder: async (input) => (await there()).startOrder(input),
     cancelOrder: async (orderId, reason) => (await there()).cancelOrder(orderId, reason),
     orderStatus: async (orderId) => (await there()).orderStatus(orderId),

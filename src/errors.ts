@@ -83,8 +83,3 @@ export function messageOf(error: unknown): string {
   // drizzle's message repeats the whole statement with its values, which are no words for a log.
   return error.cause !== undefined && error.message.startsWith("Failed query:") ? messageOf(error.cause) : error.message;
 }
-
-/** Makes the compiler prove that a switch over a closed union has no missing case. */
-export function assertNever(value: never): never {
-  throw new DomainError("INTERNAL", `unexpected value ${JSON.stringify(value)}`);
-}

@@ -20,10 +20,13 @@ function withFloats(value: unknown): unknown {
 }
 
 describe("parseJsonKeepingNumbers", () => {
-  test.each(["100.10", "0", "-0", "1e3", "123456789012345678901234567890.12", "-1.5E-7"])("keeps the digits of %s as they were written", (raw) => {
-    const value = parseJsonKeepingNumbers(`{"amount": ${raw}}`) as { amount: unknown };
-    expect(isRawNumber(value.amount) && value.amount.raw).toBe(raw);
-  });
+  test.each(["100.10", "0", "-0", "1e3", "123456789012345678901234567890.12", "-1.5E-7"])(
+    "keeps the digits of %s as they were written",
+    (raw) => {
+      const value = parseJsonKeepingNumbers(`{"amount": ${raw}}`) as { amount: unknown };
+      expect(isRawNumber(value.amount) && value.amount.raw).toBe(raw);
+    },
+  );
 
   test("reads what JSON.parse reads, to the same values", () => {
     const forbidden = /__proto__|constructor|prototype|\\u0000|\0|\\ud[89a-f]/;
@@ -37,7 +40,30 @@ describe("parseJsonKeepingNumbers", () => {
   });
 
   test("refuses what JSON.parse refuses", () => {
-    const pieces = fc.constantFrom("{", "}", "[", "]", ",", ":", '"', '"a"', "1", "01", ".5", "1.", "-", "+1", "true", "nul", "NaN", " ", "\n", "\\", "\\x", "\u0001");
+    const pieces = fc.constantFrom(
+      "{",
+      "}",
+      "[",
+      "]",
+      ",",
+      ":",
+      '"',
+      '"a"',
+      "1",
+      "01",
+      ".5",
+      "1.",
+      "-",
+      "+1",
+      "true",
+      "nul",
+      "NaN",
+      " ",
+      "\n",
+      "\\",
+      "\\x",
+      "\u0001",
+    );
     fc.assert(
       fc.property(fc.array(pieces, { maxLength: 12 }), (parts) => {
         const text = parts.join("");

@@ -51,7 +51,10 @@ interface Reader {
 }
 
 function malformed({ text, at }: Reader): DomainError {
-  return new DomainError("MALFORMED_JSON", at >= text.length ? "the JSON text ends too early" : `the JSON text is broken at character ${at + 1}`);
+  return new DomainError(
+    "MALFORMED_JSON",
+    at >= text.length ? "the JSON text ends too early" : `the JSON text is broken at character ${at + 1}`,
+  );
 }
 
 function skipSpace(reader: Reader): void {
@@ -108,7 +111,8 @@ function readObject(reader: Reader, depth: number): Record<string, unknown> {
     const name = readString(reader);
     countMember(reader);
     if (FORBIDDEN_NAMES.has(name)) throw new DomainError("INVALID_REQUEST", `the name ${name} is not taken`);
-    if (Object.hasOwn(object, name)) throw new DomainError("INVALID_REQUEST", `the name ${JSON.stringify(name.slice(0, 64))} stands twice in one object`);
+    if (Object.hasOwn(object, name))
+      throw new DomainError("INVALID_REQUEST", `the name ${JSON.stringify(name.slice(0, 64))} stands twice in one object`);
     skipSpace(reader);
     if (!takes(reader, ":")) throw malformed(reader);
     skipSpace(reader);

@@ -74,7 +74,14 @@ await runRole("api", async ({ signal, ready }) => {
           namespace: link.namespace,
           taskQueues: [TASK_QUEUES.orders],
           bundlePath: config.WORKFLOW_BUNDLE_PATH ?? (await buildWorkflowBundle(config.CACHE_DIR)),
-          activities: createActivities({ db: database.db, ledger, balanceCache, logger, reportsDir: reportsDirOf(config), openLane: database.openLane }),
+          activities: createActivities({
+            db: database.db,
+            ledger,
+            balanceCache,
+            logger,
+            reportsDir: reportsDirOf(config),
+            openLane: database.openLane,
+          }),
           cacheSize: config.WORKFLOW_CACHE_SIZE,
         })
       : undefined;
@@ -92,11 +99,20 @@ await runRole("api", async ({ signal, ready }) => {
   await Promise.all([balanceCache.close(), ledger.close(), database.close(), probe.close()]);
 });
 
-async function connectTemporal(input: { config: Config; logger: ReturnType<typeof createLogger>; signal: AbortSignal }): Promise<TemporalLink | undefined> {
+async function connectTemporal(input: {
+  config: Config;
+  logger: ReturnType<typeof createLogger>;
+  signal: AbortSignal;
+}): Promise<TemporalLink | undefined> {
   const { config, logger, signal } = input;
   while (!signal.aborted) {
     try {
-      return await createTemporal({ address: config.TEMPORAL_ADDRESS, namespace: config.TEMPORAL_NAMESPACE, deadlineMs: CONNECT_DEADLINE_MS, logger });
+      return await createTemporal({
+        address: config.TEMPORAL_ADDRESS,
+        namespace: config.TEMPORAL_NAMESPACE,
+        deadlineMs: CONNECT_DEADLINE_MS,
+        logger,
+      });
     } catch (error) {
       if (!(error instanceof DomainError)) throw error;
       logger.warn({ event: "temporal.away", reason: messageOf(error) }, "Temporal is not there yet");

@@ -151,7 +151,8 @@ export function createStarters({ client, eager, deadlineMs }: StarterOptions): S
       start<RevenueReportResult>("revenueReport", reportWorkflowId(report.month, report.version), {
         taskQueue: TASK_QUEUES.reports,
         args: [report],
-        workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
+        // A version whose workflow was terminated or failed may be made after all; one that was made stays as it is.
+        workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
         workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
         staticSummary: `Revenue of ${report.month}, version ${report.version}`,
         typedSearchAttributes: searchAttributes({ correlationId: report.correlationId, reportMonth: report.month }),

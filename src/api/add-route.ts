@@ -1,4 +1,4 @@
-import { createRoute, type RouteConfig, type RouteHandler } from "@hono/zod-openapi";
+import { type RouteConfig, type RouteHandler } from "@hono/zod-openapi";
 import type { Handler } from "hono";
 import type { z } from "zod";
 import { ERROR_CATALOGUE, type ErrorCode } from "../errors.ts";
@@ -6,8 +6,6 @@ import type { Api, ApiContext, ApiEnv } from "./api-env.ts";
 import { InvalidRequest } from "./error-handler.ts";
 import { PROBLEM_TYPE, problemSchema, type ProblemError } from "./problem.ts";
 import { readJsonBody } from "./request-body.ts";
-
-export { createRoute };
 
 type Target = "param" | "query" | "json";
 
@@ -34,7 +32,12 @@ interface RouteOptions {
  * The library's own validators are not used: they answer text/plain for broken JSON, let a body without a content type
  * pass unchecked, and parse numbers into floats.
  */
-export function addRoute<Route extends RouteConfig>(api: Api, route: Route, options: RouteOptions, handler: RouteHandler<Route, ApiEnv>): Handler<ApiEnv> {
+export function addRoute<Route extends RouteConfig>(
+  api: Api,
+  route: Route,
+  options: RouteOptions,
+  handler: RouteHandler<Route, ApiEnv>,
+): Handler<ApiEnv> {
   const { params, query, body } = route.request ?? {};
   const content = body?.content["application/json"];
   const bodySchema = content !== undefined && "schema" in content ? (content.schema as z.ZodType) : undefined;
@@ -48,7 +51,12 @@ export function addRoute<Route extends RouteConfig>(api: Api, route: Route, opti
     if (params !== undefined) check(context, "param", params, withoutEnding(context.req.param(), ending));
     if (query !== undefined) check(context, "query", query, singleValues(context.req.queries()));
     if (bodySchema !== undefined)
-      check(context, "json", bodySchema, await readJsonBody(context, { maxBytes: options.maxBodyBytes, optional: options.bodyOptional ?? false }));
+      check(
+        context,
+        "json",
+        bodySchema,
+        await readJsonBody(context, { maxBytes: options.maxBodyBytes, optional: options.bodyOptional ?? false }),
+      );
     return (await run(context, next)) as Response;
   };
   if (ending === "") api.on([route.method], [route.path.replaceAll(/\{(\w+)\}/g, ":$1")], answer);
@@ -68,7 +76,8 @@ function check(context: ApiContext, target: Target, schema: z.ZodType, value: un
 
 function describeIssues(issues: readonly z.core.$ZodIssue[], target: Target): ProblemError[] {
   return issues.flatMap((issue) => {
-    if (issue.code === "unrecognized_keys") return issue.keys.map((key) => ({ pointer: pointerTo([...issue.path, key], target), message: "is not known here" }));
+    if (issue.code === "unrecognized_keys")
+      return issue.keys.map((key) => ({ pointer: pointerTo([...issue.path, key], target), message: "is not known here" }));
     return [{ pointer: pointerTo(issue.path, target), message: issue.message }];
   });
 }

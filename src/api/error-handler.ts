@@ -22,7 +22,10 @@ export function createErrorHandler(log: Log): (error: unknown, context: Context<
     const domainError = asDomainError(error);
     const response = answerProblem(context, domainError.code, domainError.message, errorsOf(domainError));
     if (response.status >= 500)
-      log.error({ err: error, code: domainError.code, correlationId: context.get("correlationId"), path: context.req.path }, "request failed");
+      log.error(
+        { err: error, code: domainError.code, correlationId: context.get("correlationId"), path: context.req.path },
+        "request failed",
+      );
     return response;
   };
 }

@@ -53,7 +53,11 @@ describe("the HTTP server", () => {
   test.each([
     ["a method nobody knows", `BREW /healthz HTTP/1.1\r\n${HOST}\r\n`, 405],
     ["two lengths", `POST /api/v1/services HTTP/1.1\r\n${HOST}Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}`, 400],
-    ["a length and chunks", `POST /api/v1/services HTTP/1.1\r\n${HOST}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, 400],
+    [
+      "a length and chunks",
+      `POST /api/v1/services HTTP/1.1\r\n${HOST}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+      400,
+    ],
     ["a broken header", `GET /healthz HTTP/1.1\r\n${HOST}Bad Header: x\r\n\r\n`, 400],
     ["headers of 20 KB", `GET /healthz HTTP/1.1\r\n${HOST}X-Big: ${"x".repeat(20_000)}\r\n\r\n`, 431],
     ["no host", "GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n", 400],
@@ -64,17 +68,24 @@ describe("the HTTP server", () => {
 
   test("what the parser refuses is problem details too", async () => {
     expect(problemOf(await exchange(`BREW /healthz HTTP/1.1\r\n${HOST}\r\n`))).toMatchObject({ code: "METHOD_NOT_ALLOWED", status: 405 });
-    expect(problemOf(await exchange("GET /healthz HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n"))).toMatchObject({ code: "INVALID_REQUEST", status: 400 });
+    expect(problemOf(await exchange("GET /healthz HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n"))).toMatchObject({
+      code: "INVALID_REQUEST",
+      status: 400,
+    });
   });
 
   test("a chunked body without end is cut off at the limit", async () => {
     const chunk = `400\r\n${"x".repeat(1_024)}\r\n`;
-    const answer = await exchange(`POST /api/v1/services HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n${chunk.repeat(10)}`);
+    const answer = await exchange(
+      `POST /api/v1/services HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n${chunk.repeat(10)}`,
+    );
     expect(statusOf(answer)).toBe(413);
   });
 
   test("a declared length above the limit is refused before the body comes", async () => {
-    const answer = await exchange(`POST /api/v1/services HTTP/1.1\r\n${HOST}Content-Type: application/json\r\nContent-Length: 1000000\r\n\r\n`);
+    const answer = await exchange(
+      `POST /api/v1/services HTTP/1.1\r\n${HOST}Content-Type: application/json\r\nContent-Length: 1000000\r\n\r\n`,
+    );
     expect(statusOf(answer)).toBe(413);
   });
 

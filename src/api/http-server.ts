@@ -22,7 +22,10 @@ export interface HttpServer {
 /** Listens with the API on `host` and `port` (0 takes a free one). Throws: the system's error when the address is taken. */
 export async function listen(api: Api, options: { readonly host: string; readonly port: number }): Promise<HttpServer> {
   const listener = getRequestListener(api.fetch, { errorHandler: () => plainProblem("INVALID_REQUEST") });
-  const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, insecureHTTPParser: false }, (request: IncomingMessage, response: ServerResponse) => void listener(request, response));
+  const server = createServer(
+    { maxHeaderSize: MAX_HEADER_BYTES, insecureHTTPParser: false },
+    (request: IncomingMessage, response: ServerResponse) => void listener(request, response),
+  );
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
@@ -53,7 +56,12 @@ function answerClientError(error: Error & { code?: string }, socket: Socket): vo
   socket.end(`HTTP/1.1 ${status} ${STATUS_TEXT[status] ?? "Bad Request"}\r\n${lines.join("")}\r\n${body}`);
 }
 
-const STATUS_TEXT: Readonly<Record<number, string>> = { 400: "Bad Request", 405: "Method Not Allowed", 408: "Request Timeout", 431: "Request Header Fields Too Large" };
+const STATUS_TEXT: Readonly<Record<number, string>> = {
+  400: "Bad Request",
+  405: "Method Not Allowed",
+  408: "Request Timeout",
+  431: "Request Header Fields Too Large",
+};
 
 function clientErrorMeaning(code: string | undefined): [number, ErrorCode, Record<string, string>] {
   if (code === "HPE_INVALID_METHOD") return [405, "METHOD_NOT_ALLOWED", { allow: "GET, HEAD, POST" }];

@@ -22,6 +22,9 @@ export function createServiceCheck(db: Db, now: () => number = Date.now): CheckS
     if (foundAtMs.size > MAX_REMEMBERED) foundAtMs.clear();
     for (const id of found) foundAtMs.set(id, now());
     const missing = unknown.find(({ serviceId }) => !found.has(serviceId));
-    if (missing !== undefined) throw new DomainError("UNKNOWN_SERVICE", `the service ${JSON.stringify(missing.serviceId)} is not known`, { pointer: missing.pointer });
+    if (missing !== undefined)
+      throw new DomainError("UNKNOWN_SERVICE", `the service ${JSON.stringify(missing.serviceId)} is not known`, {
+        pointer: missing.pointer,
+      });
   };
 }

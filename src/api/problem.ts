@@ -18,7 +18,12 @@ export const problemSchema = z
     code: z.string().openapi({ example: "INSUFFICIENT_FUNDS", description: "What happened, for programs. The list is in docs/errors.md." }),
     correlationId: z.string(),
     errors: z
-      .array(z.object({ pointer: z.string().openapi({ description: "A JSON pointer into the body, or the parameter's name." }), message: z.string() }))
+      .array(
+        z.object({
+          pointer: z.string().openapi({ description: "A JSON pointer into the body, or the parameter's name." }),
+          message: z.string(),
+        }),
+      )
       .optional(),
   })
   .openapi("Problem");
@@ -31,7 +36,13 @@ export const PROBLEM_TYPE = "application/problem+json";
 const RETRY_AFTER_SECONDS = 1;
 
 /** The problem document of a code. Of our own faults it tells nothing but the correlation id. */
-export function makeProblem(input: { code: ErrorCode; instance: string; correlationId: string; detail?: string; errors?: readonly ProblemError[] }): Problem {
+export function makeProblem(input: {
+  code: ErrorCode;
+  instance: string;
+  correlationId: string;
+  detail?: string;
+  errors?: readonly ProblemError[];
+}): Problem {
   const { status, title } = ERROR_CATALOGUE[input.code];
   const detail = status < 500 ? (input.detail ?? title) : title;
   return {

@@ -13,9 +13,15 @@ export async function readJsonBody(context: Context, options: { readonly maxByte
   const { req } = context;
   const contentType = req.header("content-type");
   const length = req.header("content-length");
-  if (options.optional && contentType === undefined && (length === "0" || (length === undefined && req.header("transfer-encoding") === undefined))) return {};
+  if (
+    options.optional &&
+    contentType === undefined &&
+    (length === "0" || (length === undefined && req.header("transfer-encoding") === undefined))
+  )
+    return {};
   if (contentType === undefined || !JSON_TYPE.test(contentType)) throw new DomainError("UNSUPPORTED_MEDIA_TYPE");
-  const bytes = length === undefined ? await readUpTo(req.raw.body, options.maxBytes) : await readOfLength(context, Number(length), options.maxBytes);
+  const bytes =
+    length === undefined ? await readUpTo(req.raw.body, options.maxBytes) : await readOfLength(context, Number(length), options.maxBytes);
   return parseJsonKeepingNumbers(decode(bytes));
 }
 

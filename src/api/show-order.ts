@@ -27,8 +27,15 @@ export function showOrder(order: OrderRecord, running?: OrderSagaStatus): z.infe
     total: formatAmount(order.totalMinor, order.currency),
     paymentMethod: order.paymentMethod,
     comment: order.comment,
-    items: order.items.map(({ lineNo, serviceId, quantity, amountMinor }) => ({ lineNo, serviceId, quantity, amount: formatAmount(amountMinor, order.currency) })),
-    ...(failureCode === undefined ? {} : { failure: { code: failureCode, message: running?.failureMessage ?? order.failureMessage ?? "" } }),
+    items: order.items.map(({ lineNo, serviceId, quantity, amountMinor }) => ({
+      lineNo,
+      serviceId,
+      quantity,
+      amount: formatAmount(amountMinor, order.currency),
+    })),
+    ...(failureCode === undefined
+      ? {}
+      : { failure: { code: failureCode, message: running?.failureMessage ?? order.failureMessage ?? "" } }),
     createdAt: order.createdAt.toISOString(),
     updatedAt: order.updatedAt.toISOString(),
     links: { self: orderPath(order.orderId) },

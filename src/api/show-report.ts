@@ -29,7 +29,12 @@ export function showVersion(report: ReportRecord) {
 }
 
 /** A version with its lines and their sum per currency. */
-export function showReport(report: ReportRecord, lines: readonly ReportLine[], versions: readonly ReportRecord[], stage: string | undefined): z.infer<typeof reportSchema> {
+export function showReport(
+  report: ReportRecord,
+  lines: readonly ReportLine[],
+  versions: readonly ReportRecord[],
+  stage: string | undefined,
+): z.infer<typeof reportSchema> {
   const totals = new Map<string, bigint>();
   for (const { currency, revenueMinor } of lines) totals.set(currency, (totals.get(currency) ?? 0n) + revenueMinor);
   return {
@@ -38,7 +43,11 @@ export function showReport(report: ReportRecord, lines: readonly ReportLine[], v
     ...showVersion(report),
     ...(stage === undefined ? {} : { progress: { stage } }),
     lines: lines.map(({ currency, serviceId, serviceName, revenueMinor, saleCount }) => ({
-      currency, serviceId, serviceName, revenue: formatAmount(revenueMinor, currency), count: Number(saleCount),
+      currency,
+      serviceId,
+      serviceName,
+      revenue: formatAmount(revenueMinor, currency),
+      count: Number(saleCount),
     })),
     totals: [...totals].map(([currency, revenueMinor]) => ({ currency, revenue: formatAmount(revenueMinor, currency) })),
     versions: versions.map(showVersion),

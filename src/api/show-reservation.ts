@@ -15,8 +15,14 @@ export function reservationPath(reservationId: string): string {
  */
 export function showReservation(hold: HoldRecord, nowMs: number, running?: ReservationStatus): z.infer<typeof reservationSchema> {
   const text = (amountMinor: bigint) => formatAmount(amountMinor, hold.currency);
-  const ofRunning = running === undefined ? undefined : { capturedMinor: BigInt(running.capturedMinor), releasedMinor: BigInt(running.releasedMinor), status: running.status };
-  const newest = ofRunning !== undefined && ofRunning.capturedMinor + ofRunning.releasedMinor >= hold.capturedMinor + hold.releasedMinor ? ofRunning : hold;
+  const ofRunning =
+    running === undefined
+      ? undefined
+      : { capturedMinor: BigInt(running.capturedMinor), releasedMinor: BigInt(running.releasedMinor), status: running.status };
+  const newest =
+    ofRunning !== undefined && ofRunning.capturedMinor + ofRunning.releasedMinor >= hold.capturedMinor + hold.releasedMinor
+      ? ofRunning
+      : hold;
   const heldMinor = hold.amountMinor - newest.capturedMinor - newest.releasedMinor;
   const remainingSeconds = running?.remainingSeconds ?? Math.max(0, Math.ceil((hold.expiresAt.getTime() - nowMs) / 1_000));
   return {

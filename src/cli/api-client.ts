@@ -38,7 +38,11 @@ export function createApiClient(options: { readonly baseUrl: string; readonly de
   const send = async (path: string, init: RequestInit): Promise<ApiAnswer> => {
     try {
       const response = await fetch(new URL(path, baseUrl), { ...init, signal: AbortSignal.timeout(deadlineMs) });
-      return { status: response.status, body: readBody(await response.text(), response.headers), headers: Object.fromEntries(response.headers) };
+      return {
+        status: response.status,
+        body: readBody(await response.text(), response.headers),
+        headers: Object.fromEntries(response.headers),
+      };
     } catch (error) {
       throw new ApiUnreachable(`the API at ${baseUrl} does not answer`, { cause: error });
     }

@@ -1,6 +1,11 @@
 /** What one buyer of the demo does. Amounts are minor units. */
 export type DemoAction =
-  | { readonly kind: "order" | "order too expensive" | "order cancelled"; readonly name: string; readonly userId: string; readonly items: readonly DemoItem[] }
+  | {
+      readonly kind: "order" | "order too expensive" | "order cancelled";
+      readonly name: string;
+      readonly userId: string;
+      readonly items: readonly DemoItem[];
+    }
   | {
       readonly kind: "reservation confirmed" | "reservation confirmed in part" | "reservation released" | "reservation left to expire";
       readonly name: string;
@@ -26,7 +31,12 @@ const SERVICE_NAMES = ["Concert tickets", "Music streaming", "Vinyl records", "G
 const ORDERS_PER_USER = 8;
 const DEPOSITS_PER_USER = 3;
 const MAX_ITEM_MINOR = 50_000;
-const RESERVATION_KINDS = ["reservation confirmed", "reservation confirmed in part", "reservation released", "reservation left to expire"] as const;
+const RESERVATION_KINDS = [
+  "reservation confirmed",
+  "reservation confirmed in part",
+  "reservation released",
+  "reservation left to expire",
+] as const;
 
 /** A plan of `orders` orders and a fifth as many reservations. Equal seeds give equal plans, names included, so that a second run is a repeat. */
 export function planDemo(input: { readonly orders: number; readonly seed: number }): DemoPlan {
@@ -39,7 +49,11 @@ export function planDemo(input: { readonly orders: number; readonly seed: number
   const price = () => BigInt(100 + below(MAX_ITEM_MINOR));
 
   const deposits = userIds.flatMap((userId) =>
-    Array.from({ length: DEPOSITS_PER_USER }, (_, place) => ({ name: `${userId}-deposit-${place + 1}`, userId, amountMinor: BigInt(200_000 + below(400_000)) })),
+    Array.from({ length: DEPOSITS_PER_USER }, (_, place) => ({
+      name: `${userId}-deposit-${place + 1}`,
+      userId,
+      amountMinor: BigInt(200_000 + below(400_000)),
+    })),
   );
   // More than any user of the plan ever has.
   const unaffordableMinor = 100_000_000n;

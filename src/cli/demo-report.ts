@@ -14,23 +14,46 @@ export function demoAsJson(result: DemoResult, context: { readonly run: string; 
     run,
     currency,
     elapsedMs: Math.round(elapsedMs),
-    counts: result.counts.map(({ what, timesMs }) => ({ what, count: timesMs.length, p50Ms: percentile(timesMs, 0.5), p95Ms: percentile(timesMs, 0.95), maxMs: percentile(timesMs, 1) })),
+    counts: result.counts.map(({ what, timesMs }) => ({
+      what,
+      count: timesMs.length,
+      p50Ms: percentile(timesMs, 0.5),
+      p95Ms: percentile(timesMs, 0.95),
+      maxMs: percentile(timesMs, 1),
+    })),
     users: result.books.length,
     ...Object.fromEntries(Object.entries(totals(result)).map(([name, amountMinor]) => [name, text(amountMinor)])),
-    wrong: result.books.filter(({ addsUp }) => !addsUp).map(({ userId, ...money }) => ({
-      userId, deposited: text(money.depositedMinor), available: text(money.availableMinor), held: text(money.heldMinor), spent: text(money.spentMinor),
-    })),
+    wrong: result.books
+      .filter(({ addsUp }) => !addsUp)
+      .map(({ userId, ...money }) => ({
+        userId,
+        deposited: text(money.depositedMinor),
+        available: text(money.availableMinor),
+        held: text(money.heldMinor),
+        spent: text(money.spentMinor),
+      })),
     addsUp: isRight(result),
   };
 }
 
 /** The result for a person: a table, the sums, and whether they add up. */
-export function demoAsText(result: DemoResult, context: { readonly run: string; readonly currency: string; readonly elapsedMs: number }): string {
-  const { counts, users, deposited, available, held, spent, wrong, addsUp } = demoAsJson(result, context) as ReturnType<typeof demoAsJson> & Record<string, string>;
-  const rows = [["what", "count", "p50 ms", "p95 ms", "max ms"], ...counts.map((row) => [row.what, row.count, row.p50Ms, row.p95Ms, row.maxMs].map(String))];
+export function demoAsText(
+  result: DemoResult,
+  context: { readonly run: string; readonly currency: string; readonly elapsedMs: number },
+): string {
+  const { counts, users, deposited, available, held, spent, wrong, addsUp } = demoAsJson(result, context) as ReturnType<typeof demoAsJson> &
+    Record<string, string>;
+  const rows = [
+    ["what", "count", "p50 ms", "p95 ms", "max ms"],
+    ...counts.map((row) => [row.what, row.count, row.p50Ms, row.p95Ms, row.maxMs].map(String)),
+  ];
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
-  const table = rows.map((row) => row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join("  "));
-  const wrongLines = wrong.map((one) => `wrong: ${one.userId} deposited ${one.deposited}, has ${one.available} and ${one.held} held, spent ${one.spent}`);
+  const table = rows.map((row) =>
+    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join("  "),
+  );
+  const wrongLines = wrong.map(
+    (one) => `wrong: ${one.userId} deposited ${one.deposited}, has ${one.available} and ${one.held} held, spent ${one.spent}`,
+  );
   return [
     ...table,
     "",

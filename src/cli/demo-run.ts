@@ -126,11 +126,19 @@ async function readBooks(shop: DemoShop, plan: DemoPlan, userId: string): Promis
   const sum = (amounts: readonly bigint[]) => amounts.reduce((total, amountMinor) => total + amountMinor, 0n);
   const depositedMinor = sum(plan.deposits.filter((deposit) => deposit.userId === userId).map(({ amountMinor }) => amountMinor));
   const spentMinor =
-    sum(orders.filter(({ sagaState }) => sagaState === "COMPLETED").map(({ total }) => minorOf(total))) + sum(reservations.map(({ confirmed }) => minorOf(confirmed)));
+    sum(orders.filter(({ sagaState }) => sagaState === "COMPLETED").map(({ total }) => minorOf(total))) +
+    sum(reservations.map(({ confirmed }) => minorOf(confirmed)));
   const availableMinor = minorOf(balance.available);
   const heldMinor = minorOf(balance.held);
   const reservedMinor = sum(reservations.map(({ held }) => minorOf(held)));
-  return { userId, depositedMinor, availableMinor, heldMinor, spentMinor, addsUp: depositedMinor === availableMinor + heldMinor + spentMinor && heldMinor === reservedMinor };
+  return {
+    userId,
+    depositedMinor,
+    availableMinor,
+    heldMinor,
+    spentMinor,
+    addsUp: depositedMinor === availableMinor + heldMinor + spentMinor && heldMinor === reservedMinor,
+  };
 }
 
 // Answers have exactly the currency's decimals, and zero among them, which `parseAmount` refuses.

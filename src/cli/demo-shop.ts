@@ -4,7 +4,15 @@ import { depositSchema, currencyBalanceSchema } from "../api/schemas/balances.ts
 import { orderAcceptedSchema, orderListSchema, orderSchema } from "../api/schemas/orders.ts";
 import { reservationListSchema, reservationSchema } from "../api/schemas/reservations.ts";
 import { formatAmount } from "../money.ts";
-import { ApiUnreachable, describeAnswer, readAnswer, UnexpectedAnswer, type ApiAnswer, type ApiClient, type PostOptions } from "./api-client.ts";
+import {
+  ApiUnreachable,
+  describeAnswer,
+  readAnswer,
+  UnexpectedAnswer,
+  type ApiAnswer,
+  type ApiClient,
+  type PostOptions,
+} from "./api-client.ts";
 import type { DemoItem, DemoPlan } from "./demo-plan.ts";
 
 export type ShownOrder = z.infer<typeof orderSchema>;
@@ -17,7 +25,13 @@ export interface DemoShop {
   order(input: { name: string; userId: string; items: readonly DemoItem[] }): Promise<ShownOrder>;
   /** Places an order without waiting for it and cancels it at once. */
   orderAndCancel(input: { name: string; userId: string; items: readonly DemoItem[] }): Promise<ShownOrder>;
-  reserve(input: { name: string; userId: string; serviceId: string; amountMinor: bigint; ttlMs: number }): Promise<ShownReservation | undefined>;
+  reserve(input: {
+    name: string;
+    userId: string;
+    serviceId: string;
+    amountMinor: bigint;
+    ttlMs: number;
+  }): Promise<ShownReservation | undefined>;
   confirm(reservationId: string, name: string, amountMinor?: bigint): Promise<ShownReservation>;
   release(reservationId: string, name: string): Promise<ShownReservation>;
   reservation(reservationId: string): Promise<ShownReservation>;
@@ -35,7 +49,10 @@ export function createDemoShop(client: ApiClient, currency: string): DemoShop {
   const get = (path: string) => patiently(() => client.get(path));
   const post = (path: string, body: unknown, options: PostOptions = {}) => patiently(() => client.post(path, body, options));
   const newOrder = ({ userId, items }: { userId: string; items: readonly DemoItem[] }) => ({
-    userId, currency, items: items.map(({ serviceId, amountMinor }) => ({ serviceId, amount: money(amountMinor) })), comment: "npm run demo",
+    userId,
+    currency,
+    items: items.map(({ serviceId, amountMinor }) => ({ serviceId, amount: money(amountMinor) })),
+    comment: "npm run demo",
   });
 
   const readOrder = async (path: string): Promise<ShownOrder> => {
@@ -53,12 +70,18 @@ export function createDemoShop(client: ApiClient, currency: string): DemoShop {
       expectStatus(await post("/api/v1/services", { services }), [200, 201]);
     },
     async deposit({ name, userId, amountMinor }) {
-      const answer = await post(`/api/v1/balances/${userId}/deposits`, { amount: money(amountMinor), currency, comment: "npm run demo" }, { idempotencyKey: name });
+      const answer = await post(
+        `/api/v1/balances/${userId}/deposits`,
+        { amount: money(amountMinor), currency, comment: "npm run demo" },
+        { idempotencyKey: name },
+      );
       readAnswer(answer, [201], depositSchema);
     },
     async order(input) {
       const answer = await post("/api/v1/orders", newOrder(input), { idempotencyKey: input.name, prefer: "wait=30" });
-      return answer.status === 202 ? readOrder(readAnswer(answer, [202], orderAcceptedSchema).links.self) : readAnswer(answer, [201], orderSchema);
+      return answer.status === 202
+        ? readOrder(readAnswer(answer, [202], orderAcceptedSchema).links.self)
+        : readAnswer(answer, [201], orderSchema);
     },
     async orderAndCancel(input) {
       const placed = await post("/api/v1/orders", newOrder(input), { idempotencyKey: input.name, prefer: "respond-async" });
@@ -74,20 +97,30 @@ export function createDemoShop(client: ApiClient, currency: string): DemoShop {
     },
     async confirm(reservationId, name, amountMinor) {
       const body = amountMinor === undefined ? {} : { amount: money(amountMinor) };
-      return readAnswer(await post(`/api/v1/reservations/${reservationId}/confirm`, body, { idempotencyKey: `${name}-confirm` }), [200], reservationSchema);
+      return readAnswer(
+        await post(`/api/v1/reservations/${reservationId}/confirm`, body, { idempotencyKey: `${name}-confirm` }),
+        [200],
+        reservationSchema,
+      );
     },
     async release(reservationId, name) {
-      return readAnswer(await post(`/api/v1/reservations/${reservationId}/release`, {}, { idempotencyKey: `${name}-release` }), [200], reservationSchema);
+      return readAnswer(
+        await post(`/api/v1/reservations/${reservationId}/release`, {}, { idempotencyKey: `${name}-release` }),
+        [200],
+        reservationSchema,
+      );
     },
     reservation: async (reservationId) => readAnswer(await get(`/api/v1/reservations/${reservationId}`), [200], reservationSchema),
-    ordersOf: (userId) => allPages(get, `/api/v1/orders?userId=${userId}`, (answer) => {
-      const page = readAnswer(answer, [200], orderListSchema);
-      return { rows: page.orders, nextCursor: page.nextCursor };
-    }),
-    reservationsOf: (userId) => allPages(get, `/api/v1/reservations?userId=${userId}`, (answer) => {
-      const page = readAnswer(answer, [200], reservationListSchema);
-      return { rows: page.reservations, nextCursor: page.nextCursor };
-    }),
+    ordersOf: (userId) =>
+      allPages(get, `/api/v1/orders?userId=${userId}`, (answer) => {
+        const page = readAnswer(answer, [200], orderListSchema);
+        return { rows: page.orders, nextCursor: page.nextCursor };
+      }),
+    reservationsOf: (userId) =>
+      allPages(get, `/api/v1/reservations?userId=${userId}`, (answer) => {
+        const page = readAnswer(answer, [200], reservationListSchema);
+        return { rows: page.reservations, nextCursor: page.nextCursor };
+      }),
     balanceOf: async (userId) => readAnswer(await get(`/api/v1/balances/${userId}?currency=${currency}`), [200], currencyBalanceSchema),
   };
 }

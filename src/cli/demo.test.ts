@@ -27,7 +27,9 @@ function fakeShop(lost = 0n): DemoShop & { readonly inFlight: () => number } {
   const settle = (reservation: ShownReservation, confirmedMinor: bigint, releasedMinor: bigint, status: ShownReservation["status"]) => {
     change(reservation.userId, releasedMinor);
     Object.assign(reservation, {
-      status, confirmed: money(minor(reservation.confirmed) + confirmedMinor), released: money(minor(reservation.released) + releasedMinor),
+      status,
+      confirmed: money(minor(reservation.confirmed) + confirmedMinor),
+      released: money(minor(reservation.released) + releasedMinor),
       held: money(minor(reservation.held) - confirmedMinor - releasedMinor),
     });
     return reservation;
@@ -37,7 +39,13 @@ function fakeShop(lost = 0n): DemoShop & { readonly inFlight: () => number } {
     const refused = (available.get(input.userId) ?? 0n) < totalMinor;
     if (!refused && !cancelled) change(input.userId, -totalMinor);
     const code = refused ? "INSUFFICIENT_FUNDS" : "ORDER_CANCELLED";
-    const order = { userId: input.userId, status: refused || cancelled ? "CANCELLED" : "CONFIRMED", sagaState: refused || cancelled ? "FAILED" : "COMPLETED", total: money(totalMinor), failure: { code, message: "" } };
+    const order = {
+      userId: input.userId,
+      status: refused || cancelled ? "CANCELLED" : "CONFIRMED",
+      sagaState: refused || cancelled ? "FAILED" : "COMPLETED",
+      total: money(totalMinor),
+      failure: { code, message: "" },
+    };
     orders.push(order as ShownOrder);
     return order as ShownOrder;
   };
@@ -51,16 +59,26 @@ function fakeShop(lost = 0n): DemoShop & { readonly inFlight: () => number } {
       later(() => {
         if ((available.get(userId) ?? 0n) < amountMinor) return undefined;
         change(userId, -amountMinor);
-        const reservation = { reservationId: name, userId, status: "held", amount: money(amountMinor), confirmed: "0.00", released: "0.00", held: money(amountMinor) } as ShownReservation;
+        const reservation = {
+          reservationId: name,
+          userId,
+          status: "held",
+          amount: money(amountMinor),
+          confirmed: "0.00",
+          released: "0.00",
+          held: money(amountMinor),
+        } as ShownReservation;
         reservations.push(reservation);
         return reservation;
       }),
-    confirm: (id, _name, amountMinor) => later(() => settle(find(id), amountMinor ?? minor(find(id).held), 0n, amountMinor === undefined ? "confirmed" : "held")),
+    confirm: (id, _name, amountMinor) =>
+      later(() => settle(find(id), amountMinor ?? minor(find(id).held), 0n, amountMinor === undefined ? "confirmed" : "held")),
     release: (id) => later(() => settle(find(id), 0n, minor(find(id).held), "released")),
     reservation: (id) => later(() => (find(id).status === "held" ? settle(find(id), 0n, minor(find(id).held), "expired") : find(id))),
     ordersOf: (userId) => later(() => orders.filter((order) => order.userId === userId)),
     reservationsOf: (userId) => later(() => reservations.filter((reservation) => reservation.userId === userId)),
-    balanceOf: (userId) => later(() => ({ available: money((available.get(userId) ?? 0n) - (userId.endsWith("-1") ? lost : 0n)), held: "0.00" })),
+    balanceOf: (userId) =>
+      later(() => ({ available: money((available.get(userId) ?? 0n) - (userId.endsWith("-1") ? lost : 0n)), held: "0.00" })),
   };
 }
 
@@ -83,7 +101,15 @@ describe("the demo", () => {
     expect(steps).toBe(countSteps(plan));
     expect(shop.inFlight()).toBeLessThanOrEqual(16 * 3);
     const what = result.counts.map((count) => count.what);
-    for (const kind of ["deposits", "orders completed", "orders refused (INSUFFICIENT_FUNDS)", "orders cancelled", "reservations confirmed", "reservations released", "reservations expired by themselves"])
+    for (const kind of [
+      "deposits",
+      "orders completed",
+      "orders refused (INSUFFICIENT_FUNDS)",
+      "orders cancelled",
+      "reservations confirmed",
+      "reservations released",
+      "reservations expired by themselves",
+    ])
       expect(what).toContain(kind);
     expect(demoAsText(result, context)).toMatch(/adds up: yes$/);
   });

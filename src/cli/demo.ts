@@ -33,7 +33,9 @@ async function demo(options: Options): Promise<boolean> {
   const plan = planDemo({ orders: options.orders, seed: options.seed ?? randomInt(MAX_SEED) });
   const bar = createProgressBar({ label: plan.run, unit: "steps", total: countSteps(plan), stream: process.stderr });
   const startedAtMs = performance.now();
-  const result = await runDemo(createDemoShop(createApiClient({ baseUrl }), currency), plan, (done) => bar.update(done)).finally(() => bar.finish());
+  const result = await runDemo(createDemoShop(createApiClient({ baseUrl }), currency), plan, (done) => bar.update(done)).finally(() =>
+    bar.finish(),
+  );
   const context = { run: plan.run, currency, elapsedMs: performance.now() - startedAtMs };
   process.stdout.write(`${options.json === true ? JSON.stringify(demoAsJson(result, context)) : demoAsText(result, context)}\n`);
   return isRight(result);

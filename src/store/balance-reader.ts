@@ -85,7 +85,11 @@ async function readUsers(db: Db, userIds: readonly string[]): Promise<Map<string
   const byUser = new Map<string, CurrencyBalance[]>();
   for (const row of rows) {
     const userId = String(row["owner"]);
-    const balance = { currency: String(row["currency"]), availableMinor: BigInt(String(row["available"])), heldMinor: BigInt(String(row["held"])) };
+    const balance = {
+      currency: String(row["currency"]),
+      availableMinor: BigInt(String(row["available"])),
+      heldMinor: BigInt(String(row["held"])),
+    };
     const known = byUser.get(userId);
     if (known === undefined) byUser.set(userId, [balance]);
     else known.push(balance);

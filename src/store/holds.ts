@@ -1,4 +1,4 @@
-import { and, eq } from "drizzle-orm";
+import { eq } from "drizzle-orm";
 import { holds } from "../../drizzle/schema.ts";
 import type { HoldStatus } from "../contract/reservations.ts";
 import type { Db } from "./database.ts";
@@ -28,12 +28,6 @@ export interface HoldRecord {
 export async function getHold(db: Db, holdId: string): Promise<HoldRecord | undefined> {
   const [row] = await db.select().from(holds).where(eq(holds.id, holdId));
   return row === undefined ? undefined : toHoldRecord(row);
-}
-
-/** The holds behind an order's lines, in their order; none when nothing was ever held. */
-export async function listOrderHolds(db: Db, orderId: string): Promise<HoldRecord[]> {
-  const rows = await db.select().from(holds).where(and(eq(holds.orderId, orderId), eq(holds.purpose, "order"))).orderBy(holds.lineNo);
-  return rows.map(toHoldRecord);
 }
 
 /** A row as a record. */

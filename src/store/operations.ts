@@ -15,7 +15,13 @@ export interface DecidedOperation {
 /** The operation that was decided under the key, or undefined when none was. */
 export async function findOperation(db: Db, key: string): Promise<DecidedOperation | undefined> {
   const [row] = await db
-    .select({ id: operations.id, contentHash: operations.contentHash, outcome: operations.outcome, refusalCode: operations.refusalCode, recordedAt: operations.recordedAt })
+    .select({
+      id: operations.id,
+      contentHash: operations.contentHash,
+      outcome: operations.outcome,
+      refusalCode: operations.refusalCode,
+      recordedAt: operations.recordedAt,
+    })
     .from(operations)
     .where(eq(operations.key, key));
   if (row === undefined) return undefined;

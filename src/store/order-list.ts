@@ -30,9 +30,21 @@ export async function listOrders(db: Db, input: OrderFilter & Page): Promise<Lis
     .orderBy(desc(orders.createdAt), desc(orders.id))
     .limit(input.limit + 1);
   if (rows.length === 0) return [];
-  const items = await db.select().from(orderItems).where(inArray(orderItems.orderId, rows.map(({ order }) => order.id))).orderBy(orderItems.orderId, orderItems.lineNo);
+  const items = await db
+    .select()
+    .from(orderItems)
+    .where(
+      inArray(
+        orderItems.orderId,
+        rows.map(({ order }) => order.id),
+      ),
+    )
+    .orderBy(orderItems.orderId, orderItems.lineNo);
   return rows.map(({ order, createdAtText }) => ({
-    order: toOrderRecord(order, items.filter(({ orderId }) => orderId === order.id)),
+    order: toOrderRecord(
+      order,
+      items.filter(({ orderId }) => orderId === order.id),
+    ),
     place: { createdAt: createdAtText, id: order.id },
   }));
 }

@@ -27,7 +27,9 @@ export async function createServices(db: Db, wanted: readonly { readonly id: str
     const clash = rows.find((row) => row["clash"] === true);
     if (clash !== undefined) {
       const id = String(clash["id"]);
-      throw new DomainError("SERVICE_NAME_TAKEN", `the id or the name of service ${JSON.stringify(id)} belongs to another service`, { serviceId: id });
+      throw new DomainError("SERVICE_NAME_TAKEN", `the id or the name of service ${JSON.stringify(id)} belongs to another service`, {
+        serviceId: id,
+      });
     }
     const byId = new Map(rows.map((row) => [String(row["id"]), row]));
     // A row that somebody else adds at this moment is neither inserted nor seen by the statement: the next one sees it.
@@ -67,7 +69,10 @@ export async function getService(db: Db, id: string): Promise<ServiceRecord | un
 
 /** Those of the services that exist. */
 export function getServices(db: Db, ids: readonly string[]): Promise<ServiceRecord[]> {
-  return db.select(columns).from(services).where(and(inArray(services.id, [...ids]), isNull(services.deletedAt)));
+  return db
+    .select(columns)
+    .from(services)
+    .where(and(inArray(services.id, [...ids]), isNull(services.deletedAt)));
 }
 
 /** One page of services by id, after `afterId`; one row more than `limit` when there is a next page. */

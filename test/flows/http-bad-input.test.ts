@@ -43,7 +43,13 @@ describe("every refusal is problem details", () => {
     const answer = await api.call(method, path);
     expect(answer.status).toBe(status);
     expect(answer.headers.get("content-type")).toBe("application/problem+json");
-    expect(answer.body).toMatchObject({ type: `urn:saldo:error:${code}`, status, code, instance: path.split("?")[0], correlationId: answer.headers.get("x-correlation-id") });
+    expect(answer.body).toMatchObject({
+      type: `urn:saldo:error:${code}`,
+      status,
+      code,
+      instance: path.split("?")[0],
+      correlationId: answer.headers.get("x-correlation-id"),
+    });
   });
 
   test("a method that an address does not take names those it takes", async () => {
@@ -85,39 +91,64 @@ describe("bodies", () => {
   test("a hundred thousand names are refused within 50 ms", async () => {
     const rawBody = `{${Array.from({ length: 10_900 }, (_, n) => `"${n.toString(36)}":1`).join(",")}}`;
     const startedAtMs = performance.now();
-    expect((await api.call("POST", DEPOSIT, { rawBody, headers: { "content-type": "application/json" } })).status).toBe(rawBody.length > TEST_SETTINGS.maxBodyBytes ? 413 : 400);
+    expect((await api.call("POST", DEPOSIT, { rawBody, headers: { "content-type": "application/json" } })).status).toBe(
+      rawBody.length > TEST_SETTINGS.maxBodyBytes ? 413 : 400,
+    );
     expect(performance.now() - startedAtMs).toBeLessThan(50);
   });
 
-  test.each(["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/jsonp", "application/json; charset=utf-16", ""])(
-    "the content type %j is refused",
-    async (type) => {
-      const answer = await api.call("POST", DEPOSIT, { rawBody: '{"amount":"1"}', headers: { "content-type": type } });
-      expect([answer.status, answer.body["code"]]).toEqual([415, "UNSUPPORTED_MEDIA_TYPE"]);
-    },
-  );
+  test.each([
+    "text/plain",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data",
+    "application/jsonp",
+    "application/json; charset=utf-16",
+    "",
+  ])("the content type %j is refused", async (type) => {
+    const answer = await api.call("POST", DEPOSIT, { rawBody: '{"amount":"1"}', headers: { "content-type": type } });
+    expect([answer.status, answer.body["code"]]).toEqual([415, "UNSUPPORTED_MEDIA_TYPE"]);
+  });
 
   test("a body without a content type is refused and never taken for an empty one", async () => {
-    const response = await api.app.request("/api/v1/orders/none/cancel", { method: "POST", body: new Uint8Array([0x7b, 0x7d]), headers: { "content-length": "2" } });
+    const response = await api.app.request("/api/v1/orders/none/cancel", {
+      method: "POST",
+      body: new Uint8Array([0x7b, 0x7d]),
+      headers: { "content-length": "2" },
+    });
     expect(response.status).toBe(415);
   });
 
-  test.each(["application/json", "application/json; charset=utf-8", "Application/JSON;charset=UTF-8", "application/vnd.saldo+json"])("the content type %j is taken", async (type) => {
-    expect((await api.call("POST", DEPOSIT, { rawBody: '{"amount":"1"}', headers: { "content-type": type } })).status).toBe(201);
-  });
+  test.each(["application/json", "application/json; charset=utf-8", "Application/JSON;charset=UTF-8", "application/vnd.saldo+json"])(
+    "the content type %j is taken",
+    async (type) => {
+      expect((await api.call("POST", DEPOSIT, { rawBody: '{"amount":"1"}', headers: { "content-type": type } })).status).toBe(201);
+    },
+  );
 
   test("every wrong place is named by its pointer", async () => {
     const answer = await api.call("POST", "/api/v1/orders", {
-      body: { userId: 7, items: [{ serviceId: "a", amount: "1", quantity: 0 }, { serviceId: "", amount: "1", "a/b~c": 1 }], paymentMethod: "gold" },
+      body: {
+        userId: 7,
+        items: [
+          { serviceId: "a", amount: "1", quantity: 0 },
+          { serviceId: "", amount: "1", "a/b~c": 1 },
+        ],
+        paymentMethod: "gold",
+      },
     });
     expect(answer.status).toBe(400);
     expect((answer.body["errors"] as { pointer: string }[]).map(({ pointer }) => pointer).sort()).toEqual([
-      "/items/0/quantity", "/items/1/a~1b~0c", "/items/1/serviceId", "/paymentMethod",
+      "/items/0/quantity",
+      "/items/1/a~1b~0c",
+      "/items/1/serviceId",
+      "/paymentMethod",
     ]);
   });
 
   test.each([9007199254740992, -1, 1.5])("the number %d is no id", async (userId) => {
-    const answer = await api.call("POST", "/api/v1/reservations", { rawBody: `{"userId":${userId},"serviceId":"s","orderId":"o","amount":"1"}` });
+    const answer = await api.call("POST", "/api/v1/reservations", {
+      rawBody: `{"userId":${userId},"serviceId":"s","orderId":"o","amount":"1"}`,
+    });
     expect(answer.body).toMatchObject({ code: "INVALID_REQUEST", errors: [{ pointer: "/userId" }] });
   });
 });
@@ -163,7 +194,13 @@ describe("ids of a request", () => {
     expect(answer.headers.get("x-correlation-id")).toBe("shop-42");
     expect(answer.headers.get("x-request-id")).toBe("r-1");
     expect(answer.body["correlationId"]).toBe("shop-42");
-    expect(lines.at(-1)?.fields).toMatchObject({ correlationId: "shop-42", requestId: "r-1", route: "/api/v1/orders/{orderId}", status: 404, code: "ORDER_NOT_FOUND" });
+    expect(lines.at(-1)?.fields).toMatchObject({
+      correlationId: "shop-42",
+      requestId: "r-1",
+      route: "/api/v1/orders/{orderId}",
+      status: 404,
+      code: "ORDER_NOT_FOUND",
+    });
   });
 
   test.each(["", "a b", "x".repeat(129), "é"])("the correlation id %j is replaced", async (given) => {
@@ -202,7 +239,14 @@ describe("outages", () => {
   });
 
   test("an error nobody expected is a 500 with the correlation id and nothing else; its words are in the log", async () => {
-    const broken = createTestApi({ databaseUrl: database.appUrl, log, starters: { orderStatus: () => Promise.reject(new Error("secret detail")), startReport: () => Promise.reject(new Error("secret detail")) } });
+    const broken = createTestApi({
+      databaseUrl: database.appUrl,
+      log,
+      starters: {
+        orderStatus: () => Promise.reject(new Error("secret detail")),
+        startReport: () => Promise.reject(new Error("secret detail")),
+      },
+    });
     const answer = await broken.call("POST", "/api/v1/reports/revenue", { body: { month: "2020-01" } });
     expect(answer.status).toBe(500);
     expect(answer.body["code"]).toBe("INTERNAL");
@@ -216,7 +260,13 @@ describe("outages", () => {
   test("readiness names the part that does not answer", async () => {
     const fine = () => Promise.resolve();
     const gone = () => Promise.reject(new Error("gone"));
-    const ready = createTestApi({ databaseUrl: database.appUrl, checks: [{ name: "postgres", needed: true, check: fine }, { name: "redis", needed: false, check: gone }] });
+    const ready = createTestApi({
+      databaseUrl: database.appUrl,
+      checks: [
+        { name: "postgres", needed: true, check: fine },
+        { name: "redis", needed: false, check: gone },
+      ],
+    });
     expect((await ready.call("GET", "/readyz")).status).toBe(200);
     await ready.close();
     const notReady = createTestApi({ databaseUrl: database.appUrl, checks: [{ name: "postgres", needed: true, check: gone }] });
@@ -230,9 +280,14 @@ describe("outages", () => {
 
 describe("the OpenAPI document", () => {
   test("lists every route of the app, and the app takes every route it lists", async () => {
-    const document = (await (await api.app.request("/openapi.json")).json()) as { openapi: string; paths: Record<string, Record<string, unknown>> };
+    const document = (await (await api.app.request("/openapi.json")).json()) as {
+      openapi: string;
+      paths: Record<string, Record<string, unknown>>;
+    };
     expect(document.openapi).toBe("3.1.0");
-    const listed = Object.entries(document.paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`));
+    const listed = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+    );
     const taken = api.app.routes
       .filter(({ method, path }) => method !== "ALL" && path !== "/openapi.json")
       .map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`);

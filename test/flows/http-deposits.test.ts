@@ -15,7 +15,8 @@ afterAll(async () => {
   await database.drop();
 });
 
-const available = async (user: string, currency = "RUB") => (await api.call("GET", `/api/v1/balances/${encodeURIComponent(user)}?currency=${currency}`)).body["available"];
+const available = async (user: string, currency = "RUB") =>
+  (await api.call("GET", `/api/v1/balances/${encodeURIComponent(user)}?currency=${currency}`)).body["available"];
 
 describe("deposits over HTTP", () => {
   test("a deposit is seen by the next read, with the parts of the balance apart", async () => {
@@ -28,11 +29,18 @@ describe("deposits over HTTP", () => {
 
   test("a user nobody has heard of has zeros", async () => {
     expect((await api.call("GET", "/api/v1/balances/nobody?currency=JPY")).body).toMatchObject({ available: "0", held: "0", total: "0" });
-    expect((await api.call("GET", "/api/v1/balances/nobody")).body["balances"]).toEqual([{ currency: "RUB", available: "0.00", held: "0.00", total: "0.00" }]);
+    expect((await api.call("GET", "/api/v1/balances/nobody")).body["balances"]).toEqual([
+      { currency: "RUB", available: "0.00", held: "0.00", total: "0.00" },
+    ]);
   });
 
   test("without a currency every currency of the user is listed", async () => {
-    for (const [amount, currency] of [["5", "USD"], ["7", "JPY"], ["1.234", "BHD"]]) await api.call("POST", "/api/v1/balances/many/deposits", { body: { amount, currency } });
+    for (const [amount, currency] of [
+      ["5", "USD"],
+      ["7", "JPY"],
+      ["1.234", "BHD"],
+    ])
+      await api.call("POST", "/api/v1/balances/many/deposits", { body: { amount, currency } });
     expect((await api.call("GET", "/api/v1/balances/many")).body["balances"]).toEqual([
       { currency: "BHD", available: "1.234", held: "0.000", total: "1.234" },
       { currency: "JPY", available: "7", held: "0", total: "7" },
@@ -52,7 +60,9 @@ describe("deposits over HTTP", () => {
   });
 
   test("a hundred requests with one key at once are one deposit", async () => {
-    const answers = await Promise.all(Array.from({ length: 100 }, () => api.call("POST", "/api/v1/balances/carl/deposits", { key: "carl-1", body: { amount: "3" } })));
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, () => api.call("POST", "/api/v1/balances/carl/deposits", { key: "carl-1", body: { amount: "3" } })),
+    );
     expect(new Set(answers.map(({ body }) => body["operationId"])).size).toBe(1);
     expect(answers.filter(({ headers }) => headers.get("idempotency-replayed") === null)).toHaveLength(1);
     expect(await available("carl")).toBe("3.00");
@@ -76,22 +86,40 @@ describe("deposits over HTTP", () => {
     expect(await available("dorb")).toBe("0.00");
   });
 
-  test.each(["100.10", "0.07", "9999999999.99", "4503599627370497"])("the JSON number %s is taken digit by digit or refused, never rounded", async (raw) => {
-    const user = `digits-${raw}`;
-    const answer = await api.call("POST", `/api/v1/balances/${user}/deposits`, { rawBody: `{"amount":${raw}}` });
-    if (answer.status === 422) expect(await available(user)).toBe("0.00");
-    else expect(answer.body["amount"]).toBe(raw);
-    expect(answer.status).toBe(raw.length < 16 ? 201 : 422);
-  });
-
-  test.each(["0", "-1", "-0", "1.005", "1e3", '"1e3"', '"0"', '"-1"', '"+1"', '" 1"', '"1,5"', '"0x10"', '"NaN"', '""', '"٣"', "9223372036854775808", `"${"9".repeat(1_000)}"`])(
-    "the amount %s is refused and names its place",
+  test.each(["100.10", "0.07", "9999999999.99", "4503599627370497"])(
+    "the JSON number %s is taken digit by digit or refused, never rounded",
     async (raw) => {
-      const answer = await api.call("POST", "/api/v1/balances/eva/deposits", { rawBody: `{"amount":${raw}}` });
-      expect(answer.status).toBe(422);
-      expect(answer.body).toMatchObject({ code: "INVALID_AMOUNT", errors: [{ pointer: "/amount" }] });
+      const user = `digits-${raw}`;
+      const answer = await api.call("POST", `/api/v1/balances/${user}/deposits`, { rawBody: `{"amount":${raw}}` });
+      if (answer.status === 422) expect(await available(user)).toBe("0.00");
+      else expect(answer.body["amount"]).toBe(raw);
+      expect(answer.status).toBe(raw.length < 16 ? 201 : 422);
     },
   );
+
+  test.each([
+    "0",
+    "-1",
+    "-0",
+    "1.005",
+    "1e3",
+    '"1e3"',
+    '"0"',
+    '"-1"',
+    '"+1"',
+    '" 1"',
+    '"1,5"',
+    '"0x10"',
+    '"NaN"',
+    '""',
+    '"٣"',
+    "9223372036854775808",
+    `"${"9".repeat(1_000)}"`,
+  ])("the amount %s is refused and names its place", async (raw) => {
+    const answer = await api.call("POST", "/api/v1/balances/eva/deposits", { rawBody: `{"amount":${raw}}` });
+    expect(answer.status).toBe(422);
+    expect(answer.body).toMatchObject({ code: "INVALID_AMOUNT", errors: [{ pointer: "/amount" }] });
+  });
 
   test.each(["rub", "XXX", "", "RUBB", "__proto__"])("the currency %j is refused", async (currency) => {
     const answer = await api.call("POST", "/api/v1/balances/eva/deposits", { body: { amount: "1", currency } });
@@ -99,11 +127,14 @@ describe("deposits over HTTP", () => {
     expect(answer.body).toMatchObject({ code: "INVALID_CURRENCY", errors: [{ pointer: "/currency" }] });
   });
 
-  test.each(["'; drop table accounts; --", "анна", "😀", "\u202Eabc", "e\u0301", "\u00e9", "a/b", "%2e"])("the user %j is kept exactly", async (user) => {
-    const deposit = await api.call("POST", `/api/v1/balances/${encodeURIComponent(user)}/deposits`, { body: { amount: "2" } });
-    expect(deposit.body["userId"]).toBe(user);
-    expect(await available(user)).toBe("2.00");
-  });
+  test.each(["'; drop table accounts; --", "анна", "😀", "\u202Eabc", "e\u0301", "\u00e9", "a/b", "%2e"])(
+    "the user %j is kept exactly",
+    async (user) => {
+      const deposit = await api.call("POST", `/api/v1/balances/${encodeURIComponent(user)}/deposits`, { body: { amount: "2" } });
+      expect(deposit.body["userId"]).toBe(user);
+      expect(await available(user)).toBe("2.00");
+    },
+  );
 
   test.each([
     ["no key", null, "IDEMPOTENCY_KEY_REQUIRED"],

@@ -14,7 +14,14 @@ beforeAll(async () => {
   workflows = await startTestWorkflows(database.appUrl, ["orders"]);
   api = createTestApi({ databaseUrl: database.appUrl, starters: workflows.starters });
   withoutTemporal = createTestApi({ databaseUrl: database.appUrl });
-  await api.call("POST", "/api/v1/services", { body: { services: [{ id: "gig", name: "Gig" }, { id: "record", name: "Record" }] } });
+  await api.call("POST", "/api/v1/services", {
+    body: {
+      services: [
+        { id: "gig", name: "Gig" },
+        { id: "record", name: "Record" },
+      ],
+    },
+  });
 });
 
 afterAll(async () => {
@@ -112,7 +119,15 @@ describe("orders over HTTP", () => {
   });
 
   test("an unknown service is refused with its place, before anything is started", async () => {
-    const answer = await api.call("POST", "/api/v1/orders", { body: { userId: "eva", items: [{ serviceId: "gig", amount: "1" }, { serviceId: "ghost", amount: "1" }] } });
+    const answer = await api.call("POST", "/api/v1/orders", {
+      body: {
+        userId: "eva",
+        items: [
+          { serviceId: "gig", amount: "1" },
+          { serviceId: "ghost", amount: "1" },
+        ],
+      },
+    });
     expect(answer.status).toBe(422);
     expect(answer.body).toMatchObject({ code: "UNKNOWN_SERVICE", errors: [{ pointer: "/items/1/serviceId" }] });
   });
@@ -162,7 +177,12 @@ describe("orders over HTTP", () => {
     } while (cursor !== undefined);
     expect(new Set(seen.map(({ orderId }) => orderId)).size).toBe(8);
     expect(seen.every(({ userId }) => userId === "hugo")).toBe(true);
-    expect(seen.map(({ createdAt }) => createdAt)).toEqual(seen.map(({ createdAt }) => createdAt).toSorted().toReversed());
+    expect(seen.map(({ createdAt }) => createdAt)).toEqual(
+      seen
+        .map(({ createdAt }) => createdAt)
+        .toSorted()
+        .toReversed(),
+    );
     expect((await api.call("GET", "/api/v1/orders?userId=hugo&status=CANCELLED")).body["orders"]).toHaveLength(1);
   });
 });

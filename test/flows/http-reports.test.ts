@@ -13,7 +13,14 @@ beforeAll(async () => {
   database = await createTestDatabase();
   workflows = await startTestWorkflows(database.appUrl, ["reports"]);
   api = createTestApi({ databaseUrl: database.appUrl, starters: workflows.starters });
-  await api.call("POST", "/api/v1/services", { body: { services: [{ id: "plain", name: "Plain" }, { id: "formula", name: '=HYPERLINK("x";1)' }] } });
+  await api.call("POST", "/api/v1/services", {
+    body: {
+      services: [
+        { id: "plain", name: "Plain" },
+        { id: "formula", name: '=HYPERLINK("x";1)' },
+      ],
+    },
+  });
 });
 
 afterAll(async () => {
@@ -24,7 +31,17 @@ afterAll(async () => {
 
 const sell = (key: string, serviceId: string, amountMinor: bigint, occurredAt: string, currency = "RUB") =>
   api.ledger.post(
-    purchaseOperation({ key, userId: "anna", currency, amountMinor, comment: "a sale", origin: { caller: "test", correlationId: "c" }, paymentMethod: "credit_card", occurredAt, serviceId }),
+    purchaseOperation({
+      key,
+      userId: "anna",
+      currency,
+      amountMinor,
+      comment: "a sale",
+      origin: { caller: "test", correlationId: "c" },
+      paymentMethod: "credit_card",
+      occurredAt,
+      serviceId,
+    }),
   );
 
 async function report(month: string): Promise<Record<string, unknown>> {
@@ -47,7 +64,13 @@ describe("revenue reports over HTTP", () => {
     // 1 April in Moscow already.
     await sell("s4", "plain", 700n, "2020-03-31T21:00:00Z");
     const body = await report("2020-03");
-    expect(body).toMatchObject({ month: "2020-03", version: 1, status: "completed", partial: false, totals: [{ currency: "RUB", revenue: "105.51" }] });
+    expect(body).toMatchObject({
+      month: "2020-03",
+      version: 1,
+      status: "completed",
+      partial: false,
+      totals: [{ currency: "RUB", revenue: "105.51" }],
+    });
     expect(body["lines"]).toEqual([
       { currency: "RUB", serviceId: "formula", serviceName: '=HYPERLINK("x";1)', revenue: "5.00", count: 1 },
       { currency: "RUB", serviceId: "plain", serviceName: "Plain", revenue: "100.51", count: 2 },
@@ -62,7 +85,9 @@ describe("revenue reports over HTTP", () => {
     expect(csv.headers.get("content-type")).toMatch(/^text\/csv; charset=utf-8/);
     expect(csv.headers.get("content-disposition")).toBe('attachment; filename="revenue-2020-03-v1.csv"');
     expect(csv.headers.get("x-content-type-options")).toBe("nosniff");
-    expect((await api.call("GET", "/api/v1/reports/revenue/2020-03.csv?delimiter=comma&header=true&version=1")).text.split("\n")[0]).toBe("service_name,revenue");
+    expect((await api.call("GET", "/api/v1/reports/revenue/2020-03.csv?delimiter=comma&header=true&version=1")).text.split("\n")[0]).toBe(
+      "service_name,revenue",
+    );
     expect((await api.call("GET", "/api/v1/reports/revenue/2020-03.csv?delimiter=pipe")).body["code"]).toBe("INVALID_REQUEST");
   });
 
@@ -78,7 +103,9 @@ describe("revenue reports over HTTP", () => {
   });
 
   test("requests at once join one version", async () => {
-    const answers = await Promise.all(Array.from({ length: 5 }, () => api.call("POST", "/api/v1/reports/revenue", { body: { month: "2020-07" } })));
+    const answers = await Promise.all(
+      Array.from({ length: 5 }, () => api.call("POST", "/api/v1/reports/revenue", { body: { month: "2020-07" } })),
+    );
     expect(new Set(answers.map(({ body }) => body["version"])).size).toBeLessThanOrEqual(2);
     expect(answers.every(({ status }) => status === 202)).toBe(true);
   });

@@ -17,7 +17,10 @@ beforeAll(async () => {
   api = createTestApi({ databaseUrl: database.appUrl, starters: workflows.starters });
   withoutTemporal = createTestApi({ databaseUrl: database.appUrl });
   const nothing = () => Promise.resolve(undefined);
-  closedWorkflows = createTestApi({ databaseUrl: database.appUrl, starters: { confirmReservation: nothing, releaseReservation: nothing, reservationStatus: nothing } });
+  closedWorkflows = createTestApi({
+    databaseUrl: database.appUrl,
+    starters: { confirmReservation: nothing, releaseReservation: nothing, reservationStatus: nothing },
+  });
   await api.call("POST", "/api/v1/services", { body: { id: "seat", name: "Seat" } });
 });
 
@@ -30,7 +33,10 @@ afterAll(async () => {
 const deposit = (user: string, amount: string) => api.call("POST", `/api/v1/balances/${user}/deposits`, { body: { amount } });
 const balance = async (user: string) => (await api.call("GET", `/api/v1/balances/${user}?currency=RUB`)).body;
 const reserve = (user: string, amount: string, more: Record<string, unknown> = {}, key: string = randomUUID()) =>
-  api.call("POST", "/api/v1/reservations", { key, body: { userId: user, serviceId: "seat", orderId: `order-of-${user}`, amount, ...more } });
+  api.call("POST", "/api/v1/reservations", {
+    key,
+    body: { userId: user, serviceId: "seat", orderId: `order-of-${user}`, amount, ...more },
+  });
 const pathOf = (answer: TestAnswer) => `/api/v1/reservations/${String(answer.body["reservationId"])}`;
 
 describe("reservations over HTTP", () => {
@@ -63,9 +69,18 @@ describe("reservations over HTTP", () => {
   test("a part can be confirmed, the rest stays held and can be released", async () => {
     await deposit("carl", "100");
     const path = pathOf(await reserve("carl", "40"));
-    expect((await api.call("POST", `${path}/confirm`, { body: { amount: "15.50" } })).body).toMatchObject({ status: "held", confirmed: "15.50", held: "24.50" });
+    expect((await api.call("POST", `${path}/confirm`, { body: { amount: "15.50" } })).body).toMatchObject({
+      status: "held",
+      confirmed: "15.50",
+      held: "24.50",
+    });
     expect((await api.call("POST", `${path}/confirm`, { body: { amount: "24.51" } })).body["code"]).toBe("AMOUNT_EXCEEDS_HOLD");
-    expect((await api.call("POST", `${path}/release`)).body).toMatchObject({ status: "released", confirmed: "15.50", released: "24.50", held: "0.00" });
+    expect((await api.call("POST", `${path}/release`)).body).toMatchObject({
+      status: "released",
+      confirmed: "15.50",
+      released: "24.50",
+      held: "0.00",
+    });
     expect(await balance("carl")).toMatchObject({ available: "84.50", held: "0.00" });
   });
 
@@ -99,16 +114,23 @@ describe("reservations over HTTP", () => {
     expect([first.status, first.body["code"]]).toEqual([422, "INSUFFICIENT_FUNDS"]);
     await deposit("fred", "100");
     expect((await reserve("fred", "10.01", {}, "fred-1")).body["code"]).toBe("INSUFFICIENT_FUNDS");
-    expect((await withoutTemporal.call("POST", "/api/v1/reservations", { key: "fred-1", body: { userId: "fred", serviceId: "seat", orderId: "order-of-fred", amount: "10.01" } })).body["code"]).toBe(
-      "INSUFFICIENT_FUNDS",
-    );
+    expect(
+      (
+        await withoutTemporal.call("POST", "/api/v1/reservations", {
+          key: "fred-1",
+          body: { userId: "fred", serviceId: "seat", orderId: "order-of-fred", amount: "10.01" },
+        })
+      ).body["code"],
+    ).toBe("INSUFFICIENT_FUNDS");
     expect(await balance("fred")).toMatchObject({ available: "110.00", held: "0.00" });
   });
 
   test("of many confirms and releases at once exactly one takes the money", async () => {
     await deposit("gus", "100");
     const path = pathOf(await reserve("gus", "40"));
-    const answers = await Promise.all(Array.from({ length: 10 }, (_, place) => api.call("POST", `${path}/${place % 2 === 0 ? "confirm" : "release"}`)));
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, (_, place) => api.call("POST", `${path}/${place % 2 === 0 ? "confirm" : "release"}`)),
+    );
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
     expect(answers.filter(({ status }) => status === 409)).toHaveLength(9);
     const { body } = await api.call("GET", path);
@@ -136,9 +158,12 @@ describe("reservations over HTTP", () => {
 
   test("one order may have several reservations, also for one service, and they are listed", async () => {
     await deposit("jana", "100");
-    const reserved = [await reserve("jana", "1"), await reserve("jana", "2"), await reserve("jana", "3")].map(({ body }) => body["reservationId"]);
+    const reserved = [await reserve("jana", "1"), await reserve("jana", "2"), await reserve("jana", "3")].map(
+      ({ body }) => body["reservationId"],
+    );
     const list = async (query: string) => (await api.call("GET", `/api/v1/reservations?${query}`)).body;
-    const ids = (page: Record<string, unknown>) => (page["reservations"] as { reservationId: string }[]).map(({ reservationId }) => reservationId);
+    const ids = (page: Record<string, unknown>) =>
+      (page["reservations"] as { reservationId: string }[]).map(({ reservationId }) => reservationId);
     expect(ids(await list("orderId=order-of-jana"))).toEqual(reserved.toReversed());
     const first = await list("userId=jana&limit=2");
     expect(ids(await list(`userId=jana&limit=2&cursor=${String(first["nextCursor"])}`))).toEqual([reserved[0]]);
@@ -155,6 +180,9 @@ describe("reservations over HTTP", () => {
   });
 
   test("an unknown service is refused", async () => {
-    expect((await reserve("anna", "1", { serviceId: "ghost" })).body).toMatchObject({ code: "UNKNOWN_SERVICE", errors: [{ pointer: "/serviceId" }] });
+    expect((await reserve("anna", "1", { serviceId: "ghost" })).body).toMatchObject({
+      code: "UNKNOWN_SERVICE",
+      errors: [{ pointer: "/serviceId" }],
+    });
   });
 });

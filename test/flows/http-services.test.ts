@@ -34,14 +34,31 @@ describe("services over HTTP", () => {
   });
 
   test("a list is added as a whole", async () => {
-    const answer = await add({ services: [{ id: "l1", name: "List 1" }, { id: "l2", name: "List 2" }] });
+    const answer = await add({
+      services: [
+        { id: "l1", name: "List 1" },
+        { id: "l2", name: "List 2" },
+      ],
+    });
     expect(answer.status).toBe(201);
     expect(answer.body["services"]).toMatchObject([{ id: "l1" }, { id: "l2" }]);
   });
 
   test.each([
-    ["an id that has another name", [{ id: "new-1", name: "New 1" }, { id: "taken", name: "Other" }]],
-    ["a name that has another id", [{ id: "new-2", name: "New 2" }, { id: "other", name: "Taken" }]],
+    [
+      "an id that has another name",
+      [
+        { id: "new-1", name: "New 1" },
+        { id: "taken", name: "Other" },
+      ],
+    ],
+    [
+      "a name that has another id",
+      [
+        { id: "new-2", name: "New 2" },
+        { id: "other", name: "Taken" },
+      ],
+    ],
   ])("a list with %s adds nothing", async (_what, services) => {
     await add({ id: "taken", name: "Taken" });
     const answer = await add({ services });
@@ -50,16 +67,24 @@ describe("services over HTTP", () => {
   });
 
   test("a list that names one twice is refused with its place", async () => {
-    const answer = await add({ services: [{ id: "twice", name: "A" }, { id: "twice", name: "B" }] });
+    const answer = await add({
+      services: [
+        { id: "twice", name: "A" },
+        { id: "twice", name: "B" },
+      ],
+    });
     expect(answer.body).toMatchObject({ code: "INVALID_REQUEST", errors: [{ pointer: "/services/1/id" }] });
   });
 
-  test.each([[{ services: [] }], [{ services: [{ id: "x" }] }], [{ services: [{ id: "x", name: "X", price: 1 }] }], [{ id: "unassigned", name: "Mine" }], [{ id: "x", name: "" }]])(
-    "%j is refused",
-    async (body) => {
-      expect((await add(body)).body["code"]).toBe("INVALID_REQUEST");
-    },
-  );
+  test.each([
+    [{ services: [] }],
+    [{ services: [{ id: "x" }] }],
+    [{ services: [{ id: "x", name: "X", price: 1 }] }],
+    [{ id: "unassigned", name: "Mine" }],
+    [{ id: "x", name: "" }],
+  ])("%j is refused", async (body) => {
+    expect((await add(body)).body["code"]).toBe("INVALID_REQUEST");
+  });
 
   test("fifty requests to add the same list at once add it once", async () => {
     const services = Array.from({ length: 5 }, (_, place) => ({ id: `race-${place}`, name: `Race ${place}` }));

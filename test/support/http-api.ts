@@ -44,9 +44,13 @@ export const TEST_SETTINGS: ApiSettings = {
 };
 
 /** The API over a real database, with what is given instead of Temporal. Without `starters` every call on it fails as in an outage. */
-export function createTestApi(
-  options: { readonly databaseUrl: string; readonly starters?: Partial<Starters>; readonly log?: Log; readonly checks?: readonly DependencyCheck[]; readonly deadlineMs?: number },
-): TestApi {
+export function createTestApi(options: {
+  readonly databaseUrl: string;
+  readonly starters?: Partial<Starters>;
+  readonly log?: Log;
+  readonly checks?: readonly DependencyCheck[];
+  readonly deadlineMs?: number;
+}): TestApi {
   const deadlineMs = options.deadlineMs ?? 10_000;
   const database = createDatabase({ url: options.databaseUrl, name: "test-api", laneCount: 4, deadlineMs });
   const ledger = createLedger({ url: options.databaseUrl, name: "test-ledger", laneCount: 2, deadlineMs });

@@ -2,12 +2,16 @@ import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
+import { Connection } from "@temporalio/client";
+import { DefaultLogger, Runtime } from "@temporalio/worker";
+import { temporal } from "@temporalio/proto";
 import { inject } from "vitest";
 import { createActivities } from "../../activities/index.ts";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { createBalanceCache } from "../../src/adapters/cache.ts";
 import { createTemporal } from "../../src/adapters/temporal.ts";
 import type { TaskQueue } from "../../src/contract/task-queues.ts";
+import { SEARCH_ATTRIBUTES } from "../../src/contract/search-attributes.ts";
 import { createStarters, type Starters } from "../../src/starters.ts";
 import { createDatabase } from "../../src/store/database.ts";
 import { createLedger } from "../../src/store/ledger.ts";
@@ -21,11 +25,13 @@ export interface TestWorkflows {
   close(): Promise<void>;
 }
 
-/** Real workflows on the test's Temporal over the test's database. Each call uses a namespace of its own only in ids: the server is shared. */
+/** Real workflows on the test's Temporal over the test's database, in a namespace of its own: workers of other tests have other databases. */
 export async function startTestWorkflows(databaseUrl: string, taskQueues: readonly TaskQueue[]): Promise<TestWorkflows> {
   const database = createDatabase({ url: databaseUrl, name: "test-worker", laneCount: 4, deadlineMs: 10_000 });
   const ledger = createLedger({ url: databaseUrl, name: "test-worker-ledger", laneCount: 2, deadlineMs: 10_000 });
-  const link = await createTemporal({ address: inject("temporalAddress"), namespace: "default", deadlineMs: 10_000, logger: SILENT_LOG });
+  Runtime.install({ shutdownSignals: [], logger: new DefaultLogger("ERROR") });
+  const namespace = await makeNamespace(inject("temporalAddress"));
+  const link = await createTemporal({ address: inject("temporalAddress"), namespace, deadlineMs: 10_000, logger: SILENT_LOG });
   const reportsDir = await mkdtemp(join(tmpdir(), `saldo-reports-${randomUUID().slice(0, 8)}-`));
   const workers = await createSaldoWorkers({
     connection: link.connection,
@@ -33,7 +39,11 @@ export async function startTestWorkflows(databaseUrl: string, taskQueues: readon
     taskQueues,
     bundlePath: await buildWorkflowBundle(join(homedir(), ".cache", "saldo")),
     activities: createActivities({
-      db: database.db, ledger, balanceCache: createBalanceCache({ url: undefined, logger: SILENT_LOG }), logger: SILENT_LOG, reportsDir,
+      db: database.db,
+      ledger,
+      balanceCache: createBalanceCache({ url: undefined, logger: SILENT_LOG }),
+      logger: SILENT_LOG,
+      reportsDir,
       openLane: (name, deadlineMs) => database.openLane(name, deadlineMs),
     }),
     cacheSize: 100,
@@ -47,4 +57,23 @@ export async function startTestWorkflows(databaseUrl: string, taskQueues: readon
       await Promise.all([database.close(), ledger.close(), rm(reportsDir, { recursive: true, force: true })]);
     },
   };
+}
+
+async function makeNamespace(address: string): Promise<string> {
+  const namespace = `http-${randomUUID()}`;
+  const connection = await Connection.connect({ address });
+  const { INDEXED_VALUE_TYPE_KEYWORD: KEYWORD, INDEXED_VALUE_TYPE_BOOL: BOOL } = temporal.api.enums.v1.IndexedValueType;
+  try {
+    const seconds = 86_400 as unknown as NonNullable<
+      temporal.api.workflowservice.v1.IRegisterNamespaceRequest["workflowExecutionRetentionPeriod"]
+    >["seconds"];
+    await connection.workflowService.registerNamespace({ namespace, workflowExecutionRetentionPeriod: { seconds: seconds ?? null } });
+    const searchAttributes = Object.fromEntries(
+      Object.values(SEARCH_ATTRIBUTES).map((name) => [name, name === SEARCH_ATTRIBUTES.stuck ? BOOL : KEYWORD]),
+    );
+    await connection.operatorService.addSearchAttributes({ namespace, searchAttributes });
+    return namespace;
+  } finally {
+    await connection.close();
+  }
 }

@@ -19,13 +19,17 @@ export function createOpenApiCheck(api: Api): OpenApiCheck {
     const pathname = path.split("?", 1)[0] ?? path;
     const template = templates.find(({ pattern }) => pattern.test(pathname))?.template;
     if (template === undefined) return status === 404 ? [] : [`${pathname} is not in the document`];
-    const methods = (document.paths?.[template] ?? {}) as Record<string, { responses?: Record<string, { content?: Record<string, unknown> }> }>;
+    const methods = (document.paths?.[template] ?? {}) as Record<
+      string,
+      { responses?: Record<string, { content?: Record<string, unknown> }> }
+    >;
     const operation = methods[method.toLowerCase()];
     if (operation === undefined) return status === 405 ? [] : [`${method} ${template} is not in the document`];
     const response = operation.responses?.[status];
     if (response === undefined) return [`${method} ${template} answered ${status}, which is not in the document`];
     const type = contentType.split(";", 1)[0] ?? "";
-    if (response.content?.[type] === undefined) return [`${method} ${template} answered ${status} as ${type}, which is not in the document`];
+    if (response.content?.[type] === undefined)
+      return [`${method} ${template} answered ${status} as ${type}, which is not in the document`];
     if (!type.endsWith("json")) return [];
     const pointer = ["paths", template, method.toLowerCase(), "responses", String(status), "content", type, "schema"]
       .map((part) => encodeURIComponent(part.replaceAll("~", "~0").replaceAll("/", "~1")))

@@ -7,7 +7,14 @@ import type { Api, ApiDeps } from "../api-env.ts";
 import { idempotencyHeader, markReplayed, readIdempotencyKey } from "../idempotency.ts";
 import { postOnLedger } from "../post-on-ledger.ts";
 import { readAmount, readCurrency } from "../read-money.ts";
-import { balanceQuerySchema, currencyBalanceSchema, depositBodySchema, depositSchema, userBalancesSchema, userParamsSchema } from "../schemas/balances.ts";
+import {
+  balanceQuerySchema,
+  currencyBalanceSchema,
+  depositBodySchema,
+  depositSchema,
+  userBalancesSchema,
+  userParamsSchema,
+} from "../schemas/balances.ts";
 
 const readRoute = createRoute({
   method: "get",
@@ -18,7 +25,10 @@ const readRoute = createRoute({
   description: "With `currency` one object, without it a list of all the user's currencies. A user nobody has heard of has zeros.",
   request: { params: userParamsSchema, query: balanceQuerySchema },
   responses: {
-    200: { description: "The balance, as it was committed at `asOf`.", content: { "application/json": { schema: z.union([currencyBalanceSchema, userBalancesSchema]) } } },
+    200: {
+      description: "The balance, as it was committed at `asOf`.",
+      content: { "application/json": { schema: z.union([currencyBalanceSchema, userBalancesSchema]) } },
+    },
   },
 });
 
@@ -28,9 +38,16 @@ const depositRoute = createRoute({
   operationId: "deposit",
   tags: ["balances"],
   summary: "Credit money to a user",
-  request: { params: userParamsSchema, headers: idempotencyHeader, body: { required: true, content: { "application/json": { schema: depositBodySchema } } } },
+  request: {
+    params: userParamsSchema,
+    headers: idempotencyHeader,
+    body: { required: true, content: { "application/json": { schema: depositBodySchema } } },
+  },
   responses: {
-    201: { description: "The money is there. A repeat answers the same, with `Idempotency-Replayed: true`.", content: { "application/json": { schema: depositSchema } } },
+    201: {
+      description: "The money is there. A repeat answers the same, with `Idempotency-Replayed: true`.",
+      content: { "application/json": { schema: depositSchema } },
+    },
   },
 });
 
@@ -45,7 +62,8 @@ export function addBalanceRoutes(api: Api, { balances, ledger, settings }: ApiDe
     const found = await balances.read(userId);
     const asOf = found.asOf.toISOString();
     const nothing: CurrencyBalance = { currency, availableMinor: 0n, heldMinor: 0n };
-    if (asked !== undefined) return context.json({ userId, ...show(found.balances.find((one) => one.currency === currency) ?? nothing), asOf }, 200);
+    if (asked !== undefined)
+      return context.json({ userId, ...show(found.balances.find((one) => one.currency === currency) ?? nothing), asOf }, 200);
     return context.json({ userId, balances: (found.balances.length === 0 ? [nothing] : found.balances).map(show), asOf }, 200);
   });
 
@@ -54,7 +72,15 @@ export function addBalanceRoutes(api: Api, { balances, ledger, settings }: ApiDe
     depositRoute,
     {
       maxBodyBytes,
-      problems: ["IDEMPOTENCY_KEY_REQUIRED", "INVALID_IDEMPOTENCY_KEY", "IDEMPOTENCY_CONFLICT", "INVALID_AMOUNT", "INVALID_CURRENCY", "UNAVAILABLE", "DEADLINE_EXCEEDED"],
+      problems: [
+        "IDEMPOTENCY_KEY_REQUIRED",
+        "INVALID_IDEMPOTENCY_KEY",
+        "IDEMPOTENCY_CONFLICT",
+        "INVALID_AMOUNT",
+        "INVALID_CURRENCY",
+        "UNAVAILABLE",
+        "DEADLINE_EXCEEDED",
+      ],
     },
     async (context) => {
       const { userId } = context.req.valid("param");
@@ -63,10 +89,23 @@ export function addBalanceRoutes(api: Api, { balances, ledger, settings }: ApiDe
       const currency = readCurrency(body.currency, defaultCurrency);
       const amountMinor = readAmount(body.amount, currency);
       const origin = { caller: context.get("caller"), correlationId: context.get("correlationId") };
-      const posted = await postOnLedger(ledger, depositOperation({ key, userId, currency, amountMinor, comment: body.comment ?? "deposit over HTTP", origin }));
+      const posted = await postOnLedger(
+        ledger,
+        depositOperation({ key, userId, currency, amountMinor, comment: body.comment ?? "deposit over HTTP", origin }),
+      );
       if (posted.duplicate) markReplayed(context);
       const { operationId, recordedAt } = posted;
-      return context.json({ operationId, userId, amount: formatAmount(amountMinor, currency), currency, status: "done" as const, recordedAt: recordedAt.toISOString() }, 201);
+      return context.json(
+        {
+          operationId,
+          userId,
+          amount: formatAmount(amountMinor, currency),
+          currency,
+          status: "done" as const,
+          recordedAt: recordedAt.toISOString(),
+        },
+        201,
+      );
     },
   );
 }

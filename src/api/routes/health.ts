@@ -21,7 +21,10 @@ const readyRoute = createRoute({
   summary: "The parts that requests need answer",
   responses: {
     200: { description: "They do.", content: { "application/json": { schema: readySchema } } },
-    503: { description: "`UNAVAILABLE`: a needed part does not answer; `parts` says which.", content: { [PROBLEM_TYPE]: { schema: notReadySchema } } },
+    503: {
+      description: "`UNAVAILABLE`: a needed part does not answer; `parts` says which.",
+      content: { [PROBLEM_TYPE]: { schema: notReadySchema } },
+    },
   },
 });
 
@@ -51,6 +54,9 @@ export function addHealthRoutes(api: Api, { checks, settings }: ApiDeps): void {
 
 async function runCheck({ name, needed, check }: DependencyCheck) {
   const startedAtMs = performance.now();
-  const ok = await check().then(() => true, () => false);
+  const ok = await check().then(
+    () => true,
+    () => false,
+  );
   return { name, needed, ok, ms: Math.round(performance.now() - startedAtMs) };
 }

@@ -14,7 +14,13 @@ import { readWait } from "../prefer.ts";
 import { quickly } from "../quickly.ts";
 import { readAmount, readCurrency } from "../read-money.ts";
 import {
-  cancelBodySchema, orderAcceptedSchema, orderBodySchema, orderListSchema, orderParamsSchema, orderQuerySchema, orderSchema,
+  cancelBodySchema,
+  orderAcceptedSchema,
+  orderBodySchema,
+  orderListSchema,
+  orderParamsSchema,
+  orderQuerySchema,
+  orderSchema,
 } from "../schemas/orders.ts";
 import { isClosed, orderPath, showOrder } from "../show-order.ts";
 
@@ -48,7 +54,10 @@ const readRoute = createRoute({
   tags: ["orders"],
   summary: "One order",
   request: { params: orderParamsSchema },
-  responses: { 200: { description: "The order.", ...oneOrder }, 202: { description: "The order was accepted and nothing of it is written yet.", ...accepted } },
+  responses: {
+    200: { description: "The order.", ...oneOrder },
+    202: { description: "The order was accepted and nothing of it is written yet.", ...accepted },
+  },
 });
 
 const listRoute = createRoute({
@@ -85,7 +94,15 @@ export function addOrderRoutes(api: Api, deps: ApiDeps, checkServices: CheckServ
     createOrderRoute,
     {
       maxBodyBytes,
-      problems: ["IDEMPOTENCY_KEY_REQUIRED", "INVALID_IDEMPOTENCY_KEY", "IDEMPOTENCY_CONFLICT", "INVALID_AMOUNT", "INVALID_CURRENCY", "UNKNOWN_SERVICE", ...OUTAGES],
+      problems: [
+        "IDEMPOTENCY_KEY_REQUIRED",
+        "INVALID_IDEMPOTENCY_KEY",
+        "IDEMPOTENCY_CONFLICT",
+        "INVALID_AMOUNT",
+        "INVALID_CURRENCY",
+        "UNKNOWN_SERVICE",
+        ...OUTAGES,
+      ],
     },
     async (context) => {
       const { key, id: orderId } = readIdempotencyKey(context, "orders");
@@ -98,14 +115,18 @@ export function addOrderRoutes(api: Api, deps: ApiDeps, checkServices: CheckServ
       const known = await readOwn(db, input);
       if (known !== undefined) markReplayed(context);
       if (known !== undefined && isClosed(known)) return context.json(showOrder(known), 201);
-      if (known === undefined) await checkServices(input.lines.map(({ serviceId, lineNo }) => ({ serviceId, pointer: `/items/${lineNo - 1}/serviceId` })));
+      if (known === undefined)
+        await checkServices(input.lines.map(({ serviceId, lineNo }) => ({ serviceId, pointer: `/items/${lineNo - 1}/serviceId` })));
 
       const started = await starters.startOrder(input);
       if (started.alreadyStarted) markReplayed(context);
       const outcome = wait.waitMs === 0 ? undefined : await started.outcome(wait.waitMs);
       if (outcome === undefined) {
         if (started.alreadyStarted) await readOwn(db, input);
-        return context.json({ orderId, status: "PENDING" as const, sagaState: "STARTED" as const, links: { self: orderPath(orderId) } }, 202);
+        return context.json(
+          { orderId, status: "PENDING" as const, sagaState: "STARTED" as const, links: { self: orderPath(orderId) } },
+          202,
+        );
       }
       const order = outcome.failureCode === "IDEMPOTENCY_CONFLICT" ? undefined : await readOwn(db, input);
       if (order !== undefined) return context.json(showOrder(order), 201);
@@ -134,20 +155,26 @@ export function addOrderRoutes(api: Api, deps: ApiDeps, checkServices: CheckServ
     });
     const page = rows.slice(0, limit);
     const last = page.at(-1);
-    const next = rows.length > limit && last !== undefined ? { nextCursor: encodeCursor("orders", [last.place.createdAt, last.place.id]) } : {};
+    const next =
+      rows.length > limit && last !== undefined ? { nextCursor: encodeCursor("orders", [last.place.createdAt, last.place.id]) } : {};
     return context.json({ orders: page.map(({ order }) => showOrder(order)), ...next }, 200);
   });
 
-  addRoute(api, cancelRoute, { maxBodyBytes, bodyOptional: true, problems: ["ORDER_NOT_FOUND", "ORDER_STATE_CONFLICT", ...OUTAGES] }, async (context) => {
-    const { orderId } = context.req.valid("param");
-    const { reason = "cancelled over HTTP" } = context.req.valid("json");
-    const before = await getOrder(db, orderId);
-    const outcome = before !== undefined && isClosed(before) ? undefined : await starters.cancelOrder(orderId, reason);
-    const order = await getOrder(db, orderId);
-    if (order === undefined) throw new DomainError(outcome === undefined ? "ORDER_NOT_FOUND" : "ORDER_STATE_CONFLICT");
-    if (order.status !== "CANCELLED") throw new DomainError("ORDER_STATE_CONFLICT", `the order is ${order.sagaState}`);
-    return context.json(showOrder(order), 200);
-  });
+  addRoute(
+    api,
+    cancelRoute,
+    { maxBodyBytes, bodyOptional: true, problems: ["ORDER_NOT_FOUND", "ORDER_STATE_CONFLICT", ...OUTAGES] },
+    async (context) => {
+      const { orderId } = context.req.valid("param");
+      const { reason = "cancelled over HTTP" } = context.req.valid("json");
+      const before = await getOrder(db, orderId);
+      const outcome = before !== undefined && isClosed(before) ? undefined : await starters.cancelOrder(orderId, reason);
+      const order = await getOrder(db, orderId);
+      if (order === undefined) throw new DomainError(outcome === undefined ? "ORDER_NOT_FOUND" : "ORDER_STATE_CONFLICT");
+      if (order.status !== "CANCELLED") throw new DomainError("ORDER_STATE_CONFLICT", `the order is ${order.sagaState}`);
+      return context.json(showOrder(order), 200);
+    },
+  );
 }
 
 /** The order of this request when it is written. Throws: IDEMPOTENCY_CONFLICT when another request made it. */
@@ -165,8 +192,14 @@ function readOrder(
   const currency = readCurrency(body.currency, defaultCurrency);
   const amounts = body.items.map(({ amount }, place) => readAmount(amount, currency, `/items/${place}/amount`));
   const totalMinor = amounts.reduce((sum, amountMinor) => sum + amountMinor, 0n);
-  if (totalMinor > MAX_AMOUNT_MINOR) throw new DomainError("INVALID_AMOUNT", "the items add up to more than one operation may carry", { pointer: "/items" });
-  const lines = body.items.map(({ serviceId, quantity = 1 }, place) => ({ lineNo: place + 1, serviceId, quantity, amountMinor: String(amounts[place]) }));
+  if (totalMinor > MAX_AMOUNT_MINOR)
+    throw new DomainError("INVALID_AMOUNT", "the items add up to more than one operation may carry", { pointer: "/items" });
+  const lines = body.items.map(({ serviceId, quantity = 1 }, place) => ({
+    lineNo: place + 1,
+    serviceId,
+    quantity,
+    amountMinor: String(amounts[place]),
+  }));
   const paymentMethod = body.paymentMethod ?? "wallet";
   return {
     orderId: origin.orderId,
@@ -176,7 +209,12 @@ function readOrder(
     totalMinor: totalMinor.toString(),
     paymentMethod,
     comment: body.comment ?? "order over HTTP",
-    requestHash: hashOf([body.userId, currency, paymentMethod, lines.map(({ serviceId, quantity, amountMinor }) => [serviceId, quantity, amountMinor])]),
+    requestHash: hashOf([
+      body.userId,
+      currency,
+      paymentMethod,
+      lines.map(({ serviceId, quantity, amountMinor }) => [serviceId, quantity, amountMinor]),
+    ]),
     correlationId: origin.correlationId,
     caller: origin.caller,
   };

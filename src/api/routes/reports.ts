@@ -7,7 +7,13 @@ import { addRoute } from "../add-route.ts";
 import type { Api, ApiDeps } from "../api-env.ts";
 import { quickly } from "../quickly.ts";
 import {
-  reportAcceptedSchema, reportBodySchema, reportCsvQuerySchema, reportMonthsSchema, reportParamsSchema, reportQuerySchema, reportSchema,
+  reportAcceptedSchema,
+  reportBodySchema,
+  reportCsvQuerySchema,
+  reportMonthsSchema,
+  reportParamsSchema,
+  reportQuerySchema,
+  reportSchema,
 } from "../schemas/reports.ts";
 import { reportLinks, showReport, showVersion } from "../show-report.ts";
 
@@ -37,7 +43,8 @@ const csvRoute = createRoute({
   operationId: "getRevenueReportCsv",
   tags: ["reports"],
   summary: "A month's revenue per service as CSV",
-  description: "`service name;revenue`, no header, unless asked otherwise. A report with more than one currency has the currency as a third column.",
+  description:
+    "`service name;revenue`, no header, unless asked otherwise. A report with more than one currency has the currency as a third column.",
   request: { params: reportParamsSchema, query: reportCsvQuerySchema },
   responses: { 200: { description: "The file.", content: { "text/csv": { schema: z.string() } } } },
 });
@@ -90,19 +97,34 @@ export function addReportRoutes(api: Api, { db, starters, settings }: ApiDeps): 
     const report = await getReport(db, { month, ...(version === undefined ? {} : { version }) });
     if (report?.status !== "completed") throw new DomainError("REPORT_NOT_FOUND");
     const lines = await listReportLines(db, report);
-    const options = { delimiter: delimiter ?? DEFAULT_REPORT_CSV.delimiter, header: header === "true", withCurrency: needsCurrencyColumn(lines) };
+    const options = {
+      delimiter: delimiter ?? DEFAULT_REPORT_CSV.delimiter,
+      header: header === "true",
+      withCurrency: needsCurrencyColumn(lines),
+    };
     context.header("content-disposition", `attachment; filename="revenue-${month}-v${report.version}.csv"`);
-    return context.body(renderReportCsv(lines, options), 200, { "content-type": `text/csv; charset=utf-8; header=${options.header ? "present" : "absent"}` });
+    return context.body(renderReportCsv(lines, options), 200, {
+      "content-type": `text/csv; charset=utf-8; header=${options.header ? "present" : "absent"}`,
+    });
   });
 
-  addRoute(api, readRoute, { maxBodyBytes, endings: { ".csv": csv }, problems: ["REPORT_NOT_FOUND", "INVALID_MONTH", ...OUTAGES] }, async (context) => {
-    const month = parseMonth(context.req.valid("param").month);
-    const { version } = context.req.valid("query");
-    const versions = await listReportVersions(db, { month });
-    const report = version === undefined ? (versions.find(({ status }) => status === "completed") ?? versions[0]) : versions.find((one) => one.version === version);
-    if (report === undefined) throw new DomainError("REPORT_NOT_FOUND");
-    const lines = await listReportLines(db, report);
-    const progress = report.status === "running" ? await quickly(starters.reportProgress(month, report.version), PROGRESS_DEADLINE_MS) : undefined;
-    return context.json(showReport(report, lines, versions, progress?.stage), 200);
-  });
+  addRoute(
+    api,
+    readRoute,
+    { maxBodyBytes, endings: { ".csv": csv }, problems: ["REPORT_NOT_FOUND", "INVALID_MONTH", ...OUTAGES] },
+    async (context) => {
+      const month = parseMonth(context.req.valid("param").month);
+      const { version } = context.req.valid("query");
+      const versions = await listReportVersions(db, { month });
+      const report =
+        version === undefined
+          ? (versions.find(({ status }) => status === "completed") ?? versions[0])
+          : versions.find((one) => one.version === version);
+      if (report === undefined) throw new DomainError("REPORT_NOT_FOUND");
+      const lines = await listReportLines(db, report);
+      const progress =
+        report.status === "running" ? await quickly(starters.reportProgress(month, report.version), PROGRESS_DEADLINE_MS) : undefined;
+      return context.json(showReport(report, lines, versions, progress?.stage), 200);
+    },
+  );
 }

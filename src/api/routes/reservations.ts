@@ -17,7 +17,13 @@ import { postOnLedger } from "../post-on-ledger.ts";
 import { quickly } from "../quickly.ts";
 import { readAmount, readCurrency } from "../read-money.ts";
 import {
-  confirmBodySchema, releaseBodySchema, reservationBodySchema, reservationListSchema, reservationParamsSchema, reservationQuerySchema, reservationSchema,
+  confirmBodySchema,
+  releaseBodySchema,
+  reservationBodySchema,
+  reservationListSchema,
+  reservationParamsSchema,
+  reservationQuerySchema,
+  reservationSchema,
 } from "../schemas/reservations.ts";
 import { reservationPath, showReservation } from "../show-reservation.ts";
 
@@ -29,7 +35,8 @@ const placeRoute = createRoute({
   operationId: "placeReservation",
   tags: ["reservations"],
   summary: "Set money aside for a while",
-  description: "Without a time to live the configured one counts (RESERVATION_TTL_MS). Afterwards what is still held goes back by itself. A repeat answers the reservation as it stands.",
+  description:
+    "Without a time to live the configured one counts (RESERVATION_TTL_MS). Afterwards what is still held goes back by itself. A repeat answers the reservation as it stands.",
   request: { headers: idempotencyHeader, body: { required: true, content: { "application/json": { schema: reservationBodySchema } } } },
   responses: { 201: { description: "The money is held.", ...oneReservation } },
 });
@@ -60,7 +67,11 @@ const confirmRoute = createRoute({
   operationId: "confirmReservation",
   tags: ["reservations"],
   summary: "Recognise held money as revenue, all or a part",
-  request: { params: reservationParamsSchema, headers: idempotencyHeader, body: { content: { "application/json": { schema: confirmBodySchema } } } },
+  request: {
+    params: reservationParamsSchema,
+    headers: idempotencyHeader,
+    body: { content: { "application/json": { schema: confirmBodySchema } } },
+  },
   responses: { 200: { description: "It was confirmed.", ...oneReservation } },
 });
 
@@ -70,7 +81,11 @@ const releaseRoute = createRoute({
   operationId: "releaseReservation",
   tags: ["reservations"],
   summary: "Give back what is still held",
-  request: { params: reservationParamsSchema, headers: idempotencyHeader, body: { content: { "application/json": { schema: releaseBodySchema } } } },
+  request: {
+    params: reservationParamsSchema,
+    headers: idempotencyHeader,
+    body: { content: { "application/json": { schema: releaseBodySchema } } },
+  },
   responses: { 200: { description: "It was released.", ...oneReservation } },
 });
 
@@ -106,7 +121,10 @@ export function addReservationRoutes(api: Api, deps: ApiDeps, checkServices: Che
   addRoute(
     api,
     placeRoute,
-    { maxBodyBytes, problems: [...KEY_PROBLEMS, "INVALID_AMOUNT", "INVALID_CURRENCY", "UNKNOWN_SERVICE", "INSUFFICIENT_FUNDS", ...OUTAGES] },
+    {
+      maxBodyBytes,
+      problems: [...KEY_PROBLEMS, "INVALID_AMOUNT", "INVALID_CURRENCY", "UNKNOWN_SERVICE", "INSUFFICIENT_FUNDS", ...OUTAGES],
+    },
     async (context) => {
       const { id: reservationId } = readIdempotencyKey(context, "reservations");
       const body = context.req.valid("json");
@@ -115,21 +133,39 @@ export function addReservationRoutes(api: Api, deps: ApiDeps, checkServices: Che
       const ttlMs = readTtlMs(body, settings.reservationTtl);
       const { userId, serviceId, orderId } = body;
       const input: ReservationInput = {
-        reservationId, userId, serviceId, orderId, currency, ttlMs,
+        reservationId,
+        userId,
+        serviceId,
+        orderId,
+        currency,
+        ttlMs,
         amountMinor: amountMinor.toString(),
         comment: body.comment ?? "reservation over HTTP",
-        requestHash: hashOf([userId, serviceId, orderId, currency, amountMinor.toString(), body.ttlMs ?? (body.ttlSeconds === undefined ? null : ttlMs)]),
+        requestHash: hashOf([
+          userId,
+          serviceId,
+          orderId,
+          currency,
+          amountMinor.toString(),
+          body.ttlMs ?? (body.ttlSeconds === undefined ? null : ttlMs),
+        ]),
         correlationId: context.get("correlationId"),
         caller: context.get("caller"),
       };
       const asOperation = placeHoldOperation({
-        ...input, amountMinor, holdId: reservationId, expiresAt: "", key: stepKey(reservationWorkflowId(reservationId), "hold"), origin: input,
+        ...input,
+        amountMinor,
+        holdId: reservationId,
+        expiresAt: "",
+        key: stepKey(reservationWorkflowId(reservationId), "hold"),
+        origin: input,
       });
       context.header("location", reservationPath(reservationId));
       if (!(await wasDone(context, asOperation))) {
         await checkServices([{ serviceId, pointer: "/serviceId" }]);
         // No answer means that the workflow is over: what it did stands under its key.
-        if ((await starters.placeReservation(input)) === undefined && !(await wasDone(context, asOperation))) throw new DomainError("UNAVAILABLE");
+        if ((await starters.placeReservation(input)) === undefined && !(await wasDone(context, asOperation)))
+          throw new DomainError("UNAVAILABLE");
       }
       const hold = await readHold(reservationId);
       if (hold.requestHash !== input.requestHash) throw new DomainError("IDEMPOTENCY_CONFLICT");
@@ -155,38 +191,55 @@ export function addReservationRoutes(api: Api, deps: ApiDeps, checkServices: Che
     });
     const page = rows.slice(0, limit);
     const last = page.at(-1);
-    const next = rows.length > limit && last !== undefined ? { nextCursor: encodeCursor("reservations", [last.place.createdAt, last.place.id]) } : {};
+    const next =
+      rows.length > limit && last !== undefined ? { nextCursor: encodeCursor("reservations", [last.place.createdAt, last.place.id]) } : {};
     return context.json({ reservations: page.map(({ hold }) => showReservation(hold, Date.now())), ...next }, 200);
   });
 
   addRoute(
     api,
     confirmRoute,
-    { maxBodyBytes, bodyOptional: true, problems: [...KEY_PROBLEMS, ...CLOSED_PROBLEMS, "INVALID_AMOUNT", "AMOUNT_EXCEEDS_HOLD", ...OUTAGES] },
+    {
+      maxBodyBytes,
+      bodyOptional: true,
+      problems: [...KEY_PROBLEMS, ...CLOSED_PROBLEMS, "INVALID_AMOUNT", "AMOUNT_EXCEEDS_HOLD", ...OUTAGES],
+    },
     async (context) => {
       const { key } = readIdempotencyKey(context, "reservations/confirm");
       const hold = await readHold(context.req.valid("param").reservationId);
       const { amount } = context.req.valid("json");
       const amountMinor = amount === undefined ? undefined : readAmount(amount, hold.currency);
-      const operation = captureHoldOperation({ ...requestOn(hold, key, context), comment: "confirmed over HTTP", amountMinor: amountMinor ?? "remainder" });
+      const operation = captureHoldOperation({
+        ...requestOn(hold, key, context),
+        comment: "confirmed over HTTP",
+        amountMinor: amountMinor ?? "remainder",
+      });
       if (!(await wasDone(context, operation))) {
-        const state = await starters.confirmReservation(hold.holdId, { requestKey: key, ...(amountMinor === undefined ? {} : { amountMinor: amountMinor.toString() }) });
+        const state = await starters.confirmReservation(hold.holdId, {
+          requestKey: key,
+          ...(amountMinor === undefined ? {} : { amountMinor: amountMinor.toString() }),
+        });
         if (state === undefined) await postOnLedger(ledger, operation);
       }
       return context.json(showReservation(await readHold(hold.holdId), Date.now()), 200);
     },
   );
 
-  addRoute(api, releaseRoute, { maxBodyBytes, bodyOptional: true, problems: [...KEY_PROBLEMS, ...CLOSED_PROBLEMS, ...OUTAGES] }, async (context) => {
-    const { key } = readIdempotencyKey(context, "reservations/release");
-    const hold = await readHold(context.req.valid("param").reservationId);
-    const operation = releaseHoldOperation({ ...requestOn(hold, key, context), comment: "released over HTTP", effect: "release" });
-    if (!(await wasDone(context, operation))) {
-      const state = await starters.releaseReservation(hold.holdId, { requestKey: key });
-      if (state === undefined) await postOnLedger(ledger, operation);
-    }
-    return context.json(showReservation(await readHold(hold.holdId), Date.now()), 200);
-  });
+  addRoute(
+    api,
+    releaseRoute,
+    { maxBodyBytes, bodyOptional: true, problems: [...KEY_PROBLEMS, ...CLOSED_PROBLEMS, ...OUTAGES] },
+    async (context) => {
+      const { key } = readIdempotencyKey(context, "reservations/release");
+      const hold = await readHold(context.req.valid("param").reservationId);
+      const operation = releaseHoldOperation({ ...requestOn(hold, key, context), comment: "released over HTTP", effect: "release" });
+      if (!(await wasDone(context, operation))) {
+        const state = await starters.releaseReservation(hold.holdId, { requestKey: key });
+        if (state === undefined) await postOnLedger(ledger, operation);
+      }
+      return context.json(showReservation(await readHold(hold.holdId), Date.now()), 200);
+    },
+  );
 }
 
 function requestOn(hold: HoldRecord, key: string, context: ApiContext) {

@@ -6,7 +6,14 @@ import { addRoute } from "../add-route.ts";
 import type { Api, ApiDeps } from "../api-env.ts";
 import { decodeCursor, encodeCursor, ID_SHAPE } from "../cursor.ts";
 import {
-  DOCUMENTED_SERVICE_SCHEMAS, serviceListSchema, serviceParamsSchema, serviceQuerySchema, servicesBodySchema, serviceSchema, servicesMadeSchema, type NewService,
+  DOCUMENTED_SERVICE_SCHEMAS,
+  serviceListSchema,
+  serviceParamsSchema,
+  serviceQuerySchema,
+  servicesBodySchema,
+  serviceSchema,
+  servicesMadeSchema,
+  type NewService,
 } from "../schemas/services.ts";
 
 const made = { content: { "application/json": { schema: servicesMadeSchema } } };
@@ -52,7 +59,10 @@ export function addServiceRoutes(api: Api, { db, settings }: ApiDeps): void {
     const body = context.req.valid("json");
     const isList = "services" in body;
     const wanted: readonly NewService[] = isList ? body.services : [body];
-    const services = await createServices(db, wanted.map(({ id = uuidv7(), name }) => ({ id, name })));
+    const services = await createServices(
+      db,
+      wanted.map(({ id = uuidv7(), name }) => ({ id, name })),
+    );
     const shown = services.map(show);
     const status = services.some(({ created }) => created) ? 201 : 200;
     const [only] = shown;
@@ -73,7 +83,13 @@ export function addServiceRoutes(api: Api, { db, settings }: ApiDeps): void {
     const rows = await listServices(db, { limit, ...(afterId === undefined ? {} : { afterId }) });
     const page = rows.slice(0, limit);
     const last = page.at(-1);
-    return context.json({ services: page.map(show), ...(rows.length > limit && last !== undefined ? { nextCursor: encodeCursor("services", [last.id]) } : {}) }, 200);
+    return context.json(
+      {
+        services: page.map(show),
+        ...(rows.length > limit && last !== undefined ? { nextCursor: encodeCursor("services", [last.id]) } : {}),
+      },
+      200,
+    );
   });
 }
 

@@ -14,17 +14,26 @@ function idProblem(text: string): string | undefined {
   return undefined;
 }
 
-const textOrNumber = z.custom<string | RawNumber>((value) => typeof value === "string" || isRawNumber(value), "must be text or a whole number");
+const textOrNumber = z.custom<string | RawNumber>(
+  (value) => typeof value === "string" || isRawNumber(value),
+  "must be text or a whole number",
+);
 
 /** An id in a body: opaque text. A number is taken as its digits; one that other readers would round is refused (C-02). */
 export const idSchema = textOrNumber
   .transform((value, context) => {
     const text = typeof value === "string" ? value : value.raw;
-    const problem = typeof value === "string" || isSafeId(text) ? idProblem(text) : "must be a whole number from 0 to 9007199254740991, or text";
+    const problem =
+      typeof value === "string" || isSafeId(text) ? idProblem(text) : "must be a whole number from 0 to 9007199254740991, or text";
     if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
     return text;
   })
-  .openapi({ type: ["string", "integer"], minLength: 1, maxLength: MAX_ID_LENGTH, description: "Opaque text of 1 to 64 characters; a whole number is taken as its digits." });
+  .openapi({
+    type: ["string", "integer"],
+    minLength: 1,
+    maxLength: MAX_ID_LENGTH,
+    description: "Opaque text of 1 to 64 characters; a whole number is taken as its digits.",
+  });
 
 /** An id in a path or a query. */
 export const idTextSchema = z
@@ -37,12 +46,16 @@ export const idTextSchema = z
 
 /** An amount in a body, as its digits. What they mean depends on the currency: `readAmount` reads them. */
 export const amountSchema = z
-  .custom<string | RawNumber>((value) => typeof value === "string" || isRawNumber(value), "must be a decimal such as 100.50, as text or as a number")
+  .custom<string | RawNumber>(
+    (value) => typeof value === "string" || isRawNumber(value),
+    "must be a decimal such as 100.50, as text or as a number",
+  )
   .transform((value) => (typeof value === "string" ? value : value.raw))
   .openapi({
     type: ["string", "number"],
     example: "100.50",
-    description: "Above zero, with at most the currency's decimals. Numbers are read by their digits, never through a float; without exponent.",
+    description:
+      "Above zero, with at most the currency's decimals. Numbers are read by their digits, never through a float; without exponent.",
   });
 
 /** An amount in an answer. */
@@ -59,7 +72,10 @@ export const commentSchema = z
 /** A whole number in a body. */
 export function wholeNumber(min: number, max: number) {
   return z
-    .custom<RawNumber>((value) => isRawNumber(value) && /^\d{1,15}$/.test(value.raw) && Number(value.raw) >= min && Number(value.raw) <= max, `must be a whole number from ${min} to ${max}`)
+    .custom<RawNumber>(
+      (value) => isRawNumber(value) && /^\d{1,15}$/.test(value.raw) && Number(value.raw) >= min && Number(value.raw) <= max,
+      `must be a whole number from ${min} to ${max}`,
+    )
     .transform((value) => Number(value.raw))
     .openapi({ type: "integer", minimum: min, maximum: max });
 }

@@ -1,7 +1,18 @@
 import { z } from "@hono/zod-openapi";
 import { ORDER_STATUSES, SAGA_STATES } from "../../contract/orders.ts";
 import {
-  amountSchema, commentSchema, currencySchema, cursorSchema, decimalSchema, idSchema, idTextSchema, limitSchema, linksSchema, nextCursorSchema, timeSchema, wholeNumber,
+  amountSchema,
+  commentSchema,
+  currencySchema,
+  cursorSchema,
+  decimalSchema,
+  idSchema,
+  idTextSchema,
+  limitSchema,
+  linksSchema,
+  nextCursorSchema,
+  timeSchema,
+  wholeNumber,
 } from "./common.ts";
 
 const MAX_ITEMS = 100;

@@ -59,7 +59,9 @@ export const reportSchema = versionSummarySchema
     month: z.string(),
     timeZone: z.string(),
     progress: z.object({ stage: z.string() }).optional().openapi({ description: "Only while this version is being made." }),
-    lines: z.array(z.object({ currency: z.string(), serviceId: z.string(), serviceName: z.string(), revenue: decimalSchema, count: z.number().int() })),
+    lines: z.array(
+      z.object({ currency: z.string(), serviceId: z.string(), serviceName: z.string(), revenue: decimalSchema, count: z.number().int() }),
+    ),
     totals: z.array(z.object({ currency: z.string(), revenue: decimalSchema })),
     versions: z.array(versionSummarySchema).openapi({ description: "Every version of the month, the newest first." }),
   })

@@ -1,7 +1,18 @@
 import { z } from "@hono/zod-openapi";
 import { HOLD_STATUSES } from "../../contract/reservations.ts";
 import {
-  amountSchema, commentSchema, currencySchema, cursorSchema, decimalSchema, idSchema, idTextSchema, limitSchema, linksSchema, nextCursorSchema, timeSchema, wholeNumber,
+  amountSchema,
+  commentSchema,
+  currencySchema,
+  cursorSchema,
+  decimalSchema,
+  idSchema,
+  idTextSchema,
+  limitSchema,
+  linksSchema,
+  nextCursorSchema,
+  timeSchema,
+  wholeNumber,
 } from "./common.ts";
 
 const MAX_TTL_MS = 2_592_000_000;
@@ -17,7 +28,10 @@ export const reservationBodySchema = z
     ttlMs: wholeNumber(1, MAX_TTL_MS).optional(),
     comment: commentSchema.optional(),
   })
-  .refine(({ ttlSeconds, ttlMs }) => ttlSeconds === undefined || ttlMs === undefined, { path: ["ttlMs"], message: "must not stand beside ttlSeconds" })
+  .refine(({ ttlSeconds, ttlMs }) => ttlSeconds === undefined || ttlMs === undefined, {
+    path: ["ttlMs"],
+    message: "must not stand beside ttlSeconds",
+  })
   .openapi("NewReservation", { description: "An order may have several reservations, also for one service." });
 
 export const confirmBodySchema = z.strictObject({ amount: amountSchema.optional() }).openapi("ConfirmReservation", {
@@ -36,7 +50,10 @@ export const reservationQuerySchema = z
     limit: limitSchema,
     cursor: cursorSchema.optional(),
   })
-  .refine(({ userId, orderId }) => userId !== undefined || orderId !== undefined, { path: ["userId"], message: "or orderId must be given" });
+  .refine(({ userId, orderId }) => userId !== undefined || orderId !== undefined, {
+    path: ["userId"],
+    message: "or orderId must be given",
+  });
 
 export const reservationSchema = z
   .object({
@@ -44,13 +61,18 @@ export const reservationSchema = z
     userId: z.string(),
     serviceId: z.string(),
     orderId: z.string(),
-    status: z.enum(HOLD_STATUSES).openapi({ description: "How the last part left: confirmed, released or expired; held while something is left." }),
+    status: z
+      .enum(HOLD_STATUSES)
+      .openapi({ description: "How the last part left: confirmed, released or expired; held while something is left." }),
     currency: z.string(),
     amount: decimalSchema,
     confirmed: decimalSchema.openapi({ description: "Became revenue." }),
     released: decimalSchema.openapi({ description: "Went back to the user." }),
     held: decimalSchema.openapi({ description: "Is still set aside." }),
-    remainingSeconds: z.number().int().openapi({ description: "Whole seconds until what is held goes back by itself; 0 when nothing is held." }),
+    remainingSeconds: z
+      .number()
+      .int()
+      .openapi({ description: "Whole seconds until what is held goes back by itself; 0 when nothing is held." }),
     expiresAt: timeSchema,
     comment: z.string(),
     createdAt: timeSchema,
@@ -59,4 +81,6 @@ export const reservationSchema = z
   })
   .openapi("Reservation");
 
-export const reservationListSchema = z.object({ reservations: z.array(reservationSchema), nextCursor: nextCursorSchema }).openapi("ReservationList");
+export const reservationListSchema = z
+  .object({ reservations: z.array(reservationSchema), nextCursor: nextCursorSchema })
+  .openapi("ReservationList");

@@ -18,13 +18,16 @@ const newServiceSchema = z
 const MAX_SERVICES = 500;
 
 const newServicesSchema = z
-  .strictObject({ services: z.array(newServiceSchema).min(1, "must name at least one").max(MAX_SERVICES, `must name at most ${MAX_SERVICES}`) })
+  .strictObject({
+    services: z.array(newServiceSchema).min(1, "must name at least one").max(MAX_SERVICES, `must name at most ${MAX_SERVICES}`),
+  })
   .superRefine(({ services }, context) => {
     for (const field of ["id", "name"] as const) {
       const seen = new Set<string>();
       for (const [place, service] of services.entries()) {
         const value = service[field];
-        if (value !== undefined && seen.has(value)) context.addIssue({ code: "custom", path: ["services", place, field], message: "stands in the list before" });
+        if (value !== undefined && seen.has(value))
+          context.addIssue({ code: "custom", path: ["services", place, field], message: "stands in the list before" });
         if (value !== undefined) seen.add(value);
       }
     }
@@ -40,7 +43,8 @@ export const servicesBodySchema = z
     const parsed = (Object.hasOwn(body, "services") ? newServicesSchema : newServiceSchema).safeParse(body);
     if (parsed.success) return parsed.data;
     for (const { path, message, ...issue } of parsed.error.issues)
-      if (issue.code === "unrecognized_keys") for (const key of issue.keys) context.addIssue({ code: "custom", path: [...path, key], message: "is not known here" });
+      if (issue.code === "unrecognized_keys")
+        for (const key of issue.keys) context.addIssue({ code: "custom", path: [...path, key], message: "is not known here" });
       else context.addIssue({ code: "custom", path: [...path], message });
     return z.NEVER;
   })

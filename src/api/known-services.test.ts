@@ -1,0 +1,36 @@
+import { describe, expect, test } from "vitest";
+import type { Db } from "../store/database.ts";
+import { createServiceCheck } from "./known-services.ts";
+
+/** A database that knows these services and counts how often it is asked. */
+function databaseOf(known: ReadonlySet<string>): { db: Db; asked: () => number } {
+  let asked = 0;
+  const rows = () => {
+    asked += 1;
+    return Promise.resolve([...known].map((id) => ({ id, name: id, createdAt: new Date() })));
+  };
+  return { db: { select: () => ({ from: () => ({ where: rows }) }) } as unknown as Db, asked: () => asked };
+}
+
+const wanted = (serviceId: string) => [{ serviceId, pointer: "/serviceId" }];
+
+describe("the check of services", () => {
+  test("remembers for ten seconds what it found", async () => {
+    let nowMs = 1_000_000;
+    const { db, asked } = databaseOf(new Set(["gig"]));
+    const check = createServiceCheck(db, () => nowMs);
+    for (let count = 0; count < 5; count += 1) await check(wanted("gig"));
+    expect(asked()).toBe(1);
+    nowMs += 10_001;
+    await check(wanted("gig"));
+    expect(asked()).toBe(2);
+  });
+
+  test("never remembers that a service is missing", async () => {
+    const known = new Set<string>();
+    const check = createServiceCheck(databaseOf(known).db);
+    await expect(check(wanted("late"))).rejects.toMatchObject({ code: "UNKNOWN_SERVICE", details: { pointer: "/serviceId" } });
+    known.add("late");
+    await check(wanted("late"));
+  });
+});

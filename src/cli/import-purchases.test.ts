@@ -1,0 +1,38 @@
+import { describe, expect, it } from "vitest";
+import { createClassifier } from "./import-purchases.ts";
+
+const ranges = [{ partition: 0, from: 100n, to: 200n }];
+const at = (offset: bigint, id = String(offset)) => ({ id, partition: 0, offset });
+const done = (offset: bigint, id?: string) => ({ operation: { ...at(offset, id), outcome: "done" as const } });
+const classifier = (lettersByPlace: [string, number][] = []) => createClassifier(ranges, new Map(lettersByPlace));
+
+describe("what became of a row", () => {
+  it("is applied or refused when its operation stands where this run produced", () => {
+    expect(classifier()("a", done(100n))).toBe("applied");
+    expect(classifier()("a", { operation: { ...at(150n), outcome: "refused" } })).toBe("refused");
+  });
+
+  it("is a duplicate when its operation or its dead letter stands elsewhere", () => {
+    expect(classifier()("a", done(99n))).toBe("duplicates");
+    expect(classifier()("a", done(200n))).toBe("duplicates");
+    expect(classifier()("a", { operation: { id: "1", partition: 1, offset: 150n, outcome: "done" } })).toBe("duplicates");
+    expect(classifier()("a", { deadLetter: at(7n) })).toBe("duplicates");
+  });
+
+  it("is applied for one row only when several rows have the same id", () => {
+    const classify = classifier();
+    expect([1, 2, 3].map(() => classify("a", done(120n, "op")))).toEqual(["applied", "duplicates", "duplicates"]);
+  });
+
+  it("is dead-lettered for as many rows as there are dead letters, also beside an operation of the same id", () => {
+    const classify = classifier([["a", 1]]);
+    expect([1, 2, 3].map(() => classify("a", done(120n, "op")))).toEqual(["applied", "deadLettered", "duplicates"]);
+    const both = classifier();
+    const trace = { ...done(121n), deadLetter: at(120n) };
+    expect([both("b", trace), both("b", trace)].toSorted()).toEqual(["applied", "deadLettered"]);
+  });
+
+  it("is missing when nothing is known of it", () => {
+    expect(classifier()("a", {})).toBe("missing");
+  });
+});

@@ -1,0 +1,83 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { CsvFileError, readPurchaseCsv, rowEventId, type BadRow, type PurchaseCsvOptions } from "./purchase-csv.ts";
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "saldo-csv-"));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+async function readText(text: string, change: Partial<PurchaseCsvOptions> = {}) {
+  const path = join(folder, "file.csv");
+  await writeFile(path, text);
+  const badRows: BadRow[] = [];
+  const events: { line: number; userId: string; event: Record<string, string> }[] = [];
+  for await (const { line, userId, json } of readPurchaseCsv({ path, source: "shop", currency: "RUB", timeZone: "Europe/Moscow", onBadRow: (row) => badRows.push(row), ...change })) {
+    events.push({ line, userId, event: JSON.parse(json) as Record<string, string> });
+  }
+  return { events, badRows };
+}
+
+describe("a CSV file of purchases", () => {
+  it("becomes events: a date is that day in the zone, the currency stands in the header, the row names the event", async () => {
+    const { events, badRows } = await readText("customer_id,date,quantity,amount_usd\n00001,1997-01-01,1,11.77\n00002,1997-07-12,5,77.00\n");
+    expect(badRows).toEqual([]);
+    expect(events).toEqual([
+      {
+        line: 2,
+        userId: "00001",
+        event: {
+          event_id: "import/shop/2", user_id: "00001", username: "00001", amount: "11.77", currency: "USD", payment_method: "credit_card",
+          transaction_date: "1996-12-31T21:00:00.000Z",
+        },
+      },
+      // Summer time.
+      { line: 3, userId: "00002", event: expect.objectContaining({ event_id: "import/shop/3", transaction_date: "1997-07-11T20:00:00.000Z" }) as unknown },
+    ]);
+  });
+
+  it("takes the optional columns, quoted fields, a byte order mark and other line ends", async () => {
+    const { events } = await readText(
+      '\uFEFFUser_Id,transaction_date,amount,event_id,service,order_id,payment_method,username\r\n"a,b",2024-02-29T10:00:00+01:00,5,e-1,s-1,o-1,wallet,"An ""n"""\r\n',
+    );
+    expect(events[0]?.event).toEqual({
+      event_id: "e-1", user_id: "a,b", username: 'An "n"', amount: "5", currency: "RUB", payment_method: "wallet", transaction_date: "2024-02-29T09:00:00.000Z",
+      service_id: "s-1", order_id: "o-1",
+    });
+  });
+
+  it("reports rows that are no purchases by their line, and the rest goes on", async () => {
+    const { events, badRows } = await readText("user_id,date,amount\n,2024-01-01,1\nann,2024-02-30,1\nann,2024-01-01\nann,soon,1\nann,2024-01-01,0.00\nann,2024-01-01,much\n");
+    expect(badRows.map(({ line }) => line)).toEqual([2, 3, 4, 5]);
+    expect(events.map(({ line }) => line)).toEqual([6, 7]);
+  });
+
+  it("goes on after a row with a broken quote", async () => {
+    const { events, badRows } = await readText('user_id,date,amount\na"n"n,2024-01-01,1\nben,2024-01-01,1\n');
+    expect(events.map(({ userId }) => userId)).toEqual(["ben"]);
+    expect(badRows).toMatchObject([{ line: 2 }]);
+  });
+
+  it.each([
+    ["no date column", "user_id,amount\nann,1\n"],
+    ["no amount column", "user_id,date,price\nann,2024-01-01,1\n"],
+    ["nothing at all", ""],
+  ])("is refused as a whole with %s", async (_why, text) => {
+    await expect(readText(text)).rejects.toThrow(CsvFileError);
+  });
+
+  it("is refused as a whole when it cannot be read", async () => {
+    await expect(readText("", { path: join(folder, "none.csv") })).rejects.toThrow(CsvFileError);
+  });
+});
+
+describe("the id of a row without one", () => {
+  it("stays short enough for an event's id, however long the source's name is", () => {
+    expect(rowEventId("shop", 7)).toBe("import/shop/7");
+    expect(rowEventId("x".repeat(5_000), 7).length).toBeLessThan(100);
+    expect(rowEventId(`${"x".repeat(5_000)}a`, 7)).not.toBe(rowEventId(`${"x".repeat(5_000)}b`, 7));
+  });
+});
