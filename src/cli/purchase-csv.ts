@@ -58,6 +58,12 @@ const MAX_SOURCE_LENGTH = 100;
  */
 export async function* readPurchaseCsv(options: PurchaseCsvOptions): AsyncGenerator<PurchaseRow> {
   const input = createReadStream(options.path);
+  let lastBadLine = 0;
+  // One broken quote is met more than once while the parser looks for the end of its row.
+  const reportOnce = (row: BadRow) => {
+    if (row.line !== lastBadLine) options.onBadRow(row);
+    lastBadLine = row.line;
+  };
   const parser = parse({
     bom: true,
     trim: true,
@@ -66,7 +72,7 @@ export async function* readPurchaseCsv(options: PurchaseCsvOptions): AsyncGenera
     relax_column_count: true,
     max_record_size: MAX_ROW_CHARACTERS,
     skip_records_with_error: true,
-    on_skip: (error) => void options.onBadRow({ line: error === undefined ? 0 : lineOf(error), reason: error?.message ?? "the row cannot be read" }),
+    on_skip: (error) => void reportOnce({ line: error === undefined ? 0 : lineOf(error), reason: error?.message ?? "the row cannot be read" }),
   });
   input.on("error", (error) => parser.destroy(new CsvFileError(`${options.path} cannot be read: ${error.message}`)));
   const toRow = createRowReader(options);

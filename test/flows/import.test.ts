@@ -1,0 +1,102 @@
+import { randomUUID } from "node:crypto";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Client, Connection } from "@temporalio/client";
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { createDatabase, type Database } from "../../src/store/database.ts";
+import { startImportRoles, type ImportRoles } from "../support/import-roles.ts";
+import { monthlyRevenueOf, readMonthlyFile } from "../support/monthly-revenue.ts";
+import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
+import { until } from "../support/until.ts";
+
+const SAMPLE = "test/data/purchases-sample.csv";
+const SAMPLE_ROWS = 909;
+const SAMPLE_ZERO_ROWS = 10;
+const run = randomUUID().slice(0, 8);
+let testDatabase: TestDatabase;
+let database: Database;
+let folder: string;
+let roles: ImportRoles;
+
+beforeAll(async () => {
+  testDatabase = await createTestDatabase();
+  database = createDatabase({ url: testDatabase.appUrl, name: "import-test", laneCount: 1, deadlineMs: 10_000 });
+  folder = await mkdtemp(join(tmpdir(), "saldo-import-"));
+  roles = await startImportRoles(
+    { databaseUrl: testDatabase.appUrl, temporalAddress: inject("temporalAddress"), temporalNamespace: await newNamespace(), kafkaBrokers: inject("kafkaBrokers") },
+    { dataDir: folder, settings: { KAFKA_TOPIC: `purchases-${run}`, KAFKA_GROUP: `group-${run}`, KAFKA_SESSION_TIMEOUT_MS: "3000", EVENT_BATCH_SIZE: "200", REPORT_TZ: "Europe/Moscow" } },
+  );
+});
+
+afterAll(async () => {
+  await roles.stop();
+  await database.close();
+  await testDatabase.drop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+// The task queues of the default namespace belong to the workers of other tests, which have other databases.
+async function newNamespace(): Promise<string> {
+  const namespace = `import-${run}`;
+  const connection = await Connection.connect({ address: inject("temporalAddress") });
+  await connection.workflowService.registerNamespace({ namespace, workflowExecutionRetentionPeriod: { seconds: 86_400 } });
+  const client = new Client({ connection, namespace });
+  await until("the namespace is known", () => client.workflow.count().then(() => true, () => false), 30_000);
+  await connection.close();
+  return namespace;
+}
+
+describe("npm run import", () => {
+  it("brings a file into the ledger to the cent, and its figures add up", async () => {
+    const { exitCode, result } = await roles.runImport([SAMPLE]);
+    expect(result).toMatchObject({
+      produced: SAMPLE_ROWS, applied: SAMPLE_ROWS - SAMPLE_ZERO_ROWS, duplicates: 0, refused: 0, deadLettered: SAMPLE_ZERO_ROWS, missing: 0, badRows: 0,
+    });
+    expect(exitCode).toBe(0);
+    expect(await monthlyRevenueOf(database.db, "USD", "Europe/Moscow")).toEqual(readMonthlyFile("test/data/purchases-sample-monthly.csv"));
+  }, 120_000);
+
+  it("adds nothing when the same source comes again, not even a dead letter", async () => {
+    const { exitCode, result } = await roles.runImport([SAMPLE]);
+    expect(result).toMatchObject({ produced: SAMPLE_ROWS, applied: 0, duplicates: SAMPLE_ROWS, deadLettered: 0, missing: 0 });
+    expect(exitCode).toBe(0);
+    expect(await monthlyRevenueOf(database.db, "USD", "Europe/Moscow")).toEqual(readMonthlyFile("test/data/purchases-sample-monthly.csv"));
+    const [letters] = await database.db.execute<{ count: string }>("select count(*) from dead_letters");
+    expect(letters?.count).toBe(String(SAMPLE_ZERO_ROWS));
+  }, 120_000);
+
+  it("counts each kind of row: applied, duplicate, refused, dead-lettered, and the one that is no purchase", async () => {
+    const path = join(folder, "kinds.csv");
+    const rows = [
+      "user_id,date,amount,event_id,payment_method",
+      "kim,2024-05-01,10.00,a-1,",
+      "kim,2024-05-01,10.00,a-1,",
+      "kim,2024-05-01,11.00,a-1,",
+      "kim,2024-05-01,10.00,a-2,wallet",
+      "kim,2024-05-01,-1,a-3,",
+      `kim,2024-05-01,5.00,${"x".repeat(300)},`,
+      "kim,someday,5.00,a-4,",
+    ];
+    await writeFile(path, `${rows.join("\n")}\n`);
+    const { exitCode, result } = await roles.runImport([path, "--source", "kinds", "--currency", "EUR"]);
+    expect(result).toMatchObject({ produced: 6, applied: 1, duplicates: 1, refused: 1, deadLettered: 3, missing: 0, badRows: 1, badRowLines: [{ line: 8 }] });
+    expect(exitCode).toBe(0);
+  }, 60_000);
+
+  it("loses and doubles nothing when the bridge is killed in the middle", async () => {
+    const imported = roles.runImport([SAMPLE, "--source", "killed"]);
+    for (let kill = 0; kill < 3; kill += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 700));
+      const pid = roles.roles.bridge.pid();
+      if (pid !== undefined) process.kill(pid, "SIGKILL");
+    }
+    const { exitCode, result } = await imported;
+    expect(result).toMatchObject({ produced: SAMPLE_ROWS, applied: SAMPLE_ROWS - SAMPLE_ZERO_ROWS, duplicates: 0, deadLettered: SAMPLE_ZERO_ROWS, missing: 0 });
+    expect(exitCode).toBe(0);
+  }, 120_000);
+
+  it("says in one sentence what is wrong with its input", async () => {
+    await expect(roles.runImport(["no-such-file.csv"])).rejects.toThrow(/there is no file no-such-file\.csv/);
+  });
+});
