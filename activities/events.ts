@@ -10,7 +10,12 @@ import type { ActivityDeps } from "./activity-deps.ts";
 import { currentWorkflow } from "./execution.ts";
 
 /** What the `eventBatch` workflow does in the world. */
-export function createEventActivities({ db, ledger, balanceCache, logger }: Pick<ActivityDeps, "db" | "ledger" | "balanceCache" | "logger">) {
+export function createEventActivities({
+  db,
+  ledger,
+  balanceCache,
+  logger,
+}: Pick<ActivityDeps, "db" | "ledger" | "balanceCache" | "logger">) {
   return {
     /**
      * Applies a batch of purchases to the ledger, each once, in their order.
@@ -98,7 +103,10 @@ function summarize(events: readonly PurchaseEventItem[], posted: readonly Posted
     duplicates: decided.length - fresh.length,
     conflicts: results
       .filter((result) => result.outcome === "conflict")
-      .map(({ offset, operationId }) => ({ offset, message: `the event's id belongs to operation ${operationId}, which has other content` })),
+      .map(({ offset, operationId }) => ({
+        offset,
+        message: `the event's id belongs to operation ${operationId}, which has other content`,
+      })),
     failures: results.filter((result) => result.outcome === "failed").map(({ offset, message }) => ({ offset, message })),
   };
 }

@@ -67,7 +67,6 @@ await runRole("api", async ({ signal, ready }) => {
   // Connecting goes on beside the requests: those that need no Temporal are served from the first moment.
   const connecting = connectTemporal({ config, logger, signal }).then(async (link) => {
     if (link === undefined) return undefined;
-    temporal = link;
     const workers = config.API_HOSTS_WORKER
       ? await createSaldoWorkers({
           connection: link.connection,
@@ -86,6 +85,8 @@ await runRole("api", async ({ signal, ready }) => {
         })
       : undefined;
     starters.attach(createStarters({ client: link.client, eager: config.API_HOSTS_WORKER, deadlineMs: config.TEMPORAL_DEADLINE_MS }));
+    // Only now, so that the api is not called ready while an order would still be answered with 503.
+    temporal = link;
     return workers;
   });
   void announceReady(checks, signal).then((isReady) => isReady && ready());

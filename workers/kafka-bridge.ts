@@ -47,7 +47,9 @@ await runRole("bridge", async ({ signal, ready }) => {
     nowMs: () => performance.now(),
   });
 
-  await ensureTopics(brokers, topicsOf(config), logger).catch((error: unknown) => logger.warn({ err: messageOf(error) }, "the topics could not be made yet"));
+  await ensureTopics(brokers, topicsOf(config), logger).catch((error: unknown) =>
+    logger.warn({ err: messageOf(error) }, "the topics could not be made yet"),
+  );
   const until = AbortSignal.any([signal, broken.signal]);
   const consuming = consumer.run(ingest.handle, (error) => fail(new Error(`the Kafka client gave up: ${messageOf(error)}`)));
   consuming.catch(fail);
@@ -78,7 +80,10 @@ function createBridgeIngest(config: Config, parts: RoleParts): Ingest {
 }
 
 async function readProgress(config: Config, kafka: Kafka, consumer: KafkaConsumer): Promise<Progress> {
-  const [offsets, committed] = await Promise.all([kafka.topicOffsets(config.KAFKA_TOPIC), kafka.committedOffsets(config.KAFKA_GROUP, config.KAFKA_TOPIC)]);
+  const [offsets, committed] = await Promise.all([
+    kafka.topicOffsets(config.KAFKA_TOPIC),
+    kafka.committedOffsets(config.KAFKA_GROUP, config.KAFKA_TOPIC),
+  ]);
   return progressOf({ assigned: consumer.assigned(), offsets, committed });
 }
 

@@ -22,12 +22,19 @@ await runRole("relay", async ({ signal, ready }) => {
   const config = loadConfig();
   const logger = createLogger({ role: "relay", level: config.LOG_LEVEL, pretty: config.LOG_PRETTY });
   const brokers = brokerList(required(config.KAFKA_BROKERS, "KAFKA_BROKERS"));
-  const database = createDatabase({ url: required(config.DATABASE_URL, "DATABASE_URL"), name: "relay", laneCount: 2, deadlineMs: config.DATABASE_DEADLINE_MS });
+  const database = createDatabase({
+    url: required(config.DATABASE_URL, "DATABASE_URL"),
+    name: "relay",
+    laneCount: 2,
+    deadlineMs: config.DATABASE_DEADLINE_MS,
+  });
   const kafka = createKafka({ brokers, clientId: "saldo-relay", logger });
   const producer = kafka.createProducer();
   const lease = { name: "outbox-relay", holder: `${hostname()}/${process.pid}/${randomUUID().slice(0, 8)}` };
 
-  await ensureTopics(brokers, topicsOf(config), logger).catch((error: unknown) => logger.warn({ err: messageOf(error) }, "the topics could not be made yet"));
+  await ensureTopics(brokers, topicsOf(config), logger).catch((error: unknown) =>
+    logger.warn({ err: messageOf(error) }, "the topics could not be made yet"),
+  );
   const relay = createRelay({
     takeLease: () => takeLease(database.db, { ...lease, ttlMs: LEASE_TTL_MS }),
     renewLeaseMs: LEASE_TTL_MS / 3,
@@ -43,7 +50,9 @@ await runRole("relay", async ({ signal, ready }) => {
   });
   ready();
   await relay.run(signal);
-  await releaseLease(database.db, lease).catch((error: unknown) => logger.warn({ err: messageOf(error) }, "the lease was not given back; it ends by itself"));
+  await releaseLease(database.db, lease).catch((error: unknown) =>
+    logger.warn({ err: messageOf(error) }, "the lease was not given back; it ends by itself"),
+  );
   await producer.close();
   await kafka.close();
   await database.close();

@@ -1,4 +1,4 @@
-import { ActivityFailure, isCancellation, log, setCurrentDetails } from "@temporalio/workflow";
+import { isCancellation, log, setCurrentDetails, TemporalFailure } from "@temporalio/workflow";
 import type { EventBatchInput, EventBatchResult } from "../src/contract/events.ts";
 import { cacheSteps, enduringSteps, steps } from "./activity-proxies.ts";
 
@@ -22,15 +22,19 @@ async function applyEvents(input: EventBatchInput): Promise<EventBatchResult> {
   try {
     return await steps.applyEvents(input);
   } catch (error) {
-    if (!(error instanceof ActivityFailure) || isCancellation(error)) throw error;
-    log.warn("the events could not be applied at once; waiting for the store", { cause: error.cause?.message });
+    if (!(error instanceof TemporalFailure) || isCancellation(error)) throw error;
+    log.warn("the events could not be applied at once; waiting for the store", { cause: error.cause?.message ?? error.message });
     return enduringSteps.applyEvents(input);
   }
 }
 
 // Card purchases move no user's balance, so only the wallets are looked at. A cache that is away never fails the batch.
 async function refreshWalletBalances({ events }: EventBatchInput): Promise<void> {
-  const wallets = new Map(events.filter(({ paymentMethod }) => paymentMethod === "wallet").map(({ userId, currency }) => [`${currency} ${userId}`, { userId, currency }]));
+  const wallets = new Map(
+    events
+      .filter(({ paymentMethod }) => paymentMethod === "wallet")
+      .map(({ userId, currency }) => [`${currency} ${userId}`, { userId, currency }]),
+  );
   if (wallets.size === 0) return;
   try {
     await cacheSteps.refreshWallets({ wallets: [...wallets.values()] });

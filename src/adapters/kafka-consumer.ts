@@ -79,7 +79,10 @@ export function createConsumer(client: KafkaClient, options: ConsumerOptions, lo
 
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
     assigned = payload.memberAssignment[options.topic] ?? [];
-    logger.info({ group: options.group, topic: options.topic, partitions: assigned, memberId: payload.memberId }, "joined the consumer group");
+    logger.info(
+      { group: options.group, topic: options.topic, partitions: assigned, memberId: payload.memberId },
+      "joined the consumer group",
+    );
   });
   consumer.on(consumer.events.REBALANCING, () => {
     assigned = undefined;
@@ -138,7 +141,11 @@ interface HandlingOptions {
   readonly logger: Log;
 }
 
-async function handleBatch(payload: EachBatchPayload, handler: (batch: FetchedBatch, control: BatchControl) => Promise<void>, options: HandlingOptions): Promise<void> {
+async function handleBatch(
+  payload: EachBatchPayload,
+  handler: (batch: FetchedBatch, control: BatchControl) => Promise<void>,
+  options: HandlingOptions,
+): Promise<void> {
   const { batch } = payload;
   const giveUp = new AbortController();
   let lost: unknown;
@@ -161,7 +168,9 @@ async function handleBatch(payload: EachBatchPayload, handler: (batch: FetchedBa
     isActive: () => lost === undefined && payload.isRunning() && !payload.isStale() && !options.stop.aborted,
     signal: giveUp.signal,
     async commit(nextOffset) {
-      await payload.commitOffsetsIfNecessary({ topics: [{ topic: batch.topic, partitions: [{ partition: batch.partition, offset: nextOffset }] }] });
+      await payload.commitOffsetsIfNecessary({
+        topics: [{ topic: batch.topic, partitions: [{ partition: batch.partition, offset: nextOffset }] }],
+      });
       payload.resolveOffset((BigInt(nextOffset) - 1n).toString());
     },
   };

@@ -53,7 +53,10 @@ export interface KafkaOptions {
 
 /** `host:port,host:port` as a list. */
 export function brokerList(text: string): string[] {
-  return text.split(",").map((broker) => broker.trim()).filter((broker) => broker !== "");
+  return text
+    .split(",")
+    .map((broker) => broker.trim())
+    .filter((broker) => broker !== "");
 }
 
 /** Opens nothing yet: connections are made when they are needed. */
@@ -140,7 +143,11 @@ function createProducer(client: KafkaClient): KafkaProducer {
   return {
     async send(topic, messages) {
       await connect();
-      const results = await producer.send({ topic, acks: -1, messages: messages.map((message) => ({ ...message, headers: { ...message.headers } })) });
+      const results = await producer.send({
+        topic,
+        acks: -1,
+        messages: messages.map((message) => ({ ...message, headers: { ...message.headers } })),
+      });
       return results.map(({ partition, baseOffset }) => ({ partition, baseOffset: BigInt(baseOffset ?? "-1") }));
     },
     close: () => producer.disconnect(),

@@ -3,20 +3,23 @@ import { createClassifier } from "./import-purchases.ts";
 
 const ranges = [{ partition: 0, from: 100n, to: 200n }];
 const at = (offset: bigint, id = String(offset)) => ({ id, partition: 0, offset });
-const done = (offset: bigint, id?: string) => ({ operation: { ...at(offset, id), outcome: "done" as const } });
+const done = (offset: bigint, id?: string) => ({ operation: { ...at(offset, id), outcome: "done" as const }, deadLetter: undefined });
+const letter = (offset: bigint) => ({ operation: undefined, deadLetter: at(offset) });
 const classifier = (lettersByPlace: [string, number][] = []) => createClassifier(ranges, new Map(lettersByPlace));
 
 describe("what became of a row", () => {
   it("is applied or refused when its operation stands where this run produced", () => {
     expect(classifier()("a", done(100n))).toBe("applied");
-    expect(classifier()("a", { operation: { ...at(150n), outcome: "refused" } })).toBe("refused");
+    expect(classifier()("a", { operation: { ...at(150n), outcome: "refused" }, deadLetter: undefined })).toBe("refused");
   });
 
   it("is a duplicate when its operation or its dead letter stands elsewhere", () => {
     expect(classifier()("a", done(99n))).toBe("duplicates");
     expect(classifier()("a", done(200n))).toBe("duplicates");
-    expect(classifier()("a", { operation: { id: "1", partition: 1, offset: 150n, outcome: "done" } })).toBe("duplicates");
-    expect(classifier()("a", { deadLetter: at(7n) })).toBe("duplicates");
+    expect(classifier()("a", { operation: { id: "1", partition: 1, offset: 150n, outcome: "done" }, deadLetter: undefined })).toBe(
+      "duplicates",
+    );
+    expect(classifier()("a", letter(7n))).toBe("duplicates");
   });
 
   it("is applied for one row only when several rows have the same id", () => {
@@ -33,6 +36,6 @@ describe("what became of a row", () => {
   });
 
   it("is missing when nothing is known of it", () => {
-    expect(classifier()("a", {})).toBe("missing");
+    expect(classifier()("a", { operation: undefined, deadLetter: undefined })).toBe("missing");
   });
 });

@@ -43,6 +43,7 @@ const MAX_ROWS_PER_SEND = 2_000;
 const MAX_BYTES_PER_SEND = 700_000;
 const POLL_MS = 250;
 const KEYS_PER_QUERY = 5_000;
+const UNKNOWN: EventTrace = { operation: undefined, deadLetter: undefined };
 
 /**
  * Produces the rows, waits until the bridge has committed past them, and counts what became of each, from the ledger and
@@ -53,7 +54,11 @@ export async function importPurchases(deps: ImportDeps, rows: AsyncIterable<Purc
   const before = await deps.kafka.topicOffsets(deps.topic);
   const keys = await produce(deps, rows);
   const after = await deps.kafka.topicOffsets(deps.topic);
-  const ranges = after.map(({ partition, high }) => ({ partition, from: before.find((known) => known.partition === partition)?.high ?? 0n, to: high }));
+  const ranges = after.map(({ partition, high }) => ({
+    partition,
+    from: before.find((known) => known.partition === partition)?.high ?? 0n,
+    to: high,
+  }));
   await untilConsumed(deps, ranges, timeoutMs);
   return tally(deps, keys, ranges);
 }
@@ -85,7 +90,8 @@ async function untilConsumed(deps: ImportDeps, ranges: readonly OffsetRange[], t
     const left = ranges.reduce((sum, { partition, from, to }) => sum + Number(to - clamp(committed.get(partition) ?? 0n, from, to)), 0);
     deps.progress.consumed(total - left, total);
     if (left === 0) return;
-    if (deps.nowMs() > deadlineMs) throw new ImportTimeout(`${left} of ${total} messages are not done after ${Math.round(timeoutMs / 1000)} s; is the bridge running?`);
+    if (deps.nowMs() > deadlineMs)
+      throw new ImportTimeout(`${left} of ${total} messages are not done after ${Math.round(timeoutMs / 1000)} s; is the bridge running?`);
   }
 }
 
@@ -95,7 +101,7 @@ async function tally(deps: ImportDeps, keys: readonly string[], ranges: readonly
   for (let from = 0; from < keys.length; from += KEYS_PER_QUERY) {
     const some = keys.slice(from, from + KEYS_PER_QUERY);
     const traces = await traceEvents(deps.db, some);
-    for (const [place, key] of some.entries()) counts[classify(key, traces[place] ?? {})] += 1;
+    for (const [place, key] of some.entries()) counts[classify(key, traces[place] ?? UNKNOWN)] += 1;
   }
   return { produced: keys.length, ...counts };
 }
@@ -104,7 +110,10 @@ async function tally(deps: ImportDeps, keys: readonly string[], ranges: readonly
  * Tells of one row after the other what became of it. What stands at a place this run produced was done by this run, and
  * for one row only: a further row with the same id is a duplicate.
  */
-export function createClassifier(ranges: readonly OffsetRange[], lettersByPlace: Map<string, number>): (key: string, trace: EventTrace) => Exclude<keyof ImportTally, "produced"> {
+export function createClassifier(
+  ranges: readonly OffsetRange[],
+  lettersByPlace: Map<string, number>,
+): (key: string, trace: EventTrace) => Exclude<keyof ImportTally, "produced"> {
   const counted = new Set<string>();
   const isOurs = (kind: string, place: StandingPlace): boolean => {
     const range = ranges.find(({ partition }) => partition === place.partition);

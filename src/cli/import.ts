@@ -48,7 +48,8 @@ async function main(): Promise<number> {
     if (path === undefined || positionals.length > 1) throw new UsageError(`name one file.\n\n${USAGE}`);
     return await run(path, values);
   } catch (error) {
-    const expected = error instanceof UsageError || error instanceof ConfigError || error instanceof CsvFileError || error instanceof ImportTimeout;
+    const expected =
+      error instanceof UsageError || error instanceof ConfigError || error instanceof CsvFileError || error instanceof ImportTimeout;
     process.stderr.write(`import: ${expected ? messageOf(error) : `it failed: ${messageOf(error)}`}\n`);
     return error instanceof UsageError ? 2 : 1;
   }
@@ -90,9 +91,19 @@ async function run(path: string, options: Options): Promise<number> {
   const bars = createBars(options.json ? NO_STREAM : process.stderr, await countRows(path));
   const startedAtMs = performance.now();
   try {
-    const rows = readPurchaseCsv({ path, source: options.source ?? basename(path), currency, timeZone: config.REPORT_TZ, onBadRow: (row) => badRows.push(row) });
+    const rows = readPurchaseCsv({
+      path,
+      source: options.source ?? basename(path),
+      currency,
+      timeZone: config.REPORT_TZ,
+      onBadRow: (row) => badRows.push(row),
+    });
     const topic = options.topic ?? config.KAFKA_TOPIC;
-    const tally = await importPurchases({ kafka, producer, db: database.db, topic, group: config.KAFKA_GROUP, progress: bars, nowMs: () => performance.now() }, rows, timeoutMs);
+    const tally = await importPurchases(
+      { kafka, producer, db: database.db, topic, group: config.KAFKA_GROUP, progress: bars, nowMs: () => performance.now() },
+      rows,
+      timeoutMs,
+    );
     bars.finish();
     report(options.json, path, tally, badRows, performance.now() - startedAtMs);
     return tally.missing === 0 ? 0 : 1;
@@ -107,7 +118,8 @@ function findAddresses(config: Config): { brokers: string[]; databaseUrl: string
   const brokers = config.KAFKA_BROKERS === undefined ? [...(running?.kafkaBrokers ?? [])] : brokerList(config.KAFKA_BROKERS);
   const databaseUrl = config.DATABASE_URL ?? running?.databaseUrl;
   if (databaseUrl === undefined) throw new UsageError("Saldo does not run here: `npm start` first, or set DATABASE_URL and KAFKA_BROKERS");
-  if (brokers.length === 0) throw new UsageError("Kafka does not run here, so nothing can be imported: `npm run doctor` says what is missing");
+  if (brokers.length === 0)
+    throw new UsageError("Kafka does not run here, so nothing can be imported: `npm run doctor` says what is missing");
   return { brokers, databaseUrl };
 }
 
@@ -142,16 +154,25 @@ function createBars(stream: ProgressStream, rowCount: number) {
 function report(json: boolean, path: string, tally: ImportTally, badRows: readonly BadRow[], elapsedMs: number): void {
   const seconds = Math.round(elapsedMs / 100) / 10;
   if (json) {
-    process.stdout.write(`${JSON.stringify({ file: path, ...tally, badRows: badRows.length, badRowLines: badRows.slice(0, MAX_BAD_ROWS_SHOWN), seconds })}\n`);
+    process.stdout.write(
+      `${JSON.stringify({ file: path, ...tally, badRows: badRows.length, badRowLines: badRows.slice(0, MAX_BAD_ROWS_SHOWN), seconds })}\n`,
+    );
     return;
   }
   for (const { line, reason } of badRows.slice(0, MAX_BAD_ROWS_SHOWN)) process.stderr.write(`line ${line}: ${reason}\n`);
-  if (badRows.length > MAX_BAD_ROWS_SHOWN) process.stderr.write(`and ${badRows.length - MAX_BAD_ROWS_SHOWN} more rows that are no purchases\n`);
+  if (badRows.length > MAX_BAD_ROWS_SHOWN)
+    process.stderr.write(`and ${badRows.length - MAX_BAD_ROWS_SHOWN} more rows that are no purchases\n`);
   const counts = [
-    ["produced", tally.produced], ["applied", tally.applied], ["duplicate", tally.duplicates], ["refused", tally.refused],
-    ["dead-lettered", tally.deadLettered], ["not produced", badRows.length],
+    ["produced", tally.produced],
+    ["applied", tally.applied],
+    ["duplicate", tally.duplicates],
+    ["refused", tally.refused],
+    ["dead-lettered", tally.deadLettered],
+    ["not produced", badRows.length],
   ] as const;
-  process.stdout.write(`\n${counts.map(([name, count]) => `${name.padEnd(14)} ${count.toLocaleString("en-US").padStart(12)}`).join("\n")}\n`);
+  process.stdout.write(
+    `\n${counts.map(([name, count]) => `${name.padEnd(14)} ${count.toLocaleString("en-US").padStart(12)}`).join("\n")}\n`,
+  );
   const verdict = tally.missing === 0 ? "The figures add up." : `${tally.missing} rows are unaccounted for.`;
   process.stdout.write(`\n${verdict} ${seconds} s\n`);
 }

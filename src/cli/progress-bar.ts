@@ -60,7 +60,14 @@ export function createProgressBar(options: ProgressBarOptions): ProgressBar {
 }
 
 /** One line: label, bar, count, rate and the time that is left. */
-export function describeProgress(input: { readonly label: string; readonly unit: string; readonly total?: number | undefined; readonly done: number; readonly detail: string; readonly elapsedMs: number }): string {
+export function describeProgress(input: {
+  readonly label: string;
+  readonly unit: string;
+  readonly total?: number | undefined;
+  readonly done: number;
+  readonly detail: string;
+  readonly elapsedMs: number;
+}): string {
   const { label, unit, total, done, detail, elapsedMs } = input;
   const perSecond = elapsedMs > 0 ? (done * 1000) / elapsedMs : 0;
   const rate = `${perSecond >= 10 ? Math.round(perSecond).toLocaleString("en-US") : perSecond.toFixed(1)} ${unit}/s`;
@@ -70,7 +77,8 @@ export function describeProgress(input: { readonly label: string; readonly unit:
   const filled = Math.round(part * BAR_WIDTH);
   const bar = "█".repeat(filled) + "░".repeat(BAR_WIDTH - filled);
   const count = `${done.toLocaleString("en-US")}/${total.toLocaleString("en-US")} ${unit}`;
-  const eta = part >= 1 ? `in ${describeDuration(elapsedMs)}` : `ETA ${perSecond > 0 ? describeDuration(((total - done) * 1000) / perSecond) : "–"}`;
+  const eta =
+    part >= 1 ? `in ${describeDuration(elapsedMs)}` : `ETA ${perSecond > 0 ? describeDuration(((total - done) * 1000) / perSecond) : "–"}`;
   return [label, bar, `${Math.floor(part * 100)}%`, count, rate, eta, ...words].join("  ");
 }
 

@@ -15,7 +15,14 @@ async function readText(text: string, change: Partial<PurchaseCsvOptions> = {}) 
   await writeFile(path, text);
   const badRows: BadRow[] = [];
   const events: { line: number; userId: string; event: Record<string, string> }[] = [];
-  for await (const { line, userId, json } of readPurchaseCsv({ path, source: "shop", currency: "RUB", timeZone: "Europe/Moscow", onBadRow: (row) => badRows.push(row), ...change })) {
+  for await (const { line, userId, json } of readPurchaseCsv({
+    path,
+    source: "shop",
+    currency: "RUB",
+    timeZone: "Europe/Moscow",
+    onBadRow: (row) => badRows.push(row),
+    ...change,
+  })) {
     events.push({ line, userId, event: JSON.parse(json) as Record<string, string> });
   }
   return { events, badRows };
@@ -23,19 +30,30 @@ async function readText(text: string, change: Partial<PurchaseCsvOptions> = {}) 
 
 describe("a CSV file of purchases", () => {
   it("becomes events: a date is that day in the zone, the currency stands in the header, the row names the event", async () => {
-    const { events, badRows } = await readText("customer_id,date,quantity,amount_usd\n00001,1997-01-01,1,11.77\n00002,1997-07-12,5,77.00\n");
+    const { events, badRows } = await readText(
+      "customer_id,date,quantity,amount_usd\n00001,1997-01-01,1,11.77\n00002,1997-07-12,5,77.00\n",
+    );
     expect(badRows).toEqual([]);
     expect(events).toEqual([
       {
         line: 2,
         userId: "00001",
         event: {
-          event_id: "import/shop/2", user_id: "00001", username: "00001", amount: "11.77", currency: "USD", payment_method: "credit_card",
+          event_id: "import/shop/2",
+          user_id: "00001",
+          username: "00001",
+          amount: "11.77",
+          currency: "USD",
+          payment_method: "credit_card",
           transaction_date: "1996-12-31T21:00:00.000Z",
         },
       },
       // Summer time.
-      { line: 3, userId: "00002", event: expect.objectContaining({ event_id: "import/shop/3", transaction_date: "1997-07-11T20:00:00.000Z" }) as unknown },
+      {
+        line: 3,
+        userId: "00002",
+        event: expect.objectContaining({ event_id: "import/shop/3", transaction_date: "1997-07-11T20:00:00.000Z" }) as unknown,
+      },
     ]);
   });
 
@@ -44,13 +62,22 @@ describe("a CSV file of purchases", () => {
       '\uFEFFUser_Id,transaction_date,amount,event_id,service,order_id,payment_method,username\r\n"a,b",2024-02-29T10:00:00+01:00,5,e-1,s-1,o-1,wallet,"An ""n"""\r\n',
     );
     expect(events[0]?.event).toEqual({
-      event_id: "e-1", user_id: "a,b", username: 'An "n"', amount: "5", currency: "RUB", payment_method: "wallet", transaction_date: "2024-02-29T09:00:00.000Z",
-      service_id: "s-1", order_id: "o-1",
+      event_id: "e-1",
+      user_id: "a,b",
+      username: 'An "n"',
+      amount: "5",
+      currency: "RUB",
+      payment_method: "wallet",
+      transaction_date: "2024-02-29T09:00:00.000Z",
+      service_id: "s-1",
+      order_id: "o-1",
     });
   });
 
   it("reports rows that are no purchases by their line, and the rest goes on", async () => {
-    const { events, badRows } = await readText("user_id,date,amount\n,2024-01-01,1\nann,2024-02-30,1\nann,2024-01-01\nann,soon,1\nann,2024-01-01,0.00\nann,2024-01-01,much\n");
+    const { events, badRows } = await readText(
+      "user_id,date,amount\n,2024-01-01,1\nann,2024-02-30,1\nann,2024-01-01\nann,soon,1\nann,2024-01-01,0.00\nann,2024-01-01,much\n",
+    );
     expect(badRows.map(({ line }) => line)).toEqual([2, 3, 4, 5]);
     expect(events.map(({ line }) => line)).toEqual([6, 7]);
   });

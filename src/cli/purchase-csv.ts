@@ -72,7 +72,10 @@ export async function* readPurchaseCsv(options: PurchaseCsvOptions): AsyncGenera
     relax_column_count: true,
     max_record_size: MAX_ROW_CHARACTERS,
     skip_records_with_error: true,
-    on_skip: (error) => void reportOnce({ line: error === undefined ? 0 : lineOf(error), reason: error?.message ?? "the row cannot be read" }),
+    on_skip: (error) => {
+      reportOnce({ line: error === undefined ? 0 : lineOf(error), reason: error?.message ?? "the row cannot be read" });
+      return undefined;
+    },
   });
   input.on("error", (error) => parser.destroy(new CsvFileError(`${options.path} cannot be read: ${error.message}`)));
   const toRow = createRowReader(options);
@@ -139,8 +142,14 @@ function readHeader(names: readonly string[], defaultCurrency: string): Columns 
   const find = (candidates: readonly string[]) => header.findIndex((name) => candidates.includes(name));
   const amount = header.findIndex((name) => name === "amount" || /^amount_[a-z]{3}$/.test(name));
   const columns = {
-    user: find(COLUMN_NAMES.user), date: find(COLUMN_NAMES.date), amount, service: find(COLUMN_NAMES.service), order: find(COLUMN_NAMES.order),
-    event: find(COLUMN_NAMES.event), method: find(COLUMN_NAMES.method), username: find(COLUMN_NAMES.username),
+    user: find(COLUMN_NAMES.user),
+    date: find(COLUMN_NAMES.date),
+    amount,
+    service: find(COLUMN_NAMES.service),
+    order: find(COLUMN_NAMES.order),
+    event: find(COLUMN_NAMES.event),
+    method: find(COLUMN_NAMES.method),
+    username: find(COLUMN_NAMES.username),
   };
   const missing = (["user", "date", "amount"] as const).filter((field) => columns[field] === ABSENT);
   if (missing.length > 0) {

@@ -60,7 +60,7 @@ export function rolesFor(input: { entries: RoleEntries; addresses: RoleAddresses
   const role = (name: keyof RoleEntries, graceMs: number): RoleSpec => ({
     name,
     command: process.execPath,
-    args: ["--enable-source-maps", "--import", "tsx", entries[name]],
+    args: ["--import", "tsx", entries[name]],
     environment: input.environment,
     cwd: PROJECT_DIR,
     graceMs,

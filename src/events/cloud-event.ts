@@ -50,7 +50,11 @@ const orderPayload = z.object({
  * One message of `notifications` to `userId`: what happened to the user's money (S4-11, S4-12). Of a transfer both sides
  * are told; `direction` says on which one the reader stands. Throws: ZodError when `operation` is not an operation's row.
  */
-export function operationCloudEvent(input: { readonly outboxId: string; readonly userId: string; readonly operation: unknown }): CloudEvent {
+export function operationCloudEvent(input: {
+  readonly outboxId: string;
+  readonly userId: string;
+  readonly operation: unknown;
+}): CloudEvent {
   const row = operationRow.parse(input.operation);
   const receives = row.peer_user_id === input.userId;
   return envelope(input.outboxId, `saldo.operation.${row.kind}`, input.userId, row.recorded_at, {
@@ -72,7 +76,15 @@ export function operationCloudEvent(input: { readonly outboxId: string; readonly
 }
 
 /** One message of `orders.events`: an order's new state. Throws: ZodError when the row is not one of an order. */
-export function orderCloudEvent({ outboxId, payload, correlationId }: { readonly outboxId: string; readonly payload: unknown; readonly correlationId: string | undefined }): CloudEvent {
+export function orderCloudEvent({
+  outboxId,
+  payload,
+  correlationId,
+}: {
+  readonly outboxId: string;
+  readonly payload: unknown;
+  readonly correlationId: string | undefined;
+}): CloudEvent {
   const row = orderPayload.parse(payload);
   return envelope(outboxId, `saldo.order.${row.sagaState.toLowerCase()}`, row.orderId, row.recordedAt, {
     order_id: row.orderId,
@@ -93,7 +105,22 @@ function isText(value: string | null | undefined): value is string {
   return value !== null && value !== undefined;
 }
 
-function envelope(outboxId: string, type: string, subject: string, time: string, data: Record<string, string | null | undefined>): CloudEvent {
+function envelope(
+  outboxId: string,
+  type: string,
+  subject: string,
+  time: string,
+  data: Record<string, string | null | undefined>,
+): CloudEvent {
   const present = Object.entries(data).filter((entry): entry is [string, string] => isText(entry[1]));
-  return { specversion: "1.0", id: `outbox/${outboxId}`, source: "saldo", type, subject, time, datacontenttype: "application/json", data: Object.fromEntries(present) };
+  return {
+    specversion: "1.0",
+    id: `outbox/${outboxId}`,
+    source: "saldo",
+    type,
+    subject,
+    time,
+    datacontenttype: "application/json",
+    data: Object.fromEntries(present),
+  };
 }

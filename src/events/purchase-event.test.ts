@@ -37,7 +37,9 @@ describe("a purchase event", () => {
 
   it("tolerates fields it does not know and never hands them on", () => {
     const reading = read({ ...valid, card_number: "4111111111111111", note: { deep: [1, 2] } });
-    expect(JSON.stringify(reading, (_name, value: unknown) => (typeof value === "bigint" ? value.toString() : value))).not.toContain("4111");
+    expect(JSON.stringify(reading, (_name, value: unknown) => (typeof value === "bigint" ? value.toString() : value))).not.toContain(
+      "4111",
+    );
     expect(reading).toMatchObject({ ok: true });
   });
 
@@ -87,6 +89,12 @@ describe("a purchase event", () => {
 
 describe("the JSON Schema of a purchase", () => {
   const validate = new Ajv2020({ strict: false, validateFormats: false }).compile(purchaseEventJsonSchema());
+
+  it("stands in the documentation as it is now (vitest -u writes it)", async () => {
+    await expect(`${JSON.stringify(purchaseEventJsonSchema(), undefined, 2)}\n`).toMatchFileSnapshot(
+      "../../docs/events/purchase.schema.json",
+    );
+  });
 
   it("takes what the service takes and refuses what it refuses", () => {
     expect(validate(valid)).toBe(true);

@@ -23,7 +23,9 @@ export const purchaseEventSchema = z
   .object({
     user_id: identifier(MAX_ID_LENGTH).describe("Opaque id of the user; a whole number is taken as its digits."),
     username: optional(z.string()).describe("Not kept."),
-    amount: z.union([z.string(), z.number()]).describe("Decimal text such as 100.50; a JSON number is read as it is written. No more decimals than the currency has."),
+    amount: z
+      .union([z.string(), z.number()])
+      .describe("Decimal text such as 100.50; a JSON number is read as it is written. No more decimals than the currency has."),
     currency: z.string().refine(isCurrency, "is not a known currency").describe("ISO 4217 code, or PTS for loyalty points."),
     payment_method: storableText(MAX_ID_LENGTH).describe("`wallet` debits the user's balance; any other method was settled elsewhere."),
     transaction_date: z.iso.datetime({ offset: true }).describe("RFC 3339, with an offset or Z."),
@@ -126,9 +128,13 @@ function readFields(text: string): Fields {
   } catch (error) {
     return { code: codeOf(error) === "MALFORMED_JSON" ? "MALFORMED_JSON" : "INVALID_EVENT", reason: messageOf(error) };
   }
-  if (typeof json !== "object" || json === null || Array.isArray(json) || isRawNumber(json)) return { code: "INVALID_EVENT", reason: "the value is not a JSON object" };
-  const plain = ([name, value]: [string, unknown]) => [name, isRawNumber(value) ? (name === "amount" ? value.raw : Number(value.raw)) : value];
-  return { fields: Object.fromEntries(Object.entries(json).map(plain)) };
+  if (typeof json !== "object" || json === null || Array.isArray(json) || isRawNumber(json))
+    return { code: "INVALID_EVENT", reason: "the value is not a JSON object" };
+  const fields: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(json)) {
+    fields[name] = isRawNumber(value) ? (name === "amount" ? value.raw : Number(value.raw)) : value;
+  }
+  return { fields };
 }
 
 function readAmount(text: string, currency: string): bigint | { readonly reason: string } {
@@ -149,5 +155,8 @@ function codeOfIssues(issues: readonly Issue[]): EventRefusal {
 
 // Every failed field is named (S0-05). The schema's words tell types and limits, never the value that was given.
 function wordsOfIssues(issues: readonly Issue[]): string {
-  return issues.map((issue) => `${issue.path.join(".")}: ${issue.code === "invalid_union" ? "is of the wrong type or length" : issue.message}`).join("; ").slice(0, 500);
+  return issues
+    .map((issue) => `${issue.path.join(".")}: ${issue.code === "invalid_union" ? "is of the wrong type or length" : issue.message}`)
+    .join("; ")
+    .slice(0, 500);
 }

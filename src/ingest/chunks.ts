@@ -47,7 +47,11 @@ export function* chunksOf(batch: FetchedBatch, limits: ChunkLimits): Generator<C
 }
 
 /** A message as a dead letter. `identity` is its permanent key: its own id where that could be read, else its place. */
-export function toDeadLetter(place: { topic: string; partition: number }, message: FetchedMessage, why: Pick<DeadLetter, "identity" | "code" | "reason">): DeadLetter {
+export function toDeadLetter(
+  place: { topic: string; partition: number },
+  message: FetchedMessage,
+  why: Pick<DeadLetter, "identity" | "code" | "reason">,
+): DeadLetter {
   return {
     ...why,
     topic: place.topic,
@@ -64,7 +68,10 @@ function emptyChunk(): { events: PurchaseEventItem[]; letters: DeadLetter[]; mes
   return { events: [], letters: [], messages: [], bytes: 0 };
 }
 
-function readMessage(batch: FetchedBatch, message: FetchedMessage): { readonly event: PurchaseEventItem } | { readonly letter: DeadLetter } {
+function readMessage(
+  batch: FetchedBatch,
+  message: FetchedMessage,
+): { readonly event: PurchaseEventItem } | { readonly letter: DeadLetter } {
   const position = { topic: batch.topic, partition: batch.partition, offset: message.offset };
   const reading = readPurchaseEvent(message.value, message.timestampMs);
   if (!reading.ok) {
@@ -73,5 +80,12 @@ function readMessage(batch: FetchedBatch, message: FetchedMessage): { readonly e
   }
   const { amountMinor, ...event } = reading.event;
   const correlationId = correlationIdOf(message.headers);
-  return { event: { offset: message.offset, ...event, amountMinor: amountMinor.toString(), ...(correlationId === undefined ? {} : { correlationId }) } };
+  return {
+    event: {
+      offset: message.offset,
+      ...event,
+      amountMinor: amountMinor.toString(),
+      ...(correlationId === undefined ? {} : { correlationId }),
+    },
+  };
 }

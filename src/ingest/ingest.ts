@@ -34,7 +34,12 @@ const NOTHING_APPLIED: EventBatchResult = { applied: 0, duplicates: 0, refused: 
 export function createIngest(deps: IngestDeps): Ingest {
   const waits = new Map<symbol, string>();
 
-  const patiently = async <Result>(part: string, context: object, control: BatchControl, step: () => Promise<Result>): Promise<Result | undefined> => {
+  const patiently = async <Result>(
+    part: string,
+    context: object,
+    control: BatchControl,
+    step: () => Promise<Result>,
+  ): Promise<Result | undefined> => {
     const wait = Symbol(part);
     try {
       for (let pauseMs = deps.backoff.firstMs; ; pauseMs = Math.min(pauseMs * 2, deps.backoff.maxMs)) {
@@ -59,9 +64,21 @@ export function createIngest(deps: IngestDeps): Ingest {
   };
 
   const handleChunk = async (batch: FetchedBatch, chunk: Chunk, control: BatchControl): Promise<boolean> => {
-    const input = { topic: batch.topic, partition: batch.partition, firstOffset: chunk.firstOffset, lastOffset: chunk.lastOffset, events: chunk.events };
+    const input = {
+      topic: batch.topic,
+      partition: batch.partition,
+      firstOffset: chunk.firstOffset,
+      lastOffset: chunk.lastOffset,
+      events: chunk.events,
+    };
     const workflowId = eventBatchWorkflowId(input);
-    const context = { topic: batch.topic, partition: batch.partition, firstOffset: chunk.firstOffset, lastOffset: chunk.lastOffset, workflowId };
+    const context = {
+      topic: batch.topic,
+      partition: batch.partition,
+      firstOffset: chunk.firstOffset,
+      lastOffset: chunk.lastOffset,
+      workflowId,
+    };
     const startedAtMs = performance.now();
 
     const result =
@@ -75,10 +92,22 @@ export function createIngest(deps: IngestDeps): Ingest {
     const newLetters = await patiently("the dead letters", context, control, () => deps.writeDeadLetters(letters));
     if (newLetters === undefined) return false;
 
-    await control.commit(chunk.nextOffset);
+    await control.commit(batch.nextOffset);
     const { applied, duplicates, refused } = result;
     const durationMs = Math.round(performance.now() - startedAtMs);
-    deps.log.info({ ...context, applied, duplicates, refused, deadLetters: letters.length, newDeadLetters: newLetters, committed: chunk.nextOffset, durationMs }, "events applied");
+    deps.log.info(
+      {
+        ...context,
+        applied,
+        duplicates,
+        refused,
+        deadLetters: letters.length,
+        newDeadLetters: newLetters,
+        committed: chunk.nextOffset,
+        durationMs,
+      },
+      "events applied",
+    );
     return true;
   };
 
@@ -86,7 +115,10 @@ export function createIngest(deps: IngestDeps): Ingest {
     async handle(batch, control) {
       for (const chunk of chunksOf(batch, deps.limits)) {
         if (!control.isActive() || !(await handleChunk(batch, chunk, control))) {
-          deps.log.info({ topic: batch.topic, partition: batch.partition, fromOffset: chunk.firstOffset }, "left the rest of the batch for the partition's next owner");
+          deps.log.info(
+            { topic: batch.topic, partition: batch.partition, fromOffset: chunk.firstOffset },
+            "left the rest of the batch for the partition's next owner",
+          );
           return;
         }
       }

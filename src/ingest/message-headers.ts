@@ -14,7 +14,7 @@ export function readableHeaders(headers: MessageHeaders): Record<string, string>
   let leftOut = 0;
   let characters = 0;
   for (const [name, values] of Object.entries(headers)) {
-    for (const [place, value] of (Array.isArray(values) ? values : [values]).entries()) {
+    for (const [place, value] of listOf(values).entries()) {
       const label = place === 0 ? storable(name) : `${storable(name)}#${place + 1}`;
       const text = value === undefined ? "" : readable(value);
       characters += label.length + text.length;
@@ -27,10 +27,13 @@ export function readableHeaders(headers: MessageHeaders): Record<string, string>
 
 /** The correlation id that came with a message, when it is one: 1 to 128 visible ASCII characters. */
 export function correlationIdOf(headers: MessageHeaders): string | undefined {
-  const header = headers["correlation-id"];
-  const value = Array.isArray(header) ? header[0] : header;
-  const text = value === undefined ? "" : readable(value as Buffer | string);
+  const [value] = listOf(headers["correlation-id"]);
+  const text = value === undefined ? "" : readable(value);
   return /^[\x21-\x7e]{1,128}$/.test(text) ? text : undefined;
+}
+
+function listOf(values: MessageHeaders[string]): readonly (Buffer | string | undefined)[] {
+  return typeof values === "string" || values === undefined || Buffer.isBuffer(values) ? [values] : values;
 }
 
 function readable(value: Buffer | string): string {

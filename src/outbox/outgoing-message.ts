@@ -22,6 +22,10 @@ function inEnvelope(row: OutboxRow, event: CloudEvent, correlationId: string | u
   return {
     key: row.messageKey,
     value: JSON.stringify(event),
-    headers: { ...row.headers, "content-type": CLOUD_EVENT_TYPE, ...(correlationId === undefined ? {} : { "correlation-id": correlationId }) },
+    headers: {
+      ...row.headers,
+      "content-type": CLOUD_EVENT_TYPE,
+      ...(correlationId === undefined ? {} : { "correlation-id": correlationId }),
+    },
   };
 }

@@ -5,8 +5,17 @@ import type { OutboxRow } from "../store/outbox.ts";
 import { createRelay, type RelayDeps } from "./relay.ts";
 
 const row = (id: number, topic = "dlq.t", value = Buffer.from(String(id))): OutboxRow => ({
-  id: String(id), aggregateType: "dead_letter", aggregateId: "1", topic, messageKey: null, operation: null, payload: null,
-  rawKey: null, rawValue: value, headers: {}, attempts: 0,
+  id: String(id),
+  aggregateType: "dead_letter",
+  aggregateId: "1",
+  topic,
+  messageKey: null,
+  operation: null,
+  payload: null,
+  rawKey: null,
+  rawValue: value,
+  headers: {},
+  attempts: 0,
 });
 
 function bench(initial: readonly OutboxRow[], send: (topic: string, values: readonly string[]) => Promise<void>) {
@@ -21,7 +30,11 @@ function bench(initial: readonly OutboxRow[], send: (topic: string, values: read
       rows = rows.filter(({ id }) => !ids.includes(id));
     },
     countFailedAttempt: async (ids) => void failed.push(...ids),
-    send: (topic: string, messages: readonly OutgoingMessage[]) => send(topic, messages.map(({ value }) => String(value))),
+    send: (topic: string, messages: readonly OutgoingMessage[]) =>
+      send(
+        topic,
+        messages.map(({ value }) => String(value)),
+      ),
     batchSize: 10,
     pollMs: 1,
     backoff: { firstMs: 100, maxMs: 1_000 },
@@ -65,7 +78,10 @@ describe("the relay", () => {
   it("sends no more at once than the broker takes in one record batch", async () => {
     const sizes: number[] = [];
     const big = Buffer.alloc(300_000, "x");
-    const { relay, left } = bench([row(1, "t", big), row(2, "t", big), row(3, "t", big), row(4, "t", big)], async (_topic, values) => void sizes.push(values.length));
+    const { relay, left } = bench(
+      [row(1, "t", big), row(2, "t", big), row(3, "t", big), row(4, "t", big)],
+      async (_topic, values) => void sizes.push(values.length),
+    );
     await relay.step();
     expect(sizes).toEqual([2, 2]);
     expect(left()).toEqual([]);

@@ -67,11 +67,17 @@ export function createRelay(deps: RelayDeps): Relay {
   const publishSlice = async (topic: string, outgoing: readonly Outgoing[]): Promise<boolean> => {
     const ids = outgoing.map(({ id }) => id);
     try {
-      await deps.send(topic, outgoing.map(({ message }) => message));
+      await deps.send(
+        topic,
+        outgoing.map(({ message }) => message),
+      );
     } catch (error) {
       const pauseMs = Math.min((resting.get(topic)?.pauseMs ?? deps.backoff.firstMs / 2) * 2, deps.backoff.maxMs);
       resting.set(topic, { untilMs: deps.nowMs() + pauseMs, pauseMs });
-      deps.log.warn({ topic, rows: ids.length, firstId: ids[0], pauseMs, err: messageOf(error) }, "could not publish; the rows stay in the outbox");
+      deps.log.warn(
+        { topic, rows: ids.length, firstId: ids[0], pauseMs, err: messageOf(error) },
+        "could not publish; the rows stay in the outbox",
+      );
       await deps.countFailedAttempt(ids);
       return false;
     }
@@ -84,7 +90,14 @@ export function createRelay(deps: RelayDeps): Relay {
   const step = async (): Promise<number> => {
     const rows = await deps.readUnpublished({ limit: deps.batchSize, withoutTopics: restingTopics() });
     const topics = [...new Set(rows.map((row) => row.topic))];
-    const outcomes = await Promise.allSettled(topics.map((topic) => publishTopic(topic, rows.filter((row) => row.topic === topic))));
+    const outcomes = await Promise.allSettled(
+      topics.map((topic) =>
+        publishTopic(
+          topic,
+          rows.filter((row) => row.topic === topic),
+        ),
+      ),
+    );
     for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
     return rows.length;
   };

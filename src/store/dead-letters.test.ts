@@ -31,7 +31,8 @@ const letter = (identity: string, offset: string, change: Partial<DeadLetter> = 
   ...change,
 });
 const write = (...letters: DeadLetter[]) => writeDeadLetters(database.db, { deadLetterTopic: "dlq.purchases", letters });
-const waiting = async () => (await readUnpublished(database.db, { limit: 100, withoutTopics: [] })).filter(({ aggregateType }) => aggregateType === "dead_letter");
+const waiting = async () =>
+  (await readUnpublished(database.db, { limit: 100, withoutTopics: [] })).filter(({ aggregateType }) => aggregateType === "dead_letter");
 
 describe("dead letters", () => {
   it("are kept once, and leave once with the original bytes and the reason in headers", async () => {
@@ -43,7 +44,15 @@ describe("dead letters", () => {
       topic: "dlq.purchases",
       rawKey: Buffer.from([0, 255]),
       rawValue: Buffer.from([1, 0, 254]),
-      headers: { topic: "purchases", partition: "2", offset: "5", code: "INVALID_EVENT", attempts: "1", trace: "t-1", "original-topic": "theirs" },
+      headers: {
+        topic: "purchases",
+        partition: "2",
+        offset: "5",
+        code: "INVALID_EVENT",
+        attempts: "1",
+        trace: "t-1",
+        "original-topic": "theirs",
+      },
     });
   });
 
@@ -63,7 +72,7 @@ describe("dead letters", () => {
 describe("the outbox", () => {
   it("hands out what is not marked, without the topics that rest, and counts attempts", async () => {
     await write(letter("outbox", "300"));
-    const [row] = (await waiting()).filter(({ headers }) => headers["offset"] === "300");
+    const row = (await waiting()).find(({ headers }) => headers["offset"] === "300");
     if (row === undefined) throw new Error("the row is missing");
     expect(await readUnpublished(database.db, { limit: 100, withoutTopics: ["dlq.purchases"] })).toEqual([]);
     await countFailedAttempt(database.db, [row.id]);

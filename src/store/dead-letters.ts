@@ -28,10 +28,18 @@ const MAX_COPY_BYTES = 1_500_000;
  * Safe to retry: an identity that stands already adds nothing.
  * Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
  */
-export async function writeDeadLetters(db: Db, input: { readonly deadLetterTopic: string; readonly letters: readonly DeadLetter[] }): Promise<number> {
+export async function writeDeadLetters(
+  db: Db,
+  input: { readonly deadLetterTopic: string; readonly letters: readonly DeadLetter[] },
+): Promise<number> {
   if (input.letters.length === 0) return 0;
   const given = JSON.stringify(
-    input.letters.map(({ key, value, ...letter }) => ({ ...letter, key: key?.toString("base64"), value: value?.toString("base64"), copyHeaders: copyHeaders(letter) })),
+    input.letters.map(({ key, value, ...letter }) => ({
+      ...letter,
+      key: key?.toString("base64"),
+      value: value?.toString("base64"),
+      copyHeaders: copyHeaders(letter),
+    })),
   );
   const rows = await db.execute<{ id: string }>(sql`
     with given as (
@@ -63,6 +71,9 @@ function copyHeaders(letter: Omit<DeadLetter, "key" | "value">): Record<string, 
     reason: letter.reason,
     attempts: String(letter.attempts),
   };
-  const originals = Object.entries(letter.headers).map(([name, value]) => [Object.hasOwn(own, name) || name === "dead-letter-id" ? `original-${name}` : name, value]);
-  return { ...Object.fromEntries(originals), ...own };
+  const originals: Record<string, string> = {};
+  for (const [name, value] of Object.entries(letter.headers)) {
+    originals[Object.hasOwn(own, name) || name === "dead-letter-id" ? `original-${name}` : name] = value;
+  }
+  return { ...originals, ...own };
 }

@@ -11,8 +11,8 @@ export interface StandingPlace {
 
 /** What is known of an event under its permanent key. Both may be there: a dead letter that came again in a good form, or the other way round. */
 export interface EventTrace {
-  readonly operation?: StandingPlace & { readonly outcome: "done" | "refused" };
-  readonly deadLetter?: StandingPlace;
+  readonly operation: (StandingPlace & { readonly outcome: "done" | "refused" }) | undefined;
+  readonly deadLetter: StandingPlace | undefined;
 }
 
 /** A run of offsets of one partition: `from` is in it, `to` is not. */
@@ -44,19 +44,25 @@ export async function traceEvents(db: Db, keys: readonly string[]): Promise<Even
   return [...rows].map((row) => {
     const operation = place(row.operation_id, row.operation_partition, row.operation_offset);
     const deadLetter = place(row.letter_id, row.letter_partition, row.letter_offset);
-    return {
-      ...(operation === undefined || row.outcome === null ? {} : { operation: { ...operation, outcome: row.outcome } }),
-      ...(deadLetter === undefined ? {} : { deadLetter }),
-    };
+    return { operation: operation && row.outcome ? withOutcome(operation, row.outcome) : undefined, deadLetter };
   });
+}
+
+function withOutcome(standing: StandingPlace, outcome: "done" | "refused"): NonNullable<EventTrace["operation"]> {
+  return { ...standing, outcome };
 }
 
 /**
  * The original bytes of the dead letters in these ranges that stand under their place and not under an id of their own: the
  * id could not be read, or belongs to an operation with other content. Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
  */
-export async function readLettersByPlace(db: Db, input: { readonly topic: string; readonly ranges: readonly OffsetRange[] }): Promise<Buffer[]> {
-  const ranges = JSON.stringify(input.ranges.map(({ partition, from, to }) => ({ partition, from_offset: from.toString(), to_offset: to.toString() })));
+export async function readLettersByPlace(
+  db: Db,
+  input: { readonly topic: string; readonly ranges: readonly OffsetRange[] },
+): Promise<Buffer[]> {
+  const ranges = JSON.stringify(
+    input.ranges.map(({ partition, from, to }) => ({ partition, from_offset: from.toString(), to_offset: to.toString() })),
+  );
   const rows = await db.execute<{ identity: string; partition: number; offset: string; raw_value: Buffer | null }>(sql`
     select l.identity, l.partition, l."offset", l.raw_value
       from json_to_recordset(${ranges}::json) as r(partition integer, from_offset bigint, to_offset bigint)

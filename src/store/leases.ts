@@ -5,7 +5,10 @@ import type { Db } from "./database.ts";
  * Takes or renews a lease: true when `holder` has it for the next `ttlMs`, by the database's clock.
  * Safe to retry. Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
  */
-export async function takeLease(db: Db, input: { readonly name: string; readonly holder: string; readonly ttlMs: number }): Promise<boolean> {
+export async function takeLease(
+  db: Db,
+  input: { readonly name: string; readonly holder: string; readonly ttlMs: number },
+): Promise<boolean> {
   const until = sql`clock_timestamp() + ${input.ttlMs}::integer * interval '1 millisecond'`;
   const rows = await db.execute(sql`
     insert into leases (name, holder, until) values (${input.name}, ${input.holder}, ${until})

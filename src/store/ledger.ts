@@ -10,7 +10,13 @@ import { encodeBatch } from "./ledger-batch.ts";
  */
 export type PostResult =
   | { readonly outcome: "done"; readonly duplicate: boolean; readonly operationId: string; readonly recordedAt: Date }
-  | { readonly outcome: "refused"; readonly duplicate: boolean; readonly operationId: string; readonly recordedAt: Date; readonly code: ErrorCode }
+  | {
+      readonly outcome: "refused";
+      readonly duplicate: boolean;
+      readonly operationId: string;
+      readonly recordedAt: Date;
+      readonly code: ErrorCode;
+    }
   | { readonly outcome: "conflict"; readonly operationId: string; readonly recordedAt: Date };
 
 export interface Ledger {
@@ -142,8 +148,12 @@ async function runBatch(lane: Lane, batch: readonly Entry[]): Promise<void> {
     const [only] = batch;
     if (batch.length === 1 && only !== undefined) only.reject(error);
     // One operation that breaks the call must not take the others down: each is tried alone.
-    else if (!isRetryable(error)) for (const entry of batch) await runBatch(lane, [entry]);
-    else for (const entry of batch) entry.reject(error);
+    else if (!isRetryable(error)) {
+      for (const entry of batch) {
+        if (entry.group?.failure === undefined) await runBatch(lane, [entry]);
+        else entry.reject(entry.group.failure.error);
+      }
+    } else for (const entry of batch) entry.reject(error);
   }
 }
 
@@ -153,7 +163,11 @@ async function callUntil(lane: Lane, batch: readonly Entry[], deadlineAtMs: numb
     const leftMs = deadlineAtMs - Date.now();
     if (leftMs <= 0) throw new DomainError("DEADLINE_EXCEEDED", "the ledger did not answer in time");
     try {
-      const rows = await lane.values("select * from ledger_post($1::json, $2::json, $3::json, $4::json, $5::json)", parameters, Math.min(leftMs, ATTEMPT_DEADLINE_MS));
+      const rows = await lane.values(
+        "select * from ledger_post($1::json, $2::json, $3::json, $4::json, $5::json)",
+        parameters,
+        Math.min(leftMs, ATTEMPT_DEADLINE_MS),
+      );
       return readResults(rows, batch.length);
     } catch (error) {
       if (!isRetryable(error)) throw error;

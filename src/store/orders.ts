@@ -34,10 +34,14 @@ export interface OrderRecord {
 
 /** The order's state, or undefined when there is no such order. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
 export async function getOrder(db: Db, orderId: string): Promise<OrderRecord | undefined> {
-  const [row] = await db.select().from(orders).where(eq(orders.id, orderId));
-  if (row === undefined) return undefined;
-  const items = await db.select().from(orderItems).where(eq(orderItems.orderId, orderId)).orderBy(orderItems.lineNo);
-  return toOrderRecord(row, items);
+  const rows = await db
+    .select({ order: orders, item: orderItems })
+    .from(orders)
+    .innerJoin(orderItems, eq(orderItems.orderId, orders.id))
+    .where(eq(orders.id, orderId))
+    .orderBy(orderItems.lineNo);
+  const [first] = rows;
+  return first === undefined ? undefined : toOrderRecord(first.order, rows.map(({ item }) => item));
 }
 
 /** A row and its lines as a record. */

@@ -55,7 +55,10 @@ const MAX_RAW_BYTES = 4_000_000;
  * `id >` the last one: a row whose transaction committed late has an id that was passed already.
  * Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
  */
-export async function readUnpublished(db: Db, input: { readonly limit: number; readonly withoutTopics: readonly string[] }): Promise<OutboxRow[]> {
+export async function readUnpublished(
+  db: Db,
+  input: { readonly limit: number; readonly withoutTopics: readonly string[] },
+): Promise<OutboxRow[]> {
   const rows = await db.execute<RawRow>(sql`
     select w.id, w.aggregate_type, w.aggregate_id, w.topic, w.message_key, w.payload, w.raw_key, w.raw_value, w.headers, w.attempts,
            case when o.id is not null then json_build_object('id', o.id::text, 'kind', o.kind, 'currency', o.currency, 'amount_minor', o.amount_minor::text,

@@ -71,10 +71,16 @@ async function main(): Promise<number> {
     const kafka = createKafka({ brokers, clientId: "chaos", logger: SILENT_LOG });
     const roles = await startImportRoles(
       { databaseUrl: appUrl, temporalAddress, temporalNamespace: "default", kafkaBrokers: brokers },
-      { dataDir: stack.dataDir, settings: { EVENT_BATCH_SIZE: values.batch, KAFKA_SESSION_TIMEOUT_MS: "3000", OUTBOX_POLL_MS: "100", REPORT_TZ: TIME_ZONE } },
+      {
+        dataDir: stack.dataDir,
+        settings: { EVENT_BATCH_SIZE: values.batch, KAFKA_SESSION_TIMEOUT_MS: "3000", OUTBOX_POLL_MS: "100", REPORT_TZ: TIME_ZONE },
+      },
     );
     try {
-      const { run, kills, elapsedMs } = await importUnderKills(roles, input.file, { seed: Number(values.seed), count: Number(values.kills) });
+      const { run, kills, elapsedMs } = await importUnderKills(roles, input.file, {
+        seed: Number(values.seed),
+        count: Number(values.kills),
+      });
       const problems = await findProblems({ run, kills, wantedKills: Number(values.kills), database, kafka, expected: input.expected });
       console.log(JSON.stringify({ seed: Number(values.seed), elapsedSeconds: Math.round(elapsedMs / 100) / 10, kills, ...run.result }));
       for (const problem of problems) console.log(`WRONG: ${problem}`);
@@ -103,22 +109,24 @@ function addressesOf(stack: Stack): { brokers: readonly string[]; appUrl: string
   return { brokers: kafka.brokers, appUrl: postgres.appUrl, adminUrl: postgres.adminUrl, temporalAddress: temporal.address };
 }
 
-async function importUnderKills(roles: ImportRoles, file: string, plan: { seed: number; count: number }): Promise<{ run: ImportRun; kills: Kill[]; elapsedMs: number }> {
+async function importUnderKills(
+  roles: ImportRoles,
+  file: string,
+  plan: { seed: number; count: number },
+): Promise<{ run: ImportRun; kills: Kill[]; elapsedMs: number }> {
   const random = seededRandom(plan.seed);
   const startedAtMs = performance.now();
   const kills: Kill[] = [];
-  let running = true;
-  const imported = roles.runImport([file, "--timeout", "900"]).finally(() => {
-    running = false;
-  });
+  const over = new AbortController();
+  const imported = roles.runImport([file, "--timeout", "900"]).finally(() => over.abort());
   const killing = (async () => {
     // Only a kill while rows are on their way proves anything; the first one waits for the import's own start.
     await sleep(1_000);
-    while (running && kills.length < plan.count) {
+    while (!over.signal.aborted && kills.length < plan.count) {
       await sleep(MIN_PAUSE_MS + random() * (MAX_PAUSE_MS - MIN_PAUSE_MS));
       const victim = VICTIMS[Math.floor(random() * VICTIMS.length)] ?? "bridge";
       const pid = roles.roles[victim].pid();
-      if (!running || pid === undefined) continue;
+      if (over.signal.aborted || pid === undefined) continue;
       try {
         process.kill(pid, "SIGKILL");
       } catch {
@@ -146,16 +154,22 @@ async function findProblems({ run, kills, wantedKills, database, kafka, expected
   const { produced, applied, deadLettered, duplicates } = run.result;
   const problems: string[] = [];
   if (run.exitCode !== 0) problems.push(`the import ended with exit code ${run.exitCode}: ${run.errors}`);
-  if (kills.length < wantedKills) problems.push(`only ${kills.length} of ${wantedKills} kills came while rows were on their way: use a smaller --batch`);
+  if (kills.length < wantedKills)
+    problems.push(`only ${kills.length} of ${wantedKills} kills came while rows were on their way: use a smaller --batch`);
   if (applied + deadLettered !== produced || duplicates !== 0) problems.push("rows were lost or counted twice");
 
   const wanted = readMonthlyFile(expected);
   const found = await monthlyRevenueOf(db, "USD", TIME_ZONE);
-  if (!isDeepStrictEqual(found, wanted)) problems.push(`the monthly revenue differs: ${JSON.stringify(found)} instead of ${JSON.stringify(wanted)}`);
+  if (!isDeepStrictEqual(found, wanted))
+    problems.push(`the monthly revenue differs: ${JSON.stringify(found)} instead of ${JSON.stringify(wanted)}`);
   const audit = await auditBooks(db);
   for (const finding of audit.findings) if (finding.broken > 0n) problems.push(`${finding.invariant}: ${finding.examples.join("; ")}`);
 
-  await until("the outbox is empty", async () => (await countOf(database, "select count(*) from outbox where published_at is null")) === 0, 120_000);
+  await until(
+    "the outbox is empty",
+    async () => (await countOf(database, "select count(*) from outbox where published_at is null")) === 0,
+    120_000,
+  );
   const letters = await countOf(database, "select count(*) from dead_letters");
   if (letters !== deadLettered) problems.push(`${letters} dead letters are kept, the import counted ${deadLettered}`);
   // At least once: a kill between Kafka's acknowledgement and the mark publishes again, under the same id.
@@ -163,7 +177,9 @@ async function findProblems({ run, kills, wantedKills, database, kafka, expected
   if (published < letters) problems.push(`${published} dead letters are on Kafka, ${letters} must be`);
   const notified = await messagesOn(kafka, "notifications");
   if (notified < applied) problems.push(`${notified} notifications are on Kafka, ${applied} must be`);
-  console.log(JSON.stringify({ deadLetters: letters, deadLettersOnKafka: published, notificationsOnKafka: notified, months: found.length }));
+  console.log(
+    JSON.stringify({ deadLetters: letters, deadLettersOnKafka: published, notificationsOnKafka: notified, months: found.length }),
+  );
   return problems;
 }
 

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client, Connection } from "@temporalio/client";
+import { msToTs } from "@temporalio/common/lib/time.js";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { createDatabase, type Database } from "../../src/store/database.ts";
 import { startImportRoles, type ImportRoles } from "../support/import-roles.ts";
@@ -24,8 +25,22 @@ beforeAll(async () => {
   database = createDatabase({ url: testDatabase.appUrl, name: "import-test", laneCount: 1, deadlineMs: 10_000 });
   folder = await mkdtemp(join(tmpdir(), "saldo-import-"));
   roles = await startImportRoles(
-    { databaseUrl: testDatabase.appUrl, temporalAddress: inject("temporalAddress"), temporalNamespace: await newNamespace(), kafkaBrokers: inject("kafkaBrokers") },
-    { dataDir: folder, settings: { KAFKA_TOPIC: `purchases-${run}`, KAFKA_GROUP: `group-${run}`, KAFKA_SESSION_TIMEOUT_MS: "3000", EVENT_BATCH_SIZE: "200", REPORT_TZ: "Europe/Moscow" } },
+    {
+      databaseUrl: testDatabase.appUrl,
+      temporalAddress: inject("temporalAddress"),
+      temporalNamespace: await newNamespace(),
+      kafkaBrokers: inject("kafkaBrokers"),
+    },
+    {
+      dataDir: folder,
+      settings: {
+        KAFKA_TOPIC: `purchases-${run}`,
+        KAFKA_GROUP: `group-${run}`,
+        KAFKA_SESSION_TIMEOUT_MS: "3000",
+        EVENT_BATCH_SIZE: "200",
+        REPORT_TZ: "Europe/Moscow",
+      },
+    },
   );
 });
 
@@ -40,9 +55,17 @@ afterAll(async () => {
 async function newNamespace(): Promise<string> {
   const namespace = `import-${run}`;
   const connection = await Connection.connect({ address: inject("temporalAddress") });
-  await connection.workflowService.registerNamespace({ namespace, workflowExecutionRetentionPeriod: { seconds: 86_400 } });
+  await connection.workflowService.registerNamespace({ namespace, workflowExecutionRetentionPeriod: msToTs("1 day") });
   const client = new Client({ connection, namespace });
-  await until("the namespace is known", () => client.workflow.count().then(() => true, () => false), 30_000);
+  await until(
+    "the namespace is known",
+    () =>
+      client.workflow.count().then(
+        () => true,
+        () => false,
+      ),
+    30_000,
+  );
   await connection.close();
   return namespace;
 }
@@ -51,7 +74,13 @@ describe("npm run import", () => {
   it("brings a file into the ledger to the cent, and its figures add up", async () => {
     const { exitCode, result } = await roles.runImport([SAMPLE]);
     expect(result).toMatchObject({
-      produced: SAMPLE_ROWS, applied: SAMPLE_ROWS - SAMPLE_ZERO_ROWS, duplicates: 0, refused: 0, deadLettered: SAMPLE_ZERO_ROWS, missing: 0, badRows: 0,
+      produced: SAMPLE_ROWS,
+      applied: SAMPLE_ROWS - SAMPLE_ZERO_ROWS,
+      duplicates: 0,
+      refused: 0,
+      deadLettered: SAMPLE_ZERO_ROWS,
+      missing: 0,
+      badRows: 0,
     });
     expect(exitCode).toBe(0);
     expect(await monthlyRevenueOf(database.db, "USD", "Europe/Moscow")).toEqual(readMonthlyFile("test/data/purchases-sample-monthly.csv"));
@@ -80,7 +109,16 @@ describe("npm run import", () => {
     ];
     await writeFile(path, `${rows.join("\n")}\n`);
     const { exitCode, result } = await roles.runImport([path, "--source", "kinds", "--currency", "EUR"]);
-    expect(result).toMatchObject({ produced: 6, applied: 1, duplicates: 1, refused: 1, deadLettered: 3, missing: 0, badRows: 1, badRowLines: [{ line: 8 }] });
+    expect(result).toMatchObject({
+      produced: 6,
+      applied: 1,
+      duplicates: 1,
+      refused: 1,
+      deadLettered: 3,
+      missing: 0,
+      badRows: 1,
+      badRowLines: [{ line: 8 }],
+    });
     expect(exitCode).toBe(0);
   }, 60_000);
 
@@ -92,7 +130,13 @@ describe("npm run import", () => {
       if (pid !== undefined) process.kill(pid, "SIGKILL");
     }
     const { exitCode, result } = await imported;
-    expect(result).toMatchObject({ produced: SAMPLE_ROWS, applied: SAMPLE_ROWS - SAMPLE_ZERO_ROWS, duplicates: 0, deadLettered: SAMPLE_ZERO_ROWS, missing: 0 });
+    expect(result).toMatchObject({
+      produced: SAMPLE_ROWS,
+      applied: SAMPLE_ROWS - SAMPLE_ZERO_ROWS,
+      duplicates: 0,
+      deadLettered: SAMPLE_ZERO_ROWS,
+      missing: 0,
+    });
     expect(exitCode).toBe(0);
   }, 120_000);
 

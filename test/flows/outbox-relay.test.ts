@@ -39,7 +39,14 @@ afterAll(async () => {
 });
 
 const origin = { caller: "test", correlationId: `corr-${run}` };
-const movement = (name: string, userId: string, amountMinor: bigint) => ({ key: `${run}-${name}`, userId: `${run}-${userId}`, currency: "RUB", amountMinor, comment: name, origin });
+const movement = (name: string, userId: string, amountMinor: bigint) => ({
+  key: `${run}-${name}`,
+  userId: `${run}-${userId}`,
+  currency: "RUB",
+  amountMinor,
+  comment: name,
+  origin,
+});
 
 function newRelay(send: KafkaProducer["send"] = producer.send): Relay {
   const lease = { name: "outbox-relay", holder: randomUUID(), ttlMs: 10_000 };
@@ -61,7 +68,10 @@ function newRelay(send: KafkaProducer["send"] = producer.send): Relay {
 /** Everything that stands on a topic, in the order of each partition. */
 async function readTopic(topic: string): Promise<KafkaMessage[]> {
   const wanted = (await kafka.topicOffsets(topic)).reduce((sum, { low, high }) => sum + Number(high - low), 0);
-  const consumer = new Kafka({ brokers: inject("kafkaBrokers"), logLevel: logLevel.NOTHING }).consumer({ groupId: randomUUID() });
+  const consumer = new Kafka({ brokers: inject("kafkaBrokers"), logLevel: logLevel.NOTHING }).consumer({
+    groupId: randomUUID(),
+    maxWaitTimeInMs: 200,
+  });
   const messages: KafkaMessage[] = [];
   await consumer.connect();
   await consumer.subscribe({ topics: [topic], fromBeginning: true });
@@ -130,7 +140,9 @@ describe("the outbox relay", () => {
 
   it("is done by one relay at a time, also when several run", async () => {
     await database.db.execute("update leases set until = clock_timestamp()");
-    await Promise.all(Array.from({ length: 200 }, (_, place) => ledger.post(depositOperation(movement(`many-${place}`, "dot", BigInt(place + 1))))));
+    await Promise.all(
+      Array.from({ length: 200 }, (_, place) => ledger.post(depositOperation(movement(`many-${place}`, "dot", BigInt(place + 1))))),
+    );
     const stop = new AbortController();
     const running = [newRelay(), newRelay(), newRelay()].map((relay) => relay.run(stop.signal));
     await until("everything is published", async () => (await unpublished()).length === 0);
@@ -144,14 +156,32 @@ describe("the outbox relay", () => {
   it("brings a dead letter to its topic with the original bytes", async () => {
     const topic = `dlq.purchases-${run}`;
     await ensureTopics(inject("kafkaBrokers"), [{ topic, partitions: 1, settings: {} }]);
-    const letter = { identity: run, topic: `purchases-${run}`, partition: 3, offset: "77", code: "MALFORMED_JSON", reason: "not JSON", attempts: 1 } as const;
-    await writeDeadLetters(database.db, { deadLetterTopic: topic, letters: [{ ...letter, key: Buffer.from([9, 0]), value: Buffer.from([0, 255]), headers: { trace: "t" } }] });
+    const letter = {
+      identity: run,
+      topic: `purchases-${run}`,
+      partition: 3,
+      offset: "77",
+      code: "MALFORMED_JSON",
+      reason: "not JSON",
+      attempts: 1,
+    } as const;
+    await writeDeadLetters(database.db, {
+      deadLetterTopic: topic,
+      letters: [{ ...letter, key: Buffer.from([9, 0]), value: Buffer.from([0, 255]), headers: { trace: "t" } }],
+    });
     await database.db.execute("update leases set until = clock_timestamp()");
     await newRelay().step();
     const [message, ...more] = await readTopic(topic);
     expect(more).toEqual([]);
     expect([message?.key, message?.value]).toEqual([Buffer.from([9, 0]), Buffer.from([0, 255])]);
     const headers = Object.fromEntries(Object.entries(message?.headers ?? {}).map(([name, value]) => [name, String(value)]));
-    expect(headers).toMatchObject({ topic: `purchases-${run}`, partition: "3", offset: "77", code: "MALFORMED_JSON", attempts: "1", trace: "t" });
+    expect(headers).toMatchObject({
+      topic: `purchases-${run}`,
+      partition: "3",
+      offset: "77",
+      code: "MALFORMED_JSON",
+      attempts: "1",
+      trace: "t",
+    });
   });
 });

@@ -26,9 +26,12 @@ afterAll(async () => {
 });
 
 const newGroup = () => `group-${randomUUID().slice(0, 8)}`;
-const operationsOf = (topic: string) => bench.database.db.select().from(operations).where(eq(operations.topic, topic)).orderBy(operations.offset);
-const lettersOf = (topic: string) => bench.database.db.select().from(deadLetters).where(eq(deadLetters.topic, topic)).orderBy(deadLetters.offset);
-const untilCommitted = (group: string, topic: string, offset: bigint) => until(`offset ${offset} is committed`, async () => (await bench.committed(group, topic)) >= offset);
+const operationsOf = (topic: string) =>
+  bench.database.db.select().from(operations).where(eq(operations.topic, topic)).orderBy(operations.offset);
+const lettersOf = (topic: string) =>
+  bench.database.db.select().from(deadLetters).where(eq(deadLetters.topic, topic)).orderBy(deadLetters.offset);
+const untilCommitted = (group: string, topic: string, offset: bigint) =>
+  until(`offset ${offset} is committed`, async () => (await bench.committed(group, topic)) >= offset);
 
 describe("the bridge of purchases", () => {
   it("turns events into revenue, in their order and with their position", async () => {
@@ -61,7 +64,14 @@ describe("the bridge of purchases", () => {
     await bridge.stop();
     const letters = await lettersOf(topic);
     expect(letters.map(({ code }) => code)).toEqual([
-      "INVALID_EVENT", "MALFORMED_JSON", "MALFORMED_JSON", "INVALID_EVENT", "INVALID_EVENT", "INVALID_AMOUNT", "INVALID_AMOUNT", "INVALID_CURRENCY",
+      "INVALID_EVENT",
+      "MALFORMED_JSON",
+      "MALFORMED_JSON",
+      "INVALID_EVENT",
+      "INVALID_EVENT",
+      "INVALID_AMOUNT",
+      "INVALID_AMOUNT",
+      "INVALID_CURRENCY",
     ]);
     expect(letters.map(({ rawValue }) => rawValue)).toEqual(bad.map(({ value }) => (value === null ? null : Buffer.from(value))));
     expect(letters[7]?.headers).toEqual({ trace: "t-1" });
@@ -72,7 +82,9 @@ describe("the bridge of purchases", () => {
   it("changes nothing when everything is delivered again, cut at other places", async () => {
     const topic = await bench.newTopic();
     const [first, second] = [newGroup(), newGroup()];
-    const messages = Array.from({ length: 30 }, (_, place) => (place % 10 === 9 ? { key: null, value: `bad ${place}` } : purchaseMessage({ user_id: `u${place % 3}` })));
+    const messages = Array.from({ length: 30 }, (_, place) =>
+      place % 10 === 9 ? { key: null, value: `bad ${place}` } : purchaseMessage({ user_id: `u${place % 3}` }),
+    );
     await bench.producer.send(topic, messages);
     const before = await bench.startBridge({ topic, group: first, limits: { maxMessages: 4, maxBytes: 200_000 } });
     await untilCommitted(first, topic, 30n);
@@ -111,7 +123,14 @@ describe("the bridge of purchases", () => {
       await untilCommitted(group, topic, 1n);
       await bridge.stop();
       await bench.ledger.post(
-        depositOperation({ key: `deposit-${topic}`, userId: "poor", currency: "USD", amountMinor: 5_000n, comment: "late", origin: { caller: "test", correlationId: "test" } }),
+        depositOperation({
+          key: `deposit-${topic}`,
+          userId: "poor",
+          currency: "USD",
+          amountMinor: 5_000n,
+          comment: "late",
+          origin: { caller: "test", correlationId: "test" },
+        }),
       );
     }
     expect(await operationsOf(topic)).toMatchObject([{ outcome: "refused", refusalCode: "INSUFFICIENT_FUNDS" }]);
@@ -165,7 +184,10 @@ describe("the bridge of purchases", () => {
     const seen: string[] = [];
     let release = () => {};
     const held = new Promise<void>((resolve) => (release = resolve));
-    await bench.producer.send(topic, Array.from({ length: 9 }, () => purchaseMessage()));
+    await bench.producer.send(
+      topic,
+      Array.from({ length: 9 }, () => purchaseMessage()),
+    );
     const bridge = await bench.startBridge({
       topic,
       group,
@@ -209,11 +231,17 @@ describe("the bridge of purchases", () => {
 
   it("goes on with what is left when the broker has deleted messages that were not read yet", async () => {
     const [topic, group] = [await bench.newTopic(), newGroup()];
-    await bench.producer.send(topic, Array.from({ length: 2 }, () => purchaseMessage()));
+    await bench.producer.send(
+      topic,
+      Array.from({ length: 2 }, () => purchaseMessage()),
+    );
     const before = await bench.startBridge({ topic, group });
     await untilCommitted(group, topic, 2n);
     await before.stop();
-    await bench.producer.send(topic, Array.from({ length: 4 }, () => purchaseMessage()));
+    await bench.producer.send(
+      topic,
+      Array.from({ length: 4 }, () => purchaseMessage()),
+    );
     const admin = new Kafka({ brokers: inject("kafkaBrokers"), logLevel: logLevel.NOTHING }).admin();
     await admin.connect();
     await admin.fetchTopicOffsets(topic);
@@ -241,7 +269,10 @@ describe("the bridge of purchases", () => {
     const start = () => bench.startBridge({ topic, group, starters, limits: { maxMessages: 25, maxBytes: 200_000 } });
     const lasting = await start();
     for (let place = 0; place < count; place += 500) {
-      await bench.producer.send(topic, Array.from({ length: 500 }, (_, n) => purchaseMessage({ user_id: `user-${place + n}` })));
+      await bench.producer.send(
+        topic,
+        Array.from({ length: 500 }, (_, n) => purchaseMessage({ user_id: `user-${place + n}` })),
+      );
     }
     for (let round = 0; round < 3; round += 1) {
       const guest = await start();
@@ -255,7 +286,10 @@ describe("the bridge of purchases", () => {
     await lasting.stop();
     expect(tooFar).toEqual([]);
     expect(await operationsOf(topic)).toHaveLength(count);
-    const [sum] = await bench.database.db.select({ total: sql<string>`sum(amount_minor)` }).from(operations).where(eq(operations.topic, topic));
+    const [sum] = await bench.database.db
+      .select({ total: sql<string>`sum(amount_minor)` })
+      .from(operations)
+      .where(eq(operations.topic, topic));
     expect(sum?.total).toBe(String(count * 1_000));
   });
 });

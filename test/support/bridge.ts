@@ -23,7 +23,9 @@ export interface BridgeBench {
   newTopic(partitions?: number): Promise<string>;
   /** Runs batches as the workflow's activity would, without Temporal. */
   readonly starters: Pick<Starters, "runEventBatch">;
-  startBridge(options: { topic: string; group: string } & Partial<Pick<IngestDeps, "starters" | "writeDeadLetters" | "limits">>): Promise<TestBridge>;
+  startBridge(
+    options: { topic: string; group: string } & Partial<Pick<IngestDeps, "starters" | "writeDeadLetters" | "limits">>,
+  ): Promise<TestBridge>;
   committed(group: string, topic: string): Promise<bigint>;
   close(): Promise<void>;
 }
@@ -44,7 +46,9 @@ export async function createBridgeBench(testDatabase: TestDatabase): Promise<Bri
   const ledger = createLedger({ url: testDatabase.appUrl, name: "bridge-test", laneCount: 2, deadlineMs: 10_000 });
   const balanceCache = { enabled: false, put: async () => {} };
   const activities = createEventActivities({ db: database.db, ledger, balanceCache, logger: SILENT_LOG });
-  const starters: Pick<Starters, "runEventBatch"> = { runEventBatch: (input) => new MockActivityEnvironment().run(activities.applyEvents, input) };
+  const starters: Pick<Starters, "runEventBatch"> = {
+    runEventBatch: (input) => new MockActivityEnvironment().run(activities.applyEvents, input),
+  };
   const bridges: TestBridge[] = [];
 
   return {
@@ -107,5 +111,5 @@ export function purchaseMessage(change: Readonly<Record<string, unknown>> = {}):
     transaction_date: "2024-03-01T12:00:00Z",
     ...change,
   };
-  return { key: String(event.user_id), value: JSON.stringify(event) };
+  return { key: event.user_id, value: JSON.stringify(event) };
 }

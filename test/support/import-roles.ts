@@ -23,14 +23,21 @@ export interface ImportRoles {
 /** How an import ended, and what it printed with `--json`. */
 export interface ImportRun {
   readonly exitCode: number | null;
-  readonly result: ImportTally & { readonly badRows: number; readonly badRowLines: readonly { readonly line: number }[]; readonly seconds: number };
+  readonly result: ImportTally & {
+    readonly badRows: number;
+    readonly badRowLines: readonly { readonly line: number }[];
+    readonly seconds: number;
+  };
   readonly errors: string;
 }
 
 const IMPORT_ENTRY = fileURLToPath(new URL("../../src/cli/import.ts", import.meta.url));
 
 /** Starts worker, bridge and relay as processes of their own, restarted when they die, and answers when all are ready. */
-export async function startImportRoles(addresses: ImportAddresses, options: { readonly dataDir: string; readonly settings?: Readonly<Record<string, string>> }): Promise<ImportRoles> {
+export async function startImportRoles(
+  addresses: ImportAddresses,
+  options: { readonly dataDir: string; readonly settings?: Readonly<Record<string, string>> },
+): Promise<ImportRoles> {
   const environment = {
     ...inheritedEnvironment(),
     NODE_ENV: "production",
@@ -44,7 +51,14 @@ export async function startImportRoles(addresses: ImportAddresses, options: { re
   };
   const start = (name: "worker" | "bridge" | "relay") =>
     superviseRole(
-      { name, command: process.execPath, args: ["--enable-source-maps", "--import", "tsx", ROLE_ENTRIES[name]], environment, cwd: PROJECT_DIR, graceMs: 15_000 },
+      {
+        name,
+        command: process.execPath,
+        args: ["--enable-source-maps", "--import", "tsx", ROLE_ENTRIES[name]],
+        environment,
+        cwd: PROJECT_DIR,
+        graceMs: 15_000,
+      },
       { dataDir: options.dataDir, times: { maxBackoffMs: 1_000, healthyAfterMs: 500 } },
     );
   const roles = { worker: start("worker"), bridge: start("bridge"), relay: start("relay") };
@@ -63,7 +77,10 @@ export async function startImportRoles(addresses: ImportAddresses, options: { re
 
 function runImport(args: readonly string[], environment: Readonly<Record<string, string | undefined>>): Promise<ImportRun> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ["--import", "tsx", IMPORT_ENTRY, ...args, "--json"], { env: { ...environment }, cwd: PROJECT_DIR });
+    const child = spawn(process.execPath, ["--import", "tsx", IMPORT_ENTRY, ...args, "--json"], {
+      env: { ...environment },
+      cwd: PROJECT_DIR,
+    });
     let output = "";
     let errors = "";
     child.stdout.setEncoding("utf8").on("data", (chunk: string) => (output += chunk));

@@ -25,5 +25,9 @@ export async function monthlyRevenueOf(db: Db, currency: string, timeZone: strin
     select to_char(effective_at at time zone ${timeZone}, 'YYYY-MM') as month, count(*)::text as purchases, sum(revenue_minor)::text as revenue
       from postings where currency = ${currency} and revenue_minor is not null
      group by 1 order by 1`);
-  return [...rows].map(({ month, purchases, revenue }) => ({ month, purchases: Number(purchases), revenue: formatAmount(BigInt(revenue), currency) }));
+  return [...rows].map(({ month, purchases, revenue }) => ({
+    month,
+    purchases: Number(purchases),
+    revenue: formatAmount(BigInt(revenue), currency),
+  }));
 }

@@ -1,0 +1,97 @@
+import { MockActivityEnvironment } from "@temporalio/testing";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { SILENT_LOG } from "../src/adapters/log.ts";
+import type { EventBatchInput, EventBatchResult, PurchaseEventItem } from "../src/contract/events.ts";
+import { depositOperation } from "../src/domain/wallet-operations.ts";
+import { DomainError } from "../src/errors.ts";
+import type { BalanceRecord } from "../src/store/balances.ts";
+import { createDatabase, type Database } from "../src/store/database.ts";
+import { createLedger, type Ledger } from "../src/store/ledger.ts";
+import { createTestDatabase, type TestDatabase } from "../test/support/test-database.ts";
+import { createEventActivities } from "./events.ts";
+
+let testDatabase: TestDatabase;
+let database: Database;
+let ledger: Ledger;
+const cached: BalanceRecord[] = [];
+
+beforeAll(async () => {
+  testDatabase = await createTestDatabase();
+  database = createDatabase({ url: testDatabase.appUrl, name: "events-test", laneCount: 1, deadlineMs: 10_000 });
+  ledger = createLedger({ url: testDatabase.appUrl, name: "events-test", laneCount: 2, deadlineMs: 10_000 });
+});
+
+afterAll(async () => {
+  await ledger.close();
+  await database.close();
+  await testDatabase.drop();
+});
+
+const activities = (over: Ledger = ledger) =>
+  createEventActivities({
+    db: database.db,
+    ledger: over,
+    balanceCache: { enabled: true, put: async (balances) => void cached.push(...balances) },
+    logger: SILENT_LOG,
+  });
+const apply = (topic: string, events: readonly PurchaseEventItem[], over?: Ledger): Promise<EventBatchResult> => {
+  const input: EventBatchInput = { topic, partition: 0, firstOffset: "0", lastOffset: "9", events };
+  return new MockActivityEnvironment().run(activities(over).applyEvents, input);
+};
+const item = (offset: number, change: Partial<PurchaseEventItem> = {}): PurchaseEventItem => ({
+  offset: String(offset),
+  userId: "ann",
+  amountMinor: "100",
+  currency: "USD",
+  paymentMethod: "card",
+  occurredAt: "2024-01-01T00:00:00.000Z",
+  ...change,
+});
+
+describe("applying events", () => {
+  it("changes nothing the second time, and when two do it at once", async () => {
+    const events = [item(0), item(1), item(2, { paymentMethod: "wallet" })];
+    const both = await Promise.all([apply("twice", events), apply("twice", events)]);
+    expect(both[0].applied + both[0].refused + both[1].applied + both[1].refused).toBe(3);
+    expect(await apply("twice", events)).toMatchObject({ applied: 0, refused: 0, duplicates: 3 });
+  });
+
+  it("keeps the order of one user's events", async () => {
+    await ledger.post(
+      depositOperation({
+        key: "seed",
+        userId: "ben",
+        currency: "USD",
+        amountMinor: 100n,
+        comment: "seed",
+        origin: { caller: "test", correlationId: "test" },
+      }),
+    );
+    const events = [item(0, { userId: "ben", paymentMethod: "wallet" }), item(1, { userId: "ben", paymentMethod: "wallet" })];
+    expect(await apply("order", events)).toMatchObject({ applied: 1, refused: 1 });
+    const rows = await database.db.execute<{ outcome: string }>("select outcome from operations where topic = 'order' order by \"offset\"");
+    expect([...rows].map(({ outcome }) => outcome)).toEqual(["done", "refused"]);
+  });
+
+  it("fails only the event that the ledger cannot take at all", async () => {
+    const result = await apply("broken", [item(0), item(1, { occurredAt: "no date" }), item(2)]);
+    expect(result).toMatchObject({ failures: [{ offset: "1" }], conflicts: [], refused: 0 });
+    // What stood before the broken one had been applied by the first call already.
+    expect(result.applied + result.duplicates).toBe(2);
+  });
+
+  it("passes on that the ledger is away, so that the batch is tried again", async () => {
+    const away: Ledger = { ...ledger, postAll: async () => Promise.reject(new DomainError("UNAVAILABLE")) };
+    await expect(apply("away", [item(0)], away)).rejects.toMatchObject({ code: "UNAVAILABLE" });
+  });
+
+  it("brings the balances of wallets into the cache", async () => {
+    await activities().refreshWallets({
+      wallets: [
+        { userId: "ben", currency: "USD" },
+        { userId: "nobody", currency: "USD" },
+      ],
+    });
+    expect(cached).toMatchObject([{ userId: "ben", availableMinor: 0n }]);
+  });
+});

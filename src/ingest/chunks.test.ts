@@ -1,0 +1,90 @@
+import { describe, expect, it } from "vitest";
+import type { FetchedBatch, FetchedMessage, MessageHeaders } from "../adapters/kafka-consumer.ts";
+import { chunksOf } from "./chunks.ts";
+import { correlationIdOf, readableHeaders } from "./message-headers.ts";
+
+const message = (offset: number, change: Readonly<Record<string, unknown>> | string = {}, headers: MessageHeaders = {}): FetchedMessage => {
+  const event = { user_id: "ann", amount: "1.00", currency: "USD", payment_method: "card", transaction_date: "2024-01-01T00:00:00Z" };
+  const text = typeof change === "string" ? change : JSON.stringify({ ...event, ...change });
+  return { offset: String(offset), key: null, value: Buffer.from(text), headers, timestampMs: -1 };
+};
+const batch = (messages: readonly FetchedMessage[], nextOffset: string): FetchedBatch => ({
+  topic: "t",
+  partition: 3,
+  messages,
+  nextOffset,
+});
+
+describe("chunks of a batch", () => {
+  it("cover every offset once, in order, and the last one goes to the end of the batch", () => {
+    const messages = [10, 11, 13, 14, 20].map((offset) => message(offset));
+    const chunks = [...chunksOf(batch(messages, "23"), { maxMessages: 2, maxBytes: 100_000 })];
+    expect(chunks.map(({ firstOffset, lastOffset, nextOffset }) => [firstOffset, lastOffset, nextOffset])).toEqual([
+      ["10", "11", "13"],
+      ["13", "14", "20"],
+      ["20", "20", "23"],
+    ]);
+  });
+
+  it("stay below the bound of a workflow's input", () => {
+    const messages = Array.from({ length: 100 }, (_, offset) => message(offset, { user_id: "ü".repeat(60) }));
+    const chunks = [...chunksOf(batch(messages, "100"), { maxMessages: 1_000, maxBytes: 5_000 })];
+    for (const { events } of chunks) expect(Buffer.byteLength(JSON.stringify(events))).toBeLessThanOrEqual(5_001);
+    expect(chunks.flatMap(({ events }) => events)).toHaveLength(100);
+  });
+
+  it("keep valid events and dead letters apart, and know a dead letter by the event's own id where that can be read", () => {
+    const [chunk] = chunksOf(batch([message(1), message(2, "no json"), message(3, { amount: "0", event_id: "e-1" })], "4"), {
+      maxMessages: 10,
+      maxBytes: 10_000,
+    });
+    expect(chunk?.events.map(({ offset }) => offset)).toEqual(["1"]);
+    expect(chunk?.letters.map(({ identity, code }) => [identity, code])).toEqual([
+      ["event:t@3:2", "MALFORMED_JSON"],
+      ["event:t#e-1", "INVALID_AMOUNT"],
+    ]);
+  });
+
+  it("carry no field of the event that is not known", () => {
+    const [chunk] = chunksOf(batch([message(1, { card_number: "4111111111111111", username: "Ann" })], "2"), {
+      maxMessages: 10,
+      maxBytes: 10_000,
+    });
+    expect(JSON.stringify(chunk?.events)).not.toMatch(/4111|Ann/);
+  });
+});
+
+describe("headers of a message", () => {
+  it("become text that can be stored, with repeated names and bytes that are no text", () => {
+    expect(
+      readableHeaders({
+        plain: Buffer.from("ü"),
+        twice: [Buffer.from("a"), Buffer.from("b")],
+        bytes: Buffer.from([0xff]),
+        nul: Buffer.from("a\0b"),
+        none: undefined,
+      }),
+    ).toEqual({
+      plain: "ü",
+      twice: "a",
+      "twice#2": "b",
+      bytes: "base64:/w==",
+      nul: "base64:YQBi",
+      none: "",
+    });
+  });
+
+  it("are bounded, and what is left out is counted", () => {
+    const many = Object.fromEntries(Array.from({ length: 10_000 }, (_, place) => [`h${place}`, Buffer.from("x")]));
+    const kept = readableHeaders(many);
+    expect(Object.keys(kept)).toHaveLength(65);
+    expect(kept["headers-left-out"]).toBe(String(10_000 - 64));
+  });
+
+  it("hand on a correlation id when it is one", () => {
+    expect(correlationIdOf({ "correlation-id": Buffer.from("req-1") })).toBe("req-1");
+    for (const wrong of ["", "two words", "x".repeat(129), "line\nbreak"])
+      expect(correlationIdOf({ "correlation-id": Buffer.from(wrong) })).toBeUndefined();
+    expect(correlationIdOf({})).toBeUndefined();
+  });
+});

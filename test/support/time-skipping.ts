@@ -1,0 +1,49 @@
+import { temporal } from "@temporalio/proto";
+import { TestWorkflowEnvironment } from "@temporalio/testing";
+import { DefaultLogger, Runtime, Worker } from "@temporalio/worker";
+import { inject } from "vitest";
+import { SEARCH_ATTRIBUTES } from "../../src/contract/search-attributes.ts";
+import { buildWorkflowBundle } from "../../workers/workflow-bundle.ts";
+import type { FakeBook } from "./fake-book.ts";
+
+export interface TimeSkipping {
+  readonly env: TestWorkflowEnvironment;
+  /** Runs workflows over the book's activities until the returned function is called. `cacheSize` 0 replays each at every task. */
+  startWorker(options: { readonly taskQueue: string; readonly cacheSize: number; readonly book: FakeBook }): Promise<() => Promise<void>>;
+  close(): Promise<void>;
+}
+
+/** A Temporal of its own whose clock jumps while `env.client` waits for a result. */
+export async function startTimeSkipping(): Promise<TimeSkipping> {
+  Runtime.install({ shutdownSignals: [], logger: new DefaultLogger("ERROR") });
+  const [env, bundlePath] = await Promise.all([
+    TestWorkflowEnvironment.createTimeSkipping({ server: { executable: { type: "existing-path", path: inject("timeSkippingServerPath") } } }),
+    buildWorkflowBundle(inject("cacheDir")),
+  ]);
+  const { INDEXED_VALUE_TYPE_KEYWORD: KEYWORD, INDEXED_VALUE_TYPE_BOOL: BOOL } = temporal.api.enums.v1.IndexedValueType;
+  const searchAttributes = Object.fromEntries(
+    Object.values(SEARCH_ATTRIBUTES).map((name) => [name, name === SEARCH_ATTRIBUTES.stuck ? BOOL : KEYWORD]),
+  );
+  await env.connection.operatorService.addSearchAttributes({ namespace: env.namespace ?? "default", searchAttributes });
+  return {
+    env,
+    async startWorker({ taskQueue, cacheSize, book }) {
+      const worker = await Worker.create({
+        connection: env.nativeConnection,
+        namespace: env.namespace ?? "default",
+        taskQueue,
+        workflowBundle: { codePath: bundlePath },
+        activities: book.activities,
+        maxCachedWorkflows: cacheSize,
+        // Without a cache a second task taken meanwhile would lie in the worker until the server thinks it lost.
+        ...(cacheSize === 0 ? { maxConcurrentWorkflowTaskExecutions: 1 } : {}),
+      });
+      const running = worker.run();
+      return async () => {
+        worker.shutdown();
+        await running;
+      };
+    },
+    close: () => env.teardown(),
+  };
+}
