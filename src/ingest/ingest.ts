@@ -92,7 +92,7 @@ export function createIngest(deps: IngestDeps): Ingest {
     const newLetters = await patiently("the dead letters", context, control, () => deps.writeDeadLetters(letters));
     if (newLetters === undefined) return false;
 
-    await control.commit(batch.nextOffset);
+    await control.commit(chunk.nextOffset);
     const { applied, duplicates, refused } = result;
     const durationMs = Math.round(performance.now() - startedAtMs);
     deps.log.info(
