@@ -145,7 +145,13 @@ export function createStarters({ client, eager, deadlineMs }: StarterOptions): S
         handleOf(reservationWorkflowId(reservationId)).executeUpdate(releaseReservationUpdate, { args: [input], updateId: updateIdOf("release", input.requestKey) }),
       ),
 
-    reservationStatus: (reservationId) => ifRunning(() => handleOf(reservationWorkflowId(reservationId)).query(reservationStatusQuery)),
+    reservationStatus: async (reservationId) => {
+      const status = await ifRunning(() => handleOf(reservationWorkflowId(reservationId)).query(reservationStatusQuery));
+      // A workflow's clock stands still between its events, so its own count would not go down.
+      return status?.status === "held"
+        ? { ...status, remainingSeconds: Math.max(0, Math.ceil((Date.parse(status.expiresAt) - Date.now()) / 1_000)) }
+        : status;
+    },
 
     startReport: (report) =>
       start<RevenueReportResult>("revenueReport", reportWorkflowId(report.month, report.version), {

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -19,7 +19,7 @@ export async function buildWorkflowBundle(cacheDir: string): Promise<string> {
   if (existsSync(path)) return path;
   const { code } = await bundleWorkflowCode({ workflowsPath: join(PROJECT, "workflows/index.ts"), logger: quiet() });
   await mkdir(folder, { recursive: true });
-  const unfinished = `${path}.${process.pid}`;
+  const unfinished = `${path}.${randomUUID()}`;
   await writeFile(unfinished, code);
   await rename(unfinished, path);
   return path;

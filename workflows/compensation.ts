@@ -1,4 +1,4 @@
-import { ActivityFailure, ApplicationFailure, isCancellation, TimeoutFailure, log } from "@temporalio/workflow";
+import { ActivityFailure, ApplicationFailure, TimeoutFailure, log } from "@temporalio/workflow";
 import { isErrorCode, messageOf, type ErrorCode } from "../src/errors.ts";
 import { enduringSteps, steps } from "./activity-proxies.ts";
 import { showStuck } from "./search-attributes.ts";
@@ -31,18 +31,21 @@ export function createCompensations(): Compensations {
 
 /**
  * Runs a step that must not be given up: at once with the fast retries, then without end as an ordinary activity, shown as stuck
- * as long as that lasts. Throws only what is final: a refusal with a code of the catalogue.
+ * as long as that lasts. Call it in a non-cancellable scope. Throws only what is final: a refusal with a code of the catalogue.
  */
 export async function withoutEnd<Result>(step: (activities: typeof steps | typeof enduringSteps) => Promise<Result>): Promise<Result> {
   try {
     return await step(steps);
   } catch (error) {
-    if (isFinalRefusal(error) || isCancellation(error)) throw error;
+    // A cancelled try is no answer either: nobody can cancel here, but a worker that loses its task drops the step like that.
+    if (isFinalRefusal(error)) throw error;
   }
   showStuck(true);
-  const result = await step(enduringSteps);
-  showStuck(false);
-  return result;
+  try {
+    return await step(enduringSteps);
+  } finally {
+    showStuck(false);
+  }
 }
 
 /** True when a step was refused for good and asking again cannot help. */

@@ -52,11 +52,13 @@ async function undo(saga: { order: OrderSagaInput; progress: OrderProgress; comp
   const standing = await withoutEnd((by) => by.beginCompensation({ order, failure }));
   if (standing.requestHash !== order.requestHash) return progress.finish(OTHER_REQUEST);
   if (isFinal(standing.sagaState)) return progress.finish(outcomeOf(standing));
+  // The first reason stands in the row: a task that was lost may have found another one the second time.
+  const { failureCode = failure.code, failureMessage = failure.message } = standing;
   await compensations.run(progress.undoing);
   progress.undoing("cancel the order");
   await withoutEnd((by) => by.cancelOrder({ orderId: order.orderId }));
   await refreshBalance(order);
-  return progress.finish({ sagaState: "FAILED", status: "CANCELLED", failureCode: failure.code, failureMessage: failure.message });
+  return progress.finish({ sagaState: "FAILED", status: "CANCELLED", failureCode, failureMessage });
 }
 
 function reasonOf(error: unknown): Failure {

@@ -44,7 +44,7 @@ export async function reservation(input: ReservationInput): Promise<ReservationR
     try {
       // Asked for until the answer is known: the money may have moved, and a repeat of this request joins this very update.
       const next = await CancellationScope.nonCancellable(request);
-      if (state?.status === "held") show(next);
+      if (state?.status === "held" && movedMinor(next) >= movedMinor(state)) show(next);
       return next;
     } catch (error) {
       if (isCancellation(error)) throw error;
@@ -69,7 +69,7 @@ export async function reservation(input: ReservationInput): Promise<ReservationR
     await refreshBalance(input);
     await condition(() => state?.status !== "held", Math.max(1, expiresAtMs - Date.now()), { summary: "release what is not confirmed by then" });
   } catch (error) {
-    if (!isCancellation(error) && state === undefined) return refuse(failureOf(error));
+    if (!isCancellation(error) && state === undefined) return CancellationScope.nonCancellable(() => refuse(failureOf(error)));
     effect = "release";
   }
   return CancellationScope.nonCancellable(close);
@@ -91,6 +91,11 @@ export async function reservation(input: ReservationInput): Promise<ReservationR
     await condition(allHandlersFinished);
     return { reservationId: input.reservationId, status: "refused", code };
   }
+}
+
+/** How much has left the hold: it only grows, so of two states the one with more is the newer. */
+function movedMinor({ capturedMinor, releasedMinor }: ReservationState): bigint {
+  return BigInt(capturedMinor) + BigInt(releasedMinor);
 }
 
 // An update sent by hand may lack what the API always sends; refused here it leaves nothing in the history.

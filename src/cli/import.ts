@@ -141,7 +141,7 @@ function createBars(stream: ProgressStream, rowCount: number) {
     produced: (rows: number) => produced.update(rows),
     consumed(messages: number, of: number) {
       produced.finish();
-      consumed ??= createProgressBar({ label: "to ledger ", unit: "rows", total: of, stream });
+      consumed ??= createProgressBar({ label: "to ledger ", unit: "rows", total: of, startsAt: messages, stream });
       consumed.update(messages);
     },
     finish() {

@@ -15,13 +15,18 @@ function recorded(isTTY: boolean) {
 
 describe("a progress bar", () => {
   it("tells count, rate and the time that is left", () => {
-    const line = describeProgress({ label: "to Kafka", unit: "rows", total: 1_000, done: 250, detail: "", elapsedMs: 1_000 });
+    const line = describeProgress({ label: "to Kafka", unit: "rows", total: 1_000, done: 250, startsAt: 0, detail: "", elapsedMs: 1_000 });
     for (const part of ["to Kafka", "25%", "250/1,000 rows", "250 rows/s", "ETA 3 s"]) expect(line).toContain(part);
   });
 
+  it("counts for the rate only what was done since it began", () => {
+    const line = describeProgress({ label: "x", unit: "rows", total: 1_000, done: 900, startsAt: 800, detail: "", elapsedMs: 1_000 });
+    for (const part of ["90%", "100 rows/s", "ETA 1 s"]) expect(line).toContain(part);
+  });
+
   it("shows no ETA while the total is not known, and none before the first step", () => {
-    expect(describeProgress({ label: "x", unit: "rows", done: 5, detail: "", elapsedMs: 1_000 })).not.toContain("ETA");
-    expect(describeProgress({ label: "x", unit: "rows", total: 5, done: 0, detail: "", elapsedMs: 0 })).toContain("ETA –");
+    expect(describeProgress({ label: "x", unit: "rows", done: 5, startsAt: 0, detail: "", elapsedMs: 1_000 })).not.toContain("ETA");
+    expect(describeProgress({ label: "x", unit: "rows", total: 5, done: 0, startsAt: 0, detail: "", elapsedMs: 0 })).toContain("ETA –");
   });
 
   it("redraws one line on a terminal, ten times a second at most, and ends it once", () => {

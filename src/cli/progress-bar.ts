@@ -18,6 +18,8 @@ export interface ProgressBarOptions {
   readonly unit: string;
   /** Undefined while it is not known: then there is no bar and no ETA, only figures. */
   readonly total?: number | undefined;
+  /** What was done before the bar began; it does not count for the rate. */
+  readonly startsAt?: number;
   readonly stream: ProgressStream;
   readonly nowMs?: () => number;
 }
@@ -31,16 +33,16 @@ const BAR_WIDTH = 24;
  * elsewhere.
  */
 export function createProgressBar(options: ProgressBarOptions): ProgressBar {
-  const { stream, nowMs = () => performance.now() } = options;
+  const { stream, startsAt = 0, nowMs = () => performance.now() } = options;
   const onTerminal = stream.isTTY === true;
   const startedAtMs = nowMs();
-  let state = { done: 0, detail: "" };
+  let state = { done: startsAt, detail: "" };
   let drawnAtMs = Number.NEGATIVE_INFINITY;
   let finished = false;
 
   const draw = () => {
     drawnAtMs = nowMs();
-    const line = describeProgress({ ...options, ...state, elapsedMs: drawnAtMs - startedAtMs });
+    const line = describeProgress({ ...options, ...state, startsAt, elapsedMs: drawnAtMs - startedAtMs });
     stream.write(onTerminal ? `\r\u001B[2K${line.slice(0, Math.max(20, (stream.columns ?? 80) - 1))}` : `${line}\n`);
   };
 
@@ -66,10 +68,11 @@ export function describeProgress(input: {
   readonly total?: number | undefined;
   readonly done: number;
   readonly detail: string;
+  readonly startsAt: number;
   readonly elapsedMs: number;
 }): string {
-  const { label, unit, total, done, detail, elapsedMs } = input;
-  const perSecond = elapsedMs > 0 ? (done * 1000) / elapsedMs : 0;
+  const { label, unit, total, done, detail, startsAt, elapsedMs } = input;
+  const perSecond = elapsedMs > 0 ? ((done - startsAt) * 1000) / elapsedMs : 0;
   const rate = `${perSecond >= 10 ? Math.round(perSecond).toLocaleString("en-US") : perSecond.toFixed(1)} ${unit}/s`;
   const words = detail === "" ? [] : [detail];
   if (total === undefined) return [label, done.toLocaleString("en-US"), unit, rate, ...words].join("  ");
