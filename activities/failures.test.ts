@@ -1,5 +1,5 @@
 import { MockActivityEnvironment } from "@temporalio/testing";
-import { ApplicationFailure, ApplicationFailureCategory, CancelledFailure } from "@temporalio/common";
+import { ApplicationFailureCategory, CancelledFailure, type ApplicationFailure } from "@temporalio/common";
 import { describe, expect, it } from "vitest";
 import { DomainError } from "../src/errors.ts";
 import { retryDelayMs, toApplicationFailure, withFailures } from "./failures.ts";
@@ -8,7 +8,11 @@ const failureOf = (error: unknown, attempt = 1) => toApplicationFailure(error, a
 
 describe("the wait before another try", () => {
   it("is 100, 200 and 400 ms, each 10 % more or less", () => {
-    for (const [attempt, baseMs] of [[1, 100], [2, 200], [3, 400]] as const) {
+    for (const [attempt, baseMs] of [
+      [1, 100],
+      [2, 200],
+      [3, 400],
+    ] as const) {
       expect(retryDelayMs(attempt, 0)).toBe(Math.round(baseMs * 0.9));
       expect(retryDelayMs(attempt, 0.5)).toBe(baseMs);
       expect(retryDelayMs(attempt, 0.999999)).toBe(Math.round(baseMs * 1.1));
@@ -23,7 +27,12 @@ describe("the wait before another try", () => {
 describe("what an activity throws", () => {
   it("is final and carries its code when it is a refusal of the catalogue, and is no incident", () => {
     const failure = failureOf(new DomainError("INSUFFICIENT_FUNDS", "too little", { available: "1.00" }));
-    expect(failure).toMatchObject({ type: "INSUFFICIENT_FUNDS", message: "too little", nonRetryable: true, details: [{ available: "1.00" }] });
+    expect(failure).toMatchObject({
+      type: "INSUFFICIENT_FUNDS",
+      message: "too little",
+      nonRetryable: true,
+      details: [{ available: "1.00" }],
+    });
     expect(failure.category).toBe(ApplicationFailureCategory.BENIGN);
   });
 

@@ -4,16 +4,19 @@ import { createEventActivities } from "./events.ts";
 import { withFailures } from "./failures.ts";
 import { createLedgerActivities } from "./ledger.ts";
 import { createOrderActivities } from "./orders.ts";
+import { refreshingLedger } from "./refreshing-ledger.ts";
 import { createReportActivities } from "./reports.ts";
 
 export type { ActivityDeps } from "./activity-deps.ts";
 
 /** Every activity of Saldo over its dependencies. What one throws reaches its workflow as an ApplicationFailure with a code. */
 export function createActivities(deps: ActivityDeps) {
+  const cache = createCacheActivities(deps);
+  const ledger = refreshingLedger(deps.ledger, cache.refreshBalance);
   return withFailures({
-    ...createOrderActivities(deps),
-    ...createLedgerActivities(deps),
-    ...createCacheActivities(deps),
+    ...createOrderActivities({ ...deps, ledger }),
+    ...createLedgerActivities({ ...deps, ledger }),
+    ...cache,
     ...createEventActivities(deps),
     ...createReportActivities(deps),
   });

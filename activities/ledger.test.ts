@@ -50,18 +50,32 @@ async function newReservation({ fundsMinor = 10_000n } = {}) {
     caller: "test",
   };
   const origin = { caller: "test", correlationId: "test" };
-  await ledger.post(depositOperation({ key: `fund-${reservationId}`, userId: reservation.userId, currency: "RUB", amountMinor: fundsMinor, comment: "test", origin }));
+  await ledger.post(
+    depositOperation({
+      key: `fund-${reservationId}`,
+      userId: reservation.userId,
+      currency: "RUB",
+      amountMinor: fundsMinor,
+      comment: "test",
+      origin,
+    }),
+  );
   const run = <Input, Result>(activity: (input: Input) => Promise<Result>, input: Input): Promise<Result> =>
-    new MockActivityEnvironment({ workflowExecution: { workflowId: reservationWorkflowId(reservationId), runId: "run" } }).run(activity, input);
+    new MockActivityEnvironment({ workflowExecution: { workflowId: reservationWorkflowId(reservationId), runId: "run" } }).run(
+      activity,
+      input,
+    );
   return {
     reservation,
-    place: (changes: Partial<ReservationInput> = {}) => run(activities.placeHold, { reservation: { ...reservation, ...changes }, expiresAt: EXPIRES_AT }),
+    place: (changes: Partial<ReservationInput> = {}) =>
+      run(activities.placeHold, { reservation: { ...reservation, ...changes }, expiresAt: EXPIRES_AT }),
     capture: (requestKey: string, amountMinor?: string) =>
       run(activities.captureHold, {
         reservation,
         confirm: { requestKey: `${reservationId}-${requestKey}`, ...(amountMinor === undefined ? {} : { amountMinor }) },
       }),
-    release: (requestKey: string) => run(activities.releaseHold, { reservation, release: { requestKey: `${reservationId}-${requestKey}` } }),
+    release: (requestKey: string) =>
+      run(activities.releaseHold, { reservation, release: { requestKey: `${reservationId}-${requestKey}` } }),
     end: (effect: "expire" | "release") => run(activities.endHold, { reservation, effect }),
     world: async () => {
       const [balance] = await readBalances(database.db, [reservation]);
@@ -160,7 +174,9 @@ describe("refreshing a cached balance", () => {
     const put = vi.fn(async () => {});
     const { refreshBalance } = createCacheActivities({ db: database.db, balanceCache: { enabled: true, put }, logger: SILENT_LOG });
     await refreshBalance({ userId: reservation.userId, currency: "RUB" });
-    expect(put).toHaveBeenCalledWith([{ userId: reservation.userId, currency: "RUB", availableMinor: 5_000n, heldMinor: 10_000n, version: 3n }]);
+    expect(put).toHaveBeenCalledWith([
+      { userId: reservation.userId, currency: "RUB", availableMinor: 5_000n, heldMinor: 10_000n, version: 3n },
+    ]);
     await refreshBalance({ userId: "nobody", currency: "RUB" });
     expect(put).toHaveBeenLastCalledWith([]);
   });

@@ -52,7 +52,9 @@ async function newOrder({ fundsMinor = 10_000n } = {}) {
     caller: "test",
   };
   const origin = { caller: "test", correlationId: "test" };
-  await ledger.post(depositOperation({ key: `fund-${orderId}`, userId: order.userId, currency: "RUB", amountMinor: fundsMinor, comment: "test", origin }));
+  await ledger.post(
+    depositOperation({ key: `fund-${orderId}`, userId: order.userId, currency: "RUB", amountMinor: fundsMinor, comment: "test", origin }),
+  );
   const run = <Input, Result>(activity: (input: Input) => Promise<Result>, input: Input): Promise<Result> =>
     new MockActivityEnvironment({ workflowExecution: { workflowId: orderWorkflowId(orderId), runId: "run" } }).run(activity, input);
   const expiresAt = "2030-01-01T00:00:00Z";
@@ -115,7 +117,10 @@ describe("the money of an order", () => {
   it("is held and captured line by line, and the order is completed with it", async () => {
     const steps = await newOrder({ fundsMinor: 12_000n });
     await through(steps, ["create", "hold"]);
-    expect(await worldOf(steps)).toMatchObject({ balance: { availableMinor: 2_000n, heldMinor: 10_000n }, row: { sagaState: "PAYMENT_PENDING" } });
+    expect(await worldOf(steps)).toMatchObject({
+      balance: { availableMinor: 2_000n, heldMinor: 10_000n },
+      row: { sagaState: "PAYMENT_PENDING" },
+    });
     await steps.capture();
     expect(await worldOf(steps)).toMatchObject({
       balance: { availableMinor: 2_000n, heldMinor: 0n },

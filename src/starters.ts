@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Client,
   QueryNotRegisteredError,
@@ -18,8 +19,15 @@ import { eventBatchWorkflowId, orderWorkflowId, reportWorkflowId, reservationWor
 import { cancelOrderUpdate, orderStatusQuery, type OrderOutcome, type OrderSagaInput, type OrderSagaStatus } from "./contract/orders.ts";
 import { reportProgressQuery, type RevenueReportInput, type RevenueReportProgress, type RevenueReportResult } from "./contract/reports.ts";
 import {
-  confirmReservationUpdate, releaseReservationUpdate, reservationPlacedUpdate, reservationStatusQuery,
-  type ConfirmInput, type ReleaseInput, type ReservationInput, type ReservationState, type ReservationStatus,
+  confirmReservationUpdate,
+  releaseReservationUpdate,
+  reservationPlacedUpdate,
+  reservationStatusQuery,
+  type ConfirmInput,
+  type ReleaseInput,
+  type ReservationInput,
+  type ReservationState,
+  type ReservationStatus,
 } from "./contract/reservations.ts";
 import { SEARCH_ATTRIBUTES } from "./contract/search-attributes.ts";
 import { TASK_QUEUES } from "./contract/task-queues.ts";
@@ -27,7 +35,16 @@ import { DomainError, isErrorCode } from "./errors.ts";
 import { formatAmount } from "./money.ts";
 
 /** The status codes of gRPC that a call of Temporal may end with (grpc/grpc, doc/statuscodes.md). */
-const grpcStatus = { CANCELLED: 1, DEADLINE_EXCEEDED: 4, NOT_FOUND: 5, ALREADY_EXISTS: 6, RESOURCE_EXHAUSTED: 8, ABORTED: 10, INTERNAL: 13, UNAVAILABLE: 14 } as const;
+const grpcStatus = {
+  CANCELLED: 1,
+  DEADLINE_EXCEEDED: 4,
+  NOT_FOUND: 5,
+  ALREADY_EXISTS: 6,
+  RESOURCE_EXHAUSTED: 8,
+  ABORTED: 10,
+  INTERNAL: 13,
+  UNAVAILABLE: 14,
+} as const;
 
 /** A workflow that was started, or that ran already under the same id. */
 export interface Started<Outcome> {
@@ -46,7 +63,7 @@ export interface Starters {
   startOrder(input: OrderSagaInput): Promise<Started<OrderOutcome>>;
   cancelOrder(orderId: string, reason: string): Promise<OrderOutcome | undefined>;
   orderStatus(orderId: string): Promise<OrderSagaStatus | undefined>;
-  /** Starts the reservation or joins the running one, and answers once the money is held. */
+  /** Starts the reservation or joins the running one, and answers once the money is held. One that has ended may answer as it did then. */
   placeReservation(input: ReservationInput): Promise<ReservationState | undefined>;
   confirmReservation(reservationId: string, input: ConfirmInput): Promise<ReservationState | undefined>;
   releaseReservation(reservationId: string, input: ReleaseInput): Promise<ReservationState | undefined>;
@@ -67,7 +84,8 @@ export interface StarterOptions {
 
 /** The starters over a client of Temporal. */
 export function createStarters({ client, eager, deadlineMs }: StarterOptions): Starters {
-  const call = <Result>(work: () => Promise<Result>): Promise<Result> => translated(() => client.withDeadline(Date.now() + deadlineMs, work));
+  const call = <Result>(work: () => Promise<Result>): Promise<Result> =>
+    translated(() => client.withDeadline(Date.now() + deadlineMs, work));
   /** Undefined instead of an error when there is no such workflow or it has ended. */
   const ifRunning = async <Result>(work: () => Promise<Result>): Promise<Result | undefined> => {
     try {
@@ -77,9 +95,24 @@ export function createStarters({ client, eager, deadlineMs }: StarterOptions): S
       throw error;
     }
   };
+  /** As `ifRunning`, for updates: one that the server dropped before the workflow saw it is sent again, under its own id. */
+  const update = async <Result>(work: () => Promise<Result>): Promise<Result | undefined> => {
+    for (const untilMs = Date.now() + deadlineMs; ; await sleep(DROPPED_PAUSE_MS)) {
+      try {
+        return await ifRunning(work);
+      } catch (error) {
+        if (!(error instanceof DroppedUpdate)) throw error;
+        if (Date.now() >= untilMs) throw new DomainError("UNAVAILABLE", "Temporal dropped the update", {}, error);
+      }
+    }
+  };
   const handleOf = (workflowId: string) => client.workflow.getHandle(workflowId);
 
-  const start = async <Outcome>(type: string, workflowId: string, options: Omit<WorkflowStartOptions, "workflowId">): Promise<Started<Outcome>> => {
+  const start = async <Outcome>(
+    type: string,
+    workflowId: string,
+    options: Omit<WorkflowStartOptions, "workflowId">,
+  ): Promise<Started<Outcome>> => {
     const started = (alreadyStarted: boolean): Started<Outcome> => ({
       workflowId,
       alreadyStarted,
@@ -109,7 +142,8 @@ export function createStarters({ client, eager, deadlineMs }: StarterOptions): S
         typedSearchAttributes: searchAttributes({ ...order, sagaState: "STARTED" }),
       }),
 
-    cancelOrder: (orderId, reason) => ifRunning(() => handleOf(orderWorkflowId(orderId)).executeUpdate(cancelOrderUpdate, { args: [{ reason }], updateId: "cancel" })),
+    cancelOrder: (orderId, reason) =>
+      update(() => handleOf(orderWorkflowId(orderId)).executeUpdate(cancelOrderUpdate, { args: [{ reason }], updateId: "cancel" })),
 
     orderStatus: (orderId) => ifRunning(() => handleOf(orderWorkflowId(orderId)).query(orderStatusQuery)),
 
@@ -128,7 +162,9 @@ export function createStarters({ client, eager, deadlineMs }: StarterOptions): S
         typedSearchAttributes: searchAttributes({ ...reservation, reservationState: "held" }),
       });
       try {
-        return await ifRunning(() => client.workflow.executeUpdateWithStart(reservationPlacedUpdate, { startWorkflowOperation, updateId: "placed" }));
+        return await update(() =>
+          client.workflow.executeUpdateWithStart(reservationPlacedUpdate, { startWorkflowOperation, updateId: "placed" }),
+        );
       } catch (error) {
         if (error instanceof WorkflowExecutionAlreadyStartedError || grpcStatusIn(error) === grpcStatus.ALREADY_EXISTS) return undefined;
         throw error;
@@ -136,13 +172,19 @@ export function createStarters({ client, eager, deadlineMs }: StarterOptions): S
     },
 
     confirmReservation: (reservationId, input) =>
-      ifRunning(() =>
-        handleOf(reservationWorkflowId(reservationId)).executeUpdate(confirmReservationUpdate, { args: [input], updateId: updateIdOf("confirm", input.requestKey) }),
+      update(() =>
+        handleOf(reservationWorkflowId(reservationId)).executeUpdate(confirmReservationUpdate, {
+          args: [input],
+          updateId: updateIdOf("confirm", input.requestKey),
+        }),
       ),
 
     releaseReservation: (reservationId, input) =>
-      ifRunning(() =>
-        handleOf(reservationWorkflowId(reservationId)).executeUpdate(releaseReservationUpdate, { args: [input], updateId: updateIdOf("release", input.requestKey) }),
+      update(() =>
+        handleOf(reservationWorkflowId(reservationId)).executeUpdate(releaseReservationUpdate, {
+          args: [input],
+          updateId: updateIdOf("release", input.requestKey),
+        }),
       ),
 
     reservationStatus: async (reservationId) => {
@@ -200,6 +242,15 @@ class NotRunning extends Error {
   override readonly name = "NotRunning";
 }
 
+/** The update left no trace in the workflow. */
+class DroppedUpdate extends Error {
+  override readonly name = "DroppedUpdate";
+}
+
+const DROPPED_PAUSE_MS = 50;
+/** What the server itself answers with to an update (temporalio/temporal, service/history/workflow/update/errors_failures.go). */
+const serverFailure = { unprocessed: "UnprocessedUpdate", workflowCompleted: "AcceptedUpdateCompletedWorkflow" } as const;
+
 // Update ids are kept in the history and shown; the client's key may be long and is hashed to a fixed length.
 function updateIdOf(kind: string, requestKey: string): string {
   return `${kind}-${createHash("sha256").update(requestKey).digest("hex").slice(0, 32)}`;
@@ -209,8 +260,15 @@ function inWords(amountMinor: string, currency: string): string {
   return `${formatAmount(BigInt(amountMinor), currency)} ${currency}`;
 }
 
-function searchAttributes(values: { userId?: string; correlationId: string; sagaState?: string; reservationState?: string; reportMonth?: string }): TypedSearchAttributes {
-  const pair = (name: string, value: string | undefined) => (value === undefined ? [] : [{ key: defineSearchAttributeKey(name, "KEYWORD"), value }]);
+function searchAttributes(values: {
+  userId?: string;
+  correlationId: string;
+  sagaState?: string;
+  reservationState?: string;
+  reportMonth?: string;
+}): TypedSearchAttributes {
+  const pair = (name: string, value: string | undefined) =>
+    value === undefined ? [] : [{ key: defineSearchAttributeKey(name, "KEYWORD"), value }];
   return new TypedSearchAttributes([
     ...pair(SEARCH_ATTRIBUTES.userId, values.userId),
     ...pair(SEARCH_ATTRIBUTES.correlationId, values.correlationId),
@@ -223,7 +281,9 @@ function searchAttributes(values: { userId?: string; correlationId: string; saga
 async function outcomeWithin<Outcome>(client: Client, workflowId: string, waitMs: number): Promise<Outcome | undefined> {
   if (waitMs <= 0) return undefined;
   try {
-    return await translated(() => client.withDeadline(Date.now() + waitMs, () => client.workflow.getHandle(workflowId).result() as Promise<Outcome>));
+    return await translated(() =>
+      client.withDeadline(Date.now() + waitMs, () => client.workflow.getHandle(workflowId).result() as Promise<Outcome>),
+    );
   } catch (error) {
     // Not there in time is an answer here, not an error.
     if (error instanceof DomainError && error.code === "DEADLINE_EXCEEDED") return undefined;
@@ -245,9 +305,15 @@ async function translated<Result>(work: () => Promise<Result>): Promise<Result> 
 
 function asDomainError(error: unknown): unknown {
   if (error instanceof WorkflowNotFoundError) return new NotRunning("the workflow is not running", { cause: error });
+  if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) {
+    // With many updates at once a task may be lost with those it carried, and the workflow may end before an update that it took.
+    if (error.cause.type === serverFailure.unprocessed) return new DroppedUpdate("the update was not processed", { cause: error });
+    if (error.cause.type === serverFailure.workflowCompleted) return new NotRunning("the workflow has ended", { cause: error });
+  }
   if (error instanceof WorkflowUpdateFailedError || error instanceof WorkflowFailedError) return refusalIn(error.cause) ?? error;
   if (error instanceof WorkflowExecutionAlreadyStartedError) return error;
-  if (error instanceof QueryNotRegisteredError || error instanceof QueryRejectedError) return new NotRunning("the workflow does not answer queries", { cause: error });
+  if (error instanceof QueryNotRegisteredError || error instanceof QueryRejectedError)
+    return new NotRunning("the workflow does not answer queries", { cause: error });
   const status = grpcStatusIn(error);
   if (status === undefined) return error;
   if (status === grpcStatus.NOT_FOUND) return new NotRunning("the workflow is not running", { cause: error });
@@ -258,7 +324,8 @@ function asDomainError(error: unknown): unknown {
 
 function refusalIn(error: unknown): DomainError | undefined {
   for (let current = error; current instanceof Error; current = current.cause)
-    if (current instanceof ApplicationFailure && isErrorCode(current.type)) return new DomainError(current.type, current.message, {}, error);
+    if (current instanceof ApplicationFailure && isErrorCode(current.type))
+      return new DomainError(current.type, current.message, {}, error);
   return undefined;
 }
 

@@ -34,11 +34,21 @@ async function hashOfSources(): Promise<string> {
 async function filesOf(source: string): Promise<string[]> {
   if (source.includes(".")) return [source];
   const entries = await readdir(join(PROJECT, source), { recursive: true });
-  return entries.filter((entry) => entry.endsWith(".ts") && !entry.endsWith(".test.ts")).sort().map((entry) => join(source, entry));
+  return entries
+    .filter((entry) => entry.endsWith(".ts") && !entry.endsWith(".test.ts"))
+    .sort()
+    .map((entry) => join(source, entry));
 }
 
 // webpack's own report would land in the middle of the checklist of `npm start`.
 function quiet() {
   const ignore = () => {};
-  return { log: ignore, trace: ignore, debug: ignore, info: ignore, warn: ignore, error: (message: string) => process.stderr.write(`${message}\n`) };
+  return {
+    log: ignore,
+    trace: ignore,
+    debug: ignore,
+    info: ignore,
+    warn: ignore,
+    error: (message: string) => process.stderr.write(`${message}\n`),
+  };
 }

@@ -1,6 +1,6 @@
 import { ActivityFailure, ApplicationFailure, CancelledFailure, RetryState, TimeoutFailure, TimeoutType } from "@temporalio/common";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { enduringSteps, steps } from "./activity-proxies.ts";
+import { steps, type enduringSteps } from "./activity-proxies.ts";
 import { createCompensations, failureOf, isFinalRefusal, withoutEnd } from "./compensation.ts";
 import { showStuck } from "./search-attributes.ts";
 

@@ -58,7 +58,8 @@ export function isFinalRefusal(error: unknown): boolean {
 export function failureOf(error: unknown): Failure {
   const failure = applicationFailureIn(error);
   if (failure !== undefined && isErrorCode(failure.type)) return { code: failure.type, message: failure.message };
-  if (error instanceof ActivityFailure && error.cause instanceof TimeoutFailure) return { code: "DEADLINE_EXCEEDED", message: "a step did not answer in time" };
+  if (error instanceof ActivityFailure && error.cause instanceof TimeoutFailure)
+    return { code: "DEADLINE_EXCEEDED", message: "a step did not answer in time" };
   log.error("an unexpected error in a workflow", { reason: messageOf(error), stack: error instanceof Error ? error.stack : undefined });
   return { code: "INTERNAL", message: "something went wrong on our side" };
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Client, WithStartWorkflowOperation, type WorkflowHandle } from "@temporalio/client";
+import { Client, WithStartWorkflowOperation, type WorkflowHandle, type WorkflowStartOptions } from "@temporalio/client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { orderWorkflowId } from "../src/contract/ids.ts";
 import { cancelOrderUpdate, orderStatusQuery, type OrderOutcome, type OrderSagaInput } from "../src/contract/orders.ts";
@@ -57,24 +57,100 @@ const NEVER_CREATED = ["beginCompensation", "cancelOrder"];
 const FORWARD: readonly Case[] = [
   { name: "nothing goes wrong", script: {}, calls: { createOrder: 1, holdOrder: 1, captureOrder: 1 }, effects: COMPLETED },
   { name: "createOrder is away twice", script: { createOrder: repeat("away", 2) }, calls: { createOrder: 3 }, effects: COMPLETED },
-  { name: "createOrder answers at the last try", script: { createOrder: repeat("away", 3) }, calls: { createOrder: FAST }, effects: COMPLETED },
-  { name: "createOrder stays away", script: { createOrder: repeat("away", 9) }, failureCode: "UNAVAILABLE", calls: { createOrder: FAST, holdOrder: 0 }, effects: NEVER_CREATED },
-  { name: "createOrder is refused", script: { createOrder: [refused("INVALID_AMOUNT")] }, failureCode: "INVALID_AMOUNT", calls: { createOrder: 1 }, effects: NEVER_CREATED },
-  { name: "createOrder has a bug", script: { createOrder: repeat("broken", 9) }, failureCode: "INTERNAL", calls: { createOrder: FAST }, effects: NEVER_CREATED },
+  {
+    name: "createOrder answers at the last try",
+    script: { createOrder: repeat("away", 3) },
+    calls: { createOrder: FAST },
+    effects: COMPLETED,
+  },
+  {
+    name: "createOrder stays away",
+    script: { createOrder: repeat("away", 9) },
+    failureCode: "UNAVAILABLE",
+    calls: { createOrder: FAST, holdOrder: 0 },
+    effects: NEVER_CREATED,
+  },
+  {
+    name: "createOrder is refused",
+    script: { createOrder: [refused("INVALID_AMOUNT")] },
+    failureCode: "INVALID_AMOUNT",
+    calls: { createOrder: 1 },
+    effects: NEVER_CREATED,
+  },
+  {
+    name: "createOrder has a bug",
+    script: { createOrder: repeat("broken", 9) },
+    failureCode: "INTERNAL",
+    calls: { createOrder: FAST },
+    effects: NEVER_CREATED,
+  },
   { name: "createOrder's answer is lost once", script: { createOrder: ["lost"] }, calls: { createOrder: 2 }, effects: COMPLETED },
-  { name: "createOrder's answers are all lost", script: { createOrder: repeat("lost", 9) }, failureCode: "UNAVAILABLE", calls: { createOrder: FAST }, effects: NEVER_HELD },
+  {
+    name: "createOrder's answers are all lost",
+    script: { createOrder: repeat("lost", 9) },
+    failureCode: "UNAVAILABLE",
+    calls: { createOrder: FAST },
+    effects: NEVER_HELD,
+  },
   { name: "holdOrder is away twice", script: { holdOrder: repeat("away", 2) }, calls: { holdOrder: 3 }, effects: COMPLETED },
-  { name: "holdOrder stays away", script: { holdOrder: repeat("away", 9) }, failureCode: "UNAVAILABLE", calls: { holdOrder: FAST, captureOrder: 0 }, effects: NEVER_HELD },
-  { name: "the money does not suffice", script: {}, fundsMinor: FUNDS - 1n, failureCode: "INSUFFICIENT_FUNDS", calls: { holdOrder: 1 }, effects: NEVER_HELD },
-  { name: "holdOrder has a bug", script: { holdOrder: repeat("broken", 9) }, failureCode: "INTERNAL", calls: { holdOrder: FAST }, effects: NEVER_HELD },
+  {
+    name: "holdOrder stays away",
+    script: { holdOrder: repeat("away", 9) },
+    failureCode: "UNAVAILABLE",
+    calls: { holdOrder: FAST, captureOrder: 0 },
+    effects: NEVER_HELD,
+  },
+  {
+    name: "the money does not suffice",
+    script: {},
+    fundsMinor: FUNDS - 1n,
+    failureCode: "INSUFFICIENT_FUNDS",
+    calls: { holdOrder: 1 },
+    effects: NEVER_HELD,
+  },
+  {
+    name: "holdOrder has a bug",
+    script: { holdOrder: repeat("broken", 9) },
+    failureCode: "INTERNAL",
+    calls: { holdOrder: FAST },
+    effects: NEVER_HELD,
+  },
   { name: "holdOrder's answer is lost once", script: { holdOrder: ["lost"] }, calls: { holdOrder: 2 }, effects: COMPLETED },
-  { name: "holdOrder's answers are all lost", script: { holdOrder: repeat("lost", 9) }, failureCode: "UNAVAILABLE", calls: { holdOrder: FAST, captureOrder: 0 }, effects: UNDONE },
+  {
+    name: "holdOrder's answers are all lost",
+    script: { holdOrder: repeat("lost", 9) },
+    failureCode: "UNAVAILABLE",
+    calls: { holdOrder: FAST, captureOrder: 0 },
+    effects: UNDONE,
+  },
   { name: "captureOrder is away twice", script: { captureOrder: repeat("away", 2) }, calls: { captureOrder: 3 }, effects: COMPLETED },
-  { name: "captureOrder is away past its fast retries", script: { captureOrder: repeat("away", 5) }, calls: { captureOrder: 6 }, effects: COMPLETED },
+  {
+    name: "captureOrder is away past its fast retries",
+    script: { captureOrder: repeat("away", 5) },
+    calls: { captureOrder: 6 },
+    effects: COMPLETED,
+  },
   { name: "captureOrder's answer is lost once", script: { captureOrder: ["lost"] }, calls: { captureOrder: 2 }, effects: COMPLETED },
-  { name: "captureOrder's answers are lost past its fast retries", script: { captureOrder: repeat("lost", 5) }, calls: { captureOrder: 6 }, effects: COMPLETED },
-  { name: "captureOrder is refused", script: { captureOrder: [refused("RESERVATION_EXPIRED")] }, failureCode: "RESERVATION_EXPIRED", calls: {}, effects: UNDONE },
-  { name: "captureOrder is away past its fast retries and then refused", script: { captureOrder: [...repeat("away", 5), refused("RESERVATION_EXPIRED")] }, failureCode: "RESERVATION_EXPIRED", calls: {}, effects: UNDONE },
+  {
+    name: "captureOrder's answers are lost past its fast retries",
+    script: { captureOrder: repeat("lost", 5) },
+    calls: { captureOrder: 6 },
+    effects: COMPLETED,
+  },
+  {
+    name: "captureOrder is refused",
+    script: { captureOrder: [refused("RESERVATION_EXPIRED")] },
+    failureCode: "RESERVATION_EXPIRED",
+    calls: {},
+    effects: UNDONE,
+  },
+  {
+    name: "captureOrder is away past its fast retries and then refused",
+    script: { captureOrder: [...repeat("away", 5), refused("RESERVATION_EXPIRED")] },
+    failureCode: "RESERVATION_EXPIRED",
+    calls: {},
+    effects: UNDONE,
+  },
 ];
 
 /** What can lead into compensation, and what can go wrong within it. */
@@ -145,36 +221,27 @@ async function cancelNatively(handle: WorkflowHandle) {
 }
 
 // A native cancellation takes effect at once, so that a step's late effect meets the fence; an update waits for the step's answer.
-const CANCELLATIONS: readonly Cancellation[] = (["by update", "natively"] as const).flatMap((way) =>
-  (["before", "after"] as const).flatMap((moment) => {
-    const late = way === "natively" && moment === "before";
-    const common = { way, moment, done: moment === "after", cancel: way === "by update" ? cancelByUpdate : cancelNatively };
-    const cancelled = { ...common, state: "FAILED", failureCode: "ORDER_CANCELLED" } as const;
-    return [
-      { ...cancelled, step: "createOrder", effects: late ? NEVER_CREATED : NEVER_HELD },
-      { ...cancelled, step: "holdOrder", effects: late ? NEVER_HELD : UNDONE },
-      { ...common, step: "captureOrder", state: "COMPLETED", effects: COMPLETED },
-      ...UNDO_STEPS.map((step): Cancellation => {
-        const script = { captureOrder: [refused("RESERVATION_EXPIRED")] };
-        return { ...common, step, script, state: "FAILED", failureCode: "RESERVATION_EXPIRED", effects: UNDONE };
-      }),
-    ] satisfies Cancellation[];
-  }),
-);
+function cancellations(): Cancellation[] {
+  const cases: Cancellation[] = [];
+  for (const way of ["by update", "natively"] as const)
+    for (const moment of ["before", "after"] as const) {
+      const late = way === "natively" && moment === "before";
+      const common = { way, moment, done: moment === "after", cancel: way === "by update" ? cancelByUpdate : cancelNatively };
+      const cancelled = { ...common, state: "FAILED", failureCode: "ORDER_CANCELLED" } as const;
+      cases.push({ ...cancelled, step: "createOrder", effects: late ? NEVER_CREATED : NEVER_HELD });
+      cases.push({ ...cancelled, step: "holdOrder", effects: late ? NEVER_HELD : UNDONE });
+      cases.push({ ...common, step: "captureOrder", state: "COMPLETED", effects: COMPLETED });
+      const script: Script = { captureOrder: [refused("RESERVATION_EXPIRED")] };
+      for (const step of UNDO_STEPS)
+        cases.push({ ...common, step, script, state: "FAILED", failureCode: "RESERVATION_EXPIRED", effects: UNDONE });
+    }
+  return cases;
+}
+
+const CANCELLATIONS = cancellations();
 
 describe.each([{ cacheSize: 100 }, { cacheSize: 0 }])("the order saga with $cacheSize workflows kept in memory", ({ cacheSize }) => {
-  const taskQueue = `orders-${cacheSize}`;
-  const book = createFakeBook();
-  let stopWorker: () => Promise<void>;
-
-  beforeAll(async () => {
-    stopWorker = await skipping.startWorker({ taskQueue, cacheSize, book });
-  });
-  afterAll(() => stopWorker());
-
-  const start = (order: OrderSagaInput, options: { workflowTaskTimeout?: string; startDelay?: string } = {}): Promise<WorkflowHandle> =>
-    client.workflow.start("orderSaga", { ...options, workflowId: orderWorkflowId(order.orderId), taskQueue, args: [order] } as never);
-  const outcomeOf = async (handle: WorkflowHandle) => (await handle.result()) as OrderOutcome;
+  const { book, taskQueue, start } = useWorker(cacheSize);
 
   describe("comes to a definite end when", () => {
     const cases = [...FORWARD, ...COMPENSATION];
@@ -184,8 +251,9 @@ describe.each([{ cacheSize: 100 }, { cacheSize: 0 }])("the order saga with $cach
       return { page, outcome: await outcomeOf(await start(order)) };
     });
 
-    it.each(cases.map((one, place) => ({ ...one, place })))("$name", async ({ place, fundsMinor, failureCode, calls, effects }) => {
-      const { page, outcome } = await runs(place);
+    it.each(cases)("$name", async (one) => {
+      const { fundsMinor, failureCode, calls, effects } = one;
+      const { page, outcome } = await runs(one);
       expectDefiniteEnd(page, outcome, fundsMinor);
       expect(outcome.sagaState).toBe(failureCode === undefined ? "COMPLETED" : "FAILED");
       expect(outcome.failureCode).toBe(failureCode);
@@ -271,51 +339,80 @@ describe.each([{ cacheSize: 100 }, { cacheSize: 0 }])("the order saga with $cach
     const released = deferred();
     const handle = await start(order);
     await reached.promise;
-    expect(await handle.query(orderStatusQuery)).toMatchObject({ sagaState: "PAYMENT_PENDING", status: "PENDING", step: "capture the money" });
+    expect(await handle.query(orderStatusQuery)).toMatchObject({
+      sagaState: "PAYMENT_PENDING",
+      status: "PENDING",
+      step: "capture the money",
+    });
     released.resolve();
     expectDefiniteEnd(page, await outcomeOf(handle));
     expect(await handle.query(orderStatusQuery)).toMatchObject({ sagaState: "COMPLETED", status: "CONFIRMED", step: "ended" });
   });
-
-  // The SDK drops unfinished local activities of workflows that it does not keep, so these stand only where it keeps them.
-  if (cacheSize > 0)
-    describe("is cancelled in the middle", () => {
-      const runs = startTogether(CANCELLATIONS, async ({ step, script, cancel, done }) => {
-        const order = newOrder();
-        let answer: Promise<OrderOutcome | undefined> | undefined;
-        const inTheMiddle = async (effect: () => void) => {
-          if (done) effect();
-          answer = (await cancel(await handle))();
-        };
-        const page = book.open(order.orderId, { fundsMinor: FUNDS, script: { ...script, [step]: [inTheMiddle] } });
-        // With short tasks the worker hands in an unfinished one early, so that the cancellation is seen within the step.
-        const handle = start(order, { workflowTaskTimeout: "2 seconds" });
-        const outcome = await outcomeOf(await handle);
-        // What the cancelled step still does is late: it must meet the fence.
-        await until("the step has ended", () => answer !== undefined);
-        await sleep(50);
-        return { page, outcome, answer: await answer };
-      });
-
-      it.each(CANCELLATIONS.map((one, place) => ({ ...one, place })))("$way, $moment the effect of $step: $state", async (one) => {
-        const { page, outcome, answer } = await runs(one.place);
-        expectDefiniteEnd(page, outcome);
-        expect(outcome.sagaState).toBe(one.state);
-        expect(outcome.failureCode).toBe(one.failureCode);
-        expect(page.effects).toEqual(one.effects);
-        if (one.way === "by update") expect(answer).toEqual(outcome);
-      });
-    });
 });
 
-/** Starts all cases at once, so that their real waits are one; the answer waits for the case of this place. */
-function startTogether<One, Result>(cases: readonly One[], run: (one: One) => Promise<Result>): (place: number) => Promise<Result> {
-  let runs: Promise<PromiseSettledResult<Result>>[] = [];
-  beforeAll(() => {
-    runs = cases.map(async (one) => (await Promise.allSettled([run(one)]))[0]);
+// The SDK drops unfinished local activities of workflows that it does not keep, so these stand only where it keeps them.
+describe("the order saga is cancelled in the middle", () => {
+  const { book, start } = useWorker(100);
+  const runs = startTogether(CANCELLATIONS, async ({ step, script, cancel, done }) => {
+    const order = newOrder();
+    let answer: Promise<OrderOutcome | undefined> | undefined;
+    const inTheMiddle = async (effect: () => void) => {
+      if (done) effect();
+      answer = (await cancel(await handle))();
+    };
+    const page = book.open(order.orderId, { fundsMinor: FUNDS, script: { ...script, [step]: [inTheMiddle] } });
+    // With short tasks the worker hands in an unfinished one early, so that the cancellation is seen within the step.
+    const handle = start(order, { workflowTaskTimeout: "2 seconds" });
+    const outcome = await outcomeOf(await handle);
+    // What the cancelled step still does is late: it must meet the fence.
+    await until("the step has ended", () => answer !== undefined);
+    await sleep(50);
+    return { page, outcome, answer: await answer };
   });
-  return async (place) => {
-    const settled = (await runs[place]) as PromiseSettledResult<Result>;
+
+  it.each(CANCELLATIONS)("$way, $moment the effect of $step: $state", async (one) => {
+    const { page, outcome, answer } = await runs(one);
+    expectDefiniteEnd(page, outcome);
+    expect(outcome.sagaState).toBe(one.state);
+    expect(outcome.failureCode).toBe(one.failureCode);
+    expect(page.effects).toEqual(one.effects);
+    if (one.way === "by update") expect(answer).toEqual(outcome);
+  });
+});
+
+async function outcomeOf(handle: WorkflowHandle): Promise<OrderOutcome> {
+  return (await handle.result()) as OrderOutcome;
+}
+
+/** A worker over a book of its own for the tests of one group. */
+function useWorker(cacheSize: number) {
+  const taskQueue = `orders-${randomUUID()}`;
+  const book = createFakeBook();
+  let stopWorker = async () => {};
+  beforeAll(async () => {
+    stopWorker = await skipping.startWorker({ taskQueue, cacheSize, book });
+  });
+  afterAll(() => stopWorker());
+  const start = (
+    order: OrderSagaInput,
+    options: Pick<WorkflowStartOptions, "workflowTaskTimeout" | "startDelay"> = {},
+  ): Promise<WorkflowHandle> =>
+    client.workflow.start("orderSaga", { ...options, workflowId: orderWorkflowId(order.orderId), taskQueue, args: [order] });
+  return { book, taskQueue, start };
+}
+
+/** Starts all cases at once, so that their real waits are one; the answer waits for the one case. */
+function startTogether<One, Result>(cases: readonly One[], run: (one: One) => Promise<Result>): (one: One) => Promise<Result> {
+  const runs = new Map<One, Promise<PromiseSettledResult<Result>>>();
+  beforeAll(() => {
+    for (const one of cases)
+      runs.set(
+        one,
+        Promise.allSettled([run(one)]).then(([settled]) => settled),
+      );
+  });
+  return async (one) => {
+    const settled = (await runs.get(one)) as PromiseSettledResult<Result>;
     if (settled.status === "rejected") throw settled.reason;
     return settled.value;
   };

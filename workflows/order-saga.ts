@@ -2,7 +2,6 @@ import { CancellationScope, isCancellation } from "@temporalio/workflow";
 import { ORDER_HOLD_TTL_MS, type OrderOutcome, type OrderSagaInput } from "../src/contract/orders.ts";
 import { isFinal } from "../src/domain/order-states.ts";
 import { steps } from "./activity-proxies.ts";
-import { refreshBalance } from "./balance-cache.ts";
 import { createCompensations, failureOf, withoutEnd, type Compensations, type Failure } from "./compensation.ts";
 import { createOrderProgress, type OrderProgress } from "./order-progress.ts";
 import { showSagaState } from "./search-attributes.ts";
@@ -34,7 +33,6 @@ export async function orderSaga(order: OrderSagaInput): Promise<OrderOutcome> {
   } catch (error) {
     return CancellationScope.nonCancellable(() => undo({ order, progress, compensations, failure: reasonOf(error) }));
   }
-  await CancellationScope.nonCancellable(() => refreshBalance(order));
   return progress.finish({ sagaState: "COMPLETED", status: "CONFIRMED" });
 }
 
@@ -45,7 +43,12 @@ const OTHER_REQUEST = {
   failureMessage: "the order's id belongs to another request",
 } as const;
 
-async function undo(saga: { order: OrderSagaInput; progress: OrderProgress; compensations: Compensations; failure: Failure }): Promise<OrderOutcome> {
+async function undo(saga: {
+  order: OrderSagaInput;
+  progress: OrderProgress;
+  compensations: Compensations;
+  failure: Failure;
+}): Promise<OrderOutcome> {
   const { order, progress, compensations, failure } = saga;
   showSagaState("COMPENSATING");
   progress.undoing(`stop the order: ${failure.message}`);
@@ -57,7 +60,6 @@ async function undo(saga: { order: OrderSagaInput; progress: OrderProgress; comp
   await compensations.run(progress.undoing);
   progress.undoing("cancel the order");
   await withoutEnd((by) => by.cancelOrder({ orderId: order.orderId }));
-  await refreshBalance(order);
   return progress.finish({ sagaState: "FAILED", status: "CANCELLED", failureCode, failureMessage });
 }
 
@@ -66,5 +68,10 @@ function reasonOf(error: unknown): Failure {
 }
 
 function outcomeOf({ sagaState, status, failureCode, failureMessage }: Omit<OrderOutcome, "orderId">): Omit<OrderOutcome, "orderId"> {
-  return { sagaState, status, ...(failureCode === undefined ? {} : { failureCode }), ...(failureMessage === undefined ? {} : { failureMessage }) };
+  return {
+    sagaState,
+    status,
+    ...(failureCode === undefined ? {} : { failureCode }),
+    ...(failureMessage === undefined ? {} : { failureMessage }),
+  };
 }

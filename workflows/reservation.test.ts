@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { WithStartWorkflowOperation, WorkflowUpdateFailedError, type WorkflowHandle } from "@temporalio/client";
+import { WithStartWorkflowOperation, WorkflowUpdateFailedError, type WorkflowHandle, type WorkflowStartOptions } from "@temporalio/client";
 import { ApplicationFailure } from "@temporalio/common";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { reservationWorkflowId } from "../src/contract/ids.ts";
@@ -84,13 +84,13 @@ describe.each([{ cacheSize: 100 }, { cacheSize: 0 }])("a reservation with $cache
     correlationId: "test",
     caller: "test",
   });
-  const start = (reservation: ReservationInput, options: { startDelay?: string } = {}): Promise<WorkflowHandle> =>
+  const start = (reservation: ReservationInput, options: Pick<WorkflowStartOptions, "startDelay"> = {}): Promise<WorkflowHandle> =>
     skipping.env.client.workflow.start("reservation", {
       ...options,
       workflowId: reservationWorkflowId(reservation.reservationId),
       taskQueue,
       args: [reservation],
-    } as never);
+    });
   /** Starts a reservation and waits until its money is held. */
   const place = async (script: Script = {}) => {
     const reservation = newReservation();
@@ -99,7 +99,8 @@ describe.each([{ cacheSize: 100 }, { cacheSize: 0 }])("a reservation with $cache
     const placed = await handle.executeUpdate(reservationPlacedUpdate);
     return { page, handle, placed };
   };
-  const confirm = (handle: WorkflowHandle, input: ConfirmInput): Promise<ReservationState> => handle.executeUpdate(confirmReservationUpdate, { args: [input] });
+  const confirm = (handle: WorkflowHandle, input: ConfirmInput): Promise<ReservationState> =>
+    handle.executeUpdate(confirmReservationUpdate, { args: [input] });
   // Waiting for the result is what makes the clock jump.
   const resultOf = async (handle: WorkflowHandle) => (await handle.result()) as ReservationResult;
 
@@ -216,7 +217,10 @@ describe.each([{ cacheSize: 100 }, { cacheSize: 0 }])("a reservation with $cache
       args: [reservation],
       workflowIdConflictPolicy: "FAIL",
     });
-    const update = skipping.env.client.workflow.executeUpdateWithStart(confirmReservationUpdate, { startWorkflowOperation, args: [{ requestKey: "k" }] });
+    const update = skipping.env.client.workflow.executeUpdateWithStart(confirmReservationUpdate, {
+      startWorkflowOperation,
+      args: [{ requestKey: "k" }],
+    });
     expect(await refusalOf(update)).toBe("INSUFFICIENT_FUNDS");
   });
 
@@ -225,7 +229,9 @@ describe.each([{ cacheSize: 100 }, { cacheSize: 0 }])("a reservation with $cache
     await skipping.env.sleep(TEN_MINUTES_MS);
     await until("the money went back", () => page.hold?.status === "expired");
     expect(await refusalOf(confirm(handle, { requestKey: "late" }))).toBe("RESERVATION_EXPIRED");
-    expect(await refusalOf(handle.executeUpdate(releaseReservationUpdate, { args: [{ requestKey: "late release" }] }))).toBe("RESERVATION_EXPIRED");
+    expect(await refusalOf(handle.executeUpdate(releaseReservationUpdate, { args: [{ requestKey: "late release" }] }))).toBe(
+      "RESERVATION_EXPIRED",
+    );
     expectDefiniteEnd(page, await resultOf(handle), { status: "expired", capturedMinor: 0n });
   });
 
@@ -286,7 +292,10 @@ describe.each([{ cacheSize: 100 }, { cacheSize: 0 }])("a reservation with $cache
       await told.promise;
     };
     const { page, handle } = await place({ captureHold: [...repeat("away", 4), slowly] });
-    const first = await handle.startUpdate(confirmReservationUpdate, { args: [{ requestKey: "first", amountMinor: "1000" }], waitForStage: "ACCEPTED" });
+    const first = await handle.startUpdate(confirmReservationUpdate, {
+      args: [{ requestKey: "first", amountMinor: "1000" }],
+      waitForStage: "ACCEPTED",
+    });
     await until("the first part is captured", () => page.captures === 1);
     expect(await confirm(handle, { requestKey: "second", amountMinor: "2000" })).toMatchObject({ capturedMinor: "3000" });
     told.resolve();

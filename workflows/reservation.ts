@@ -1,4 +1,12 @@
-import { allHandlersFinished, ApplicationFailure, CancellationScope, condition, isCancellation, setCurrentDetails, setHandler } from "@temporalio/workflow";
+import {
+  allHandlersFinished,
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  isCancellation,
+  setCurrentDetails,
+  setHandler,
+} from "@temporalio/workflow";
 import {
   confirmReservationUpdate,
   releaseReservationUpdate,
@@ -8,7 +16,6 @@ import {
   type ReservationState,
 } from "../src/contract/reservations.ts";
 import { formatAmount } from "../src/money.ts";
-import { refreshBalance } from "./balance-cache.ts";
 import { failureOf, withoutEnd, type Failure } from "./compensation.ts";
 import { showReservationState } from "./search-attributes.ts";
 
@@ -26,7 +33,9 @@ export async function reservation(input: ReservationInput): Promise<ReservationR
 
   const show = (next: ReservationState) => {
     state = next;
-    const [amount, captured, released] = [next.amountMinor, next.capturedMinor, next.releasedMinor].map((minor) => formatAmount(BigInt(minor), input.currency));
+    const [amount, captured, released] = [next.amountMinor, next.capturedMinor, next.releasedMinor].map((minor) =>
+      formatAmount(BigInt(minor), input.currency),
+    );
     setCurrentDetails(
       `Reservation of **${amount} ${input.currency}** of user **${input.userId}** for service ${input.serviceId}, order ${input.orderId}\n\n` +
         `**${next.status}**: captured ${captured}, given back ${released}, until ${next.expiresAt}`,
@@ -54,8 +63,12 @@ export async function reservation(input: ReservationInput): Promise<ReservationR
   };
 
   setHandler(reservationPlacedUpdate, held);
-  setHandler(confirmReservationUpdate, (confirm) => change(() => withoutEnd((by) => by.captureHold({ reservation: input, confirm }))), { validator: needsRequestKey });
-  setHandler(releaseReservationUpdate, (release) => change(() => withoutEnd((by) => by.releaseHold({ reservation: input, release }))), { validator: needsRequestKey });
+  setHandler(confirmReservationUpdate, (confirm) => change(() => withoutEnd((by) => by.captureHold({ reservation: input, confirm }))), {
+    validator: needsRequestKey,
+  });
+  setHandler(releaseReservationUpdate, (release) => change(() => withoutEnd((by) => by.releaseHold({ reservation: input, release }))), {
+    validator: needsRequestKey,
+  });
   setHandler(reservationStatusQuery, () => {
     if (state === undefined) throw ApplicationFailure.nonRetryable("the money is not held yet", "RESERVATION_NOT_FOUND");
     return { ...state, remainingSeconds: state.status === "held" ? Math.max(0, Math.ceil((expiresAtMs - Date.now()) / 1_000)) : 0 };
@@ -66,8 +79,9 @@ export async function reservation(input: ReservationInput): Promise<ReservationR
     // Asked for until the answer is known: a hold whose answer was lost may stand, and only this workflow keeps its time.
     const expiresAt = new Date(expiresAtMs).toISOString();
     show(await CancellationScope.nonCancellable(() => withoutEnd((by) => by.placeHold({ reservation: input, expiresAt }))));
-    await refreshBalance(input);
-    await condition(() => state?.status !== "held", Math.max(1, expiresAtMs - Date.now()), { summary: "release what is not confirmed by then" });
+    await condition(() => state?.status !== "held", Math.max(1, expiresAtMs - Date.now()), {
+      summary: "release what is not confirmed by then",
+    });
   } catch (error) {
     if (!isCancellation(error) && state === undefined) return CancellationScope.nonCancellable(() => refuse(failureOf(error)));
     effect = "release";
@@ -75,10 +89,10 @@ export async function reservation(input: ReservationInput): Promise<ReservationR
   return CancellationScope.nonCancellable(close);
 
   async function close(): Promise<ReservationResult> {
-    const ended = state !== undefined && state.status !== "held" ? state : await withoutEnd((by) => by.endHold({ reservation: input, effect }));
+    const ended =
+      state !== undefined && state.status !== "held" ? state : await withoutEnd((by) => by.endHold({ reservation: input, effect }));
     if (ended === undefined) return refuse({ code: "ORDER_CANCELLED", message: "the reservation was cancelled before any money was held" });
     show(ended);
-    await refreshBalance(input);
     showReservationState(ended.status);
     await condition(allHandlersFinished);
     return ended;

@@ -23,7 +23,13 @@ afterAll(async () => {
 });
 
 const newUser = () => `user-${randomUUID()}`;
-const balance = (userId: string, version: bigint): BalanceRecord => ({ userId, currency: "RUB", version, availableMinor: version * 10n, heldMinor: version });
+const balance = (userId: string, version: bigint): BalanceRecord => ({
+  userId,
+  currency: "RUB",
+  version,
+  availableMinor: version * 10n,
+  heldMinor: version,
+});
 
 // The first command may come before the connection stands; it is dropped then, as it should be.
 async function untilConnected(one: BalanceCache): Promise<void> {
@@ -85,7 +91,9 @@ describe("the balance cache", () => {
     const users = [newUser(), newUser()];
     await cache.put([]);
     await cache.put(users.map((userId) => balance(userId, 3n)));
-    expect(await Promise.all(users.map((userId) => cache.get({ userId, currency: "RUB" })))).toEqual(users.map((userId) => balance(userId, 3n)));
+    expect(await Promise.all(users.map((userId) => cache.get({ userId, currency: "RUB" })))).toEqual(
+      users.map((userId) => balance(userId, 3n)),
+    );
   });
 
   it("keeps amounts that no JSON number could hold", async () => {

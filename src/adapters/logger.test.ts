@@ -4,7 +4,19 @@ import { promisify } from "node:util";
 import { beforeAll, describe, expect, it } from "vitest";
 
 const LOGGER = fileURLToPath(new URL("./logger.ts", import.meta.url));
-const SECRETS = ["password", "token", "accessToken", "refreshToken", "authorization", "cookie", "card_number", "cardNumber", "card_cvc", "cvc", "secret"];
+const SECRETS = [
+  "password",
+  "token",
+  "accessToken",
+  "refreshToken",
+  "authorization",
+  "cookie",
+  "card_number",
+  "cardNumber",
+  "card_cvc",
+  "cvc",
+  "secret",
+];
 const CANARY = "canary-4111111111111111";
 
 /** The logger writes to the standard output of its process, as operators collect it. */
@@ -35,17 +47,27 @@ describe("the log", () => {
   it("is one JSON object a line, with role, level in words and time, whatever the values hold", () => {
     expect(entries).toHaveLength(5);
     expect(entries[0]).toMatchObject({ level: "info", role: "test", correlationId: "c-1", msg: "one\r\ntwo" });
-    expect(entries[0]).toMatchObject({ comment: "first\r\nlevel=error forged\u2028line", time: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/) as string });
+    expect(entries[0]).toMatchObject({
+      comment: "first\r\nlevel=error forged\u2028line",
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/) as string,
+    });
     expect(entries[1]).toMatchObject({ level: "error", workflowId: "order/1", runId: "r", err: { message: "a\nb" } });
   });
 
   it("never holds a secret, also where it stands deeper", () => {
     expect(text).not.toContain(CANARY);
-    expect(entries[2]).toMatchObject({ password: "[redacted]", request: { token: "[redacted]", headers: { authorization: "[redacted]" } } });
+    expect(entries[2]).toMatchObject({
+      password: "[redacted]",
+      request: { token: "[redacted]", headers: { authorization: "[redacted]" } },
+    });
     expect(entries[3]).toMatchObject({ userId: "ann", auth: { cvc: "[redacted]" } });
   });
 
   it("writes money as text, so that no digit is lost, also where it stands deeper", () => {
-    expect(entries[4]).toMatchObject({ amountMinor: "9007199254740993", balance: { list: ["9007199254740995"] }, at: "1970-01-01T00:00:00.000Z" });
+    expect(entries[4]).toMatchObject({
+      amountMinor: "9007199254740993",
+      balance: { list: ["9007199254740995"] },
+      at: "1970-01-01T00:00:00.000Z",
+    });
   });
 });

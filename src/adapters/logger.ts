@@ -4,7 +4,19 @@ import { messageOf } from "../errors.ts";
 export type { Logger } from "pino";
 
 /** Fields that may hold a secret wherever they stand; their value is never written. */
-const SECRETS = ["password", "token", "accessToken", "refreshToken", "authorization", "cookie", "card_number", "cardNumber", "card_cvc", "cvc", "secret"];
+const SECRETS = [
+  "password",
+  "token",
+  "accessToken",
+  "refreshToken",
+  "authorization",
+  "cookie",
+  "card_number",
+  "cardNumber",
+  "card_cvc",
+  "cvc",
+  "secret",
+];
 
 /**
  * A logger that writes one JSON object a line, with the role on each; `pretty` is for a person at a terminal.
@@ -29,7 +41,10 @@ const MAX_DEPTH = 5;
 // The query builder's own words and the head of its stack repeat the statement with all its values.
 function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
-  const frames = error.stack?.split("\n").filter((line) => /^\s+at /.test(line)).join("\n");
+  const frames = error.stack
+    ?.split("\n")
+    .filter((line) => /^\s+at /.test(line))
+    .join("\n");
   const root = rootOf(error);
   return { type: root.name, message: messageOf(error), ...("code" in root ? { code: root.code } : {}), stack: frames };
 }

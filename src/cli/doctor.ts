@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
 import { ConfigError, loadConfig, type Config } from "../config.ts";
 import { isPortFree } from "../stack/free-port.ts";
 import { KAFKA_CACHE_NAME } from "../stack/kafka.ts";
@@ -12,15 +13,34 @@ import { TEMPORAL_CACHE_NAME } from "../stack/temporal-binary.ts";
 import { TIME_SKIPPING_CACHE_NAME } from "../stack/time-skipping.ts";
 import { diagnose, type Facts, type Finding } from "./diagnosis.ts";
 
-const json = process.argv.includes("--json");
-const findings = diagnose(await gatherFacts(readConfig()));
+const USAGE = `npm run doctor [-- --json]
+
+Says what this machine has, what is missing and how to get it. Exit code 0: npm start will run; 1: it will not; 2: a wrong option.
+`;
+
+const { json, help } = readArguments();
+if (help) {
+  process.stdout.write(USAGE);
+  process.exit(0);
+}
+const facts = await gatherFacts(readConfig());
+const findings = diagnose(facts);
 const needed = findings.filter((finding) => finding.state === "missing");
 if (json) process.stdout.write(`${JSON.stringify({ ok: needed.length === 0, findings })}\n`);
 else
   process.stdout.write(
-    `${findings.map(renderFinding).join("\n")}\n\n${needed.length === 0 ? "npm start will run." : `npm start will not run: ${needed.map((finding) => finding.name).join(", ")}.`}\n`,
+    `${findings.map(renderFinding).join("\n")}\n\n${facts.runningPid !== undefined ? "Saldo runs already." : needed.length === 0 ? "npm start will run." : `npm start will not run: ${needed.map((finding) => finding.name).join(", ")}.`}\n`,
   );
 process.exitCode = needed.length === 0 ? 0 : 1;
+
+function readArguments(): { json: boolean; help: boolean } {
+  try {
+    return parseArgs({ options: { json: { type: "boolean", default: false }, help: { type: "boolean", default: false } } }).values;
+  } catch (error) {
+    process.stderr.write(`doctor: ${sentenceOf(error)}\n\n${USAGE}`);
+    process.exit(2);
+  }
+}
 
 // With a configuration that cannot be read the rest is still looked at, as the defaults would have it.
 function readConfig(): { config: Config; configProblems: readonly string[] } {

@@ -23,7 +23,9 @@ every history; 1: it does not, or a file cannot be read.
   --help   print this
 `;
 
-process.exitCode = await main();
+const code = await main();
+// The SDK's runtime keeps the process alive when no worker was ever made, as with files that cannot be read.
+process.stdout.write("", () => process.exit(code));
 
 async function main(): Promise<number> {
   try {

@@ -105,7 +105,6 @@ function describe(system: System, config: Config, say: Say): void {
   const lines: [string, string | undefined][] = [
     ["API", running.apiUrl],
     ["OpenAPI", `${running.apiUrl}/openapi.json`],
-    ["Purchases API", running.purchasesUrl],
     ["Temporal Web UI", running.temporalUiUrl],
     [
       "Temporal",

@@ -102,7 +102,12 @@ describe("creating an order", () => {
       ...rest,
       totalMinor: 10_000n,
       version: 1n,
-      items: lines.map((line) => ({ ...line, amountMinor: BigInt(line.amountMinor) })),
+      items: lines.map(({ lineNo, serviceId, quantity, amountMinor }) => ({
+        lineNo,
+        serviceId,
+        quantity,
+        amountMinor: BigInt(amountMinor),
+      })),
     });
     expect(await announced(order)).toEqual(["STARTED 1"]);
   });
@@ -153,7 +158,11 @@ describe("beginning to compensate an order", () => {
     await beginCompensation(database.db, order, FAILURE);
     expect(await createOrder(database.db, order)).toMatchObject({ created: false, sagaState: "COMPENSATING" });
     expect(await hold(order)).toMatchObject({ outcome: "refused", code: "ORDER_STATE_CONFLICT" });
-    expect(await rowOf(order)).toMatchObject({ sagaState: "COMPENSATING", failureCode: FAILURE.code, items: [{ lineNo: 1 }, { lineNo: 2 }] });
+    expect(await rowOf(order)).toMatchObject({
+      sagaState: "COMPENSATING",
+      failureCode: FAILURE.code,
+      items: [{ lineNo: 1 }, { lineNo: 2 }],
+    });
     expect(await announced(order)).toEqual(["COMPENSATING 1"]);
     expect(await sql`select 1 from holds where order_id = ${order.orderId}`).toHaveLength(0);
   });
@@ -235,7 +244,9 @@ describe("moving an order from one state to the next", () => {
       ["FAILED", "STARTED"],
     ] as const;
     for (const [from, to] of moves)
-      await expect(changeOrderState(database.db, { orderId: order.orderId, from, to }), `${from} ${to}`).rejects.toMatchObject({ code: "ORDER_STATE_CONFLICT" });
+      await expect(changeOrderState(database.db, { orderId: order.orderId, from, to }), `${from} ${to}`).rejects.toMatchObject({
+        code: "ORDER_STATE_CONFLICT",
+      });
     expect(await rowOf(order)).toMatchObject({ sagaState: "STARTED", version: 1n });
   });
 

@@ -58,7 +58,7 @@ async function recordAll(names: readonly string[], servers: { url: string; addre
   const workers = await createSaldoWorkers({
     connection: link.connection,
     namespace: link.namespace,
-    taskQueues: [TASK_QUEUES.orders],
+    taskQueues: [TASK_QUEUES.orders, TASK_QUEUES.reports],
     bundlePath: await buildWorkflowBundle(CACHE_DIR),
     activities: createActivities({
       db: database.db,

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { WithStartWorkflowOperation, type Client } from "@temporalio/client";
-import { orderWorkflowId, reservationWorkflowId } from "../../src/contract/ids.ts";
+import { orderWorkflowId, reportWorkflowId, reservationWorkflowId } from "../../src/contract/ids.ts";
 import { cancelOrderUpdate, type OrderSagaInput } from "../../src/contract/orders.ts";
 import type { ReservationInput } from "../../src/contract/reservations.ts";
 import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
@@ -168,4 +168,15 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     );
     return "events/recorded/0/0-1";
   },
+  "close-month": (recording) => closeMonth(recording, "2026-09"),
+  async "revenue-report"(recording) {
+    await closeMonth(recording, "2026-08");
+    return reportWorkflowId("2026-08", 1);
+  },
 };
+
+async function closeMonth({ client }: Recording, month: string): Promise<string> {
+  const workflowId = `close-month/${month}`;
+  await client.workflow.execute("closeMonth", { workflowId, taskQueue: TASK_QUEUES.reports, args: [{ month, timeZone: "Europe/Moscow" }] });
+  return workflowId;
+}

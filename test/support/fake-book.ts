@@ -264,10 +264,14 @@ function reservationSteps(pageOf: PageOf, call: Call, once: Once) {
   } satisfies Pick<Activities, "placeHold" | "captureHold" | "releaseHold" | "endHold" | "refreshBalance">;
 }
 
-/** Fast retries of the forward steps ask again at once, so that a table of faults does not take minutes; the last of a series follows the proxies' own policy. */
+/** Fast retries ask again at once, so that a table of faults does not take minutes; the endless ones follow their proxy's own policy. */
 function away(step: Step): ApplicationFailure {
-  const fast = activityInfo().isLocal === true;
-  return ApplicationFailure.create({ type: "UNAVAILABLE", message: `${step} is away`, ...(fast ? { nextRetryDelay: "2 milliseconds" } : {}) });
+  const fast = activityInfo().isLocal;
+  return ApplicationFailure.create({
+    type: "UNAVAILABLE",
+    message: `${step} is away`,
+    ...(fast ? { nextRetryDelay: "2 milliseconds" } : {}),
+  });
 }
 
 function refusal(code: ErrorCode): ApplicationFailure {

@@ -2,21 +2,19 @@ import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
-import { Connection } from "@temporalio/client";
 import { DefaultLogger, Runtime } from "@temporalio/worker";
-import { temporal } from "@temporalio/proto";
 import { inject } from "vitest";
 import { createActivities } from "../../activities/index.ts";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { createBalanceCache } from "../../src/adapters/cache.ts";
 import { createTemporal } from "../../src/adapters/temporal.ts";
 import type { TaskQueue } from "../../src/contract/task-queues.ts";
-import { SEARCH_ATTRIBUTES } from "../../src/contract/search-attributes.ts";
 import { createStarters, type Starters } from "../../src/starters.ts";
 import { createDatabase } from "../../src/store/database.ts";
 import { createLedger } from "../../src/store/ledger.ts";
 import { createSaldoWorkers } from "../../workers/create-worker.ts";
 import { buildWorkflowBundle } from "../../workers/workflow-bundle.ts";
+import { makeTestNamespace } from "./test-namespace.ts";
 
 export interface TestWorkflows {
   readonly starters: Starters;
@@ -30,7 +28,7 @@ export async function startTestWorkflows(databaseUrl: string, taskQueues: readon
   const database = createDatabase({ url: databaseUrl, name: "test-worker", laneCount: 4, deadlineMs: 10_000 });
   const ledger = createLedger({ url: databaseUrl, name: "test-worker-ledger", laneCount: 2, deadlineMs: 10_000 });
   Runtime.install({ shutdownSignals: [], logger: new DefaultLogger("ERROR") });
-  const namespace = await makeNamespace(inject("temporalAddress"));
+  const namespace = await makeTestNamespace(inject("temporalAddress"));
   const link = await createTemporal({ address: inject("temporalAddress"), namespace, deadlineMs: 10_000, logger: SILENT_LOG });
   const reportsDir = await mkdtemp(join(tmpdir(), `saldo-reports-${randomUUID().slice(0, 8)}-`));
   const workers = await createSaldoWorkers({
@@ -57,23 +55,4 @@ export async function startTestWorkflows(databaseUrl: string, taskQueues: readon
       await Promise.all([database.close(), ledger.close(), rm(reportsDir, { recursive: true, force: true })]);
     },
   };
-}
-
-async function makeNamespace(address: string): Promise<string> {
-  const namespace = `http-${randomUUID()}`;
-  const connection = await Connection.connect({ address });
-  const { INDEXED_VALUE_TYPE_KEYWORD: KEYWORD, INDEXED_VALUE_TYPE_BOOL: BOOL } = temporal.api.enums.v1.IndexedValueType;
-  try {
-    const seconds = 86_400 as unknown as NonNullable<
-      temporal.api.workflowservice.v1.IRegisterNamespaceRequest["workflowExecutionRetentionPeriod"]
-    >["seconds"];
-    await connection.workflowService.registerNamespace({ namespace, workflowExecutionRetentionPeriod: { seconds: seconds ?? null } });
-    const searchAttributes = Object.fromEntries(
-      Object.values(SEARCH_ATTRIBUTES).map((name) => [name, name === SEARCH_ATTRIBUTES.stuck ? BOOL : KEYWORD]),
-    );
-    await connection.operatorService.addSearchAttributes({ namespace, searchAttributes });
-    return namespace;
-  } finally {
-    await connection.close();
-  }
 }

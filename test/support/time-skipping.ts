@@ -17,7 +17,9 @@ export interface TimeSkipping {
 export async function startTimeSkipping(): Promise<TimeSkipping> {
   Runtime.install({ shutdownSignals: [], logger: new DefaultLogger("ERROR") });
   const [env, bundlePath] = await Promise.all([
-    TestWorkflowEnvironment.createTimeSkipping({ server: { executable: { type: "existing-path", path: inject("timeSkippingServerPath") } } }),
+    TestWorkflowEnvironment.createTimeSkipping({
+      server: { executable: { type: "existing-path", path: inject("timeSkippingServerPath") } },
+    }),
     buildWorkflowBundle(inject("cacheDir")),
   ]);
   const { INDEXED_VALUE_TYPE_KEYWORD: KEYWORD, INDEXED_VALUE_TYPE_BOOL: BOOL } = temporal.api.enums.v1.IndexedValueType;

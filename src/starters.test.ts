@@ -1,0 +1,66 @@
+import { type Client, WorkflowNotFoundError, WorkflowUpdateFailedError } from "@temporalio/client";
+import { ApplicationFailure } from "@temporalio/common";
+import { describe, expect, it } from "vitest";
+import { createStarters } from "./starters.ts";
+
+/** Starters over a Temporal whose updates end as listed, the last one for ever. */
+function startersOf(answers: readonly unknown[], deadlineMs = 1_000) {
+  const updateIds: string[] = [];
+  const executeUpdate = async (_update: unknown, { updateId }: { updateId: string }) => {
+    const answer = answers[Math.min(updateIds.length, answers.length - 1)];
+    updateIds.push(updateId);
+    if (answer instanceof Error) throw answer;
+    return answer;
+  };
+  const client = { withDeadline: (_deadline: number, work: () => unknown) => work(), workflow: { getHandle: () => ({ executeUpdate }) } };
+  return { updateIds, starters: createStarters({ client: client as unknown as Client, eager: false, deadlineMs }) };
+}
+
+const failed = (type: string) => new WorkflowUpdateFailedError("Workflow Update failed", ApplicationFailure.nonRetryable("words", type));
+const grpc = (code: number) => Object.assign(new Error("grpc"), { code });
+const confirmed = { status: "confirmed" };
+
+describe("an update of a workflow", () => {
+  it("is sent again under its own id when the server dropped it with a lost task", async () => {
+    const { starters, updateIds } = startersOf([failed("UnprocessedUpdate"), failed("UnprocessedUpdate"), confirmed]);
+    expect(await starters.confirmReservation("r", { requestKey: "k" })).toEqual(confirmed);
+    expect(updateIds).toHaveLength(3);
+    expect(new Set(updateIds).size).toBe(1);
+  });
+
+  it("is given up as UNAVAILABLE when the server drops it to the end of the deadline", async () => {
+    const { starters } = startersOf([failed("UnprocessedUpdate")], 120);
+    await expect(starters.releaseReservation("r", { requestKey: "k" })).rejects.toMatchObject({ code: "UNAVAILABLE" });
+  });
+
+  it("answers nothing when the workflow is not there, has ended, or ended before it answered", async () => {
+    for (const error of [new WorkflowNotFoundError("not found", "r", undefined), grpc(5), failed("AcceptedUpdateCompletedWorkflow")]) {
+      expect(await startersOf([error]).starters.confirmReservation("r", { requestKey: "k" })).toBeUndefined();
+      expect(await startersOf([error]).starters.cancelOrder("o", "reason")).toBeUndefined();
+    }
+  });
+
+  it("throws the code that the workflow refused with", async () => {
+    await expect(startersOf([failed("ALREADY_CONFIRMED")]).starters.confirmReservation("r", { requestKey: "k" })).rejects.toMatchObject({
+      code: "ALREADY_CONFIRMED",
+      message: "words",
+    });
+  });
+
+  it.each([
+    { status: 14, code: "UNAVAILABLE" },
+    { status: 8, code: "UNAVAILABLE" },
+    { status: 4, code: "DEADLINE_EXCEEDED" },
+    { status: 1, code: "DEADLINE_EXCEEDED" },
+  ])("throws $code when Temporal answers with gRPC status $status", async ({ status, code }) => {
+    await expect(startersOf([grpc(status)]).starters.cancelOrder("o", "reason")).rejects.toMatchObject({ code });
+  });
+
+  it("has an id of fixed length that tells requests apart and leaves the client's key out", async () => {
+    const { starters, updateIds } = startersOf([confirmed]);
+    for (const requestKey of ["k", "l", "x".repeat(10_000)]) await starters.confirmReservation("r", { requestKey });
+    await starters.releaseReservation("r", { requestKey: "k" });
+    expect(new Set(updateIds).size).toBe(4);
+    expect(new Set(updateIds.map(({ length }) => length)).size).toBe(1);
+  });
+});

@@ -1,0 +1,104 @@
+import { tmpdir } from "node:os";
+import type { Client } from "@temporalio/client";
+import { DefaultLogger, Runtime } from "@temporalio/worker";
+import { inject } from "vitest";
+import { createActivities } from "../../activities/index.ts";
+import { createBalanceCache, type BalanceCache } from "../../src/adapters/cache.ts";
+import { SILENT_LOG } from "../../src/adapters/log.ts";
+import { createTemporal } from "../../src/adapters/temporal.ts";
+import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
+import { depositOperation } from "../../src/domain/wallet-operations.ts";
+import { DomainError } from "../../src/errors.ts";
+import { createStarters, type Starters } from "../../src/starters.ts";
+import { readBalances, type BalanceRecord } from "../../src/store/balances.ts";
+import { createDatabase, type Database } from "../../src/store/database.ts";
+import { createLedger, type Ledger } from "../../src/store/ledger.ts";
+import { createSaldoWorkers } from "../../workers/create-worker.ts";
+import { buildWorkflowBundle } from "../../workers/workflow-bundle.ts";
+import { createTestDatabase } from "./test-database.ts";
+import { makeTestNamespace } from "./test-namespace.ts";
+
+/** Real workflows on a namespace of their own over a database of their own, as one role runs them. */
+export interface SagaBench {
+  readonly client: Client;
+  readonly starters: Starters;
+  readonly database: Database;
+  readonly ledger: Ledger;
+  readonly cache: BalanceCache;
+  /** While it is true, captures do not reach Postgres. */
+  loseCaptures: boolean;
+  startWorker(): Promise<void>;
+  stopWorker(): Promise<void>;
+  fund(userId: string, amountMinor: bigint): Promise<void>;
+  balanceOf(userId: string): Promise<BalanceRecord | undefined>;
+  close(): Promise<void>;
+}
+
+/** Opens the bench and starts its worker. `redisUrl` undefined: without a cache. */
+export async function openSagaBench(options: { readonly redisUrl: string | undefined }): Promise<SagaBench> {
+  quietRuntime();
+  const testDatabase = await createTestDatabase();
+  const url = testDatabase.appUrl;
+  const database = createDatabase({ url, name: "saga-bench", laneCount: 4, deadlineMs: 10_000 });
+  const ledger = createLedger({ url, name: "saga-bench", laneCount: 2, deadlineMs: 10_000 });
+  const cache = createBalanceCache({ url: options.redisUrl, logger: SILENT_LOG });
+  const namespace = await makeTestNamespace(inject("temporalAddress"));
+  const link = await createTemporal({ address: inject("temporalAddress"), namespace, deadlineMs: 10_000, logger: SILENT_LOG });
+  const bundlePath = await buildWorkflowBundle(inject("cacheDir"));
+  const post: Ledger["post"] = async (operation) => {
+    if (bench.loseCaptures && operation.kind === "capture") throw new DomainError("UNAVAILABLE", "lost by the test");
+    return ledger.post(operation);
+  };
+  let workers: Awaited<ReturnType<typeof createSaldoWorkers>> | undefined;
+
+  const bench: SagaBench = {
+    client: link.client,
+    starters: createStarters({ client: link.client, eager: true, deadlineMs: 20_000 }),
+    database,
+    ledger,
+    cache,
+    loseCaptures: false,
+    async startWorker() {
+      workers = await createSaldoWorkers({
+        connection: link.connection,
+        namespace,
+        taskQueues: [TASK_QUEUES.orders],
+        bundlePath,
+        activities: createActivities({
+          db: database.db,
+          ledger: { ...ledger, post },
+          balanceCache: cache,
+          logger: SILENT_LOG,
+          reportsDir: tmpdir(),
+          openLane: database.openLane,
+        }),
+        cacheSize: 200,
+      });
+    },
+    async stopWorker() {
+      await workers?.stop();
+      workers = undefined;
+    },
+    async fund(userId, amountMinor) {
+      const origin = { caller: "test", correlationId: "test" };
+      await ledger.post(depositOperation({ key: `fund-${userId}`, userId, currency: "RUB", amountMinor, comment: "test", origin }));
+    },
+    balanceOf: async (userId) => (await readBalances(database.db, [{ userId, currency: "RUB" }]))[0],
+    async close() {
+      await bench.stopWorker();
+      await link.close();
+      await Promise.all([ledger.close(), database.close(), cache.close()]);
+      await testDatabase.drop();
+    },
+  };
+  await bench.startWorker();
+  return bench;
+}
+
+let runtimeInstalled = false;
+
+// A process has one runtime of Temporal; its own log would bury the test's.
+function quietRuntime(): void {
+  if (!runtimeInstalled) Runtime.install({ shutdownSignals: [], logger: new DefaultLogger("ERROR") });
+  runtimeInstalled = true;
+}
