@@ -41,9 +41,7 @@ const law = Object.entries(LAW).flatMap(([folder, allowed]) => {
   const typesToo = TYPES_TOO[folder] ?? [];
   return [
     { name: `law:${folder}`, severity: "error", from, to: { path: OURS, pathNot: within([...allowed, ...typesToo]) } },
-    ...(typesToo.length === 0
-      ? []
-      : [{ name: `law:${folder}:types-only`, severity: "error", from, to: { path: within(typesToo) } }]),
+    ...(typesToo.length === 0 ? [] : [{ name: `law:${folder}:types-only`, severity: "error", from, to: { path: within(typesToo) } }]),
   ];
 });
 
@@ -59,13 +57,23 @@ const ROOTS = ["src/server.ts", "workers", "src/cli", "test", "bench"];
 module.exports = {
   forbidden: [
     ...law,
-    { name: "roots-are-imported-by-none", severity: "error", from: { path: OURS, pathNot: [...within(ROOTS), TESTS] }, to: { path: within(ROOTS) } },
+    {
+      name: "roots-are-imported-by-none",
+      severity: "error",
+      from: { path: OURS, pathNot: [...within(ROOTS), TESTS] },
+      to: { path: within(ROOTS) },
+    },
     library("kafkajs only behind its adapter", "kafkajs", ["src/adapters", "src/stack"]),
     library("ioredis only behind its adapter", "ioredis", ["src/adapters"]),
     library("the Postgres driver only in the store", "postgres", ["src/store", "src/stack"]),
     library("hono only in the api", "hono|@hono", ["src/api", "src/server.ts"]),
     library("workflows reach the SDK's workflow side only", "@temporalio/(client|worker|activity|testing)", [
-      "activities", "src/adapters", "src/starters.ts", "workers", "src/server.ts", "src/cli",
+      "activities",
+      "src/adapters",
+      "src/starters.ts",
+      "workers",
+      "src/server.ts",
+      "src/cli",
     ]),
     { name: "no-circular", severity: "error", from: {}, to: { circular: true } },
     { name: "not-to-test", severity: "error", from: { path: OURS, pathNot: [TESTS, "^(test|bench)/"] }, to: { path: ["^test/", TESTS] } },
@@ -75,6 +83,10 @@ module.exports = {
     tsPreCompilationDeps: true,
     parser: "swc",
     tsConfig: { fileName: "tsconfig.json" },
-    enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "require", "node", "default", "types"], extensions: [".ts", ".js", ".json"] },
+    enhancedResolveOptions: {
+      exportsFields: ["exports"],
+      conditionNames: ["import", "require", "node", "default", "types"],
+      extensions: [".ts", ".js", ".json"],
+    },
   },
 };

@@ -23,7 +23,8 @@ export function toApplicationFailure(error: unknown, attempt: number): TemporalF
   if (error instanceof TemporalFailure) return error;
   const known = domainErrorIn(error);
   if (known === undefined) return retryable("INTERNAL", messageOf(innermost(error)), attempt);
-  if (known.code === "UNAVAILABLE" || known.code === "DEADLINE_EXCEEDED" || known.code === "INTERNAL") return retryable(known.code, known.message, attempt);
+  if (known.code === "UNAVAILABLE" || known.code === "DEADLINE_EXCEEDED" || known.code === "INTERNAL")
+    return retryable(known.code, known.message, attempt);
   return ApplicationFailure.create({
     type: known.code,
     message: known.message,

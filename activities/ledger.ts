@@ -30,21 +30,43 @@ export function createLedgerActivities({ db, ledger }: Pick<ActivityDeps, "db" |
 
   return {
     /** Sets the money aside until `expiresAt` (ISO 8601). Throws: INSUFFICIENT_FUNDS, IDEMPOTENCY_CONFLICT. */
-    async placeHold({ reservation, expiresAt }: { readonly reservation: ReservationInput; readonly expiresAt: string }): Promise<ReservationState> {
+    async placeHold({
+      reservation,
+      expiresAt,
+    }: {
+      readonly reservation: ReservationInput;
+      readonly expiresAt: string;
+    }): Promise<ReservationState> {
       const { amountMinor, requestHash } = reservation;
-      settled(await ledger.post(placeHoldOperation({ ...ownerOf(reservation, workflowKey("hold")), amountMinor: BigInt(amountMinor), expiresAt, requestHash })));
+      settled(
+        await ledger.post(
+          placeHoldOperation({ ...ownerOf(reservation, workflowKey("hold")), amountMinor: BigInt(amountMinor), expiresAt, requestHash }),
+        ),
+      );
       return knownStateOf(reservation.reservationId);
     },
 
     /** Captures all or a part under the client's key. Throws: ALREADY_CONFIRMED, ALREADY_RELEASED, RESERVATION_EXPIRED, AMOUNT_EXCEEDS_HOLD, IDEMPOTENCY_CONFLICT. */
-    async captureHold({ reservation, confirm }: { readonly reservation: ReservationInput; readonly confirm: ConfirmInput }): Promise<ReservationState> {
+    async captureHold({
+      reservation,
+      confirm,
+    }: {
+      readonly reservation: ReservationInput;
+      readonly confirm: ConfirmInput;
+    }): Promise<ReservationState> {
       const amountMinor = confirm.amountMinor === undefined ? ("remainder" as const) : BigInt(confirm.amountMinor);
       settled(await ledger.post(captureHoldOperation({ ...ownerOf(reservation, confirm.requestKey), amountMinor })));
       return knownStateOf(reservation.reservationId);
     },
 
     /** Gives back what is held, under the client's key. Throws: ALREADY_CONFIRMED, ALREADY_RELEASED, RESERVATION_EXPIRED, IDEMPOTENCY_CONFLICT. */
-    async releaseHold({ reservation, release }: { readonly reservation: ReservationInput; readonly release: ReleaseInput }): Promise<ReservationState> {
+    async releaseHold({
+      reservation,
+      release,
+    }: {
+      readonly reservation: ReservationInput;
+      readonly release: ReleaseInput;
+    }): Promise<ReservationState> {
       settled(await ledger.post(releaseHoldOperation({ ...ownerOf(reservation, release.requestKey), effect: "release" })));
       return knownStateOf(reservation.reservationId);
     },
@@ -53,7 +75,13 @@ export function createLedgerActivities({ db, ledger }: Pick<ActivityDeps, "db" |
      * Ends the hold from the workflow's own side: its time passed (`expire`) or the workflow is being cancelled (`release`).
      * When another change closed it first, that one stands. Returns the row as it is then; undefined when nothing was ever held.
      */
-    async endHold({ reservation, effect }: { readonly reservation: ReservationInput; readonly effect: "release" | "expire" }): Promise<ReservationState | undefined> {
+    async endHold({
+      reservation,
+      effect,
+    }: {
+      readonly reservation: ReservationInput;
+      readonly effect: "release" | "expire";
+    }): Promise<ReservationState | undefined> {
       const state = await stateOf(reservation.reservationId);
       if (state === undefined || state.status !== "held") return state;
       const key = workflowKey(effect === "expire" ? "expiry" : "release");

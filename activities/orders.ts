@@ -1,10 +1,23 @@
 import { stepKey } from "../src/contract/ids.ts";
 import type { OrderSagaInput } from "../src/contract/orders.ts";
-import { captureOrderOperation, holdOrderOperation, orderHoldId, releaseOrderOperation, type OrderOfLines } from "../src/domain/hold-operations.ts";
+import {
+  captureOrderOperation,
+  holdOrderOperation,
+  orderHoldId,
+  releaseOrderOperation,
+  type OrderOfLines,
+} from "../src/domain/hold-operations.ts";
 import { DomainError } from "../src/errors.ts";
 import { getHold } from "../src/store/holds.ts";
 import type { PostResult } from "../src/store/ledger.ts";
-import { beginCompensation, changeOrderState, createOrder, type NewOrder, type OrderFailure, type OrderStanding } from "../src/store/orders.ts";
+import {
+  beginCompensation,
+  changeOrderState,
+  createOrder,
+  type NewOrder,
+  type OrderFailure,
+  type OrderStanding,
+} from "../src/store/orders.ts";
 import type { ActivityDeps } from "./activity-deps.ts";
 import { currentOrigin, currentWorkflow } from "./execution.ts";
 
@@ -17,7 +30,11 @@ export function createOrderActivities({ db, ledger }: Pick<ActivityDeps, "db" | 
     /** Holds all lines, and the order goes to PAYMENT_PENDING in the same statement. Throws: INSUFFICIENT_FUNDS, ORDER_STATE_CONFLICT. */
     async holdOrder({ order, expiresAt }: { readonly order: OrderSagaInput; readonly expiresAt: string }): Promise<void> {
       const change = { orderId: order.orderId, from: "STARTED", to: "PAYMENT_PENDING", status: "PENDING" } as const;
-      settled(await ledger.post(holdOrderOperation({ ...operationOf(order, "hold"), expiresAt, requestHash: order.requestHash, orderChange: change })));
+      settled(
+        await ledger.post(
+          holdOrderOperation({ ...operationOf(order, "hold"), expiresAt, requestHash: order.requestHash, orderChange: change }),
+        ),
+      );
     },
 
     /** Turns the held money into revenue, and the order is COMPLETED and CONFIRMED in the same statement. Throws: ORDER_STATE_CONFLICT, ALREADY_RELEASED, RESERVATION_EXPIRED. */

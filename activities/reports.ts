@@ -72,8 +72,6 @@ export function createReportActivities(deps: ReportActivityDeps) {
   };
 }
 
-export type ReportActivities = ReturnType<typeof createReportActivities>;
-
 async function writeReport(deps: ReportActivityDeps, { month, version, timeZone, watermark }: ReportContent): Promise<WrittenReport> {
   const lane = deps.openLane(`report ${month}/${version}`, AGGREGATE_DEADLINE_MS);
   const report = { month, version, deadlineMs: AGGREGATE_DEADLINE_MS };

@@ -28,8 +28,12 @@ export const accounts = pgTable(
     kind: text("kind").notNull(),
     owner: keyText("owner").notNull(),
     currency: text("currency").notNull(),
-    balanceMinor: minor("balance_minor").notNull().default(sql`0`),
-    version: minor("version").notNull().default(sql`0`),
+    balanceMinor: minor("balance_minor")
+      .notNull()
+      .default(sql`0`),
+    version: minor("version")
+      .notNull()
+      .default(sql`0`),
   },
   (table) => [
     unique("accounts_kind_owner_currency").on(table.kind, table.owner, table.currency),
@@ -67,18 +71,29 @@ export const operations = pgTable(
     comment: text("comment").notNull(),
     effectiveAt: moment("effective_at").notNull(),
     recordedAt: moment("recorded_at").notNull(),
-    transactionId: xid8("transaction_id").notNull().default(sql`pg_current_xact_id()`),
+    transactionId: xid8("transaction_id")
+      .notNull()
+      .default(sql`pg_current_xact_id()`),
   },
   (table) => [
     check(
       "operations_kind",
       sql`${table.kind} in ('deposit', 'withdrawal', 'transfer', 'hold', 'capture', 'release', 'expiry', 'charge', 'refund', 'accrual', 'redemption')`,
     ),
-    check("operations_outcome", sql`(${table.outcome} = 'done' and ${table.refusalCode} is null) or (${table.outcome} = 'refused' and ${table.refusalCode} is not null)`),
+    check(
+      "operations_outcome",
+      sql`(${table.outcome} = 'done' and ${table.refusalCode} is null) or (${table.outcome} = 'refused' and ${table.refusalCode} is not null)`,
+    ),
     index("operations_user").on(table.userId, table.id),
-    index("operations_peer").on(table.peerUserId, table.id).where(sql`${table.peerUserId} is not null`),
-    index("operations_order").on(table.orderId).where(sql`${table.orderId} is not null`),
-    index("operations_position").on(table.topic, table.partition, table.offset).where(sql`${table.topic} is not null`),
+    index("operations_peer")
+      .on(table.peerUserId, table.id)
+      .where(sql`${table.peerUserId} is not null`),
+    index("operations_order")
+      .on(table.orderId)
+      .where(sql`${table.orderId} is not null`),
+    index("operations_position")
+      .on(table.topic, table.partition, table.offset)
+      .where(sql`${table.topic} is not null`),
   ],
 );
 
@@ -107,7 +122,9 @@ export const postings = pgTable(
     revenueMinor: minor("revenue_minor"),
     effectiveAt: moment("effective_at").notNull(),
     recordedAt: moment("recorded_at").notNull(),
-    transactionId: xid8("transaction_id").notNull().default(sql`pg_current_xact_id()`),
+    transactionId: xid8("transaction_id")
+      .notNull()
+      .default(sql`pg_current_xact_id()`),
   },
   (table) => [
     check("postings_amount_positive", sql`${table.amountMinor} > 0`),
@@ -115,7 +132,9 @@ export const postings = pgTable(
     uniqueIndex("postings_debit_version").on(table.debitAccount, table.debitVersion),
     uniqueIndex("postings_credit_version").on(table.creditAccount, table.creditVersion),
     index("postings_operation").on(table.operationId),
-    index("postings_revenue").on(table.effectiveAt).where(sql`${table.serviceId} is not null`),
+    index("postings_revenue")
+      .on(table.effectiveAt)
+      .where(sql`${table.serviceId} is not null`),
   ],
 );
 
@@ -132,8 +151,12 @@ export const holds = pgTable(
     lineNo: integer("line_no").notNull(),
     currency: text("currency").notNull(),
     amountMinor: minor("amount_minor").notNull(),
-    capturedMinor: minor("captured_minor").notNull().default(sql`0`),
-    releasedMinor: minor("released_minor").notNull().default(sql`0`),
+    capturedMinor: minor("captured_minor")
+      .notNull()
+      .default(sql`0`),
+    releasedMinor: minor("released_minor")
+      .notNull()
+      .default(sql`0`),
     workflowId: text("workflow_id").notNull(),
     requestHash: text("request_hash").notNull(),
     comment: text("comment").notNull(),
@@ -144,11 +167,19 @@ export const holds = pgTable(
   (table) => [
     check("holds_purpose", sql`${table.purpose} in ('reservation', 'order')`),
     check("holds_status", sql`${table.status} in ('held', 'confirmed', 'released', 'expired')`),
-    check("holds_parts", sql`${table.amountMinor} > 0 and ${table.capturedMinor} >= 0 and ${table.releasedMinor} >= 0 and ${table.capturedMinor} + ${table.releasedMinor} <= ${table.amountMinor}`),
-    check("holds_closed_when_empty", sql`(${table.status} = 'held') = (${table.capturedMinor} + ${table.releasedMinor} < ${table.amountMinor})`),
+    check(
+      "holds_parts",
+      sql`${table.amountMinor} > 0 and ${table.capturedMinor} >= 0 and ${table.releasedMinor} >= 0 and ${table.capturedMinor} + ${table.releasedMinor} <= ${table.amountMinor}`,
+    ),
+    check(
+      "holds_closed_when_empty",
+      sql`(${table.status} = 'held') = (${table.capturedMinor} + ${table.releasedMinor} < ${table.amountMinor})`,
+    ),
     index("holds_user").on(table.userId, table.createdAt, table.id),
     index("holds_order").on(table.orderId),
-    index("holds_open").on(table.expiresAt).where(sql`${table.status} = 'held'`),
+    index("holds_open")
+      .on(table.expiresAt)
+      .where(sql`${table.status} = 'held'`),
   ],
 );
 
@@ -169,7 +200,9 @@ export const orders = pgTable(
     workflowId: text("workflow_id").notNull(),
     caller: text("caller").notNull(),
     correlationId: text("correlation_id").notNull(),
-    version: minor("version").notNull().default(sql`1`),
+    version: minor("version")
+      .notNull()
+      .default(sql`1`),
     createdAt: moment("created_at").notNull(),
     updatedAt: moment("updated_at").notNull(),
   },
@@ -185,7 +218,9 @@ export const orders = pgTable(
 export const orderItems = pgTable(
   "order_items",
   {
-    orderId: keyText("order_id").notNull().references(() => orders.id),
+    orderId: keyText("order_id")
+      .notNull()
+      .references(() => orders.id),
     lineNo: integer("line_no").notNull(),
     serviceId: keyText("service_id").notNull(),
     quantity: integer("quantity").notNull(),
@@ -200,7 +235,9 @@ export const orderItems = pgTable(
 export const services = pgTable("services", {
   id: keyText("id").primaryKey(),
   name: text("name").notNull().unique("services_name"),
-  createdAt: moment("created_at").notNull().default(sql`now()`),
+  createdAt: moment("created_at")
+    .notNull()
+    .default(sql`now()`),
   deletedAt: moment("deleted_at"),
 });
 
@@ -221,12 +258,20 @@ export const outbox = pgTable(
     rawKey: bytea("raw_key"),
     rawValue: bytea("raw_value"),
     headers: jsonb("headers").$type<Record<string, string>>(),
-    createdAt: moment("created_at").notNull().default(sql`clock_timestamp()`),
+    createdAt: moment("created_at")
+      .notNull()
+      .default(sql`clock_timestamp()`),
     publishedAt: moment("published_at"),
     attempts: integer("attempts").notNull().default(0),
-    transactionId: xid8("transaction_id").notNull().default(sql`pg_current_xact_id()`),
+    transactionId: xid8("transaction_id")
+      .notNull()
+      .default(sql`pg_current_xact_id()`),
   },
-  (table) => [index("outbox_unpublished").on(table.id).where(sql`${table.publishedAt} is null`)],
+  (table) => [
+    index("outbox_unpublished")
+      .on(table.id)
+      .where(sql`${table.publishedAt} is null`),
+  ],
 );
 
 /** Messages that could not be taken, once per identity. Their copy for Kafka leaves by the outbox. */
@@ -244,7 +289,9 @@ export const deadLetters = pgTable(
     rawValue: bytea("raw_value"),
     headers: jsonb("headers").$type<Record<string, string>>().notNull(),
     attempts: integer("attempts").notNull(),
-    recordedAt: moment("recorded_at").notNull().default(sql`clock_timestamp()`),
+    recordedAt: moment("recorded_at")
+      .notNull()
+      .default(sql`clock_timestamp()`),
   },
   (table) => [index("dead_letters_position").on(table.topic, table.partition, table.offset)],
 );
@@ -265,13 +312,18 @@ export const reports = pgTable(
     workflowId: text("workflow_id").notNull(),
     correlationId: text("correlation_id").notNull(),
     failureCode: text("failure_code"),
-    createdAt: moment("created_at").notNull().default(sql`now()`),
+    createdAt: moment("created_at")
+      .notNull()
+      .default(sql`now()`),
     completedAt: moment("completed_at"),
   },
   (table) => [
     primaryKey({ columns: [table.month, table.version] }),
     check("reports_status", sql`${table.status} in ('running', 'completed', 'failed')`),
-    check("reports_complete", sql`${table.status} <> 'completed' or (${table.watermark} is not null and ${table.sha256} is not null and ${table.fileName} is not null)`),
+    check(
+      "reports_complete",
+      sql`${table.status} <> 'completed' or (${table.watermark} is not null and ${table.sha256} is not null and ${table.fileName} is not null)`,
+    ),
   ],
 );
 

@@ -30,14 +30,30 @@ function problemsOf(environment: Record<string, string>): readonly string[] {
 describe("the configuration", () => {
   it("has a working default for everything", () => {
     expect(loadConfig({}, empty)).toMatchObject({
-      HTTP_PORT: 8080, PURCHASES_PORT: 8084, HTTP_HOST: "127.0.0.1", KAFKA_TOPIC: "purchases", KAFKA_GROUP: "purchase-processor-group",
-      DEFAULT_CURRENCY: "RUB", REPORT_TZ: "Europe/Moscow", RESERVATION_TTL_MS: 600_000,
+      HTTP_PORT: 8080,
+      PURCHASES_PORT: 8084,
+      HTTP_HOST: "127.0.0.1",
+      KAFKA_TOPIC: "purchases",
+      KAFKA_GROUP: "purchase-processor-group",
+      DEFAULT_CURRENCY: "RUB",
+      REPORT_TZ: "Europe/Moscow",
+      RESERVATION_TTL_MS: 600_000,
     });
   });
 
   it("reports every problem at once, by variable and without its value", () => {
-    const problems = problemsOf({ HTTP_PORT: "eighty", DATABASE_URL: "mysql://root:s3cret@host/db", REPORT_TZ: "Mars/Olympus", DEFAULT_CURRENCY: "DOGE" });
-    expect(problems.map((problem) => problem.split(":")[0]).sort()).toEqual(["DATABASE_URL", "DEFAULT_CURRENCY", "HTTP_PORT", "REPORT_TZ"]);
+    const problems = problemsOf({
+      HTTP_PORT: "eighty",
+      DATABASE_URL: "mysql://root:s3cret@host/db",
+      REPORT_TZ: "Mars/Olympus",
+      DEFAULT_CURRENCY: "DOGE",
+    });
+    expect(problems.map((problem) => problem.split(":")[0]).sort((a, b) => (a ?? "").localeCompare(b ?? ""))).toEqual([
+      "DATABASE_URL",
+      "DEFAULT_CURRENCY",
+      "HTTP_PORT",
+      "REPORT_TZ",
+    ]);
     expect(problems.join()).not.toMatch(/s3cret|eighty|DOGE/);
   });
 
@@ -58,7 +74,9 @@ describe("the configuration", () => {
   });
 
   it("shows addresses without their passwords", () => {
-    const shown = describeConfig(loadConfig({ DATABASE_URL: "postgres://app:s3cret@db/saldo", REDIS_URL: "redis://:hush@cache:6379" }, empty));
+    const shown = describeConfig(
+      loadConfig({ DATABASE_URL: "postgres://app:s3cret@db/saldo", REDIS_URL: "redis://:hush@cache:6379" }, empty),
+    );
     expect(JSON.stringify(shown)).not.toMatch(/s3cret|hush/);
     expect(hideSecret("postgres://app:s3cret@db/saldo")).toBe("postgres://app:***@db/saldo");
   });

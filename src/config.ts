@@ -7,10 +7,12 @@ import { z } from "zod";
 import { isCurrency } from "./money.ts";
 
 const port = (defaultPort: number) => z.coerce.number().int().min(0).max(65_535).default(defaultPort);
-const durationMs = (defaultMs: number, minMs: number, maxMs: number) =>
-  z.coerce.number().int().min(minMs).max(maxMs).default(defaultMs);
+const durationMs = (defaultMs: number, minMs: number, maxMs: number) => z.coerce.number().int().min(minMs).max(maxMs).default(defaultMs);
 const flag = (defaultValue: boolean) =>
-  z.enum(["true", "false", "1", "0"]).transform((text) => text === "true" || text === "1").default(defaultValue);
+  z
+    .enum(["true", "false", "1", "0"])
+    .transform((text) => text === "true" || text === "1")
+    .default(defaultValue);
 const optionalText = z.string().trim().min(1).optional();
 const LOOPBACK_HOSTS = new Set(["127.0.0.1", "localhost", "::1"]);
 
@@ -20,7 +22,10 @@ const schema = z
     LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
     LOG_PRETTY: flag(false),
     DATA_DIR: z.string().min(1).default(".data"),
-    CACHE_DIR: z.string().min(1).default(join(homedir(), ".cache", "saldo")),
+    CACHE_DIR: z
+      .string()
+      .min(1)
+      .default(join(homedir(), ".cache", "saldo")),
     REPORTS_DIR: optionalText,
 
     HTTP_HOST: z.string().min(1).default("127.0.0.1"),
@@ -48,7 +53,10 @@ const schema = z
 
     KAFKA_BROKERS: optionalText,
     KAFKA_PORT: port(9092),
-    KAFKA_TOPIC: z.string().regex(/^[A-Za-z0-9._-]{1,249}$/).default("purchases"),
+    KAFKA_TOPIC: z
+      .string()
+      .regex(/^[A-Za-z0-9._-]{1,249}$/)
+      .default("purchases"),
     KAFKA_GROUP: z.string().min(1).max(255).default("purchase-processor-group"),
     KAFKA_SESSION_TIMEOUT_MS: durationMs(10_000, 1_000, 120_000),
     EVENT_BATCH_SIZE: z.coerce.number().int().min(1).max(2_000).default(500),
@@ -68,7 +76,11 @@ const schema = z
     if (!LOOPBACK_HOSTS.has(env.HTTP_HOST) && env.ALLOW_INSECURE_BIND !== "container")
       context.addIssue({ code: "custom", path: ["HTTP_HOST"], message: "must be a loopback address while there is no authentication" });
     if (env.RESERVATION_TTL_MIN_MS > env.RESERVATION_TTL_MS || env.RESERVATION_TTL_MS > env.RESERVATION_TTL_MAX_MS)
-      context.addIssue({ code: "custom", path: ["RESERVATION_TTL_MS"], message: "must lie between RESERVATION_TTL_MIN_MS and RESERVATION_TTL_MAX_MS" });
+      context.addIssue({
+        code: "custom",
+        path: ["RESERVATION_TTL_MS"],
+        message: "must lie between RESERVATION_TTL_MIN_MS and RESERVATION_TTL_MAX_MS",
+      });
   });
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -80,7 +92,9 @@ export class ConfigError extends Error {
   readonly problems: readonly string[];
 
   constructor(problems: readonly string[]) {
-    super(`The configuration has ${problems.length} problem${problems.length === 1 ? "" : "s"}:\n${problems.map((p) => `  ${p}`).join("\n")}`);
+    super(
+      `The configuration has ${problems.length} problem${problems.length === 1 ? "" : "s"}:\n${problems.map((p) => `  ${p}`).join("\n")}`,
+    );
     this.problems = problems;
   }
 }
@@ -93,7 +107,8 @@ export function loadConfig(environment: Environment = process.env, directory: st
   const fromFiles = { ...yamlVariables(environment["SALDO_CONFIG"]), ...dotEnvVariables(join(directory, ".env")) };
   const merged = { ...fromFiles, ...definedOnly(environment) };
   const result = schema.safeParse(merged);
-  if (!result.success) throw new ConfigError(result.error.issues.map((issue) => `${issue.path.join(".") || "configuration"}: ${issue.message}`));
+  if (!result.success)
+    throw new ConfigError(result.error.issues.map((issue) => `${issue.path.join(".") || "configuration"}: ${issue.message}`));
   return result.data;
 }
 
@@ -122,7 +137,9 @@ function isTimeZone(name: string): boolean {
 
 // An empty variable means "not set": compose files pass VARIABLE= for those left out.
 function definedOnly(environment: Environment): Record<string, string> {
-  return Object.fromEntries(Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ""));
+  return Object.fromEntries(
+    Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ""),
+  );
 }
 
 function dotEnvVariables(path: string): Record<string, string> {

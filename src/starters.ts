@@ -21,6 +21,7 @@ import { reportProgressQuery, type RevenueReportInput, type RevenueReportProgres
 import {
   confirmReservationUpdate,
   releaseReservationUpdate,
+  remainingSeconds,
   reservationPlacedUpdate,
   reservationStatusQuery,
   type ConfirmInput,
@@ -190,9 +191,7 @@ export function createStarters({ client, eager, deadlineMs }: StarterOptions): S
     reservationStatus: async (reservationId) => {
       const status = await ifRunning(() => handleOf(reservationWorkflowId(reservationId)).query(reservationStatusQuery));
       // A workflow's clock stands still between its events, so its own count would not go down.
-      return status?.status === "held"
-        ? { ...status, remainingSeconds: Math.max(0, Math.ceil((Date.parse(status.expiresAt) - Date.now()) / 1_000)) }
-        : status;
+      return status?.status === "held" ? { ...status, remainingSeconds: remainingSeconds(status, Date.now()) } : status;
     },
 
     startReport: (report) =>

@@ -36,4 +36,8 @@ export const cacheSteps = proxyLocalActivities<Activities>({
  */
 const REPORT_RETRY = { initialInterval: "500 milliseconds", backoffCoefficient: 2, maximumInterval: "10 seconds" } as const;
 export const reportSteps = proxyActivities<Activities>({ startToCloseTimeout: "15 seconds", retry: REPORT_RETRY });
-export const reportWriting = proxyActivities<Activities>({ startToCloseTimeout: "30 minutes", heartbeatTimeout: "10 seconds", retry: REPORT_RETRY });
+export const reportWriting = proxyActivities<Activities>({
+  startToCloseTimeout: "30 minutes",
+  heartbeatTimeout: "10 seconds",
+  retry: REPORT_RETRY,
+});

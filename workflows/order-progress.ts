@@ -35,7 +35,9 @@ export function createOrderProgress(order: OrderSagaInput): OrderProgress {
   const tell = (result: string) => {
     rows.push(`| ${rows.length + 1} | ${step} | ${result} |`);
     const total = `${formatAmount(BigInt(order.totalMinor), order.currency)} ${order.currency}`;
-    setCurrentDetails(`Order **${orderId}** of user **${order.userId}**, ${total}\n\n| | step | result |\n|---|---|---|\n${rows.join("\n")}`);
+    setCurrentDetails(
+      `Order **${orderId}** of user **${order.userId}**, ${total}\n\n| | step | result |\n|---|---|---|\n${rows.join("\n")}`,
+    );
   };
 
   return {

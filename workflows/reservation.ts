@@ -10,6 +10,7 @@ import {
 import {
   confirmReservationUpdate,
   releaseReservationUpdate,
+  remainingSeconds,
   reservationPlacedUpdate,
   reservationStatusQuery,
   type ReservationInput,
@@ -71,7 +72,7 @@ export async function reservation(input: ReservationInput): Promise<ReservationR
   });
   setHandler(reservationStatusQuery, () => {
     if (state === undefined) throw ApplicationFailure.nonRetryable("the money is not held yet", "RESERVATION_NOT_FOUND");
-    return { ...state, remainingSeconds: state.status === "held" ? Math.max(0, Math.ceil((expiresAtMs - Date.now()) / 1_000)) : 0 };
+    return { ...state, remainingSeconds: remainingSeconds(state, Date.now()) };
   });
 
   let effect: "expire" | "release" = "expire";

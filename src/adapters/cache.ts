@@ -44,7 +44,8 @@ export function createBalanceCache(options: { readonly url: string | undefined; 
   });
   let reported = false;
   const away = (error: unknown) => {
-    if (!reported) options.logger.warn({ event: "cache.away", reason: messageOf(error) }, "the balance cache is away; balances are read from Postgres");
+    if (!reported)
+      options.logger.warn({ event: "cache.away", reason: messageOf(error) }, "the balance cache is away; balances are read from Postgres");
     reported = true;
   };
   redis.on("error", away);
@@ -59,7 +60,15 @@ export function createBalanceCache(options: { readonly url: string | undefined; 
       try {
         const pipeline = redis.pipeline();
         for (const { version, availableMinor, heldMinor, ...key } of balances)
-          pipeline.eval(PUT_IF_NEWER, 1, balanceCacheKey(key), version.toString(), availableMinor.toString(), heldMinor.toString(), LIFETIME_SECONDS);
+          pipeline.eval(
+            PUT_IF_NEWER,
+            1,
+            balanceCacheKey(key),
+            version.toString(),
+            availableMinor.toString(),
+            heldMinor.toString(),
+            LIFETIME_SECONDS,
+          );
         const [failed] = ((await pipeline.exec()) ?? []).flatMap(([error]) => (error === null ? [] : [error]));
         if (failed !== undefined) away(failed);
       } catch (error) {
@@ -70,7 +79,13 @@ export function createBalanceCache(options: { readonly url: string | undefined; 
       try {
         const { version, available, held } = await redis.hgetall(balanceCacheKey(key));
         if (version === undefined || available === undefined || held === undefined) return undefined;
-        return { userId: key.userId, currency: key.currency, version: BigInt(version), availableMinor: BigInt(available), heldMinor: BigInt(held) };
+        return {
+          userId: key.userId,
+          currency: key.currency,
+          version: BigInt(version),
+          availableMinor: BigInt(available),
+          heldMinor: BigInt(held),
+        };
       } catch (error) {
         away(error);
         return undefined;

@@ -35,7 +35,13 @@ export async function createTemporal(options: TemporalOptions): Promise<Temporal
       const connection = await NativeConnection.connect({ ...profile?.connectionOptions, ...(address === undefined ? {} : { address }) });
       return { connection, client: new Client({ connection, namespace }), namespace, close: () => connection.close() };
     } catch (error) {
-      if (Date.now() >= untilMs) throw new DomainError("UNAVAILABLE", `Temporal does not answer at ${address ?? "the profile's address"}: ${messageOf(error)}`, {}, error);
+      if (Date.now() >= untilMs)
+        throw new DomainError(
+          "UNAVAILABLE",
+          `Temporal does not answer at ${address ?? "the profile's address"}: ${messageOf(error)}`,
+          {},
+          error,
+        );
       options.logger.warn({ event: "temporal.waiting", address }, "waiting for Temporal");
       await sleep(RETRY_MS);
     }

@@ -1,5 +1,5 @@
 import type { z } from "@hono/zod-openapi";
-import type { ReservationStatus } from "../contract/reservations.ts";
+import { remainingSeconds, type ReservationStatus } from "../contract/reservations.ts";
 import { formatAmount } from "../money.ts";
 import type { HoldRecord } from "../store/holds.ts";
 import type { reservationSchema } from "./schemas/reservations.ts";
@@ -24,7 +24,7 @@ export function showReservation(hold: HoldRecord, nowMs: number, running?: Reser
       ? ofRunning
       : hold;
   const heldMinor = hold.amountMinor - newest.capturedMinor - newest.releasedMinor;
-  const remainingSeconds = running?.remainingSeconds ?? Math.max(0, Math.ceil((hold.expiresAt.getTime() - nowMs) / 1_000));
+  const expiresAt = running?.expiresAt ?? hold.expiresAt.toISOString();
   return {
     reservationId: hold.holdId,
     userId: hold.userId,
@@ -36,8 +36,8 @@ export function showReservation(hold: HoldRecord, nowMs: number, running?: Reser
     confirmed: text(newest.capturedMinor),
     released: text(newest.releasedMinor),
     held: text(heldMinor),
-    remainingSeconds: newest.status === "held" ? remainingSeconds : 0,
-    expiresAt: running?.expiresAt ?? hold.expiresAt.toISOString(),
+    remainingSeconds: remainingSeconds({ status: newest.status, expiresAt }, nowMs),
+    expiresAt,
     comment: hold.comment,
     createdAt: hold.createdAt.toISOString(),
     updatedAt: hold.updatedAt.toISOString(),

@@ -37,7 +37,5 @@ export interface MessagePosition {
 
 /** The identity of an event: its own id where it has one, else its place in the topic, never its content. */
 export function eventKey(position: MessagePosition, eventId: string | undefined): string {
-  return eventId === undefined
-    ? `event:${position.topic}@${position.partition}:${position.offset}`
-    : `event:${position.topic}#${eventId}`;
+  return eventId === undefined ? `event:${position.topic}@${position.partition}:${position.offset}` : `event:${position.topic}#${eventId}`;
 }

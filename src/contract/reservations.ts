@@ -40,6 +40,11 @@ export interface ReservationStatus extends ReservationState {
   readonly remainingSeconds: number;
 }
 
+/** Whole seconds until the hold is released by itself, rounded up, never below zero; zero once it is closed. */
+export function remainingSeconds(state: { readonly status: HoldStatus; readonly expiresAt: string }, nowMs: number): number {
+  return state.status === "held" ? Math.max(0, Math.ceil((Date.parse(state.expiresAt) - nowMs) / 1_000)) : 0;
+}
+
 /** One request to a running reservation. `requestKey` is the client's permanent key, so that a repeat is the same operation. */
 export interface ConfirmInput {
   readonly requestKey: string;

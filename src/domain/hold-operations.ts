@@ -22,15 +22,30 @@ interface Request {
 }
 
 /** Sets the amount aside from the user's available balance. Refused with INSUFFICIENT_FUNDS. */
-export function placeHoldOperation(input: Request & HoldOwner & { readonly amountMinor: bigint; readonly expiresAt: string; readonly requestHash: string }): Operation {
+export function placeHoldOperation(
+  input: Request & HoldOwner & { readonly amountMinor: bigint; readonly expiresAt: string; readonly requestHash: string },
+): Operation {
   return {
     ...ofHold(input),
     kind: "hold",
-    postings: [{ debit: available(input.userId), credit: held(input.userId), amountMinor: input.amountMinor, hold: { id: input.holdId, effect: "open" } }],
+    postings: [
+      {
+        debit: available(input.userId),
+        credit: held(input.userId),
+        amountMinor: input.amountMinor,
+        hold: { id: input.holdId, effect: "open" },
+      },
+    ],
     opens: [
       {
-        id: input.holdId, purpose: "reservation", userId: input.userId, serviceId: input.serviceId, orderId: input.orderId, lineNo: 1,
-        expiresAt: input.expiresAt, requestHash: input.requestHash,
+        id: input.holdId,
+        purpose: "reservation",
+        userId: input.userId,
+        serviceId: input.serviceId,
+        orderId: input.orderId,
+        lineNo: 1,
+        expiresAt: input.expiresAt,
+        requestHash: input.requestHash,
       },
     ],
   };
@@ -41,7 +56,14 @@ export function captureHoldOperation(input: Request & HoldOwner & { readonly amo
   return {
     ...ofHold(input),
     kind: "capture",
-    postings: [{ debit: held(input.userId), credit: revenue(input.serviceId), amountMinor: input.amountMinor, hold: { id: input.holdId, effect: "capture" } }],
+    postings: [
+      {
+        debit: held(input.userId),
+        credit: revenue(input.serviceId),
+        amountMinor: input.amountMinor,
+        hold: { id: input.holdId, effect: "capture" },
+      },
+    ],
   };
 }
 
@@ -50,7 +72,14 @@ export function releaseHoldOperation(input: Request & HoldOwner & { readonly eff
   return {
     ...ofHold(input),
     kind: input.effect === "expire" ? "expiry" : "release",
-    postings: [{ debit: held(input.userId), credit: available(input.userId), amountMinor: "remainder", hold: { id: input.holdId, effect: input.effect } }],
+    postings: [
+      {
+        debit: held(input.userId),
+        credit: available(input.userId),
+        amountMinor: "remainder",
+        hold: { id: input.holdId, effect: input.effect },
+      },
+    ],
   };
 }
 
@@ -74,12 +103,16 @@ export function holdOrderOperation(input: OrderOfLines & { readonly expiresAt: s
       amountMinor: BigInt(line.amountMinor),
       hold: { id: orderHoldId(input.orderId, line.lineNo), effect: "open" },
     })),
-    opens: input.lines.map(
-      (line): HoldOpening => ({
-        id: orderHoldId(input.orderId, line.lineNo), purpose: "order", userId: input.userId, serviceId: line.serviceId,
-        orderId: input.orderId, lineNo: line.lineNo, expiresAt: input.expiresAt, requestHash: input.requestHash,
-      }),
-    ),
+    opens: input.lines.map((line): HoldOpening => ({
+      id: orderHoldId(input.orderId, line.lineNo),
+      purpose: "order",
+      userId: input.userId,
+      serviceId: line.serviceId,
+      orderId: input.orderId,
+      lineNo: line.lineNo,
+      expiresAt: input.expiresAt,
+      requestHash: input.requestHash,
+    })),
   };
 }
 
@@ -113,14 +146,25 @@ export function releaseOrderOperation(input: OrderOfLines): Operation {
 
 function ofHold(input: Request & HoldOwner): Omit<Operation, "kind" | "postings"> {
   return {
-    key: input.key, currency: input.currency, userId: input.userId, serviceId: input.serviceId, orderId: input.orderId,
-    holdId: input.holdId, comment: input.comment, origin: input.origin,
+    key: input.key,
+    currency: input.currency,
+    userId: input.userId,
+    serviceId: input.serviceId,
+    orderId: input.orderId,
+    holdId: input.holdId,
+    comment: input.comment,
+    origin: input.origin,
   };
 }
 
 function ofOrder(input: OrderOfLines): Omit<Operation, "kind" | "postings"> {
   return {
-    key: input.key, currency: input.currency, userId: input.userId, orderId: input.orderId, comment: input.comment, origin: input.origin,
+    key: input.key,
+    currency: input.currency,
+    userId: input.userId,
+    orderId: input.orderId,
+    comment: input.comment,
+    origin: input.origin,
     ...(input.orderChange === undefined ? {} : { orderChange: input.orderChange }),
   };
 }

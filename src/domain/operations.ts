@@ -4,7 +4,17 @@ import type { OrderStatus, SagaState } from "../contract/orders.ts";
 
 export type AccountKind = "available" | "held" | "revenue" | "external" | "psp";
 export type OperationKind =
-  | "deposit" | "withdrawal" | "transfer" | "hold" | "capture" | "release" | "expiry" | "charge" | "refund" | "accrual" | "redemption";
+  | "deposit"
+  | "withdrawal"
+  | "transfer"
+  | "hold"
+  | "capture"
+  | "release"
+  | "expiry"
+  | "charge"
+  | "refund"
+  | "accrual"
+  | "redemption";
 
 /** Revenue of a sale that names no service stands under this one (C-23). */
 export const UNASSIGNED_SERVICE = "unassigned";
@@ -86,8 +96,13 @@ export function contentHash(operation: Operation): string {
     operation.serviceId ?? null,
     operation.orderId ?? null,
     operation.postings.map((posting) => [
-      posting.debit.kind, posting.debit.owner, posting.credit.kind, posting.credit.owner,
-      posting.amountMinor.toString(), posting.hold?.id ?? null, posting.hold?.effect ?? null,
+      posting.debit.kind,
+      posting.debit.owner,
+      posting.credit.kind,
+      posting.credit.owner,
+      posting.amountMinor.toString(),
+      posting.hold?.id ?? null,
+      posting.hold?.effect ?? null,
     ]),
     operation.opens?.map((hold) => hold.requestHash) ?? [],
     operation.furtherContent ?? [],

@@ -11,12 +11,20 @@ interface Movement {
 
 /** Money comes in from outside to the user's available balance. */
 export function depositOperation(input: Movement): Operation {
-  return { ...common(input), kind: "deposit", postings: [{ debit: EXTERNAL, credit: available(input.userId), amountMinor: input.amountMinor }] };
+  return {
+    ...common(input),
+    kind: "deposit",
+    postings: [{ debit: EXTERNAL, credit: available(input.userId), amountMinor: input.amountMinor }],
+  };
 }
 
 /** Money leaves the user's available balance. Refused with INSUFFICIENT_FUNDS when there is less. */
 export function withdrawalOperation(input: Movement): Operation {
-  return { ...common(input), kind: "withdrawal", postings: [{ debit: available(input.userId), credit: EXTERNAL, amountMinor: input.amountMinor }] };
+  return {
+    ...common(input),
+    kind: "withdrawal",
+    postings: [{ debit: available(input.userId), credit: EXTERNAL, amountMinor: input.amountMinor }],
+  };
 }
 
 /** Money goes from one user to another. Refused with INSUFFICIENT_FUNDS. */

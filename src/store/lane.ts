@@ -8,7 +8,13 @@ export interface Lane {
   /** Rows as objects by column name. Throws as `values`. */
   rows(text: string, parameters: readonly unknown[], deadlineMs?: number): Promise<Record<string, unknown>[]>;
   /** Hands out the rows in groups of at most `groupSize` as they arrive, so that a long result never stands in memory. */
-  stream(text: string, parameters: readonly unknown[], groupSize: number, deadlineMs: number, onRows: (rows: unknown[][]) => Promise<void>): Promise<void>;
+  stream(
+    text: string,
+    parameters: readonly unknown[],
+    groupSize: number,
+    deadlineMs: number,
+    onRows: (rows: unknown[][]) => Promise<void>,
+  ): Promise<void>;
   /** How many statements wait or run. */
   load(): number;
   close(): Promise<void>;
@@ -27,13 +33,42 @@ const CONNECT_TIMEOUT_SECONDS = 5;
 const TEXT_TYPES = {
   json: { to: 114, from: [114], serialize: passThrough, parse: passThrough },
   jsonb: { to: 3802, from: [3802], serialize: passThrough, parse: passThrough },
-  timestamptz: { to: 1184, from: [1082, 1114, 1184], serialize: (value: unknown) => (value instanceof Date ? value.toISOString() : value), parse: passThrough },
+  timestamptz: {
+    to: 1184,
+    from: [1082, 1114, 1184],
+    serialize: (value: unknown) => (value instanceof Date ? value.toISOString() : value),
+    parse: passThrough,
+  },
 };
 
 /** SQLSTATEs after which the same statement may be sent again: conflict, deadlock, shutdown, too many connections, lock or statement time-out, lost connection. */
-const RETRYABLE_STATES = new Set(["40001", "40P01", "57P01", "57P02", "57P03", "57014", "53300", "53200", "55P03", "25006", "08000", "08003", "08006", "23505"]);
+const RETRYABLE_STATES = new Set([
+  "40001",
+  "40P01",
+  "57P01",
+  "57P02",
+  "57P03",
+  "57014",
+  "53300",
+  "53200",
+  "55P03",
+  "25006",
+  "08000",
+  "08003",
+  "08006",
+  "23505",
+]);
 const CONNECTION_ERRORS = new Set([
-  "CONNECTION_CLOSED", "CONNECTION_ENDED", "CONNECTION_DESTROYED", "CONNECT_TIMEOUT", "ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "ENOTFOUND", "EHOSTUNREACH",
+  "CONNECTION_CLOSED",
+  "CONNECTION_ENDED",
+  "CONNECTION_DESTROYED",
+  "CONNECT_TIMEOUT",
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "ETIMEDOUT",
+  "ENOTFOUND",
+  "EHOSTUNREACH",
 ]);
 
 /** The SQLSTATE or socket code of a driver error, if it has one. */
@@ -123,7 +158,8 @@ export function createLane(options: LaneOptions): Lane {
 
 // A row left over from a failed statement makes the array longer than the server's own count.
 function checkCount<Rows extends readonly unknown[] & { count: number | null }>(rows: Rows): Rows {
-  if (rows.count !== null && rows.length !== rows.count && rows.length > 0) throw new DomainError("UNAVAILABLE", "the driver returned rows of another statement");
+  if (rows.count !== null && rows.length !== rows.count && rows.length > 0)
+    throw new DomainError("UNAVAILABLE", "the driver returned rows of another statement");
   return rows;
 }
 
@@ -142,6 +178,7 @@ async function within<Result>(deadlineMs: number, promise: Promise<Result>): Pro
 
 function asDomainError(error: unknown): unknown {
   const state = sqlStateOf(error);
-  if (state !== undefined && CONNECTION_ERRORS.has(state)) return new DomainError("UNAVAILABLE", "the database is not reachable", {}, error);
+  if (state !== undefined && CONNECTION_ERRORS.has(state))
+    return new DomainError("UNAVAILABLE", "the database is not reachable", {}, error);
   return error;
 }

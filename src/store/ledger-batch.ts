@@ -62,7 +62,12 @@ export function encodeBatch(operations: readonly Operation[]): (string | null)[]
       effectiveAt: operation.effectiveAt,
       ...(change === undefined
         ? {}
-        : { order: orders.place(change.orderId, () => ({ id: change.orderId })), orderFrom: change.from, orderTo: change.to, orderStatus: change.status }),
+        : {
+            order: orders.place(change.orderId, () => ({ id: change.orderId })),
+            orderFrom: change.from,
+            orderTo: change.to,
+            orderStatus: change.status,
+          }),
     };
   });
   return [encoded, postings, accounts.values, holds.values, orders.values].map((list) => (list.length === 0 ? null : JSON.stringify(list)));
@@ -75,7 +80,13 @@ function encodeOpening(operation: Operation, holdId: string): Record<string, unk
   if (opening === undefined) throw new DomainError("INTERNAL", `a posting opens the hold ${holdId} that the operation does not describe`);
   const { purpose, serviceId, orderId, lineNo, requestHash, expiresAt } = opening;
   return {
-    purpose, openServiceId: serviceId, orderId, lineNo, requestHash, expiresAt,
-    workflowId: operation.origin.workflowId ?? "", comment: operation.comment,
+    purpose,
+    openServiceId: serviceId,
+    orderId,
+    lineNo,
+    requestHash,
+    expiresAt,
+    workflowId: operation.origin.workflowId ?? "",
+    comment: operation.comment,
   };
 }

@@ -38,12 +38,28 @@ interface Command {
 }
 
 const command: fc.Arbitrary<Command> = fc.record({
-  kind: fc.constantFrom("deposit", "deposit", "deposit", "withdrawal", "transfer", "purchase", "hold", "hold", "capture", "capture all", "release", "expire"),
+  kind: fc.constantFrom(
+    "deposit",
+    "deposit",
+    "deposit",
+    "withdrawal",
+    "transfer",
+    "purchase",
+    "hold",
+    "hold",
+    "capture",
+    "capture all",
+    "release",
+    "expire",
+  ),
   user: fc.integer({ min: 0, max: 2 }),
   peer: fc.integer({ min: 3, max: 4 }),
   hold: fc.integer({ min: 0, max: 1 }),
   stranger: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
-  amountMinor: fc.oneof({ weight: 12, arbitrary: fc.bigInt({ min: 1n, max: 300n }) }, { weight: 1, arbitrary: fc.constant(999_999_999_999n) }),
+  amountMinor: fc.oneof(
+    { weight: 12, arbitrary: fc.bigInt({ min: 1n, max: 300n }) },
+    { weight: 1, arbitrary: fc.constant(999_999_999_999n) },
+  ),
   currency: fc.constantFrom("RUB", "RUB", "RUB", "RUB", "RUB", "USD"),
   key: fc.integer({ min: 0, max: 200 }),
 });
@@ -52,7 +68,14 @@ function toOperation(run: number, { kind, user, peer, hold, stranger, amountMino
   const userId = `r${run}-u${user}`;
   const request = { key: `r${run}-k${key}`, comment: kind, origin: { caller: "test", correlationId: "model" } };
   const money = { ...request, userId, currency, amountMinor };
-  const owner = { ...request, holdId: `r${run}-h${stranger ? (user + 1) % 3 : user}-${hold}`, userId, serviceId: `r${run}-s`, orderId: "o", currency };
+  const owner = {
+    ...request,
+    holdId: `r${run}-h${stranger ? (user + 1) % 3 : user}-${hold}`,
+    userId,
+    serviceId: `r${run}-s`,
+    orderId: "o",
+    currency,
+  };
   switch (kind) {
     case "deposit":
       return depositOperation(money);
@@ -61,7 +84,12 @@ function toOperation(run: number, { kind, user, peer, hold, stranger, amountMino
     case "transfer":
       return transferOperation({ ...money, peerUserId: `r${run}-u${peer}` });
     case "purchase":
-      return purchaseOperation({ ...money, paymentMethod: user === 0 ? "credit_card" : "wallet", occurredAt: "2026-01-31T23:59:59Z", serviceId: `r${run}-s` });
+      return purchaseOperation({
+        ...money,
+        paymentMethod: user === 0 ? "credit_card" : "wallet",
+        occurredAt: "2026-01-31T23:59:59Z",
+        serviceId: `r${run}-s`,
+      });
     case "hold":
       return placeHoldOperation({ ...owner, amountMinor, expiresAt: "2030-01-01T00:00:00Z", requestHash: `${amountMinor}` });
     case "capture":
@@ -115,7 +143,17 @@ describe("the ledger against its model", () => {
       }),
       { numRuns: 150 },
     );
-    for (const outcome of ["done", "conflict", "INSUFFICIENT_FUNDS", "ALREADY_CONFIRMED", "ALREADY_RELEASED", "RESERVATION_EXPIRED", "RESERVATION_NOT_FOUND", "AMOUNT_EXCEEDS_HOLD", "CONFLICT"])
+    for (const outcome of [
+      "done",
+      "conflict",
+      "INSUFFICIENT_FUNDS",
+      "ALREADY_CONFIRMED",
+      "ALREADY_RELEASED",
+      "RESERVATION_EXPIRED",
+      "RESERVATION_NOT_FOUND",
+      "AMOUNT_EXCEEDS_HOLD",
+      "CONFLICT",
+    ])
       expect(seen, `the sequences must reach ${outcome}`).toContain(outcome);
   });
 

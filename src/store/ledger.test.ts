@@ -30,7 +30,8 @@ const withdrawal = (key: string, userId: string, amountMinor: bigint) =>
   withdrawalOperation({ key, userId, currency: "RUB", amountMinor, comment: "test withdrawal", origin });
 
 async function balanceOf(userId: string): Promise<bigint> {
-  const [row] = await sql`select coalesce(sum(balance_minor), 0)::text as balance from accounts where owner = ${userId} and kind = 'available'`;
+  const [row] =
+    await sql`select coalesce(sum(balance_minor), 0)::text as balance from accounts where owner = ${userId} and kind = 'available'`;
   return BigInt(row?.["balance"] as string);
 }
 
@@ -55,13 +56,19 @@ describe("a key", () => {
     const refused = await ledger.post(withdrawal("too-early", "cid", 100n));
     expect(refused).toMatchObject({ outcome: "refused", code: "INSUFFICIENT_FUNDS", duplicate: false });
     await ledger.post(deposit("cid-deposit", "cid", 1_000n));
-    expect(await ledger.post(withdrawal("too-early", "cid", 100n))).toMatchObject({ outcome: "refused", code: "INSUFFICIENT_FUNDS", duplicate: true });
+    expect(await ledger.post(withdrawal("too-early", "cid", 100n))).toMatchObject({
+      outcome: "refused",
+      code: "INSUFFICIENT_FUNDS",
+      duplicate: true,
+    });
     expect(await balanceOf("cid")).toBe(1_000n);
   });
 
   it("has one effect when many callers of two processes send it at once", async () => {
     const other = createLedger({ url: database.appUrl, name: "second-process", laneCount: 2, deadlineMs: 10_000 });
-    const results = await Promise.all(Array.from({ length: 60 }, (_, n) => (n % 2 === 0 ? ledger : other).post(deposit("stampede", "dan", 700n))));
+    const results = await Promise.all(
+      Array.from({ length: 60 }, (_, n) => (n % 2 === 0 ? ledger : other).post(deposit("stampede", "dan", 700n))),
+    );
     await other.close();
     expect(results.filter((result) => result.outcome === "done" && !result.duplicate)).toHaveLength(1);
     expect(new Set(results.map((result) => result.operationId)).size).toBe(1);
@@ -90,8 +97,13 @@ describe("concurrent spenders", () => {
       Array.from({ length: 1_000 }, (_, n) =>
         (n % 2 === 0 ? ledger : other).post(
           transferOperation({
-            key: `circle-transfer-${n}`, userId: users[(n * 7) % 10] as string, peerUserId: users[(n * 7 + 1 + (n % 9)) % 10] as string,
-            currency: "RUB", amountMinor: BigInt((n % 40) + 1), comment: "circle", origin,
+            key: `circle-transfer-${n}`,
+            userId: users[(n * 7) % 10] as string,
+            peerUserId: users[(n * 7 + 1 + (n % 9)) % 10] as string,
+            currency: "RUB",
+            amountMinor: BigInt((n % 40) + 1),
+            comment: "circle",
+            origin,
           }),
         ),
       ),
@@ -113,7 +125,8 @@ describe("killed backends", () => {
     let slowestMs = 0;
     const killer = (async () => {
       while (Date.now() < until) {
-        const killed = await sql`select pg_terminate_backend(pid) as killed from pg_stat_activity where application_name = 'victim' order by random() limit 1`;
+        const killed =
+          await sql`select pg_terminate_backend(pid) as killed from pg_stat_activity where application_name = 'victim' order by random() limit 1`;
         kills += killed.length;
         await sleep(80);
       }
@@ -129,7 +142,8 @@ describe("killed backends", () => {
     });
     await Promise.all([...callers, killer]);
     await victim.close();
-    const [row] = await sql`select count(*)::int as operations, coalesce(sum(amount_minor), 0)::int as total from operations where key like 'kill-%'`;
+    const [row] =
+      await sql`select count(*)::int as operations, coalesce(sum(amount_minor), 0)::int as total from operations where key like 'kill-%'`;
     expect(row).toEqual({ operations: posted, total: posted });
     const balances = await Promise.all([0, 1, 2, 3].map((n) => balanceOf(`kill-user-${n}`)));
     expect(balances.reduce((sum, balance) => sum + balance, 0n)).toBe(BigInt(posted));
@@ -140,7 +154,9 @@ describe("killed backends", () => {
   it("are reported as unavailable within the deadline when the server cannot be reached at all", async () => {
     const nowhere = createLedger({ url: "postgres://nobody:x@127.0.0.1:1/nothing", name: "nowhere", laneCount: 1, deadlineMs: 500 });
     const startedMs = Date.now();
-    await expect(nowhere.post(deposit("nowhere", "fay", 1n))).rejects.toMatchObject({ code: expect.stringMatching(/UNAVAILABLE|DEADLINE_EXCEEDED/) });
+    await expect(nowhere.post(deposit("nowhere", "fay", 1n))).rejects.toMatchObject({
+      code: expect.stringMatching(/UNAVAILABLE|DEADLINE_EXCEEDED/),
+    });
     expect(Date.now() - startedMs).toBeLessThan(3_000);
     await nowhere.close();
   });
@@ -164,7 +180,15 @@ describe("an operation of several postings", () => {
     await ledger.post(deposit("hal-deposit", "hal", 150n));
     const lines = [1, 2].map((lineNo) => ({ lineNo, serviceId: "s", quantity: 1, amountMinor: "100" }));
     const hold = holdOrderOperation({
-      key: "hal-order", orderId: "hal-order", userId: "hal", currency: "RUB", lines, comment: "order", origin, expiresAt: "2030-01-01T00:00:00Z", requestHash: "h",
+      key: "hal-order",
+      orderId: "hal-order",
+      userId: "hal",
+      currency: "RUB",
+      lines,
+      comment: "order",
+      origin,
+      expiresAt: "2030-01-01T00:00:00Z",
+      requestHash: "h",
     });
     expect(await ledger.post(hold)).toMatchObject({ outcome: "refused", code: "INSUFFICIENT_FUNDS" });
     expect(await balanceOf("hal")).toBe(150n);
@@ -176,12 +200,20 @@ describe("the application's role", () => {
   it("cannot change, delete or write operations, postings, accounts and holds but through the posting function", async () => {
     const app = postgres(database.appUrl, { max: 1, onnotice: () => {} });
     const attempts = [
-      "update postings set amount_minor = 1", "delete from postings", "truncate postings",
-      "update operations set comment = ''", "delete from operations",
-      "update accounts set balance_minor = 1000000", "insert into accounts (kind, owner, currency) values ('available', 'x', 'RUB')",
-      "update holds set status = 'released'", "delete from outbox", "delete from orders", "delete from dead_letters",
+      "update postings set amount_minor = 1",
+      "delete from postings",
+      "truncate postings",
+      "update operations set comment = ''",
+      "delete from operations",
+      "update accounts set balance_minor = 1000000",
+      "insert into accounts (kind, owner, currency) values ('available', 'x', 'RUB')",
+      "update holds set status = 'released'",
+      "delete from outbox",
+      "delete from orders",
+      "delete from dead_letters",
       "insert into operations (key, content_hash, kind, outcome, currency, amount_minor, caller, correlation_id, comment, effective_at, recorded_at) values ('k', 'h', 'deposit', 'done', 'RUB', 1, 'c', 'c', 'c', now(), now())",
-      "alter table postings disable trigger all", "drop function ledger_post(json, json, json, json, json)",
+      "alter table postings disable trigger all",
+      "drop function ledger_post(json, json, json, json, json)",
     ];
     for (const attempt of attempts) await expect(app.unsafe(attempt), attempt).rejects.toMatchObject({ code: "42501" });
     await app.end();
@@ -199,7 +231,12 @@ describe("the application's role", () => {
       select o.id, 'USD', d.id, c.id, 1, 0, 1000001, 0, 1000001, now(), now() from operations o, accounts d, accounts c
       where o.key = 'two-currencies' and d.kind = 'available' and d.owner = 'ivy' and c.kind = 'external' and c.currency = `;
     await expect(sql.unsafe(`${insert} 'RUB'`)).rejects.toMatchObject({ code: "23503" });
-    await expect(sql.begin(async (own) => { await own.unsafe(`${insert} 'USD'`); throw new Error("undone"); })).rejects.toThrow("undone");
+    await expect(
+      sql.begin(async (own) => {
+        await own.unsafe(`${insert} 'USD'`);
+        throw new Error("undone");
+      }),
+    ).rejects.toThrow("undone");
   });
 
   it("cannot bring an account below zero even past the posting function: the table refuses it", async () => {
@@ -211,7 +248,13 @@ describe("the content of an operation", () => {
   it("is the same whatever its words and origin, and another one for each change of what it does", () => {
     const base = deposit("k", "ann", 100n);
     expect(contentHash({ ...base, comment: "other words", origin: { caller: "x", correlationId: "y" } })).toBe(contentHash(base));
-    const others = [deposit("k", "ann", 101n), deposit("k", "bob", 100n), withdrawal("k", "ann", 100n), { ...base, currency: "USD" }, { ...base, furtherContent: ["2026"] }];
+    const others = [
+      deposit("k", "ann", 101n),
+      deposit("k", "bob", 100n),
+      withdrawal("k", "ann", 100n),
+      { ...base, currency: "USD" },
+      { ...base, furtherContent: ["2026"] },
+    ];
     expect(new Set([base, ...others].map(contentHash)).size).toBe(6);
   });
 });

@@ -26,7 +26,12 @@ describe("migrations", () => {
 
   it("stand unchanged once they are released", () => {
     const found = Object.fromEntries(
-      journal.entries.map(({ tag }) => [tag, createHash("sha256").update(readFileSync(new URL(`${tag}.sql`, folder))).digest("hex")]),
+      journal.entries.map(({ tag }) => [
+        tag,
+        createHash("sha256")
+          .update(readFileSync(new URL(`${tag}.sql`, folder)))
+          .digest("hex"),
+      ]),
     );
     expect(found).toEqual(RELEASED);
   });

@@ -18,7 +18,9 @@ function quoteLiteral(text: string): string {
 
 // CREATE ROLE takes no parameters and has no IF NOT EXISTS; a role is of the whole cluster, so another database's migrator may be first.
 async function ensureRole(admin: postgres.Sql, name: string, options: string): Promise<void> {
-  await admin.unsafe(`DO $do$ BEGIN CREATE ROLE ${quoteIdentifier(name)} ${options}; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $do$`);
+  await admin.unsafe(
+    `DO $do$ BEGIN CREATE ROLE ${quoteIdentifier(name)} ${options}; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $do$`,
+  );
 }
 
 async function prepareRoles(admin: postgres.Sql, appUrl: string): Promise<void> {

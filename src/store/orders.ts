@@ -41,7 +41,12 @@ export async function getOrder(db: Db, orderId: string): Promise<OrderRecord | u
     .where(eq(orders.id, orderId))
     .orderBy(orderItems.lineNo);
   const [first] = rows;
-  return first === undefined ? undefined : toOrderRecord(first.order, rows.map(({ item }) => item));
+  return first === undefined
+    ? undefined
+    : toOrderRecord(
+        first.order,
+        rows.map(({ item }) => item),
+      );
 }
 
 /** A row and its lines as a record. */
@@ -83,7 +88,6 @@ const EVENT_PAYLOAD = sql`jsonb_build_object('orderId', x.id, 'userId', x.user_i
 const INSERT_EVENT = sql`insert into outbox (aggregate_type, aggregate_id, topic, message_key, payload, headers)
   select 'order', x.id, 'orders.events', x.id, ${EVENT_PAYLOAD}, jsonb_build_object('correlation-id', x.correlation_id) from changed x`;
 
-
 /**
  * Creates the order PENDING and STARTED with its lines and its event, in one statement; or says how the one stands that is there.
  * Safe to retry: the order's id decides. Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
@@ -100,7 +104,13 @@ export function createOrder(db: Db, order: NewOrder): Promise<OrderStanding> {
  */
 export async function beginCompensation(db: Db, order: NewOrder, failure: OrderFailure): Promise<OrderStanding> {
   for (;;) {
-    await moveOrder(db, { orderId: order.orderId, from: statesBefore("COMPENSATING"), to: "COMPENSATING", requestHash: order.requestHash, failure });
+    await moveOrder(db, {
+      orderId: order.orderId,
+      from: statesBefore("COMPENSATING"),
+      to: "COMPENSATING",
+      requestHash: order.requestHash,
+      failure,
+    });
     const standing = await insertOrder(db, order, "COMPENSATING", failure);
     // A late creation of this very order may have come between the two: then there is something to move now.
     if (standing.requestHash !== order.requestHash || !mayMove(standing.sagaState, "COMPENSATING")) return standing;
@@ -111,7 +121,10 @@ export async function beginCompensation(db: Db, order: NewOrder, failure: OrderF
  * Moves the order from one state to the next. Safe to retry: an order that is there already is left as it is.
  * Throws: ORDER_STATE_CONFLICT, ORDER_NOT_FOUND.
  */
-export async function changeOrderState(db: Db, input: { readonly orderId: string; readonly from: SagaState; readonly to: SagaState }): Promise<void> {
+export async function changeOrderState(
+  db: Db,
+  input: { readonly orderId: string; readonly from: SagaState; readonly to: SagaState },
+): Promise<void> {
   assertMove(input.from, input.to);
   if (await moveOrder(db, { ...input, from: [input.from], failure: undefined })) return;
   const [row] = await db.select({ sagaState: orders.sagaState }).from(orders).where(eq(orders.id, input.orderId));
@@ -162,7 +175,10 @@ function describe(row: OrderRow): Omit<OrderStanding, "created"> {
 }
 
 // Guarded by the states it may come from: of two moves of one order only the legal one finds the row.
-async function moveOrder(db: Db, input: { orderId: string; from: readonly SagaState[]; to: SagaState; requestHash?: string; failure: OrderFailure | undefined }): Promise<boolean> {
+async function moveOrder(
+  db: Db,
+  input: { orderId: string; from: readonly SagaState[]; to: SagaState; requestHash?: string; failure: OrderFailure | undefined },
+): Promise<boolean> {
   const status: OrderStatus = input.to === "FAILED" ? "CANCELLED" : input.to === "COMPLETED" ? "CONFIRMED" : "PENDING";
   const moved = await db.execute(sql`
     with changed as (

@@ -28,6 +28,8 @@ process.exit(violations.length === 0 && summary.totalCruised >= LEAST_MODULES ? 
 // With verbatimModuleSyntax only `import type` and `export type` are erased as a whole; every statement that names the module must be one.
 function importsTypesOnly({ from, to }: Violation): boolean {
   const statements = readFileSync(from, "utf8").matchAll(/^(import|export)\s+(type\s)?[^;]*?from\s+"([^"]+)"/gm);
-  const naming = [...statements].filter(([, , , specifier]) => specifier?.startsWith(".") && relative(".", resolve(dirname(from), specifier)) === to);
+  const naming = [...statements].filter(
+    ([, , , specifier]) => specifier?.startsWith(".") && relative(".", resolve(dirname(from), specifier)) === to,
+  );
   return naming.length > 0 && naming.every(([, , type]) => type !== undefined);
 }

@@ -70,7 +70,15 @@ export function createLedgerModel() {
           const opening = operation.opens?.find((one) => one.id === id);
           if (opening === undefined) throw new Error("a posting opens a hold that is not described");
           const { userId, serviceId } = opening;
-          holds.set(id, { userId, serviceId, currency: operation.currency, status: "held", amountMinor: moved, capturedMinor: 0n, releasedMinor: 0n });
+          holds.set(id, {
+            userId,
+            serviceId,
+            currency: operation.currency,
+            status: "held",
+            amountMinor: moved,
+            capturedMinor: 0n,
+            releasedMinor: 0n,
+          });
           undo.push(() => holds.delete(id));
         } else if (hold !== undefined) {
           const before = { ...hold };
@@ -96,7 +104,8 @@ export function createLedgerModel() {
         return { ...known.outcome, duplicate: true } as ModelOutcome;
       }
       const code = decide(operation);
-      const outcome: ModelOutcome = code === undefined ? { outcome: "done", duplicate: false } : { outcome: "refused", duplicate: false, code };
+      const outcome: ModelOutcome =
+        code === undefined ? { outcome: "done", duplicate: false } : { outcome: "refused", duplicate: false, code };
       decided.set(operation.key, { hash, outcome });
       return outcome;
     },
