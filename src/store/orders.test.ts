@@ -200,6 +200,23 @@ describe("beginning to compensate an order", () => {
     }
   });
 
+  it("moves the order also when its late creation comes between its own two statements", async () => {
+    const order = newOrder();
+    let statements = 0;
+    const raced: Database["db"] = Object.create(database.db, {
+      execute: {
+        value: async (query: Parameters<Database["db"]["execute"]>[0]) => {
+          const rows = await database.db.execute(query);
+          statements += 1;
+          if (statements === 1) await createOrder(database.db, order);
+          return rows;
+        },
+      },
+    }) as Database["db"];
+    expect(await beginCompensation(raced, order, FAILURE)).toMatchObject({ sagaState: "COMPENSATING", failureCode: FAILURE.code });
+    expect(await announced(order)).toEqual(["STARTED 1", "COMPENSATING 2"]);
+  });
+
   it("fences the order whichever of it, a creation, a hold and a capture comes first", async () => {
     const orders = Array.from({ length: 40 }, () => newOrder());
     await Promise.all(orders.map(fund));
