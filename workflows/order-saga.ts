@@ -1,4 +1,4 @@
-import { CancellationScope, isCancellation } from "@temporalio/workflow";
+import { CancellationScope, CancelledFailure, isCancellation } from "@temporalio/workflow";
 import { ORDER_HOLD_TTL_MS, type OrderOutcome, type OrderSagaInput } from "../src/contract/orders.ts";
 import { isFinal } from "../src/domain/order-states.ts";
 import { steps } from "./activity-proxies.ts";
@@ -27,6 +27,8 @@ export async function orderSaga(order: OrderSagaInput): Promise<OrderOutcome> {
     progress.done("PAYMENT_PENDING", "held");
 
     progress.enter("capture the money");
+    // A hold may be answered together with a native cancellation; what follows cannot be cancelled any more.
+    if (CancellationScope.current().consideredCancelled) throw new CancelledFailure("cancelled before the capture");
     // A capture whose answer was lost may have happened, so it is asked for again until the answer is known; it is never undone on a guess.
     await CancellationScope.nonCancellable(() => withoutEnd((by) => by.captureOrder(order)));
     progress.done("COMPLETED", "captured");
