@@ -14,6 +14,8 @@ export async function orderSaga(order: OrderSagaInput): Promise<OrderOutcome> {
   const progress = createOrderProgress(order);
   const compensations = createCompensations();
   try {
+    // Before the first step and not before the hold: a worker that died in its task may have held the money and left no trace here.
+    compensations.add("give the held money back", () => withoutEnd((by) => by.releaseOrder(order)));
     progress.enter("create the order");
     const created = await steps.createOrder(order);
     if (created.requestHash !== order.requestHash) return await progress.finish(OTHER_REQUEST);
@@ -22,7 +24,6 @@ export async function orderSaga(order: OrderSagaInput): Promise<OrderOutcome> {
     progress.done("STARTED", "PENDING");
 
     progress.enter("hold the money");
-    compensations.add("give the held money back", () => withoutEnd((by) => by.releaseOrder(order)));
     await steps.holdOrder({ order, expiresAt: new Date(Date.now() + ORDER_HOLD_TTL_MS).toISOString() });
     progress.done("PAYMENT_PENDING", "held");
 

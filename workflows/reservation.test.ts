@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { WithStartWorkflowOperation, WorkflowUpdateFailedError, type WorkflowHandle, type WorkflowStartOptions } from "@temporalio/client";
 import { ApplicationFailure } from "@temporalio/common";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -12,8 +13,9 @@ import {
   type ReservationInput,
   type ReservationState,
 } from "../src/contract/reservations.ts";
+import { deferred } from "../test/support/deferred.ts";
 import { createFakeBook, type Behaviour, type Page, type Script } from "../test/support/fake-book.ts";
-import { startTimeSkipping, type TimeSkipping } from "../test/support/time-skipping.ts";
+import { startTimeSkipping, untilCancellationIsSeen, type TimeSkipping } from "../test/support/time-skipping.ts";
 import { until } from "../test/support/until.ts";
 import type { ReservationResult } from "./reservation.ts";
 
@@ -28,14 +30,6 @@ beforeAll(async () => {
 afterAll(() => skipping.close());
 
 const repeat = (behaviour: Behaviour, times: number): Behaviour[] => Array.from({ length: times }, () => behaviour);
-
-function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {
-  let resolve = () => {};
-  const promise = new Promise<void>((done) => {
-    resolve = done;
-  });
-  return { promise, resolve: () => resolve() };
-}
 
 /** The code that an update was refused with. */
 async function refusalOf(update: Promise<unknown>): Promise<string | null | undefined> {
@@ -84,7 +78,10 @@ describe.each([{ cacheSize: 100 }, { cacheSize: 0 }])("a reservation with $cache
     correlationId: "test",
     caller: "test",
   });
-  const start = (reservation: ReservationInput, options: Pick<WorkflowStartOptions, "startDelay"> = {}): Promise<WorkflowHandle> =>
+  const start = (
+    reservation: ReservationInput,
+    options: Pick<WorkflowStartOptions, "startDelay" | "workflowTaskTimeout"> = {},
+  ): Promise<WorkflowHandle> =>
     skipping.env.client.workflow.start("reservation", {
       ...options,
       workflowId: reservationWorkflowId(reservation.reservationId),
@@ -161,6 +158,23 @@ describe.each([{ cacheSize: 100 }, { cacheSize: 0 }])("a reservation with $cache
     expect(["released", "refused"]).toContain(result.status);
     expect(page.heldMinor).toBe(0n);
     expect(page.availableMinor).toBe(AMOUNT);
+  });
+
+  it("holds nothing in the end when it was cancelled while the hold was under way", async () => {
+    const reservation = newReservation();
+    const held = deferred();
+    const inTheMiddle: Behaviour = async (effect) => {
+      const workflow = await handle;
+      await workflow.cancel();
+      await untilCancellationIsSeen(workflow);
+      await sleep(300);
+      effect();
+      held.resolve();
+    };
+    const page = book.open(reservation.reservationId, { fundsMinor: AMOUNT, script: { placeHold: [inTheMiddle] } });
+    const handle = start(reservation, { workflowTaskTimeout: "3 seconds" });
+    await held.promise;
+    expectDefiniteEnd(page, await resultOf(await handle), { status: "released", capturedMinor: 0n });
   });
 
   it("is refused without the funds, and says so to who placed it", async () => {

@@ -198,6 +198,7 @@ test("the server's settings are passed as key=JSON", () => {
     "matching.numTaskqueueReadPartitions=1",
     "matching.numTaskqueueWritePartitions=1",
     "system.enableActivityEagerExecution=true",
+    "history.maxInFlightUpdates=200",
   ]);
 });
 
