@@ -114,7 +114,9 @@ function movedMinor({ capturedMinor, releasedMinor }: ReservationState): bigint 
 }
 
 // An update sent by hand may lack what the API always sends; refused here it leaves nothing in the history.
-function needsRequestKey(request: { readonly requestKey: string } | undefined): void {
+function needsRequestKey(request: { readonly requestKey: string; readonly amountMinor?: string } | undefined): void {
+  if (request?.amountMinor !== undefined && !/^[1-9]\d{0,14}$/.test(request.amountMinor))
+    throw ApplicationFailure.nonRetryable("amountMinor must be minor units as text", "INVALID_AMOUNT");
   if (typeof request?.requestKey !== "string" || request.requestKey === "")
     throw ApplicationFailure.nonRetryable("the request needs a requestKey", "INVALID_REQUEST");
 }

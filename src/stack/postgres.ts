@@ -93,7 +93,7 @@ export async function startPostgres(context: ServerContext, options: { port: num
       server,
       timeoutMs: READY_TIMEOUT_MS,
       signal: context.signal,
-      check: async () => isPostmasterReady(status),
+      check: async () => isPostmasterReady(status, server.pid),
     });
     await createDatabase(`${authority("postgres", adminPassword)}/postgres`);
     context.report("ready", detail, binaries.source);
@@ -166,9 +166,11 @@ function requireSameMajor(clusterDir: string, binaries: PostgresBinaries): void 
   );
 }
 
-function isPostmasterReady(statusFile: string): boolean {
+// A killed server leaves its file behind, still saying "ready": only the one of this very process counts.
+function isPostmasterReady(statusFile: string, pid: number): boolean {
   try {
-    return readFileSync(statusFile, "utf8").split("\n")[7]?.trim() === "ready";
+    const lines = readFileSync(statusFile, "utf8").split("\n");
+    return lines[0]?.trim() === String(pid) && lines[7]?.trim() === "ready";
   } catch {
     return false;
   }
