@@ -14,6 +14,7 @@ import { createApp } from "./api/app.ts";
 import type { DependencyCheck } from "./api/api-env.ts";
 import { listen } from "./api/http-server.ts";
 import { loadConfig, type Config } from "./config.ts";
+import { LOCAL_PRINCIPAL } from "./contract/identity.ts";
 import { TASK_QUEUES } from "./contract/task-queues.ts";
 import { createDeferredStarters } from "./deferred-starters.ts";
 import { DomainError, messageOf } from "./errors.ts";
@@ -50,6 +51,8 @@ await runRole("api", async ({ signal, ready }) => {
     ledger,
     starters,
     balances: createBalanceReader(database.db),
+    authenticator: { authenticate: async () => LOCAL_PRINCIPAL },
+    limits: { byAddress: async () => {}, bySubject: async () => {} },
     log: logger,
     requestLog: logger.child({}, { redact: [] }),
     checks,

@@ -2,8 +2,10 @@ import { type RouteConfig, type RouteHandler } from "@hono/zod-openapi";
 import type { Handler } from "hono";
 import type { z } from "zod";
 import { ERROR_CATALOGUE, type ErrorCode } from "../errors.ts";
+import type { Access } from "./access.ts";
 import type { Api, ApiContext, ApiEnv } from "./api-env.ts";
 import { InvalidRequest } from "./error-handler.ts";
+import type { RouteClass } from "./guard.ts";
 import { PROBLEM_TYPE, problemSchema, type ProblemError } from "./problem.ts";
 import { readJsonBody } from "./request-body.ts";
 
@@ -16,6 +18,9 @@ const MAX_ERRORS = 20;
 const ENDING = /\}(\.\w+)$/;
 
 interface RouteOptions {
+  readonly access: Access;
+  /** What it counts against; reads and writes are told by the method. */
+  readonly routeClass?: RouteClass;
   /** The codes this route may answer besides those that follow from its shape. They stand in the OpenAPI document. */
   readonly problems: readonly ErrorCode[];
   readonly maxBodyBytes: number;
@@ -44,10 +49,12 @@ export function addRoute<Route extends RouteConfig>(
   api.openAPIRegistry.registerPath({ ...route, responses: { ...problemResponses(codesOf(route, options)), ...route.responses } });
   const run = handler as unknown as Handler<ApiEnv>;
   const ending = ENDING.exec(route.path)?.[1] ?? "";
+  const routeClass = options.routeClass ?? (route.method === "get" ? "read" : "write");
   const answer: Handler<ApiEnv> = async (context, next) => {
     const other = Object.entries(options.endings ?? {}).find(([text]) => context.req.path.endsWith(text))?.[1];
     if (other !== undefined) return await (other(context, next) as Promise<Response>);
     context.set("route", route.path);
+    await context.get("guard")(context, { access: options.access, routeClass });
     if (params !== undefined) check(context, "param", params, withoutEnding(context.req.param(), ending));
     if (query !== undefined) check(context, "query", query, singleValues(context.req.queries()));
     if (bodySchema !== undefined)
@@ -95,7 +102,8 @@ function singleValues(queries: Record<string, string[]>): Record<string, string 
 
 function codesOf(route: RouteConfig, options: RouteOptions): Set<ErrorCode> {
   const { params, query, body } = route.request ?? {};
-  const codes = new Set<ErrorCode>(options.problems);
+  const codes = new Set<ErrorCode>([...options.problems, "RATE_LIMITED"]);
+  if (options.access !== "public") for (const code of ["UNAUTHENTICATED", "FORBIDDEN", "UNAVAILABLE"] as const) codes.add(code);
   if (params !== undefined || query !== undefined || body !== undefined) codes.add("INVALID_REQUEST");
   if (body !== undefined) for (const code of ["MALFORMED_JSON", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"] as const) codes.add(code);
   codes.add("INTERNAL");

@@ -1,16 +1,23 @@
 import type { Context } from "hono";
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Log } from "../adapters/log.ts";
+import type { Principal } from "../contract/identity.ts";
 import type { Starters } from "../starters.ts";
 import type { BalanceReader } from "../store/balance-reader.ts";
 import type { Db } from "../store/database.ts";
 import type { Ledger } from "../store/ledger.ts";
+import type { Authenticator, Guard, RequestLimits } from "./guard.ts";
 
-/** What a request knows about itself. `caller` is who asks; while there is no authentication it is always `local`. */
+/** What a request knows about itself. */
 export interface ApiEnv {
   readonly Variables: {
     correlationId: string;
+    /** Who asks. Set for every route that is not public. */
+    principal: Principal;
+    /** The principal's subject: what Idempotency-Keys are scoped by and operations are signed with. */
     caller: string;
+    /** Asked by each route before its handler. */
+    guard: Guard;
     /** The pattern of the route that took the request, for the log. */
     route: string;
     /** The code of the problem that is answered, for the log. */
@@ -42,6 +49,8 @@ export interface ApiDeps {
   readonly ledger: Ledger;
   readonly starters: Starters;
   readonly balances: BalanceReader;
+  readonly authenticator: Authenticator;
+  readonly limits: RequestLimits;
   readonly log: Log;
   /** Takes one line per request, of fixed fields that hold no secret: it need not look for any, which costs more than the line. */
   readonly requestLog: Log;

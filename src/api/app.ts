@@ -1,6 +1,7 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Api, ApiDeps, ApiEnv } from "./api-env.ts";
 import { createErrorHandler } from "./error-handler.ts";
+import { createGuard } from "./guard.ts";
 import { createServiceCheck } from "./known-services.ts";
 import { notFound } from "./middleware/not-found.ts";
 import { requestContext } from "./middleware/request-context.ts";
@@ -16,7 +17,7 @@ import { addServiceRoutes } from "./routes/services.ts";
 export function createApp(deps: ApiDeps): Api {
   const api: Api = new OpenAPIHono<ApiEnv>();
   const checkServices = createServiceCheck(deps.db);
-  api.use(requestContext(deps.requestLog));
+  api.use(requestContext(deps.requestLog, createGuard(deps.authenticator, deps.limits)));
   addHealthRoutes(api, deps);
   addBalanceRoutes(api, deps);
   addServiceRoutes(api, deps);

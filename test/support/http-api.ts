@@ -2,6 +2,8 @@ import { randomUUID } from "node:crypto";
 import { SILENT_LOG, type Log } from "../../src/adapters/log.ts";
 import { createApp } from "../../src/api/app.ts";
 import type { Api, ApiDeps, ApiSettings, DependencyCheck } from "../../src/api/api-env.ts";
+import type { Authenticator, RequestLimits } from "../../src/api/guard.ts";
+import { LOCAL_PRINCIPAL } from "../../src/contract/identity.ts";
 import { DomainError } from "../../src/errors.ts";
 import type { Starters } from "../../src/starters.ts";
 import { createBalanceReader } from "../../src/store/balance-reader.ts";
@@ -47,6 +49,8 @@ export const TEST_SETTINGS: ApiSettings = {
 export function createTestApi(options: {
   readonly databaseUrl: string;
   readonly starters?: Partial<Starters>;
+  readonly authenticator?: Authenticator;
+  readonly limits?: RequestLimits;
   readonly log?: Log;
   readonly checks?: readonly DependencyCheck[];
   readonly deadlineMs?: number;
@@ -59,6 +63,8 @@ export function createTestApi(options: {
     ledger,
     starters: { ...noTemporal(), ...options.starters },
     balances: createBalanceReader(database.db),
+    authenticator: options.authenticator ?? { authenticate: async () => LOCAL_PRINCIPAL },
+    limits: options.limits ?? { byAddress: async () => {}, bySubject: async () => {} },
     log: options.log ?? SILENT_LOG,
     requestLog: options.log ?? SILENT_LOG,
     checks: options.checks ?? [],

@@ -2,6 +2,7 @@ import type { MiddlewareHandler } from "hono";
 import { uuidv7 } from "uuidv7";
 import type { Log } from "../../adapters/log.ts";
 import type { ApiEnv } from "../api-env.ts";
+import type { Guard } from "../guard.ts";
 
 const ID = /^[\x21-\x7e]{1,128}$/;
 /** The supervisor and load balancers ask these every second: their lines would drown the others. */
@@ -11,7 +12,7 @@ const QUIET_ROUTES = new Set(["/healthz", "/readyz"]);
  * Gives each request its correlation id (the client's, when it is 1 to 128 visible ASCII characters), its caller, the headers
  * every answer has, and one line in the log. The ids are echoed; `X-Request-Id` names this one exchange.
  */
-export function requestContext(log: Log): MiddlewareHandler<ApiEnv> {
+export function requestContext(log: Log, guard: Guard): MiddlewareHandler<ApiEnv> {
   return async (context, next) => {
     const startedAtMs = performance.now();
     const givenRequestId = context.req.header("x-request-id");
@@ -19,7 +20,8 @@ export function requestContext(log: Log): MiddlewareHandler<ApiEnv> {
     const requestId = givenRequestId !== undefined && ID.test(givenRequestId) ? givenRequestId : uuidv7();
     const correlationId = givenCorrelationId !== undefined && ID.test(givenCorrelationId) ? givenCorrelationId : requestId;
     context.set("correlationId", correlationId);
-    context.set("caller", "local");
+    context.set("caller", "anonymous");
+    context.set("guard", guard);
     context.header("x-correlation-id", correlationId);
     context.header("x-request-id", requestId);
     context.header("x-content-type-options", "nosniff");

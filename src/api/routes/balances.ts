@@ -2,6 +2,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { depositOperation } from "../../domain/wallet-operations.ts";
 import { formatAmount } from "../../money.ts";
 import type { CurrencyBalance } from "../../store/balance-reader.ts";
+import { OWN_DATA, requireOwn, SERVICES } from "../access.ts";
 import { addRoute } from "../add-route.ts";
 import type { Api, ApiDeps } from "../api-env.ts";
 import { idempotencyHeader, markReplayed, readIdempotencyKey } from "../idempotency.ts";
@@ -55,8 +56,9 @@ const depositRoute = createRoute({
 export function addBalanceRoutes(api: Api, { balances, ledger, settings }: ApiDeps): void {
   const { maxBodyBytes, defaultCurrency } = settings;
 
-  addRoute(api, readRoute, { maxBodyBytes, problems: ["INVALID_CURRENCY", "UNAVAILABLE", "DEADLINE_EXCEEDED"] }, async (context) => {
+  addRoute(api, readRoute, { access: OWN_DATA, maxBodyBytes, problems: ["NOT_FOUND", "INVALID_CURRENCY", "UNAVAILABLE", "DEADLINE_EXCEEDED"] }, async (context) => {
     const { userId } = context.req.valid("param");
+    requireOwn(context, userId, "NOT_FOUND");
     const asked = context.req.valid("query").currency;
     const currency = readCurrency(asked, defaultCurrency, "currency");
     const found = await balances.read(userId);
@@ -71,6 +73,7 @@ export function addBalanceRoutes(api: Api, { balances, ledger, settings }: ApiDe
     api,
     depositRoute,
     {
+      access: SERVICES,
       maxBodyBytes,
       problems: [
         "IDEMPOTENCY_KEY_REQUIRED",

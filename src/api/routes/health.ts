@@ -39,7 +39,7 @@ const versionRoute = createRoute({
 
 /** What supervisors, load balancers and people ask about the process itself. */
 export function addHealthRoutes(api: Api, { checks, settings }: ApiDeps): void {
-  const options = { maxBodyBytes: settings.maxBodyBytes, problems: [] };
+  const options = { access: "public", routeClass: "unlimited", maxBodyBytes: settings.maxBodyBytes, problems: [] } as const;
   addRoute(api, healthRoute, options, (context) => context.json({ status: "ok" as const }, 200));
 
   addRoute(api, versionRoute, options, (context) => context.json({ name: "saldo", version: settings.version, node: process.version }, 200));

@@ -5,6 +5,7 @@ import { MAX_AMOUNT_MINOR } from "../../money.ts";
 import type { Db } from "../../store/database.ts";
 import { listOrders } from "../../store/order-list.ts";
 import { getOrder, type OrderRecord } from "../../store/orders.ts";
+import { OWN_DATA } from "../access.ts";
 import { addRoute } from "../add-route.ts";
 import type { Api, ApiDeps } from "../api-env.ts";
 import { decodeCursor, encodeCursor, ID_SHAPE, TIME_SHAPE } from "../cursor.ts";
@@ -93,6 +94,7 @@ export function addOrderRoutes(api: Api, deps: ApiDeps, checkServices: CheckServ
     api,
     createOrderRoute,
     {
+      access: OWN_DATA,
       maxBodyBytes,
       problems: [
         "IDEMPOTENCY_KEY_REQUIRED",
@@ -134,7 +136,7 @@ export function addOrderRoutes(api: Api, deps: ApiDeps, checkServices: CheckServ
     },
   );
 
-  addRoute(api, readRoute, { maxBodyBytes, problems: ["ORDER_NOT_FOUND", ...OUTAGES] }, async (context) => {
+  addRoute(api, readRoute, { access: OWN_DATA, maxBodyBytes, problems: ["ORDER_NOT_FOUND", ...OUTAGES] }, async (context) => {
     const { orderId } = context.req.valid("param");
     const order = await getOrder(db, orderId);
     if (order !== undefined && isClosed(order)) return context.json(showOrder(order), 200);
@@ -144,7 +146,7 @@ export function addOrderRoutes(api: Api, deps: ApiDeps, checkServices: CheckServ
     return context.json({ orderId, status: running.status, sagaState: running.sagaState, links: { self: orderPath(orderId) } }, 202);
   });
 
-  addRoute(api, listRoute, { maxBodyBytes, problems: ["INVALID_CURSOR", ...OUTAGES] }, async (context) => {
+  addRoute(api, listRoute, { access: OWN_DATA, maxBodyBytes, problems: ["INVALID_CURSOR", ...OUTAGES] }, async (context) => {
     const { userId, status, limit, cursor } = context.req.valid("query");
     const [createdAt, id] = cursor === undefined ? [] : decodeCursor("orders", cursor, [TIME_SHAPE, ID_SHAPE]);
     const rows = await listOrders(db, {
@@ -163,7 +165,7 @@ export function addOrderRoutes(api: Api, deps: ApiDeps, checkServices: CheckServ
   addRoute(
     api,
     cancelRoute,
-    { maxBodyBytes, bodyOptional: true, problems: ["ORDER_NOT_FOUND", "ORDER_STATE_CONFLICT", ...OUTAGES] },
+    { access: OWN_DATA, maxBodyBytes, bodyOptional: true, problems: ["ORDER_NOT_FOUND", "ORDER_STATE_CONFLICT", ...OUTAGES] },
     async (context) => {
       const { orderId } = context.req.valid("param");
       const { reason = "cancelled over HTTP" } = context.req.valid("json");

@@ -3,6 +3,7 @@ import { DEFAULT_REPORT_CSV, needsCurrencyColumn, renderReportCsv } from "../../
 import { parseMonth } from "../../domain/report-period.ts";
 import { DomainError } from "../../errors.ts";
 import { getReport, listReportLines, listReportVersions, listRevenueMonths, openReport } from "../../store/reports.ts";
+import { ADMINS } from "../access.ts";
 import { addRoute } from "../add-route.ts";
 import type { Api, ApiDeps } from "../api-env.ts";
 import { quickly } from "../quickly.ts";
@@ -66,7 +67,7 @@ const PROGRESS_DEADLINE_MS = 1_000;
 export function addReportRoutes(api: Api, { db, starters, settings }: ApiDeps): void {
   const { maxBodyBytes, reportTimeZone: timeZone } = settings;
 
-  addRoute(api, orderRoute, { maxBodyBytes, problems: ["INVALID_MONTH", ...OUTAGES] }, async (context) => {
+  addRoute(api, orderRoute, { access: ADMINS, maxBodyBytes, problems: ["INVALID_MONTH", ...OUTAGES] }, async (context) => {
     const month = parseMonth(context.req.valid("json").month);
     const correlationId = context.get("correlationId");
     const { version } = await openReport(db, { month, timeZone, correlationId });
@@ -77,7 +78,7 @@ export function addReportRoutes(api: Api, { db, starters, settings }: ApiDeps): 
     return context.json({ month, version, status: "running" as const, links }, 202);
   });
 
-  addRoute(api, monthsRoute, { maxBodyBytes, problems: OUTAGES }, async (context) => {
+  addRoute(api, monthsRoute, { access: ADMINS, maxBodyBytes, problems: OUTAGES }, async (context) => {
     const months = await listRevenueMonths(db, { timeZone });
     const newest = await Promise.all(months.map(async (month) => (await listReportVersions(db, { month }))[0]));
     return context.json(
@@ -91,7 +92,7 @@ export function addReportRoutes(api: Api, { db, starters, settings }: ApiDeps): 
     );
   });
 
-  const csv = addRoute(api, csvRoute, { maxBodyBytes, problems: ["REPORT_NOT_FOUND", "INVALID_MONTH", ...OUTAGES] }, async (context) => {
+  const csv = addRoute(api, csvRoute, { access: ADMINS, maxBodyBytes, problems: ["REPORT_NOT_FOUND", "INVALID_MONTH", ...OUTAGES] }, async (context) => {
     const month = parseMonth(context.req.valid("param").month);
     const { version, delimiter, header } = context.req.valid("query");
     const report = await getReport(db, { month, ...(version === undefined ? {} : { version }) });
@@ -111,7 +112,7 @@ export function addReportRoutes(api: Api, { db, starters, settings }: ApiDeps): 
   addRoute(
     api,
     readRoute,
-    { maxBodyBytes, endings: { ".csv": csv }, problems: ["REPORT_NOT_FOUND", "INVALID_MONTH", ...OUTAGES] },
+    { access: ADMINS, maxBodyBytes, endings: { ".csv": csv }, problems: ["REPORT_NOT_FOUND", "INVALID_MONTH", ...OUTAGES] },
     async (context) => {
       const month = parseMonth(context.req.valid("param").month);
       const { version } = context.req.valid("query");

@@ -7,6 +7,7 @@ import { DomainError } from "../../errors.ts";
 import { listReservationHolds } from "../../store/hold-list.ts";
 import { getHold, type HoldRecord } from "../../store/holds.ts";
 import { findOperation } from "../../store/operations.ts";
+import { SERVICES } from "../access.ts";
 import { addRoute } from "../add-route.ts";
 import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
 import { decodeCursor, encodeCursor, ID_SHAPE, TIME_SHAPE } from "../cursor.ts";
@@ -122,6 +123,7 @@ export function addReservationRoutes(api: Api, deps: ApiDeps, checkServices: Che
     api,
     placeRoute,
     {
+      access: SERVICES,
       maxBodyBytes,
       problems: [...KEY_PROBLEMS, "INVALID_AMOUNT", "INVALID_CURRENCY", "UNKNOWN_SERVICE", "INSUFFICIENT_FUNDS", ...OUTAGES],
     },
@@ -173,13 +175,13 @@ export function addReservationRoutes(api: Api, deps: ApiDeps, checkServices: Che
     },
   );
 
-  addRoute(api, readRoute, { maxBodyBytes, problems: ["RESERVATION_NOT_FOUND", ...OUTAGES] }, async (context) => {
+  addRoute(api, readRoute, { access: SERVICES, maxBodyBytes, problems: ["RESERVATION_NOT_FOUND", ...OUTAGES] }, async (context) => {
     const hold = await readHold(context.req.valid("param").reservationId);
     const running = hold.status === "held" ? await quickly(starters.reservationStatus(hold.holdId), QUERY_DEADLINE_MS) : undefined;
     return context.json(showReservation(hold, Date.now(), running), 200);
   });
 
-  addRoute(api, listRoute, { maxBodyBytes, problems: ["INVALID_CURSOR", ...OUTAGES] }, async (context) => {
+  addRoute(api, listRoute, { access: SERVICES, maxBodyBytes, problems: ["INVALID_CURSOR", ...OUTAGES] }, async (context) => {
     const { limit, cursor, userId, orderId, status } = context.req.valid("query");
     const [createdAt, id] = cursor === undefined ? [] : decodeCursor("reservations", cursor, [TIME_SHAPE, ID_SHAPE]);
     const rows = await listReservationHolds(db, {
@@ -200,6 +202,7 @@ export function addReservationRoutes(api: Api, deps: ApiDeps, checkServices: Che
     api,
     confirmRoute,
     {
+      access: SERVICES,
       maxBodyBytes,
       bodyOptional: true,
       problems: [...KEY_PROBLEMS, ...CLOSED_PROBLEMS, "INVALID_AMOUNT", "AMOUNT_EXCEEDS_HOLD", ...OUTAGES],
@@ -228,7 +231,7 @@ export function addReservationRoutes(api: Api, deps: ApiDeps, checkServices: Che
   addRoute(
     api,
     releaseRoute,
-    { maxBodyBytes, bodyOptional: true, problems: [...KEY_PROBLEMS, ...CLOSED_PROBLEMS, ...OUTAGES] },
+    { access: SERVICES, maxBodyBytes, bodyOptional: true, problems: [...KEY_PROBLEMS, ...CLOSED_PROBLEMS, ...OUTAGES] },
     async (context) => {
       const { key } = readIdempotencyKey(context, "reservations/release");
       const hold = await readHold(context.req.valid("param").reservationId);

@@ -2,6 +2,7 @@ import { createRoute } from "@hono/zod-openapi";
 import { uuidv7 } from "uuidv7";
 import { DomainError } from "../../errors.ts";
 import { createServices, getService, listServices, type ServiceRecord } from "../../store/services.ts";
+import { OWN_DATA, SERVICES } from "../access.ts";
 import { addRoute } from "../add-route.ts";
 import type { Api, ApiDeps } from "../api-env.ts";
 import { decodeCursor, encodeCursor, ID_SHAPE } from "../cursor.ts";
@@ -55,7 +56,7 @@ export function addServiceRoutes(api: Api, { db, settings }: ApiDeps): void {
   const outages = ["UNAVAILABLE", "DEADLINE_EXCEEDED"] as const;
   for (const [name, schema] of Object.entries(DOCUMENTED_SERVICE_SCHEMAS)) api.openAPIRegistry.register(name, schema);
 
-  addRoute(api, createServicesRoute, { maxBodyBytes, problems: ["SERVICE_NAME_TAKEN", ...outages] }, async (context) => {
+  addRoute(api, createServicesRoute, { access: SERVICES, maxBodyBytes, problems: ["SERVICE_NAME_TAKEN", ...outages] }, async (context) => {
     const body = context.req.valid("json");
     const isList = "services" in body;
     const wanted: readonly NewService[] = isList ? body.services : [body];
@@ -71,13 +72,13 @@ export function addServiceRoutes(api: Api, { db, settings }: ApiDeps): void {
     return context.json(only, status);
   });
 
-  addRoute(api, readRoute, { maxBodyBytes, problems: ["SERVICE_NOT_FOUND", ...outages] }, async (context) => {
+  addRoute(api, readRoute, { access: OWN_DATA, maxBodyBytes, problems: ["SERVICE_NOT_FOUND", ...outages] }, async (context) => {
     const service = await getService(db, context.req.valid("param").serviceId);
     if (service === undefined) throw new DomainError("SERVICE_NOT_FOUND");
     return context.json(show(service), 200);
   });
 
-  addRoute(api, listRoute, { maxBodyBytes, problems: ["INVALID_CURSOR", ...outages] }, async (context) => {
+  addRoute(api, listRoute, { access: OWN_DATA, maxBodyBytes, problems: ["INVALID_CURSOR", ...outages] }, async (context) => {
     const { limit, cursor } = context.req.valid("query");
     const [afterId] = cursor === undefined ? [] : decodeCursor("services", cursor, [ID_SHAPE]);
     const rows = await listServices(db, { limit, ...(afterId === undefined ? {} : { afterId }) });

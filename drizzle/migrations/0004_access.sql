@@ -1,0 +1,9 @@
+GRANT SELECT ON users, sessions, refresh_tokens, revoked_tokens, revoked_subjects, idempotency_answers, closed_users, acts TO saldo_app;
+--> statement-breakpoint
+GRANT INSERT, UPDATE ON users, sessions, refresh_tokens, revoked_subjects, closed_users TO saldo_app;
+--> statement-breakpoint
+GRANT INSERT ON revoked_tokens, idempotency_answers, acts TO saldo_app;
+--> statement-breakpoint
+GRANT DELETE ON refresh_tokens, sessions, revoked_tokens, idempotency_answers, outbox TO saldo_app;
+--> statement-breakpoint
+CREATE TRIGGER acts_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON acts FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
