@@ -65,6 +65,7 @@ export const ERROR_CATALOGUE = {
   UNKNOWN_SERVICE: { status: 422, title: "A service named in the request is not known.", remedy: "change the request" },
   INVALID_EVENT: { status: 422, title: "The event does not fit its schema.", remedy: "change the request" },
   INTERNAL: { status: 500, title: "Something went wrong on our side.", remedy: "contact an operator" },
+  PSP_UNAVAILABLE: { status: 503, title: "The payment provider does not answer; what was asked goes on under its key.", remedy: "retry" },
   UNAVAILABLE: { status: 503, title: "A part that this request needs is not reachable.", remedy: "retry" },
   DEADLINE_EXCEEDED: { status: 503, title: "The answer did not come in time; the outcome is found by the same key.", remedy: "retry" },
 } as const satisfies Record<string, ErrorMeaning>;
