@@ -5,6 +5,9 @@ import type { ApiContext } from "./api-env.ts";
 /** Who may call a route: anyone, or whoever has one of these roles. Where `user` stands, the handler lets users see their own data only. */
 export type Access = "public" | readonly Role[];
 
+/** The name of the access token's scheme in the OpenAPI document. */
+export const BEARER = "accessToken";
+
 export const OWN_DATA: Access = ["user", "service", "admin"];
 export const SERVICES: Access = ["service", "admin"];
 export const ADMINS: Access = ["admin"];

@@ -2,7 +2,8 @@ import { type RouteConfig, type RouteHandler } from "@hono/zod-openapi";
 import type { Handler } from "hono";
 import type { z } from "zod";
 import { ERROR_CATALOGUE, type ErrorCode } from "../errors.ts";
-import type { Access } from "./access.ts";
+import { BEARER, type Access } from "./access.ts";
+import { declareAccess } from "./access-table.ts";
 import type { Api, ApiContext, ApiEnv } from "./api-env.ts";
 import { InvalidRequest } from "./error-handler.ts";
 import type { RouteClass } from "./guard.ts";
@@ -46,7 +47,8 @@ export function addRoute<Route extends RouteConfig>(
   const { params, query, body } = route.request ?? {};
   const content = body?.content["application/json"];
   const bodySchema = content !== undefined && "schema" in content ? (content.schema as z.ZodType) : undefined;
-  api.openAPIRegistry.registerPath({ ...route, responses: { ...problemResponses(codesOf(route, options)), ...route.responses } });
+  declareAccess(api, { method: route.method, path: route.path, access: options.access });
+  api.openAPIRegistry.registerPath({ ...route, ...accessInDocument(options.access), responses: { ...problemResponses(codesOf(route, options)), ...route.responses } });
   const run = handler as unknown as Handler<ApiEnv>;
   const ending = ENDING.exec(route.path)?.[1] ?? "";
   const routeClass = options.routeClass ?? (route.method === "get" ? "read" : "write");
@@ -68,6 +70,11 @@ export function addRoute<Route extends RouteConfig>(
   };
   if (ending === "") api.on([route.method], [route.path.replaceAll(/\{(\w+)\}/g, ":$1")], answer);
   return answer;
+}
+
+// The roles stand as an extension: OpenAPI has scopes only for OAuth2.
+function accessInDocument(access: Access) {
+  return access === "public" ? { security: [] } : { security: [{ [BEARER]: [] }], "x-saldo-roles": access };
 }
 
 function withoutEnding(params: Record<string, string>, ending: string): Record<string, string> {

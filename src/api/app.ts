@@ -6,6 +6,7 @@ import { createServiceCheck } from "./known-services.ts";
 import { notFound } from "./middleware/not-found.ts";
 import { requestContext } from "./middleware/request-context.ts";
 import { addBalanceRoutes } from "./routes/balances.ts";
+import { addDocsRoutes } from "./routes/docs.ts";
 import { addHealthRoutes } from "./routes/health.ts";
 import { addOpenApiRoute } from "./routes/openapi.ts";
 import { addOrderRoutes } from "./routes/orders.ts";
@@ -25,6 +26,7 @@ export function createApp(deps: ApiDeps): Api {
   addReservationRoutes(api, deps, checkServices);
   addReportRoutes(api, deps);
   addOpenApiRoute(api, deps);
+  addDocsRoutes(api);
   api.notFound(notFound(api));
   api.onError(createErrorHandler(deps.log));
   return api;

@@ -1,8 +1,17 @@
+import { BEARER } from "../access.ts";
+import { declareAccess } from "../access-table.ts";
 import type { Api, ApiDeps } from "../api-env.ts";
 
 /** Adds `/openapi.json`: every route with every status it can answer, made of the same schemas that check requests and types. */
 export function addOpenApiRoute(api: Api, { settings }: ApiDeps): void {
   let document: string | undefined;
+  declareAccess(api, { method: "GET", path: "/openapi.json", access: "public" });
+  api.openAPIRegistry.registerComponent("securitySchemes", BEARER, {
+    type: "http",
+    scheme: "bearer",
+    bearerFormat: "JWT",
+    description: "An access token of `POST /api/v1/auth/login`, or of the external issuer. `npm run token` prints one for an operator.",
+  });
   api.get("/openapi.json", (context) => {
     context.set("route", "/openapi.json");
     document ??= JSON.stringify(openApiDocument(api, settings.version));
