@@ -22,7 +22,7 @@ COPY workers ./workers
 COPY src ./src
 # Bundled here, so that no container has to do it when it starts.
 RUN node --import tsx src/cli/build-bundle.ts /app/.cache > /app/bundle-path \
- && mkdir -p /var/lib/saldo/reports && chown -R node:node /var/lib/saldo
+ && mkdir -p /var/lib/saldo/reports /var/lib/saldo-keys && chown -R node:node /var/lib/saldo /var/lib/saldo-keys
 USER node
 STOPSIGNAL SIGTERM
 EXPOSE 8080 8084

@@ -1,3 +1,5 @@
+import type { Psp } from "../src/adapters/psp.ts";
+import type { ReservationInput } from "../src/contract/reservations.ts";
 import type { Db } from "../src/store/database.ts";
 import type { BalanceRecord } from "../src/store/balances.ts";
 import type { Lane } from "../src/store/lane.ts";
@@ -17,14 +19,25 @@ export interface BalanceSink {
   put(balances: readonly BalanceRecord[]): Promise<void>;
 }
 
+/** What the self-audit asks Temporal. */
+export interface WorkflowPort {
+  /** Whether a workflow runs under this id at this moment. */
+  isOpen(workflowId: string): Promise<boolean>;
+  /** Starts the workflow of a hold that stands and has lost its own; one that runs is left alone. */
+  restartReservation(input: ReservationInput): Promise<void>;
+}
+
 /** All that activities may use. They hold nothing else: no client, no configuration. */
 export interface ActivityDeps {
   readonly db: Db;
   readonly ledger: Ledger;
   readonly balanceCache: BalanceSink;
+  readonly psp: Psp;
   readonly logger: ActivityLog;
   /** The folder of the published reports. */
   readonly reportsDir: string;
   /** A lane of its own for long statements and streams, each bounded by `deadlineMs`. The caller closes it. */
   readonly openLane: (name: string, deadlineMs?: number) => Lane;
+  /** Where there is none, the self-audit leaves out what it would ask it. */
+  readonly workflows?: WorkflowPort;
 }

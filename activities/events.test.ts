@@ -1,10 +1,8 @@
 import { MockActivityEnvironment } from "@temporalio/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { SILENT_LOG } from "../src/adapters/log.ts";
 import type { EventBatchInput, EventBatchResult, PurchaseEventItem } from "../src/contract/events.ts";
 import { depositOperation } from "../src/domain/wallet-operations.ts";
 import { DomainError } from "../src/errors.ts";
-import type { BalanceRecord } from "../src/store/balances.ts";
 import { createDatabase, type Database } from "../src/store/database.ts";
 import { createLedger, type Ledger } from "../src/store/ledger.ts";
 import { createTestDatabase, type TestDatabase } from "../test/support/test-database.ts";
@@ -13,7 +11,6 @@ import { createEventActivities } from "./events.ts";
 let testDatabase: TestDatabase;
 let database: Database;
 let ledger: Ledger;
-const cached: BalanceRecord[] = [];
 
 beforeAll(async () => {
   testDatabase = await createTestDatabase();
@@ -27,13 +24,7 @@ afterAll(async () => {
   await testDatabase.drop();
 });
 
-const activities = (over: Ledger = ledger) =>
-  createEventActivities({
-    db: database.db,
-    ledger: over,
-    balanceCache: { enabled: true, put: async (balances) => void cached.push(...balances) },
-    logger: SILENT_LOG,
-  });
+const activities = (over: Ledger = ledger) => createEventActivities({ ledger: over });
 const apply = (topic: string, events: readonly PurchaseEventItem[], over?: Ledger): Promise<EventBatchResult> => {
   const input: EventBatchInput = { topic, partition: 0, firstOffset: "0", lastOffset: "9", events };
   return new MockActivityEnvironment().run(activities(over).applyEvents, input);
@@ -83,15 +74,5 @@ describe("applying events", () => {
   it("passes on that the ledger is away, so that the batch is tried again", async () => {
     const away: Ledger = { ...ledger, postAll: async () => Promise.reject(new DomainError("UNAVAILABLE")) };
     await expect(apply("away", [item(0)], away)).rejects.toMatchObject({ code: "UNAVAILABLE" });
-  });
-
-  it("brings the balances of wallets into the cache", async () => {
-    await activities().refreshWallets({
-      wallets: [
-        { userId: "ben", currency: "USD" },
-        { userId: "nobody", currency: "USD" },
-      ],
-    });
-    expect(cached).toMatchObject([{ userId: "ben", availableMinor: 0n }]);
   });
 });

@@ -3,19 +3,13 @@ import { eventKey } from "../src/contract/ids.ts";
 import type { Operation } from "../src/domain/operations.ts";
 import { purchaseOperation } from "../src/domain/wallet-operations.ts";
 import { messageOf } from "../src/errors.ts";
-import { readBalances } from "../src/store/balances.ts";
 import { isRetryable } from "../src/store/lane.ts";
 import type { Ledger, PostResult } from "../src/store/ledger.ts";
 import type { ActivityDeps } from "./activity-deps.ts";
 import { currentWorkflow } from "./execution.ts";
 
 /** What the `eventBatch` workflow does in the world. */
-export function createEventActivities({
-  db,
-  ledger,
-  balanceCache,
-  logger,
-}: Pick<ActivityDeps, "db" | "ledger" | "balanceCache" | "logger">) {
+export function createEventActivities({ ledger }: Pick<ActivityDeps, "ledger">) {
   return {
     /**
      * Applies a batch of purchases to the ledger, each once, in their order.
@@ -26,16 +20,6 @@ export function createEventActivities({
       const source = { topic: input.topic, partition: input.partition, ...currentWorkflow() };
       const operations = input.events.map((event) => toOperation(source, event));
       return summarize(input.events, await postEach(ledger, operations));
-    },
-
-    /** Brings many balances into the cache at once. Safe to retry: an older value never overwrites a newer one. Never throws. */
-    async refreshWallets(input: { readonly wallets: readonly { readonly userId: string; readonly currency: string }[] }): Promise<void> {
-      if (!balanceCache.enabled) return;
-      try {
-        await balanceCache.put(await readBalances(db, input.wallets));
-      } catch (error) {
-        logger.debug({ reason: messageOf(error) }, "the balances were not cached");
-      }
     },
   };
 }

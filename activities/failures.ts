@@ -1,6 +1,6 @@
 import { activityInfo } from "@temporalio/activity";
 import { ApplicationFailure, ApplicationFailureCategory, TemporalFailure } from "@temporalio/common";
-import { DomainError, messageOf } from "../src/errors.ts";
+import { DomainError, messageOf, type ErrorCode } from "../src/errors.ts";
 
 /** S1-71: 100, 200, 400 ms and so on, each ± 10 %. RetryPolicy itself knows no jitter. */
 const FIRST_DELAY_MS = 100;
@@ -14,17 +14,19 @@ export function retryDelayMs(attempt: number, random: number): number {
   return Math.round(delayMs * (1 - JITTER + 2 * JITTER * random));
 }
 
+/** What may pass by itself. PAUSED is not among them: a saga has a step of its own that waits until the pause ends. */
+const PASSING: ReadonlySet<ErrorCode> = new Set(["UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL", "PSP_UNAVAILABLE"]);
+
 /**
  * Turns what an activity met into what its workflow can decide on. A refusal of the catalogue is final and carries its
- * code as the failure's type; UNAVAILABLE and DEADLINE_EXCEEDED may pass by themselves; anything else is INTERNAL and is
+ * code as the failure's type; UNAVAILABLE, DEADLINE_EXCEEDED and PSP_UNAVAILABLE may pass by themselves; anything else is INTERNAL and is
  * tried again as well, since most of it is the outside world.
  */
 export function toApplicationFailure(error: unknown, attempt: number): TemporalFailure {
   if (error instanceof TemporalFailure) return error;
   const known = domainErrorIn(error);
   if (known === undefined) return retryable("INTERNAL", messageOf(innermost(error)), attempt);
-  if (known.code === "UNAVAILABLE" || known.code === "DEADLINE_EXCEEDED" || known.code === "INTERNAL")
-    return retryable(known.code, known.message, attempt);
+  if (PASSING.has(known.code)) return retryable(known.code, known.message, attempt);
   return ApplicationFailure.create({
     type: known.code,
     message: known.message,

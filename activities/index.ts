@@ -5,20 +5,24 @@ import { withFailures } from "./failures.ts";
 import { createLedgerActivities } from "./ledger.ts";
 import { createOrderActivities } from "./orders.ts";
 import { refreshingLedger } from "./refreshing-ledger.ts";
+import { createPaymentActivities } from "./payments.ts";
 import { createReportActivities } from "./reports.ts";
+import { createSelfAuditActivities } from "./self-audit.ts";
 
 export type { ActivityDeps } from "./activity-deps.ts";
 
 /** Every activity of Saldo over its dependencies. What one throws reaches its workflow as an ApplicationFailure with a code. */
 export function createActivities(deps: ActivityDeps) {
   const cache = createCacheActivities(deps);
-  const ledger = refreshingLedger(deps.ledger, cache.refreshBalance);
+  const ledger = refreshingLedger(deps.ledger, cache.refreshWallets);
   return withFailures({
     ...createOrderActivities({ ...deps, ledger }),
     ...createLedgerActivities({ ...deps, ledger }),
+    ...createPaymentActivities({ ...deps, ledger }),
     ...cache,
     ...createEventActivities(deps),
     ...createReportActivities(deps),
+    ...createSelfAuditActivities({ ...deps, ledger }),
   });
 }
 

@@ -1,5 +1,7 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout } from "node:timers/promises";
 import { MockActivityEnvironment } from "@temporalio/testing";
+import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { SILENT_LOG } from "../src/adapters/log.ts";
 import { reservationWorkflowId } from "../src/contract/ids.ts";
@@ -9,6 +11,7 @@ import { readBalances } from "../src/store/balances.ts";
 import { createDatabase, type Database } from "../src/store/database.ts";
 import { getHold } from "../src/store/holds.ts";
 import { createLedger, type Ledger } from "../src/store/ledger.ts";
+import { beginPause, endPause } from "../src/store/pauses.ts";
 import { createTestDatabase, type TestDatabase } from "../test/support/test-database.ts";
 import { createCacheActivities } from "./cache.ts";
 import { withFailures } from "./failures.ts";
@@ -76,7 +79,19 @@ async function newReservation({ fundsMinor = 10_000n } = {}) {
       }),
     release: (requestKey: string) =>
       run(activities.releaseHold, { reservation, release: { requestKey: `${reservationId}-${requestKey}` } }),
-    end: (effect: "expire" | "release") => run(activities.endHold, { reservation, effect }),
+    end: (effect: "expire" | "release", expiresAt = EXPIRES_AT) => run(activities.endHold, { reservation, effect, expiresAt }),
+    extend: (requestKey: string, ttlMs: number, expiresAt: string) =>
+      run(activities.extendHold, {
+        reservation,
+        extend: { requestKey: `${reservationId}-${requestKey}`, ttlMs, expiresAt, caller: "test", correlationId: "test" },
+      }),
+    advance: (requestKey: string, expiresAt: string) =>
+      run(activities.advanceHoldClock, {
+        reservation,
+        advance: { requestKey: `${reservationId}-${requestKey}`, advanceMs: 1, caller: "test", correlationId: "test" },
+        expiresAt,
+      }),
+    tellExpiring: () => run(activities.tellHoldExpiring, reservation),
     world: async () => {
       const [balance] = await readBalances(database.db, [reservation]);
       return { balance, hold: await getHold(database.db, reservationId) };
@@ -167,17 +182,95 @@ describe("the money of a reservation", () => {
   });
 });
 
+describe("the end of a reservation", () => {
+  const LATER = "2031-01-01T00:00:00.000Z";
+  const PAST = "2020-01-01T00:00:00.000Z";
+
+  it("is moved away once per request, never nearer, and not once it is closed", async () => {
+    const steps = await newReservation();
+    await steps.place();
+    expect(await steps.extend("more", 1, LATER)).toMatchObject({ status: "held", expiresAt: LATER });
+    expect(await steps.extend("more", 1, "2040-01-01T00:00:00.000Z")).toMatchObject({ expiresAt: LATER });
+    await expect(steps.extend("more", 2, LATER)).rejects.toMatchObject({ type: "IDEMPOTENCY_CONFLICT", nonRetryable: true });
+    expect(await steps.extend("less", 1, PAST)).toMatchObject({ expiresAt: LATER });
+    await Promise.all(Array.from({ length: 8 }, () => steps.extend("many", 1, "2032-01-01T00:00:00.000Z")));
+    await steps.capture("all");
+    await expect(steps.extend("late", 1, LATER)).rejects.toMatchObject({ type: "ALREADY_CONFIRMED", nonRetryable: true });
+    expect((await steps.world()).hold?.expiresAt.toISOString()).toBe("2032-01-01T00:00:00.000Z");
+  });
+
+  it("does not come before the end that its row has", async () => {
+    const steps = await newReservation();
+    await steps.place();
+    await steps.extend("more", 1, LATER);
+    expect(await steps.end("expire")).toMatchObject({ status: "held", expiresAt: LATER });
+    expect(await steps.end("expire", LATER)).toMatchObject({ status: "expired", releasedMinor: "10000" });
+  });
+
+  it("does not come while captures are paused: it is moved on, once for each end", async () => {
+    const steps = await newReservation();
+    await steps.place();
+    await steps.advance("past", PAST);
+    const target = { scope: "user", subject: steps.reservation.userId } as const;
+    await beginPause(database.db, { ...target, reason: "test", pausedBy: "test" });
+    await setTimeout(300);
+    const [first, second] = await Promise.all([steps.end("expire", PAST), steps.end("expire", PAST)]);
+    expect(first).toMatchObject({ status: "held" });
+    expect(second?.expiresAt).toBe(first?.expiresAt);
+    expect(Date.parse(first?.expiresAt ?? "")).toBeGreaterThan(Date.now());
+    await expect(steps.capture("paused")).rejects.toMatchObject({ type: "PAUSED", nonRetryable: false });
+    expect(await steps.end("release")).toMatchObject({ status: "released" });
+    await endPause(database.db, target);
+  });
+
+  it("is kept also when nobody had the time to give back: a late capture is refused and the money goes back", async () => {
+    const steps = await newReservation();
+    await steps.place();
+    await steps.capture("part", "4000");
+    await steps.advance("past", PAST);
+    await expect(steps.capture("late")).rejects.toMatchObject({ type: "RESERVATION_EXPIRED", nonRetryable: true });
+    expect(await steps.capture("part", "4000")).toMatchObject({ status: "expired", capturedMinor: "4000", releasedMinor: "6000" });
+    expect(await steps.end("expire", PAST)).toMatchObject({ status: "expired" });
+    expect(await steps.world()).toMatchObject({ balance: { availableMinor: 6_000n, heldMinor: 0n } });
+  });
+
+  it("is told once, once more after an extension, and not of what is closed", async () => {
+    const steps = await newReservation();
+    await steps.place();
+    const told = async () =>
+      (await database.db.execute<{ payload: string }>(sql`select payload from outbox where aggregate_id = ${steps.reservation.reservationId} order by id`)).map(
+        ({ payload }) => (JSON.parse(payload) as { heldMinor: string; expiresAt: string }),
+      );
+    await Promise.all(Array.from({ length: 8 }, () => steps.tellExpiring()));
+    await steps.capture("part", "4000");
+    await steps.extend("more", 1, LATER);
+    await steps.tellExpiring();
+    expect((await told()).map(({ heldMinor }) => heldMinor)).toEqual(["10000", "6000"]);
+    await steps.capture("rest");
+    await steps.tellExpiring();
+    expect(await told()).toHaveLength(2);
+  });
+
+  it("cannot be moved by the application otherwise", async () => {
+    const steps = await newReservation();
+    await steps.place();
+    const { reservationId } = steps.reservation;
+    await expect(database.db.execute(sql`update holds set expires_at = now() where id = ${reservationId}`)).rejects.toThrow();
+    await expect(database.db.execute(sql`delete from hold_moves`)).rejects.toThrow();
+  });
+});
+
 describe("refreshing a cached balance", () => {
   it("puts what stands in Postgres, and nothing for who has no account", async () => {
     const { reservation, place } = await newReservation({ fundsMinor: 15_000n });
     await place();
     const put = vi.fn(async () => {});
-    const { refreshBalance } = createCacheActivities({ db: database.db, balanceCache: { enabled: true, put }, logger: SILENT_LOG });
-    await refreshBalance({ userId: reservation.userId, currency: "RUB" });
+    const { refreshWallets } = createCacheActivities({ db: database.db, balanceCache: { enabled: true, put }, logger: SILENT_LOG });
+    await refreshWallets({ wallets: [{ userId: reservation.userId, currency: "RUB" }] });
     expect(put).toHaveBeenCalledWith([
       { userId: reservation.userId, currency: "RUB", availableMinor: 5_000n, heldMinor: 10_000n, version: 3n },
     ]);
-    await refreshBalance({ userId: "nobody", currency: "RUB" });
+    await refreshWallets({ wallets: [{ userId: "nobody", currency: "RUB" }] });
     expect(put).toHaveBeenLastCalledWith([]);
   });
 
@@ -186,9 +279,9 @@ describe("refreshing a cached balance", () => {
       throw new Error("broken");
     });
     const without = createCacheActivities({ db: database.db, balanceCache: { enabled: false, put }, logger: SILENT_LOG });
-    await without.refreshBalance({ userId: "ann", currency: "RUB" });
+    await without.refreshWallets({ wallets: [{ userId: "ann", currency: "RUB" }] });
     expect(put).not.toHaveBeenCalled();
     const broken = createCacheActivities({ db: database.db, balanceCache: { enabled: true, put }, logger: SILENT_LOG });
-    await expect(broken.refreshBalance({ userId: "ann", currency: "RUB" })).resolves.toBeUndefined();
+    await expect(broken.refreshWallets({ wallets: [{ userId: "ann", currency: "RUB" }] })).resolves.toBeUndefined();
   });
 });

@@ -10,19 +10,25 @@ import {
 import { DomainError } from "../src/errors.ts";
 import { getHold } from "../src/store/holds.ts";
 import type { PostResult } from "../src/store/ledger.ts";
+import { createPauseCheck } from "../src/store/pauses.ts";
 import {
   beginCompensation,
   changeOrderState,
   createOrder,
+  noteStuck,
+  settleByHand,
+  type HandSettlement,
   type NewOrder,
   type OrderFailure,
   type OrderStanding,
 } from "../src/store/orders.ts";
 import type { ActivityDeps } from "./activity-deps.ts";
 import { currentOrigin, currentWorkflow } from "./execution.ts";
+import { concernedBy, refuseWhilePaused } from "./pausing.ts";
 
 /** The steps of an order and their compensations. Each is safe to retry: its key is the workflow's id and its own name. */
 export function createOrderActivities({ db, ledger }: Pick<ActivityDeps, "db" | "ledger">) {
+  const pauseFor = createPauseCheck(db);
   return {
     /** Writes the order as PENDING, STARTED, and tells how its row stands: new, or as another run or request left it. */
     createOrder: (order: OrderSagaInput): Promise<OrderStanding> => createOrder(db, newOrder(order)),
@@ -37,10 +43,16 @@ export function createOrderActivities({ db, ledger }: Pick<ActivityDeps, "db" | 
       );
     },
 
-    /** Turns the held money into revenue, and the order is COMPLETED and CONFIRMED in the same statement. Throws: ORDER_STATE_CONFLICT, ALREADY_RELEASED, RESERVATION_EXPIRED. */
+    /** Turns the held money into revenue, and the order is COMPLETED and CONFIRMED in the same statement. Throws: PAUSED, ORDER_STATE_CONFLICT, ALREADY_RELEASED, RESERVATION_EXPIRED. */
     async captureOrder(order: OrderSagaInput): Promise<void> {
+      refuseWhilePaused(await pauseFor(concernedBy(order)));
       const change = { orderId: order.orderId, from: "PAYMENT_PENDING", to: "COMPLETED", status: "CONFIRMED" } as const;
       settled(await ledger.post(captureOrderOperation({ ...operationOf(order, "capture"), orderChange: change })));
+    },
+
+    /** The card is authorised, and the order waits for its capture. Throws: ORDER_STATE_CONFLICT, ORDER_NOT_FOUND. */
+    async awaitCapture({ orderId }: { readonly orderId: string }): Promise<void> {
+      await changeOrderState(db, { orderId, from: "STARTED", to: "PAYMENT_PENDING" });
     },
 
     /**
@@ -67,6 +79,12 @@ export function createOrderActivities({ db, ledger }: Pick<ActivityDeps, "db" | 
     async cancelOrder({ orderId }: { readonly orderId: string }): Promise<void> {
       await changeOrderState(db, { orderId, from: "COMPENSATING", to: "FAILED" });
     },
+
+    /** Notes in the order's row, and tells the world, which compensation is past its fast retries; without a step that none is any more. */
+    noteStuck: (input: { readonly orderId: string; readonly step?: string; readonly reason: string }): Promise<void> => noteStuck(db, input),
+
+    /** Notes in the order's row that a person ended a compensation, and how. Safe to retry: the same words stand once. */
+    settleByHand: (input: HandSettlement): Promise<void> => settleByHand(db, input),
   };
 }
 

@@ -1,28 +1,32 @@
 import type { BalanceKey } from "../src/contract/balances.ts";
 import type { Operation } from "../src/domain/operations.ts";
-import type { Ledger } from "../src/store/ledger.ts";
+import type { Ledger, PostResult } from "../src/store/ledger.ts";
 
 /**
  * A ledger whose every change brings the balances it moved into the cache: after the commit, and without being waited for, so
  * that the cache neither delays nor fails the money. What a lost process leaves behind is put right by the next change or
  * by the key's own lifetime.
  */
-export function refreshingLedger(ledger: Ledger, refreshBalance: (key: BalanceKey) => Promise<void>): Ledger {
-  const refresh = ({ userId, peerUserId, currency }: Operation) => {
-    void refreshBalance({ userId, currency });
-    if (peerUserId !== undefined) void refreshBalance({ userId: peerUserId, currency });
+export function refreshingLedger(ledger: Ledger, refresh: (input: { readonly wallets: readonly BalanceKey[] }) => Promise<void>): Ledger {
+  const refreshDone = (operations: readonly Operation[], results: readonly PostResult[]) => {
+    const done = operations.filter((_operation, place) => results[place]?.outcome === "done");
+    void refresh({ wallets: done.flatMap(walletsOf) });
   };
   return {
     ...ledger,
     async post(operation) {
       const result = await ledger.post(operation);
-      if (result.outcome === "done") refresh(operation);
+      refreshDone([operation], [result]);
       return result;
     },
     async postAll(operations) {
       const results = await ledger.postAll(operations);
-      for (const [place, operation] of operations.entries()) if (results[place]?.outcome === "done") refresh(operation);
+      refreshDone(operations, results);
       return results;
     },
   };
+}
+
+function walletsOf({ userId, peerUserId, currency }: Operation): BalanceKey[] {
+  return [{ userId, currency }, ...(peerUserId === undefined ? [] : [{ userId: peerUserId, currency }])];
 }

@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { createApiClient, readAnswer, type ApiClient } from "../src/cli/api-client.ts";
+import { mintToken } from "../src/cli/operator-token.ts";
+import { loadConfig } from "../src/config.ts";
 import { auditBooks } from "../src/store/audit.ts";
 import { createDatabase } from "../src/store/database.ts";
 import { createEmptyWorkflows } from "./empty-workflows.ts";
@@ -10,6 +12,7 @@ import { makeRow, type Row } from "./row.ts";
 
 const USERS = 200;
 const IN_FLIGHT = 50;
+const TOKEN_TTL_MS = 12 * 3_600_000;
 const SERVICE = "bench-service";
 const FUNDS = "9000000";
 const PRICE = "1.00";
@@ -19,13 +22,15 @@ const PRICE_MINOR = 100n;
 export interface MeasuredSystem {
   readonly apiUrl: string;
   readonly databaseUrl: string;
+  readonly keysDir?: string | undefined;
   readonly temporalAddress: string;
   readonly namespace: string;
 }
 
 /** Orders over HTTP to COMPLETED against empty workflows on the same server. Throws when an order is not COMPLETED or the books are wrong afterwards. */
 export async function measureOrderRows(system: MeasuredSystem, plan: Plan): Promise<Row[]> {
-  const api = createApiClient({ baseUrl: system.apiUrl });
+  const { token } = await mintToken(loadConfig(), { subject: "bench", roles: ["service"], ttlMs: TOKEN_TTL_MS }, system.keysDir);
+  const api = createApiClient({ baseUrl: system.apiUrl, token: async () => token });
   await prepare(api);
   const empty = await createEmptyWorkflows({ address: system.temporalAddress, namespace: system.namespace });
   let placed = 0;

@@ -161,6 +161,8 @@ export const holds = pgTable(
     requestHash: text("request_hash").notNull(),
     comment: text("comment").notNull(),
     expiresAt: moment("expires_at").notNull(),
+    /** The end of which clients were told that it comes; another one after an extension. */
+    toldEnd: moment("told_end"),
     createdAt: moment("created_at").notNull(),
     updatedAt: moment("updated_at").notNull(),
   },
@@ -205,6 +207,11 @@ export const orders = pgTable(
       .default(sql`1`),
     createdAt: moment("created_at").notNull(),
     updatedAt: moment("updated_at").notNull(),
+    /** The compensation that is past its fast retries, since when; both null when nothing is stuck. */
+    stuckStep: text("stuck_step"),
+    stuckSince: moment("stuck_since"),
+    /** What a person ended by hand instead of its compensation, in words; null when nothing. */
+    settledByHand: text("settled_by_hand"),
   },
   (table) => [
     check("orders_status", sql`${table.status} in ('PENDING', 'CONFIRMED', 'CANCELLED')`),
@@ -212,6 +219,9 @@ export const orders = pgTable(
     check("orders_total_positive", sql`${table.totalMinor} > 0`),
     index("orders_user").on(table.userId, table.createdAt, table.id),
     index("orders_created").on(table.createdAt, table.id),
+    index("orders_stuck")
+      .on(table.stuckSince)
+      .where(sql`${table.stuckStep} is not null`),
   ],
 );
 
@@ -232,14 +242,23 @@ export const orderItems = pgTable(
   ],
 );
 
-export const services = pgTable("services", {
-  id: keyText("id").primaryKey(),
-  name: text("name").notNull().unique("services_name"),
-  createdAt: moment("created_at")
-    .notNull()
-    .default(sql`now()`),
-  deletedAt: moment("deleted_at"),
-});
+/** What is sold. A deleted one keeps its row, for the orders and holds that name it; its name is free again. */
+export const services = pgTable(
+  "services",
+  {
+    id: keyText("id").primaryKey(),
+    name: text("name").notNull(),
+    createdAt: moment("created_at")
+      .notNull()
+      .default(sql`now()`),
+    deletedAt: moment("deleted_at"),
+  },
+  (table) => [
+    uniqueIndex("services_name")
+      .on(table.name)
+      .where(sql`${table.deletedAt} is null`),
+  ],
+);
 
 /**
  * Messages that must leave, written in the statement that made them true. A notification names its operation and is built from
@@ -271,6 +290,9 @@ export const outbox = pgTable(
     index("outbox_unpublished")
       .on(table.id)
       .where(sql`${table.publishedAt} is null`),
+    index("outbox_order")
+      .on(table.aggregateId)
+      .where(sql`${table.aggregateType} = 'order'`),
   ],
 );
 
@@ -463,4 +485,142 @@ export const acts = pgTable(
     correlationId: text("correlation_id").notNull(),
   },
   (table) => [index("acts_subject").on(table.subjectType, table.subjectId, table.id)],
+);
+
+/** Each state an order has been in, with its version, by a trigger in the statement that made it true. Append-only. */
+export const orderTransitions = pgTable(
+  "order_transitions",
+  {
+    orderId: keyText("order_id").notNull(),
+    version: minor("version").notNull(),
+    sagaState: text("saga_state").notNull(),
+    status: text("status").notNull(),
+    at: moment("at").notNull(),
+    failureCode: text("failure_code"),
+    failureMessage: text("failure_message"),
+  },
+  (table) => [primaryKey({ columns: [table.orderId, table.version] })],
+);
+
+/** The payment of an order: one each. What was authorised, captured and given back, in minor units. */
+export const payments = pgTable(
+  "payments",
+  {
+    id: keyText("id").primaryKey(),
+    orderId: keyText("order_id")
+      .notNull()
+      .unique("payments_order")
+      .references(() => orders.id),
+    method: text("method").notNull(),
+    status: text("status").notNull(),
+    providerReference: text("provider_reference"),
+    currency: text("currency").notNull(),
+    authorisedMinor: minor("authorised_minor")
+      .notNull()
+      .default(sql`0`),
+    capturedMinor: minor("captured_minor")
+      .notNull()
+      .default(sql`0`),
+    refundedMinor: minor("refunded_minor")
+      .notNull()
+      .default(sql`0`),
+    last4: text("last4"),
+    brand: text("brand"),
+    createdAt: moment("created_at").notNull(),
+    updatedAt: moment("updated_at").notNull(),
+  },
+  (table) => [
+    check("payments_method", sql`${table.method} in ('wallet', 'card')`),
+    check(
+      "payments_status",
+      sql`${table.status} in ('pending', 'authorised', 'captured', 'cancelled', 'declined', 'part_refunded', 'refunded')`,
+    ),
+    check(
+      "payments_never_more_than_paid",
+      sql`0 <= ${table.refundedMinor} and ${table.refundedMinor} <= ${table.capturedMinor} and 0 <= ${table.authorisedMinor}`,
+    ),
+  ],
+);
+
+/** Money given back after an order was completed. Its amount is set aside in the payment's row by the statement that writes it. */
+export const refunds = pgTable(
+  "refunds",
+  {
+    id: keyText("id").primaryKey(),
+    orderId: keyText("order_id").notNull(),
+    status: text("status").notNull(),
+    currency: text("currency").notNull(),
+    amountMinor: minor("amount_minor").notNull(),
+    /** `[{lineNo, serviceId, amountMinor}]`, the parts of the order's lines. */
+    lines: jsonb("lines").$type<{ lineNo: number; serviceId: string; amountMinor: string }[]>().notNull(),
+    reason: text("reason").notNull(),
+    requestHash: text("request_hash").notNull(),
+    providerReference: text("provider_reference"),
+    failureCode: text("failure_code"),
+    caller: text("caller").notNull(),
+    correlationId: text("correlation_id").notNull(),
+    createdAt: moment("created_at").notNull(),
+    updatedAt: moment("updated_at").notNull(),
+  },
+  (table) => [
+    check("refunds_status", sql`${table.status} in ('pending', 'done', 'refused')`),
+    check("refunds_positive", sql`${table.amountMinor} > 0`),
+    index("refunds_order").on(table.orderId, table.createdAt),
+  ],
+);
+
+/** Captures and charges that must wait: all, those of a service, or those of a user. The row is there as long as the pause lasts. */
+export const pauses = pgTable(
+  "pauses",
+  {
+    scope: text("scope").notNull(),
+    /** The service's or user's id; empty for all. */
+    subject: keyText("subject").notNull(),
+    reason: text("reason").notNull(),
+    pausedBy: text("paused_by").notNull(),
+    pausedAt: moment("paused_at")
+      .notNull()
+      .default(sql`clock_timestamp()`),
+  },
+  (table) => [
+    primaryKey({ columns: [table.scope, table.subject] }),
+    check("pauses_scope", sql`${table.scope} in ('all', 'service', 'user') and (${table.scope} = 'all') = (${table.subject} = '')`),
+  ],
+);
+
+/** Why and by whom a hold's end was moved. `key` is permanent, so that a repeat moves nothing. */
+export const holdMoves = pgTable(
+  "hold_moves",
+  {
+    key: keyText("key").primaryKey(),
+    holdId: keyText("hold_id").notNull(),
+    kind: text("kind").notNull(),
+    contentHash: text("content_hash").notNull(),
+    previousEnd: moment("previous_end").notNull(),
+    newEnd: moment("new_end").notNull(),
+    caller: text("caller").notNull(),
+    correlationId: text("correlation_id").notNull(),
+    recordedAt: moment("recorded_at")
+      .notNull()
+      .default(sql`clock_timestamp()`),
+  },
+  (table) => [
+    check("hold_moves_kind", sql`${table.kind} in ('extension', 'pause', 'test-clock')`),
+    index("hold_moves_hold").on(table.holdId, table.recordedAt),
+  ],
+);
+
+/** What each run of the standing self-audit found. `provedMs` is how long the proof of the books took, null when this run left it out. */
+export const selfAudits = pgTable(
+  "self_audits",
+  {
+    id: identity(),
+    at: moment("at")
+      .notNull()
+      .default(sql`clock_timestamp()`),
+    ok: boolean("ok").notNull(),
+    provedMs: integer("proved_ms"),
+    findings: jsonb("findings").$type<Record<string, unknown>[]>().notNull(),
+  },
+  (table) => [index("self_audits_at").on(table.at)],
 );

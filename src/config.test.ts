@@ -28,6 +28,18 @@ function problemsOf(environment: Record<string, string>): readonly string[] {
 }
 
 describe("the configuration", () => {
+  it("takes lists with commas, and no list member that is none", () => {
+    const config = loadConfig({ TRUSTED_PROXIES: " 10.0.0.0/8, ::1,", CORS_ORIGINS: "https://shop.example,http://localhost:3000" }, empty);
+    expect(config.TRUSTED_PROXIES).toEqual(["10.0.0.0/8", "::1"]);
+    expect(config.CORS_ORIGINS).toEqual(["https://shop.example", "http://localhost:3000"]);
+    expect(loadConfig({}, empty)).toMatchObject({ TRUSTED_PROXIES: [], CORS_ORIGINS: [], RATE_LIMIT_PER_MINUTE: 6_000 });
+    for (const proxies of ["proxy.example", "10.0.0.0/33", "10.0.0.0/x", "10.0.0.1;10.0.0.2"])
+      expect(problemsOf({ TRUSTED_PROXIES: proxies })).toHaveLength(1);
+    for (const origins of ["*", "https://shop.example/", "shop.example", "null"])
+      expect(problemsOf({ CORS_ORIGINS: origins })).toHaveLength(1);
+    expect(problemsOf({ METRICS_TOKEN: "short" })).toHaveLength(1);
+  });
+
   it("has a working default for everything", () => {
     expect(loadConfig({}, empty)).toMatchObject({
       HTTP_PORT: 8080,
@@ -57,9 +69,29 @@ describe("the configuration", () => {
     expect(problems.join()).not.toMatch(/s3cret|eighty|DOGE/);
   });
 
-  it("refuses an address other machines can reach while there is no authentication", () => {
-    expect(problemsOf({ HTTP_HOST: "0.0.0.0" })).toHaveLength(1);
-    expect(problemsOf({ HTTP_HOST: "0.0.0.0", ALLOW_INSECURE_BIND: "container" })).toHaveLength(0);
+  it("refuses one port for two servers, but not two that are free to choose", () => {
+    expect(problemsOf({ HTTP_PORT: "8084" })).toEqual(["PURCHASES_PORT: must not be the same as HTTP_PORT"]);
+    expect(problemsOf({ HTTP_PORT: "0", PURCHASES_PORT: "0" })).toEqual([]);
+  });
+
+  it("refuses an address other machines can reach without authentication", () => {
+    expect(problemsOf({ HTTP_HOST: "0.0.0.0" })).toEqual([]);
+    expect(problemsOf({ HTTP_HOST: "0.0.0.0", AUTH_MODE: "off" })).toEqual(["HTTP_HOST: must be a loopback address with AUTH_MODE=off"]);
+    expect(problemsOf({ HTTP_HOST: "0.0.0.0", AUTH_MODE: "off", ALLOW_INSECURE_BIND: "container" })).toEqual([]);
+    for (const host of ["127.0.0.1", "localhost", "::1"]) expect(problemsOf({ HTTP_HOST: host, AUTH_MODE: "off" }), host).toEqual([]);
+  });
+
+  it("takes an external issuer as a whole, over https, and never Saldo's own name", () => {
+    const whole = { AUTH_JWKS_URL: "https://id.example/jwks", AUTH_EXTERNAL_ISSUER: "https://id.example", AUTH_EXTERNAL_AUDIENCE: "saldo" };
+    expect(problemsOf(whole)).toEqual([]);
+    expect(problemsOf({ AUTH_JWKS_URL: whole.AUTH_JWKS_URL })).toHaveLength(2);
+    expect(problemsOf({ ...whole, AUTH_JWKS_URL: "http://id.example/jwks" })).toHaveLength(1);
+    expect(problemsOf({ ...whole, AUTH_JWKS_URL: "http://127.0.0.1:9/jwks" })).toEqual([]);
+    expect(problemsOf({ ...whole, AUTH_EXTERNAL_ISSUER: "saldo" })).toHaveLength(1);
+  });
+
+  it("shows no token", () => {
+    expect(JSON.stringify(describeConfig(loadConfig({ SALDO_TOKEN: "s3cret-token" }, empty)))).not.toContain("s3cret");
   });
 
   it("takes the environment before .env, and .env before the YAML file", () => {
@@ -71,6 +103,15 @@ describe("the configuration", () => {
 
   it("takes an empty variable for one that is not set", () => {
     expect(loadConfig({ REDIS_URL: "", HTTP_PORT: "" }, empty).HTTP_PORT).toBe(8080);
+  });
+
+  it("takes the address clients reach the API at with or without its scheme, and gives it without a slash at the end", () => {
+    const given = ["https://pay.example/", "pay.example:8080", "0.0.0.0:8080/"].map(
+      (text) => loadConfig({ SERVER_URL: text }, empty).SERVER_URL,
+    );
+    expect(given).toEqual(["https://pay.example", "http://pay.example:8080", "http://0.0.0.0:8080"]);
+    expect(loadConfig({}, empty).SERVER_URL).toBeUndefined();
+    expect(problemsOf({ SERVER_URL: "not an address" })).toEqual(["SERVER_URL: is not an address such as https://pay.example"]);
   });
 
   it("shows addresses without their passwords", () => {

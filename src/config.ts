@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
+import { isIP } from "node:net";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
@@ -14,6 +15,25 @@ const flag = (defaultValue: boolean) =>
     .transform((text) => text === "true" || text === "1")
     .default(defaultValue);
 const optionalText = z.string().trim().min(1).optional();
+/** Where clients reach the API, such as `https://pay.example` or `pay.example:8080`, without a slash at the end. */
+const serverUrl = z
+  .string()
+  .trim()
+  .transform((text) => (/^https?:\/\//.test(text) ? text : `http://${text}`).replace(/\/+$/, ""))
+  .refine((text) => URL.canParse(text), "is not an address such as https://pay.example");
+/** Requests per window; 0 is no limit. */
+const quota = (defaultQuota: number) => z.coerce.number().int().min(0).max(10_000_000).default(defaultQuota);
+const listOf = (isMember: (text: string) => boolean, message: string) =>
+  z
+    .string()
+    .default("")
+    .transform((text) =>
+      text
+        .split(",")
+        .map((part) => part.trim())
+        .filter((part) => part !== ""),
+    )
+    .refine((parts) => parts.every(isMember), message);
 const LOOPBACK_HOSTS = new Set(["127.0.0.1", "localhost", "::1"]);
 
 const schema = z
@@ -31,8 +51,23 @@ const schema = z
     HTTP_HOST: z.string().min(1).default("127.0.0.1"),
     HTTP_PORT: port(8080),
     PURCHASES_PORT: port(8084),
+    SERVER_URL: serverUrl.optional(),
     ALLOW_INSECURE_BIND: z.enum(["no", "container"]).default("no"),
     MAX_BODY_BYTES: z.coerce.number().int().min(1024).max(10_485_760).default(65_536),
+
+    AUTH_MODE: z.enum(["required", "off"]).default("required"),
+    AUTH_KEYS_DIR: optionalText,
+    AUTH_ISSUER: z.string().min(1).max(255).default("saldo"),
+    AUTH_AUDIENCE: z.string().min(1).max(255).default("saldo-api"),
+    ACCESS_TOKEN_TTL_MS: durationMs(900_000, 1_000, 900_000),
+    SESSION_TTL_MS: durationMs(2_592_000_000, 1_000, 31_536_000_000),
+    LOGIN_FAILURES_PER_15_MINUTES: z.coerce.number().int().min(0).max(10_000).default(10),
+    AUTH_JWKS_URL: z.url({ protocol: /^https?$/ }).optional(),
+    AUTH_EXTERNAL_ISSUER: optionalText,
+    AUTH_EXTERNAL_AUDIENCE: optionalText,
+    AUTH_ROLES_CLAIM: z.string().min(1).max(255).default("roles"),
+    AUTH_EXTERNAL_ROLE: z.enum(["user", "service", "admin"]).default("user"),
+    SALDO_TOKEN: optionalText,
 
     DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
     DATABASE_ADMIN_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
@@ -66,15 +101,45 @@ const schema = z
     REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
     REDIS_PORT: port(6379),
 
+    PSP_URL: z
+      .url({ protocol: /^https?$/ })
+      .refine((text) => new URL(text).username === "" && new URL(text).password === "", "must not hold a password; PSP_API_KEY does")
+      .optional(),
+    PSP_API_KEY: z.string().min(16).max(512).optional(),
+    PSP_PORT: port(8090),
+    PSP_HOST: z.string().min(1).default("127.0.0.1"),
+    PSP_TIMEOUT_MS: durationMs(3_000, 100, 60_000),
+
+    RATE_LIMIT_WINDOW_MS: durationMs(60_000, 1_000, 3_600_000),
+    RATE_LIMIT_PER_MINUTE: quota(6_000),
+    RATE_LIMIT_PER_USER: quota(6_000),
+    RATE_LIMIT_LOGIN: quota(30),
+    TRUSTED_PROXIES: listOf(isAddressRange, "must be addresses or ranges such as 10.0.0.0/8, with commas between"),
+    CORS_ORIGINS: listOf(isOrigin, "must be origins such as https://shop.example, with commas between"),
+    METRICS_TOKEN: z.string().min(16).max(512).optional(),
+
+    ORDER_PAYMENT_DEADLINE_MS: durationMs(600_000, 1_000, 86_400_000),
+    COMPENSATION_FAST_RETRIES: z.coerce.number().int().min(0).max(100).default(9),
+
     DEFAULT_CURRENCY: z.string().refine(isCurrency, "is not a known currency").default("RUB"),
     REPORT_TZ: z.string().refine(isTimeZone, "is not a time zone such as Europe/Moscow").default("Europe/Moscow"),
     RESERVATION_TTL_MS: durationMs(600_000, 1_000, 2_592_000_000),
     RESERVATION_TTL_MIN_MS: durationMs(1_000, 100, 2_592_000_000),
     RESERVATION_TTL_MAX_MS: durationMs(604_800_000, 1_000, 2_592_000_000),
+    RESERVATION_EXPIRING_MS: durationMs(60_000, 0, 86_400_000),
+    RESERVATION_GRACE_MS: durationMs(60_000, 0, 86_400_000),
+    SELF_AUDIT_INTERVAL_MS: durationMs(60_000, 1_000, 86_400_000),
+    HOUSEKEEPING_INTERVAL_MS: durationMs(600_000, 1_000, 86_400_000),
+    OUTBOX_KEEP_MS: durationMs(604_800_000, 1_000, 31_536_000_000),
   })
   .superRefine((env, context) => {
-    if (!LOOPBACK_HOSTS.has(env.HTTP_HOST) && env.ALLOW_INSECURE_BIND !== "container")
-      context.addIssue({ code: "custom", path: ["HTTP_HOST"], message: "must be a loopback address while there is no authentication" });
+    if (!LOOPBACK_HOSTS.has(env.PSP_HOST) && env.ALLOW_INSECURE_BIND !== "container")
+      context.addIssue({ code: "custom", path: ["PSP_HOST"], message: "must be a loopback address: the provider is a simulator" });
+    if (env.PSP_URL !== undefined && env.PSP_API_KEY === undefined)
+      context.addIssue({ code: "custom", path: ["PSP_API_KEY"], message: "is needed with PSP_URL" });
+    if (env.HTTP_PORT !== 0 && env.HTTP_PORT === env.PURCHASES_PORT)
+      context.addIssue({ code: "custom", path: ["PURCHASES_PORT"], message: "must not be the same as HTTP_PORT" });
+    for (const [variable, message] of authProblems(env)) context.addIssue({ code: "custom", path: [variable], message });
     if (env.RESERVATION_TTL_MIN_MS > env.RESERVATION_TTL_MS || env.RESERVATION_TTL_MS > env.RESERVATION_TTL_MAX_MS)
       context.addIssue({
         code: "custom",
@@ -82,6 +147,30 @@ const schema = z
         message: "must lie between RESERVATION_TTL_MIN_MS and RESERVATION_TTL_MAX_MS",
       });
   });
+
+interface AuthVariables {
+  readonly HTTP_HOST: string;
+  readonly ALLOW_INSECURE_BIND: "no" | "container";
+  readonly AUTH_MODE: "required" | "off";
+  readonly AUTH_ISSUER: string;
+  readonly AUTH_JWKS_URL?: string | undefined;
+  readonly AUTH_EXTERNAL_ISSUER?: string | undefined;
+  readonly AUTH_EXTERNAL_AUDIENCE?: string | undefined;
+}
+
+function* authProblems(env: AuthVariables): Generator<readonly [keyof AuthVariables, string]> {
+  if (env.AUTH_MODE === "off" && !LOOPBACK_HOSTS.has(env.HTTP_HOST) && env.ALLOW_INSECURE_BIND !== "container")
+    yield ["HTTP_HOST", "must be a loopback address with AUTH_MODE=off"];
+  const external = ["AUTH_JWKS_URL", "AUTH_EXTERNAL_ISSUER", "AUTH_EXTERNAL_AUDIENCE"] as const;
+  if (external.some((name) => env[name] !== undefined))
+    for (const name of external)
+      if (env[name] === undefined) yield [name, `is needed with ${external.filter((other) => other !== name).join(" and ")}`];
+  if (env.AUTH_EXTERNAL_ISSUER === env.AUTH_ISSUER) yield ["AUTH_EXTERNAL_ISSUER", "must not be Saldo's own AUTH_ISSUER"];
+  // A key list that came over an open line would let whoever sits on it make tokens.
+  const url = env.AUTH_JWKS_URL === undefined ? undefined : new URL(env.AUTH_JWKS_URL);
+  if (url !== undefined && url.protocol !== "https:" && !LOOPBACK_HOSTS.has(url.hostname.replace(/^\[|\]$/g, "")))
+    yield ["AUTH_JWKS_URL", "must be https, unless it is a loopback address"];
+}
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 export type Config = Readonly<z.infer<typeof schema>>;
@@ -119,12 +208,30 @@ export function inheritedEnvironment(): Environment {
 
 /** The configuration as lines for a person, with every address's password and every secret hidden. */
 export function describeConfig(config: Config): Record<string, string> {
-  return Object.fromEntries(Object.entries(config).map(([name, value]) => [name, hideSecret(String(value ?? ""))]));
+  return Object.fromEntries(
+    Object.entries(config).map(([name, value]) => [
+      name,
+      value !== undefined && SECRET_NAME.test(name) ? "***" : hideSecret(String(value ?? "")),
+    ]),
+  );
 }
+
+/** Variables whose whole value is a secret. */
+const SECRET_NAME = /(?:TOKEN|SECRET|PASSWORD|API_KEY)$/;
 
 /** Hides the password of an address, so that the rest can be shown: `postgres://app:***@host/db`. */
 export function hideSecret(text: string): string {
   return text.replace(/(\w+:\/\/[^:/@\s]*):[^@\s]*@/g, "$1:***@");
+}
+
+function isAddressRange(text: string): boolean {
+  const [address = "", bits] = text.split("/");
+  const family = isIP(address);
+  return family !== 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128)));
+}
+
+function isOrigin(text: string): boolean {
+  return URL.canParse(text) && new URL(text).origin === text;
 }
 
 function isTimeZone(name: string): boolean {

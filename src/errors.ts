@@ -24,6 +24,7 @@ export const ERROR_CATALOGUE = {
   INVALID_CURSOR: { status: 400, title: "The cursor was not made by this list.", remedy: "change the request" },
   UNAUTHENTICATED: { status: 401, title: "The request needs a valid access token.", remedy: "change the request" },
   INVALID_CREDENTIALS: { status: 401, title: "The login or the password is wrong.", remedy: "change the request" },
+  INVALID_REFRESH_TOKEN: { status: 401, title: "The refresh token is not valid; log in again.", remedy: "change the request" },
   FORBIDDEN: { status: 403, title: "The token's roles do not allow this.", remedy: "change the request" },
   NOT_FOUND: { status: 404, title: "There is nothing at this address.", remedy: "change the request" },
   ORDER_NOT_FOUND: { status: 404, title: "There is no such order.", remedy: "change the request" },
@@ -59,6 +60,7 @@ export const ERROR_CATALOGUE = {
   INVALID_MONTH: { status: 422, title: "The month is not a month that has begun.", remedy: "change the request" },
   INSUFFICIENT_FUNDS: { status: 422, title: "The available balance does not cover the amount.", remedy: "change the request" },
   AMOUNT_EXCEEDS_HOLD: { status: 422, title: "The amount is larger than what is still held.", remedy: "change the request" },
+  REFUND_EXCEEDS_PAYMENT: { status: 422, title: "The refund is larger than what is left of the payment.", remedy: "change the request" },
   INVALID_CARD: { status: 422, title: "The card's number, expiry or CVC is not valid.", remedy: "change the request" },
   CARD_DATA_REFUSED: { status: 422, title: "A field that is kept holds what looks like a card number.", remedy: "change the request" },
   PAYMENT_DECLINED: { status: 422, title: "The payment provider declined the payment.", remedy: "change the request" },
@@ -66,6 +68,7 @@ export const ERROR_CATALOGUE = {
   INVALID_EVENT: { status: 422, title: "The event does not fit its schema.", remedy: "change the request" },
   INTERNAL: { status: 500, title: "Something went wrong on our side.", remedy: "contact an operator" },
   PSP_UNAVAILABLE: { status: 503, title: "The payment provider does not answer; what was asked goes on under its key.", remedy: "retry" },
+  PAUSED: { status: 503, title: "Captures and charges are paused; what was asked goes on afterwards.", remedy: "retry" },
   UNAVAILABLE: { status: 503, title: "A part that this request needs is not reachable.", remedy: "retry" },
   DEADLINE_EXCEEDED: { status: 503, title: "The answer did not come in time; the outcome is found by the same key.", remedy: "retry" },
 } as const satisfies Record<string, ErrorMeaning>;

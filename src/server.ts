@@ -1,29 +1,37 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { sql } from "drizzle-orm";
-import { createActivities } from "../activities/index.ts";
-import { createSaldoWorkers, installRuntime } from "../workers/create-worker.ts";
-import { required } from "../workers/required.ts";
-import { reportsDirOf } from "../workers/role-parts.ts";
-import { buildWorkflowBundle } from "../workers/workflow-bundle.ts";
-import { createBalanceCache } from "./adapters/cache.ts";
-import { createLogger } from "./adapters/logger.ts";
+import { openStoreParts } from "../workers/role-parts.ts";
+import { createAnswerCache } from "./adapters/answer-cache.ts";
+import type { Logger } from "./adapters/logger.ts";
+import { countPosts } from "./adapters/counted-ledger.ts";
+import { createMetrics } from "./adapters/metrics.ts";
+import { createOrderCache } from "./adapters/order-cache.ts";
+import { createRateLimit } from "./adapters/rate-limits.ts";
+import type { RedisLink } from "./adapters/redis.ts";
 import { hostAndPort, untilReachable } from "./adapters/reachable.ts";
 import { createTemporal, type TemporalLink } from "./adapters/temporal.ts";
 import { createApp } from "./api/app.ts";
 import type { DependencyCheck } from "./api/api-env.ts";
+import { createClientAddresses } from "./api/client-address.ts";
+import { createFirstAnswers } from "./api/first-answer.ts";
 import { listen } from "./api/http-server.ts";
+import { createRequestLimits, type RateLimits } from "./api/middleware/rate-limit.ts";
+import { quicklyOrOutage } from "./api/quickly.ts";
 import { loadConfig, type Config } from "./config.ts";
-import { LOCAL_PRINCIPAL } from "./contract/identity.ts";
 import { TASK_QUEUES } from "./contract/task-queues.ts";
 import { createDeferredStarters } from "./deferred-starters.ts";
 import { DomainError, messageOf } from "./errors.ts";
+import { openIdentity } from "./open-identity.ts";
 import { runRole, untilAborted } from "./stack/role.ts";
 import { createStarters } from "./starters.ts";
 import { createBalanceReader } from "./store/balance-reader.ts";
 import { createDatabase, type Db } from "./store/database.ts";
-import { createLedger } from "./store/ledger.ts";
+import { createAnswerBook } from "./store/idempotency-answers.ts";
+import { readOutboxBacklog } from "./store/outbox-backlog.ts";
 
+/** Somewhat less than a request may take. */
+const AUDIT_DEADLINE_MS = 40_000;
 const CHECK_DEADLINE_MS = 1_000;
 /** Short, so that an order to stop is not kept waiting by a Temporal that is not there. */
 const CONNECT_DEADLINE_MS = 3_000;
@@ -33,26 +41,42 @@ const CLOSE_GRACE_MS = 10_000;
 
 await runRole("api", async ({ signal, ready }) => {
   const config = loadConfig();
-  const logger = createLogger({ role: "api", level: config.LOG_LEVEL, pretty: config.LOG_PRETTY });
-  installRuntime(logger);
-  const url = required(config.DATABASE_URL, "DATABASE_URL");
-  const deadlineMs = config.DATABASE_DEADLINE_MS;
-  const database = createDatabase({ url, name: "saldo-api", laneCount: config.READ_LANES, deadlineMs });
+  const parts = openStoreParts(config, "api");
+  const { logger, database, ledger, redis, psp } = parts;
   // A lane of its own, so that a readiness question never waits behind the requests it asks about.
-  const probe = createDatabase({ url, name: "saldo-api-ready", laneCount: 1, deadlineMs: CHECK_DEADLINE_MS });
-  const ledger = createLedger({ url, name: "saldo-api-ledger", laneCount: config.LEDGER_LANES, deadlineMs });
-  const balanceCache = createBalanceCache({ url: config.REDIS_URL, logger });
+  const probe = createDatabase({ url: parts.databaseUrl, name: "saldo-api-ready", laneCount: 1, deadlineMs: CHECK_DEADLINE_MS });
+  // A lane of its own, as an audit reads everything and takes its time.
+  const auditing = createDatabase({ url: parts.databaseUrl, name: "saldo-api-audit", laneCount: 1, deadlineMs: AUDIT_DEADLINE_MS });
+  const {
+    authenticator,
+    identity,
+    close: closeIdentity,
+  } = await openIdentity({ config, databaseUrl: parts.databaseUrl, redis, log: logger });
+  const metrics = createMetrics();
+  const addresses = createClientAddresses(config.TRUSTED_PROXIES);
   const starters = createDeferredStarters();
   let temporal: TemporalLink | undefined;
 
-  const checks = dependencyChecks(config, probe.db, () => temporal);
+  const checks = dependencyChecks(config, probe.db, redis, () => temporal);
+  metrics.watch({
+    parts: Object.fromEntries(checks.map(({ name, check }) => [name, check])),
+    outbox: () => readOutboxBacklog(probe.db),
+    lanes: { reads: database.load },
+    breakers: { psp: psp.breakerState },
+  });
   const app = createApp({
     db: database.db,
-    ledger,
+    auditDb: auditing.db,
+    ledger: countPosts(ledger, metrics),
+    psp,
     starters,
     balances: createBalanceReader(database.db),
-    authenticator: { authenticate: async () => LOCAL_PRINCIPAL },
-    limits: { byAddress: async () => {}, bySubject: async () => {} },
+    authenticator,
+    identity,
+    limits: createRequestLimits({ limits: rateLimitsOf(config, redis), addresses, onRefused: metrics.rateLimited }),
+    firstAnswers: createFirstAnswers({ book: createAnswerBook(database.db), cache: createAnswerCache(redis), log: logger }),
+    orderCache: createOrderCache(redis),
+    metrics,
     log: logger,
     requestLog: logger.child({}, { redact: [] }),
     checks,
@@ -61,7 +85,19 @@ await runRole("api", async ({ signal, ready }) => {
       defaultCurrency: config.DEFAULT_CURRENCY,
       reportTimeZone: config.REPORT_TZ,
       maxBodyBytes: config.MAX_BODY_BYTES,
-      reservationTtl: { defaultMs: config.RESERVATION_TTL_MS, minMs: config.RESERVATION_TTL_MIN_MS, maxMs: config.RESERVATION_TTL_MAX_MS },
+      corsOrigins: config.CORS_ORIGINS,
+      isSecure: addresses.isSecure,
+      ...(config.METRICS_TOKEN === undefined ? {} : { metricsToken: config.METRICS_TOKEN }),
+      ...(config.SERVER_URL === undefined ? {} : { serverUrl: config.SERVER_URL }),
+      reservationTtl: {
+        defaultMs: config.RESERVATION_TTL_MS,
+        minMs: config.RESERVATION_TTL_MIN_MS,
+        maxMs: config.RESERVATION_TTL_MAX_MS,
+        expiringMs: config.RESERVATION_EXPIRING_MS,
+        graceMs: config.RESERVATION_GRACE_MS,
+      },
+      orders: { paymentDeadlineMs: config.ORDER_PAYMENT_DEADLINE_MS, compensationFastRetries: config.COMPENSATION_FAST_RETRIES },
+      testClock: config.NODE_ENV !== "production",
     },
   });
   const servers = await Promise.all([config.HTTP_PORT, config.PURCHASES_PORT].map((port) => listen(app, { host: config.HTTP_HOST, port })));
@@ -70,23 +106,7 @@ await runRole("api", async ({ signal, ready }) => {
   // Connecting goes on beside the requests: those that need no Temporal are served from the first moment.
   const connecting = connectTemporal({ config, logger, signal }).then(async (link) => {
     if (link === undefined) return undefined;
-    const workers = config.API_HOSTS_WORKER
-      ? await createSaldoWorkers({
-          connection: link.connection,
-          namespace: link.namespace,
-          taskQueues: [TASK_QUEUES.orders],
-          bundlePath: config.WORKFLOW_BUNDLE_PATH ?? (await buildWorkflowBundle(config.CACHE_DIR)),
-          activities: createActivities({
-            db: database.db,
-            ledger,
-            balanceCache,
-            logger,
-            reportsDir: reportsDirOf(config),
-            openLane: database.openLane,
-          }),
-          cacheSize: config.WORKFLOW_CACHE_SIZE,
-        })
-      : undefined;
+    const workers = config.API_HOSTS_WORKER ? await parts.startWorkers(link, [TASK_QUEUES.orders]) : undefined;
     starters.attach(createStarters({ client: link.client, eager: config.API_HOSTS_WORKER, deadlineMs: config.TEMPORAL_DEADLINE_MS }));
     // Only now, so that the api is not called ready while an order would still be answered with 503.
     temporal = link;
@@ -100,14 +120,10 @@ await runRole("api", async ({ signal, ready }) => {
   await Promise.all(servers.map((server) => server.close(CLOSE_GRACE_MS)));
   await (await connecting)?.stop();
   await temporal?.close();
-  await Promise.all([balanceCache.close(), ledger.close(), database.close(), probe.close()]);
+  await Promise.all([parts.close(), closeIdentity(), probe.close(), auditing.close()]);
 });
 
-async function connectTemporal(input: {
-  config: Config;
-  logger: ReturnType<typeof createLogger>;
-  signal: AbortSignal;
-}): Promise<TemporalLink | undefined> {
+async function connectTemporal(input: { config: Config; logger: Logger; signal: AbortSignal }): Promise<TemporalLink | undefined> {
   const { config, logger, signal } = input;
   while (!signal.aborted) {
     try {
@@ -134,7 +150,7 @@ async function announceReady(checks: readonly DependencyCheck[], signal: AbortSi
   return false;
 }
 
-function dependencyChecks(config: Config, db: Db, temporal: () => TemporalLink | undefined): DependencyCheck[] {
+function dependencyChecks(config: Config, db: Db, redis: RedisLink, temporal: () => TemporalLink | undefined): DependencyCheck[] {
   const reachable = (name: string, address: string | undefined): DependencyCheck[] =>
     address === undefined ? [] : [{ name, needed: false, check: () => untilReachable(hostAndPort(address), CHECK_DEADLINE_MS) }];
   return [
@@ -145,12 +161,26 @@ function dependencyChecks(config: Config, db: Db, temporal: () => TemporalLink |
       check: async () => {
         const link = temporal();
         if (link === undefined) throw new DomainError("UNAVAILABLE", "not connected yet");
-        await link.client.withDeadline(Date.now() + CHECK_DEADLINE_MS, () => link.client.workflowService.getSystemInfo({}));
+        // The native connection's own deadline is not kept when nobody answers.
+        await quicklyOrOutage(
+          link.client.withDeadline(Date.now() + CHECK_DEADLINE_MS, () => link.client.workflowService.getSystemInfo({})),
+          CHECK_DEADLINE_MS,
+        );
       },
     },
-    ...reachable("redis", config.REDIS_URL),
+    // By its own word: one that hangs still takes connections.
+    ...(redis.enabled ? [{ name: "redis", needed: false, check: redis.ping }] : []),
     ...reachable("kafka", config.KAFKA_BROKERS?.split(",")[0]),
   ];
+}
+
+function rateLimitsOf(config: Config, redis: RedisLink): RateLimits {
+  const limit = (prefix: string, quota: number) => createRateLimit({ redis, prefix, quota, windowMs: config.RATE_LIMIT_WINDOW_MS });
+  return {
+    address: limit("rate", config.RATE_LIMIT_PER_MINUTE),
+    subject: limit("rate:user", config.RATE_LIMIT_PER_USER),
+    login: limit("rate:login", config.RATE_LIMIT_LOGIN),
+  };
 }
 
 function ownVersion(): string {

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Client,
@@ -15,16 +15,33 @@ import {
 } from "@temporalio/client";
 import { ApplicationFailure, defineSearchAttributeKey, TypedSearchAttributes } from "@temporalio/common";
 import type { EventBatchInput, EventBatchResult } from "./contract/events.ts";
-import { eventBatchWorkflowId, orderWorkflowId, reportWorkflowId, reservationWorkflowId } from "./contract/ids.ts";
-import { cancelOrderUpdate, orderStatusQuery, type OrderOutcome, type OrderSagaInput, type OrderSagaStatus } from "./contract/orders.ts";
+import { eventBatchWorkflowId, orderRefundWorkflowId, orderWorkflowId, reportWorkflowId, reservationWorkflowId } from "./contract/ids.ts";
+import {
+  advanceOrderUpdate,
+  cancelOrderUpdate,
+  operatorActSignal,
+  orderStatusQuery,
+  orderUndoPlanQuery,
+  type OperatorAct,
+  type OrderOutcome,
+  type OrderRefundInput,
+  type OrderRefundOutcome,
+  type OrderSagaInput,
+  type OrderSagaStatus,
+  type UndoPlan,
+} from "./contract/orders.ts";
 import { reportProgressQuery, type RevenueReportInput, type RevenueReportProgress, type RevenueReportResult } from "./contract/reports.ts";
 import {
+  advanceReservationClockUpdate,
   confirmReservationUpdate,
+  extendReservationUpdate,
   releaseReservationUpdate,
   remainingSeconds,
   reservationPlacedUpdate,
   reservationStatusQuery,
+  type AdvanceClockInput,
   type ConfirmInput,
+  type ExtendInput,
   type ReleaseInput,
   type ReservationInput,
   type ReservationState,
@@ -64,11 +81,24 @@ export interface Starters {
   startOrder(input: OrderSagaInput): Promise<Started<OrderOutcome>>;
   cancelOrder(orderId: string, reason: string): Promise<OrderOutcome | undefined>;
   orderStatus(orderId: string): Promise<OrderSagaStatus | undefined>;
+  orderUndoPlan(orderId: string): Promise<UndoPlan | undefined>;
+  /** Tells the order's workflow what a person decided; false when it does not run. */
+  actOnOrder(orderId: string, act: OperatorAct): Promise<boolean>;
+  /** Moves the order's own timers forward. */
+  advanceOrder(orderId: string, advanceMs: number): Promise<{ readonly advancedMs: number } | undefined>;
+  /** Starts the refund or finds the one that runs; its amount must be set aside before. */
+  startRefund(input: OrderRefundInput): Promise<Started<OrderRefundOutcome>>;
   /** Starts the reservation or joins the running one, and answers once the money is held. One that has ended may answer as it did then. */
   placeReservation(input: ReservationInput): Promise<ReservationState | undefined>;
   confirmReservation(reservationId: string, input: ConfirmInput): Promise<ReservationState | undefined>;
   releaseReservation(reservationId: string, input: ReleaseInput): Promise<ReservationState | undefined>;
+  extendReservation(reservationId: string, input: ExtendInput): Promise<ReservationState | undefined>;
+  advanceReservationClock(reservationId: string, input: AdvanceClockInput): Promise<ReservationState | undefined>;
   reservationStatus(reservationId: string): Promise<ReservationStatus | undefined>;
+  /** Starts the workflow of a hold that stands and has lost its own; one that runs is left alone. */
+  restartReservation(input: ReservationInput): Promise<void>;
+  /** Whether a workflow runs under this id at this moment. */
+  isOpen(workflowId: string): Promise<boolean>;
   startReport(input: RevenueReportInput): Promise<Started<RevenueReportResult>>;
   reportProgress(month: string, version: number): Promise<RevenueReportProgress | undefined>;
   /** Runs a batch of events to its end, however long it takes; `signal` stops the wait, not the workflow. */
@@ -85,8 +115,9 @@ export interface StarterOptions {
 
 /** The starters over a client of Temporal. */
 export function createStarters({ client, eager, deadlineMs }: StarterOptions): Starters {
+  // The native connection goes on trying after its deadline when nobody answers, so the wait has a timer of its own.
   const call = <Result>(work: () => Promise<Result>): Promise<Result> =>
-    translated(() => client.withDeadline(Date.now() + deadlineMs, work));
+    within(deadlineMs, translated(() => client.withDeadline(Date.now() + deadlineMs, work)));
   /** Undefined instead of an error when there is no such workflow or it has ended. */
   const ifRunning = async <Result>(work: () => Promise<Result>): Promise<Result | undefined> => {
     try {
@@ -148,19 +179,36 @@ export function createStarters({ client, eager, deadlineMs }: StarterOptions): S
 
     orderStatus: (orderId) => ifRunning(() => handleOf(orderWorkflowId(orderId)).query(orderStatusQuery)),
 
-    placeReservation: async (reservation) => {
-      const workflowId = reservationWorkflowId(reservation.reservationId);
-      const startWorkflowOperation = new WithStartWorkflowOperation("reservation", {
-        workflowId,
+    orderUndoPlan: (orderId) => ifRunning(() => handleOf(orderWorkflowId(orderId)).query(orderUndoPlanQuery)),
+
+    actOnOrder: async (orderId, act) =>
+      (await ifRunning(async () => {
+        await handleOf(orderWorkflowId(orderId)).signal(operatorActSignal, act);
+        return true;
+      })) ?? false,
+
+    advanceOrder: (orderId, advanceMs) =>
+      update(() => handleOf(orderWorkflowId(orderId)).executeUpdate(advanceOrderUpdate, { args: [{ advanceMs }], updateId: randomUUID() })),
+
+    startRefund: (refund) =>
+      start<OrderRefundOutcome>("orderRefund", orderRefundWorkflowId(refund.orderId, refund.refundId), {
         taskQueue: TASK_QUEUES.orders,
-        args: [reservation],
+        args: [refund],
+        // The refund's id is made of the client's key; one that was terminated may be run to its end after all.
+        workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+        workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
+        staticSummary: `Refund of ${inWords(refund.amountMinor, refund.currency)} to user ${refund.userId}`,
+        staticDetails: refund.reason,
+        memo: { userId: refund.userId, orderId: refund.orderId, amount: inWords(refund.amountMinor, refund.currency) },
+        typedSearchAttributes: searchAttributes(refund),
+      }),
+
+    placeReservation: async (reservation) => {
+      const startWorkflowOperation = new WithStartWorkflowOperation("reservation", {
+        ...reservationStart(reservation),
         // A running one is joined; one that ended is over, and its row or its refused operation tells how.
         workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
         workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
-        staticSummary: `Reservation of ${inWords(reservation.amountMinor, reservation.currency)} of user ${reservation.userId}`,
-        staticDetails: reservation.comment,
-        memo: { userId: reservation.userId, amount: inWords(reservation.amountMinor, reservation.currency), orderId: reservation.orderId },
-        typedSearchAttributes: searchAttributes({ ...reservation, reservationState: "held" }),
       });
       try {
         return await update(() =>
@@ -187,6 +235,38 @@ export function createStarters({ client, eager, deadlineMs }: StarterOptions): S
           updateId: updateIdOf("release", input.requestKey),
         }),
       ),
+
+    extendReservation: (reservationId, input) =>
+      update(() =>
+        handleOf(reservationWorkflowId(reservationId)).executeUpdate(extendReservationUpdate, {
+          args: [input],
+          updateId: updateIdOf("extend", input.requestKey),
+        }),
+      ),
+
+    advanceReservationClock: (reservationId, input) =>
+      update(() =>
+        handleOf(reservationWorkflowId(reservationId)).executeUpdate(advanceReservationClockUpdate, {
+          args: [input],
+          updateId: updateIdOf("advance", input.requestKey),
+        }),
+      ),
+
+    async restartReservation(reservation) {
+      await call(() =>
+        client.workflow.start("reservation", {
+          ...reservationStart(reservation),
+          // The hold is the first run's, found again under the same key; only its time has to be kept.
+          workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+          workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+        }),
+      );
+    },
+
+    async isOpen(workflowId) {
+      const description = await ifRunning(() => handleOf(workflowId).describe());
+      return description?.status.name === "RUNNING" || description?.status.name === "PAUSED";
+    },
 
     reservationStatus: async (reservationId) => {
       const status = await ifRunning(() => handleOf(reservationWorkflowId(reservationId)).query(reservationStatusQuery));
@@ -226,6 +306,19 @@ export function createStarters({ client, eager, deadlineMs }: StarterOptions): S
   };
 }
 
+async function within<Result>(deadlineMs: number, work: Promise<Result>): Promise<Result> {
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new DomainError("DEADLINE_EXCEEDED", "Temporal did not answer in time")), deadlineMs);
+  });
+  work.catch(() => {});
+  try {
+    return await Promise.race([work, deadline]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 // A native connection cannot be interrupted; the wait can be left.
 function untilAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
   return new Promise((resolve, reject) => {
@@ -255,6 +348,19 @@ function updateIdOf(kind: string, requestKey: string): string {
   return `${kind}-${createHash("sha256").update(requestKey).digest("hex").slice(0, 32)}`;
 }
 
+function reservationStart(reservation: ReservationInput) {
+  const amount = inWords(reservation.amountMinor, reservation.currency);
+  return {
+    workflowId: reservationWorkflowId(reservation.reservationId),
+    taskQueue: TASK_QUEUES.orders,
+    args: [reservation],
+    staticSummary: `Reservation of ${amount} of user ${reservation.userId}`,
+    staticDetails: reservation.comment,
+    memo: { userId: reservation.userId, amount, orderId: reservation.orderId },
+    typedSearchAttributes: searchAttributes({ ...reservation, reservationState: "held" }),
+  };
+}
+
 function inWords(amountMinor: string, currency: string): string {
   return `${formatAmount(BigInt(amountMinor), currency)} ${currency}`;
 }
@@ -280,8 +386,9 @@ function searchAttributes(values: {
 async function outcomeWithin<Outcome>(client: Client, workflowId: string, waitMs: number): Promise<Outcome | undefined> {
   if (waitMs <= 0) return undefined;
   try {
-    return await translated(() =>
-      client.withDeadline(Date.now() + waitMs, () => client.workflow.getHandle(workflowId).result() as Promise<Outcome>),
+    return await within(
+      waitMs,
+      translated(() => client.withDeadline(Date.now() + waitMs, () => client.workflow.getHandle(workflowId).result() as Promise<Outcome>)),
     );
   } catch (error) {
     // Not there in time is an answer here, not an error.

@@ -178,6 +178,17 @@ test("only migrations know the superuser; roles are configured as the configurat
   }
 });
 
+test("every role asks for tokens, and only the api and the migration, which makes the first one, hold the keys", () => {
+  for (const [name, { environment = {}, volumes = [] }] of services) {
+    expect(environment, name).not.toHaveProperty("AUTH_MODE");
+    expect(environment, name).not.toHaveProperty("ALLOW_INSECURE_BIND");
+    const holdsKeys = ["api", "migrate"].includes(name);
+    expect(volumes.includes("keys:/var/lib/saldo-keys"), name).toBe(holdsKeys);
+    expect(environment["AUTH_KEYS_DIR"], name).toBe(holdsKeys ? "/var/lib/saldo-keys" : undefined);
+  }
+  expect(readFileSync(fileOf("Dockerfile"), "utf8")).toContain("chown -R node:node /var/lib/saldo /var/lib/saldo-keys");
+});
+
 test("every variable that .env.example offers is one that is read, and the file alone is a valid configuration", () => {
   const offered = [...readFileSync(fileOf(".env.example"), "utf8").matchAll(/^(?:# )?([A-Z][A-Z0-9_]+)=(.*)$/gm)].map(
     ([, name = "", value = ""]) => [name, value] as const,

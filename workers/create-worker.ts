@@ -28,6 +28,8 @@ const SHUTDOWN_FORCE = "14s";
 export function installRuntime(logger: Logger): void {
   Runtime.install({
     shutdownSignals: [],
+    // Without it the native part writes lines of its own to the output, in colours and not in JSON.
+    telemetryOptions: { logging: { filter: { core: "WARN", other: "ERROR" }, forward: {} } },
     logger: new DefaultLogger("INFO", ({ level, message, meta }) => {
       const { error, ...fields } = (meta ?? {}) as Record<string, unknown>;
       const write = { TRACE: "trace", DEBUG: "debug", INFO: "debug", WARN: "warn", ERROR: "error" } as const;

@@ -1,5 +1,7 @@
 import { proxyActivities, proxyLocalActivities } from "@temporalio/workflow";
 import type { Activities } from "../activities/index.ts";
+import { COMPENSATION_FAST_RETRIES } from "../src/contract/orders.ts";
+import { TASK_QUEUES } from "../src/contract/task-queues.ts";
 
 /**
  * The steps of orders and reservations: short statements in Postgres, run inside the workflow task. One attempt may take
@@ -23,6 +25,62 @@ export const enduringSteps = proxyActivities<Activities>({
   summary: "past its fast retries: repeated until it succeeds",
 });
 
+/** Steps by whichever proxy runs them. */
+export type OrderSteps = typeof steps | typeof enduringSteps;
+
+/**
+ * One attempt at the payment provider may take as long as its adapter takes to ask, ask again and look the key up; the adapter bounds
+ * each of those itself. A worker that died with the call is noticed only by this time.
+ */
+const PROVIDER_ATTEMPT = "45 seconds";
+
+/** Steps at the payment provider, asked once: the adapter has its own retries, and what it could not learn is waited for visibly. */
+export const providerSteps = proxyActivities<Activities>({
+  taskQueue: TASK_QUEUES.payments,
+  startToCloseTimeout: PROVIDER_ATTEMPT,
+  scheduleToCloseTimeout: "2 minutes",
+  retry: { maximumAttempts: 1 },
+});
+
+/** The same while the provider is away. The saga's own clock ends the wait at the order's deadline, so that it can be moved by hand. */
+export const patientProviderSteps = proxyActivities<Activities>({
+  taskQueue: TASK_QUEUES.payments,
+  startToCloseTimeout: PROVIDER_ATTEMPT,
+  retry: { initialInterval: "400 milliseconds", backoffCoefficient: 2, maximumInterval: "10 seconds" },
+  summary: "the payment provider does not answer: asked again until the order's deadline",
+});
+
+/**
+ * A compensation at short intervals: 100 ms, doubled up to 10 s, so that the usual nine retries take some 30 s. What is not undone by
+ * then is parked.
+ */
+export function compensationSteps(input: { readonly remote: boolean; readonly retries: number | undefined }) {
+  return proxyActivities<Activities>({
+    ...(input.remote ? { taskQueue: TASK_QUEUES.payments } : {}),
+    startToCloseTimeout: input.remote ? PROVIDER_ATTEMPT : "15 seconds",
+    retry: {
+      initialInterval: "100 milliseconds",
+      backoffCoefficient: 2,
+      maximumInterval: "10 seconds",
+      maximumAttempts: 1 + (input.retries ?? COMPENSATION_FAST_RETRIES),
+    },
+  });
+}
+
+/** Notes about an order that nothing depends on: given up soon. */
+export const noteSteps = proxyActivities<Activities>({
+  startToCloseTimeout: "12 seconds",
+  scheduleToCloseTimeout: "30 seconds",
+  retry: { maximumAttempts: 4 },
+});
+
+/** Lasts as long as a pause does: the activity fails until the pause is over, so that waiting adds nothing to the history. */
+export const pauseSteps = proxyActivities<Activities>({
+  startToCloseTimeout: "12 seconds",
+  retry: { initialInterval: "1 second", backoffCoefficient: 1 },
+  summary: "captures and charges are paused: asked every second",
+});
+
 /** The cache is never waited for longer than a reader would gain by it, and never asked twice. */
 export const cacheSteps = proxyLocalActivities<Activities>({
   startToCloseTimeout: "300 milliseconds",
@@ -40,4 +98,17 @@ export const reportWriting = proxyActivities<Activities>({
   startToCloseTimeout: "30 minutes",
   heartbeatTimeout: "10 seconds",
   retry: REPORT_RETRY,
+});
+
+/** The self-audit's steps: many short questions, the next run asks them again. */
+export const auditSteps = proxyActivities<Activities>({
+  startToCloseTimeout: "1 minute",
+  scheduleToCloseTimeout: "3 minutes",
+  retry: { maximumAttempts: 3 },
+});
+
+/** The proof of the books reads every posting and bounds itself to five minutes a statement; the next run tries again. */
+export const proofSteps = proxyActivities<Activities>({
+  startToCloseTimeout: "30 minutes",
+  retry: { maximumAttempts: 1 },
 });

@@ -1,7 +1,7 @@
 import { ActivityFailure, ApplicationFailure, CancelledFailure, RetryState, TimeoutFailure, TimeoutType } from "@temporalio/common";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { steps, type enduringSteps } from "./activity-proxies.ts";
-import { createCompensations, failureOf, isFinalRefusal, withoutEnd } from "./compensation.ts";
+import { createCompensations, failureOf, isFinalRefusal, withoutEnd, type Parking } from "./compensation.ts";
 import { showStuck } from "./search-attributes.ts";
 
 vi.mock("./search-attributes.ts", () => ({ showStuck: vi.fn() }));
@@ -16,13 +16,21 @@ describe("compensations", () => {
     const done: string[] = [];
     const compensations = createCompensations();
     for (const name of ["first", "second", "third"])
-      compensations.add(name, async () => {
-        await new Promise((resolve) => setImmediate(resolve));
-        done.push(`${name} ended`);
+      compensations.add({
+        name,
+        remote: false,
+        reversesMinor: () => undefined,
+        undo: async () => {
+          await new Promise((resolve) => setImmediate(resolve));
+          done.push(`${name} ended`);
+        },
       });
-    await compensations.run((name) => done.push(`${name} began`));
+    expect(compensations.plan("RUB")).toEqual([{ step: "third" }, { step: "second" }, { step: "first" }]);
+    const undoing = (name: string) => void done.push(`${name} began`);
+    const parking = { progress: { undoing } } as unknown as Parking;
+    await compensations.run(parking);
     expect(done).toEqual(["third began", "third ended", "second began", "second ended", "first began", "first ended"]);
-    await compensations.run((name) => done.push(name));
+    await compensations.run(parking);
     expect(done).toHaveLength(6);
   });
 });

@@ -1,43 +1,92 @@
 import { allHandlersFinished, CancellationScope, CancelledFailure, condition, setCurrentDetails, setHandler } from "@temporalio/workflow";
-import { cancelOrderUpdate, orderStatusQuery, type OrderOutcome, type OrderSagaInput, type SagaState } from "../src/contract/orders.ts";
+import {
+  advanceOrderUpdate,
+  cancelOrderUpdate,
+  operatorActSignal,
+  orderStatusQuery,
+  orderUndoPlanQuery,
+  type OperatorAct,
+  type OrderOutcome,
+  type OrderSagaInput,
+  type SagaState,
+  type UndoStep,
+} from "../src/contract/orders.ts";
 import { formatAmount } from "../src/money.ts";
-import { showSagaState } from "./search-attributes.ts";
+import type { SagaClock } from "./saga-clock.ts";
+import { showSagaState, showStuck } from "./search-attributes.ts";
 
-/** How an order's saga shows itself to those who ask, cancel or look on. */
+/** How an order's saga shows itself to those who ask, cancel, act on it or look on. */
 export interface OrderProgress {
   /** Begins a step that can still be undone. Throws: CancelledFailure when a cancellation was asked for. */
   enter(step: string): void;
+  /** Begins a step from which there is no way back. */
+  pass(step: string): void;
+  /** True when somebody asked for the order to be cancelled. */
+  cancelWanted(): boolean;
+  /** Tells why nothing happens, or undefined when it goes on. */
+  waiting(reason: string | undefined): void;
   /** Tells that the step is done and what state the saga is in now. */
   done(state: SagaState, result: string): void;
   /** Tells what compensation is doing. */
   undoing(step: string): void;
+  /** Shows that a compensation is parked, or undefined when it is not any more. */
+  stuck(step: string | undefined, reason?: string): void;
+  /** The next decision of an operator about this step, taken off the list; undefined when there is none. */
+  takeAct(step: string): OperatorAct | undefined;
+  hasAct(step: string): boolean;
   /** Gives the outcome to everyone who waits for it, and lets them have it before the workflow ends. */
   finish(outcome: Omit<OrderOutcome, "orderId">): Promise<OrderOutcome>;
 }
 
-/** Registers the saga's query and update. */
-export function createOrderProgress(order: OrderSagaInput): OrderProgress {
+/** Registers the saga's queries, updates and signal. `plan` lists what compensation would still reverse. */
+export function createOrderProgress(order: OrderSagaInput, clock: SagaClock, plan: () => UndoStep[]): OrderProgress {
   const { orderId } = order;
   const rows: string[] = [];
+  let acts: OperatorAct[] = [];
   let current: OrderOutcome = { orderId, sagaState: "STARTED", status: "PENDING" };
   let step = "starting";
+  let waitingFor: string | undefined;
+  let stuckStep: string | undefined;
+  let passed = false;
   let ended = false;
   let cancelReason: string | undefined;
 
-  setHandler(orderStatusQuery, () => ({ ...current, step }));
+  setHandler(orderStatusQuery, () => ({
+    ...current,
+    step,
+    ...(waitingFor === undefined ? {} : { waitingFor }),
+    ...(stuckStep === undefined ? {} : { stuck: stuckStep }),
+  }));
+  setHandler(orderUndoPlanQuery, () => {
+    const open = current.sagaState !== "COMPLETED" && current.sagaState !== "FAILED";
+    return { orderId, sagaState: current.sagaState, possible: open && !passed, steps: open && !passed ? plan() : [] };
+  });
   // An operator may send it by hand without an argument; and a native cancellation must not take the answer from who waits.
   setHandler(cancelOrderUpdate, async (request) => {
     cancelReason ??= request?.reason ?? "cancelled by an operator";
     await CancellationScope.nonCancellable(() => condition(() => ended));
     return current;
   });
+  // What is sent while nothing is stuck decides nothing: the next compensation that is parked must not be skipped by it.
+  setHandler(operatorActSignal, (act) => {
+    if (stuckStep !== undefined && (act.step === undefined || act.step === stuckStep)) acts.push({ ...act, step: stuckStep });
+  });
+  setHandler(advanceOrderUpdate, ({ advanceMs }) => {
+    clock.advance(advanceMs);
+    return { advancedMs: advanceMs };
+  });
 
+  const show = () => {
+    const total = `${formatAmount(BigInt(order.totalMinor), order.currency)} ${order.currency}`;
+    const now = stuckStep === undefined ? waitingFor : `stuck at "${stuckStep}": ${waitingFor ?? "an operator may retry, skip or settle it"}`;
+    setCurrentDetails(
+      `Order **${orderId}** of user **${order.userId}**, ${total}\n\n| | step | result |\n|---|---|---|\n${rows.join("\n")}` +
+        (now === undefined ? "" : `\n\n**Waits:** ${now}`),
+    );
+  };
   const tell = (result: string) => {
     rows.push(`| ${rows.length + 1} | ${step} | ${result} |`);
-    const total = `${formatAmount(BigInt(order.totalMinor), order.currency)} ${order.currency}`;
-    setCurrentDetails(
-      `Order **${orderId}** of user **${order.userId}**, ${total}\n\n| | step | result |\n|---|---|---|\n${rows.join("\n")}`,
-    );
+    show();
   };
 
   return {
@@ -45,17 +94,43 @@ export function createOrderProgress(order: OrderSagaInput): OrderProgress {
       if (cancelReason !== undefined) throw new CancelledFailure(cancelReason);
       step = next;
     },
+    pass(next) {
+      step = next;
+      passed = true;
+    },
+    cancelWanted: () => cancelReason !== undefined,
+    waiting(reason) {
+      waitingFor = reason;
+      // What waits has not happened, so there is a way back again.
+      if (reason !== undefined) passed = false;
+      show();
+    },
     done(sagaState, result) {
       current = { ...current, sagaState };
       tell(result);
     },
     undoing(next) {
       step = next;
+      waitingFor = undefined;
+      passed = false;
       current = { ...current, sagaState: "COMPENSATING" };
       tell("undoing");
     },
+    stuck(next, reason) {
+      stuckStep = next;
+      waitingFor = reason;
+      acts = [];
+      showStuck(next !== undefined);
+      show();
+    },
+    hasAct: (of) => acts.some((act) => act.step === of),
+    takeAct(of) {
+      const place = acts.findIndex((act) => act.step === of);
+      return place < 0 ? undefined : acts.splice(place, 1)[0];
+    },
     async finish(outcome) {
       step = "ended";
+      waitingFor = undefined;
       current = { orderId, ...outcome };
       ended = true;
       showSagaState(outcome.sagaState);

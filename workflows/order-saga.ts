@@ -1,43 +1,43 @@
 import { CancellationScope, CancelledFailure, isCancellation } from "@temporalio/workflow";
-import { ORDER_HOLD_TTL_MS, type OrderOutcome, type OrderSagaInput } from "../src/contract/orders.ts";
+import { ORDER_HOLD_TTL_MS, type CardPayment, type OrderOutcome, type OrderSagaInput } from "../src/contract/orders.ts";
 import { isFinal } from "../src/domain/order-states.ts";
 import { steps } from "./activity-proxies.ts";
-import { createCompensations, failureOf, withoutEnd, type Compensations, type Failure } from "./compensation.ts";
+import { payByCard } from "./card-payment.ts";
+import { createCompensations, failureOf, insist, withoutEnd, type Compensations, type Failure } from "./compensation.ts";
 import { createOrderProgress, type OrderProgress } from "./order-progress.ts";
+import { createSagaClock, type SagaClock } from "./saga-clock.ts";
+import { createSagaWaits, type SagaWaits } from "./saga-waits.ts";
 import { showSagaState } from "./search-attributes.ts";
 
+/** A running order: what it is, how it shows itself, and what is to be undone should it fail. */
+export interface Saga {
+  readonly order: OrderSagaInput;
+  readonly progress: OrderProgress;
+  readonly compensations: Compensations;
+  readonly clock: SagaClock;
+  readonly waits: SagaWaits;
+}
+
 /**
- * Runs an order to a definite end: created, its money held and captured (COMPLETED), or everything undone (FAILED). The capture
- * is the pivot: before it a cancellation undoes the order, from it on the order is completed.
+ * Runs an order to a definite end: created and paid (COMPLETED), or everything undone (FAILED). The capture is the pivot: before it a
+ * cancellation undoes the order, from it on the order is completed.
  */
 export async function orderSaga(order: OrderSagaInput): Promise<OrderOutcome> {
-  const progress = createOrderProgress(order);
+  const clock = createSagaClock();
   const compensations = createCompensations();
+  const progress = createOrderProgress(order, clock, () => compensations.plan(order.currency));
+  const saga: Saga = { order, progress, compensations, clock, waits: createSagaWaits(order, progress, clock) };
   try {
-    // Before the first step and not before the hold: a worker that died in its task may have held the money and left no trace here.
-    compensations.add("give the held money back", () => withoutEnd((by) => by.releaseOrder(order)));
-    progress.enter("create the order");
-    const created = await steps.createOrder(order);
-    if (created.requestHash !== order.requestHash) return await progress.finish(OTHER_REQUEST);
-    // A workflow of this order ran before, longer ago than the server remembers: its outcome stands.
-    if (isFinal(created.sagaState)) return await progress.finish(outcomeOf(created));
-    progress.done("STARTED", "PENDING");
-
-    progress.enter("hold the money");
-    await steps.holdOrder({ order, expiresAt: new Date(Date.now() + ORDER_HOLD_TTL_MS).toISOString() });
-    progress.done("PAYMENT_PENDING", "held");
-
-    progress.enter("capture the money");
-    // A hold may be answered together with a native cancellation; what follows cannot be cancelled any more.
-    if (CancellationScope.current().consideredCancelled) throw new CancelledFailure("cancelled before the capture");
-    // A capture whose answer was lost may have happened, so it is asked for again until the answer is known; it is never undone on a guess.
-    await CancellationScope.nonCancellable(() => withoutEnd((by) => by.captureOrder(order)));
-    progress.done("COMPLETED", "captured");
+    const { card } = order;
+    const known = card === undefined ? await payByWallet(saga) : await createAndPayByCard(saga, card);
+    if (known !== undefined) return await progress.finish(known);
   } catch (error) {
-    return CancellationScope.nonCancellable(() => undo({ order, progress, compensations, failure: reasonOf(error) }));
+    return CancellationScope.nonCancellable(() => undo(saga, reasonOf(error)));
   }
   return progress.finish({ sagaState: "COMPLETED", status: "CONFIRMED" });
 }
+
+type Outcome = Omit<OrderOutcome, "orderId">;
 
 const OTHER_REQUEST = {
   sagaState: "FAILED",
@@ -46,23 +46,63 @@ const OTHER_REQUEST = {
   failureMessage: "the order's id belongs to another request",
 } as const;
 
-async function undo(saga: {
-  order: OrderSagaInput;
-  progress: OrderProgress;
-  compensations: Compensations;
-  failure: Failure;
-}): Promise<OrderOutcome> {
-  const { order, progress, compensations, failure } = saga;
+/** Create, hold, capture. Answers with the outcome of an earlier run when there is one. */
+async function payByWallet(saga: Saga): Promise<Outcome | undefined> {
+  const { order, progress, compensations, waits } = saga;
+  let heldMinor: string | undefined;
+  // Before the first step and not before the hold: a worker that died in its task may have held the money and left no trace here.
+  compensations.add({
+    name: "give the held money back",
+    undo: (by) => by.releaseOrder(order),
+    remote: false,
+    reversesMinor: () => heldMinor,
+  });
+  const known = await create(saga);
+  if (known !== undefined) return known;
+
+  progress.enter("hold the money");
+  await steps.holdOrder({ order, expiresAt: new Date(Date.now() + ORDER_HOLD_TTL_MS).toISOString() });
+  heldMinor = order.totalMinor;
+  progress.done("PAYMENT_PENDING", "held");
+
+  progress.enter("capture the money");
+  // A hold may be answered together with a native cancellation; what follows cannot be cancelled any more.
+  if (CancellationScope.current().consideredCancelled) throw new CancelledFailure("cancelled before the capture");
+  // A capture whose answer was lost may have happened, so it is asked for again until the answer is known; it is never undone on a guess.
+  await waits.unpaused(() => {
+    progress.pass("capture the money");
+    return CancellationScope.nonCancellable(() => withoutEnd((by) => by.captureOrder(order)));
+  });
+  progress.done("COMPLETED", "captured");
+  return undefined;
+}
+
+async function createAndPayByCard(saga: Saga, card: CardPayment): Promise<Outcome | undefined> {
+  return (await create(saga)) ?? payByCard(saga, card);
+}
+
+async function create({ order, progress }: Saga): Promise<Outcome | undefined> {
+  progress.enter("create the order");
+  const created = await steps.createOrder(order);
+  if (created.requestHash !== order.requestHash) return OTHER_REQUEST;
+  // A workflow of this order ran before, longer ago than the server remembers: its outcome stands.
+  if (isFinal(created.sagaState)) return outcomeOf(created);
+  progress.done("STARTED", "PENDING");
+  return undefined;
+}
+
+async function undo({ order, progress, compensations, clock }: Saga, failure: Failure): Promise<OrderOutcome> {
   showSagaState("COMPENSATING");
   progress.undoing(`stop the order: ${failure.message}`);
-  const standing = await withoutEnd((by) => by.beginCompensation({ order, failure }));
+  const parking = { order, progress, clock };
+  const standing = await insist("stop the order", (by) => by.beginCompensation({ order, failure }), parking);
   if (standing.requestHash !== order.requestHash) return progress.finish(OTHER_REQUEST);
   if (isFinal(standing.sagaState)) return progress.finish(outcomeOf(standing));
   // The first reason stands in the row: a task that was lost may have found another one the second time.
   const { failureCode = failure.code, failureMessage = failure.message } = standing;
-  await compensations.run(progress.undoing);
+  await compensations.run(parking);
   progress.undoing("cancel the order");
-  await withoutEnd((by) => by.cancelOrder({ orderId: order.orderId }));
+  await insist("cancel the order", (by) => by.cancelOrder({ orderId: order.orderId }), parking);
   return progress.finish({ sagaState: "FAILED", status: "CANCELLED", failureCode, failureMessage });
 }
 
@@ -70,7 +110,7 @@ function reasonOf(error: unknown): Failure {
   return isCancellation(error) ? { code: "ORDER_CANCELLED", message: "the order was cancelled" } : failureOf(error);
 }
 
-function outcomeOf({ sagaState, status, failureCode, failureMessage }: Omit<OrderOutcome, "orderId">): Omit<OrderOutcome, "orderId"> {
+function outcomeOf({ sagaState, status, failureCode, failureMessage }: Outcome): Outcome {
   return {
     sagaState,
     status,

@@ -5,7 +5,9 @@ import { ApplicationFailure } from "@temporalio/common";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { reservationWorkflowId } from "../src/contract/ids.ts";
 import {
+  advanceReservationClockUpdate,
   confirmReservationUpdate,
+  extendReservationUpdate,
   releaseReservationUpdate,
   reservationPlacedUpdate,
   reservationStatusQuery,
@@ -89,12 +91,18 @@ describe.each([{ cacheSize: 100 }, { cacheSize: 0 }])("a reservation with $cache
       args: [reservation],
     });
   /** Starts a reservation and waits until its money is held. */
-  const place = async (script: Script = {}) => {
-    const reservation = newReservation();
+  const place = async (script: Script = {}, more: Partial<ReservationInput> = {}) => {
+    const reservation = { ...newReservation(), ...more };
     const page = book.open(reservation.reservationId, { fundsMinor: AMOUNT, script });
     const handle = await start(reservation);
     const placed = await handle.executeUpdate(reservationPlacedUpdate);
     return { page, handle, placed };
+  };
+  const by = { caller: "test", correlationId: "test" };
+  /** Asks to hold the money for `ttlMs` from now on. */
+  const extend = async (handle: WorkflowHandle, requestKey: string, ttlMs: number): Promise<ReservationState> => {
+    const expiresAt = new Date((await skipping.env.currentTimeMs()) + ttlMs).toISOString();
+    return handle.executeUpdate(extendReservationUpdate, { args: [{ requestKey, ttlMs, expiresAt, ...by }] });
   };
   const confirm = (handle: WorkflowHandle, input: ConfirmInput): Promise<ReservationState> =>
     handle.executeUpdate(confirmReservationUpdate, { args: [input] });
@@ -340,5 +348,107 @@ describe.each([{ cacheSize: 100 }, { cacheSize: 0 }])("a reservation with $cache
     }
     expect(page.calls.captureHold ?? 0).toBe(0);
     await resultOf(handle);
+  });
+
+  it("is held longer when it is extended, more than once, and goes back at its new end", async () => {
+    const { page, handle, placed } = await place();
+    const first = await extend(handle, "first", 2 * TEN_MINUTES_MS);
+    expect(Date.parse(first.expiresAt)).toBeGreaterThan(Date.parse(placed.expiresAt) + TEN_MINUTES_MS - 60_000);
+    const second = await extend(handle, "second", 3 * TEN_MINUTES_MS);
+    expect(await handle.query(reservationStatusQuery)).toMatchObject({ status: "held", expiresAt: second.expiresAt });
+    expectDefiniteEnd(page, await resultOf(handle), { status: "expired", capturedMinor: 0n });
+    expect(await skipping.env.currentTimeMs()).toBeGreaterThanOrEqual(Date.parse(second.expiresAt));
+    expect(page.effects).toEqual(["placeHold", "extendHold", "extendHold", "expire"]);
+  });
+
+  it("is not held shorter by an extension, and takes none once it is closed", async () => {
+    const { page, handle, placed } = await place();
+    expect(await extend(handle, "short", 1_000)).toMatchObject({ expiresAt: placed.expiresAt });
+    await confirm(handle, { requestKey: "part", amountMinor: "4000" });
+    expect(await extend(handle, "long", 2 * TEN_MINUTES_MS)).toMatchObject({ status: "held", capturedMinor: "4000" });
+    await handle.executeUpdate(releaseReservationUpdate, { args: [{ requestKey: "release" }] });
+    await expect(extend(handle, "late", TEN_MINUTES_MS)).rejects.toThrow();
+    expectDefiniteEnd(page, await resultOf(handle), { status: "released", capturedMinor: 4_000n });
+  });
+
+  it("keeps the end that its row has when its own clock rings too early", async () => {
+    const { page, handle, placed } = await place();
+    const later = new Date(Date.parse(placed.expiresAt) + TEN_MINUTES_MS).toISOString();
+    if (page.hold !== undefined) page.hold = { ...page.hold, expiresAt: later };
+    expectDefiniteEnd(page, await resultOf(handle), { status: "expired", capturedMinor: 0n });
+    expect(await skipping.env.currentTimeMs()).toBeGreaterThanOrEqual(Date.parse(later));
+    expect(page.calls.endHold).toBe(2);
+  });
+
+  it("tells once that it is about to expire, and again for the end of an extension", async () => {
+    const { page, handle, placed } = await place({}, { expiringMs: 60_000 });
+    await skipping.env.sleep(TEN_MINUTES_MS - 30_000);
+    await until("it was told", () => page.effects.length === 2);
+    const extended = await extend(handle, "more", TEN_MINUTES_MS);
+    await resultOf(handle);
+    expect(page.effects).toEqual(["placeHold", `expiring ${placed.expiresAt}`, "extendHold", `expiring ${extended.expiresAt}`, "expire"]);
+  });
+
+  it.each([{ expiringMs: TEN_MINUTES_MS }, { expiringMs: 0 }, {}])("tells nothing of its end when it is held no longer than %j", async (more) => {
+    const { page, handle } = await place({}, more);
+    await resultOf(handle);
+    expect(page.calls.tellHoldExpiring ?? 0).toBe(0);
+  });
+
+  it("does not expire while captures are paused, and does so afterwards", async () => {
+    const { page, handle, placed } = await place();
+    page.paused = true;
+    await skipping.env.sleep(TEN_MINUTES_MS + 150_000);
+    expect(page.hold?.status).toBe("held");
+    expect(Date.parse(page.hold?.expiresAt ?? "")).toBeGreaterThan(Date.parse(placed.expiresAt));
+    page.paused = false;
+    expectDefiniteEnd(page, await resultOf(handle), { status: "expired", capturedMinor: 0n });
+    expect(page.effects).toEqual(["placeHold", "expire"]);
+  });
+
+  it("comes nearer to its end by the test clock, and expires when that is past", async () => {
+    const { page, handle, placed } = await place({}, { expiringMs: 60_000 });
+    const advance = (requestKey: string, advanceMs: number) =>
+      handle.executeUpdate(advanceReservationClockUpdate, { args: [{ requestKey, advanceMs, ...by }] });
+    const nearer = await advance("a", TEN_MINUTES_MS - 30_000);
+    expect(Date.parse(nearer.expiresAt)).toBe(Date.parse(placed.expiresAt) - TEN_MINUTES_MS + 30_000);
+    await until("it was told", () => page.effects.includes(`expiring ${nearer.expiresAt}`));
+    await advance("b", 60_000);
+    await until("it expired", () => page.hold?.status === "expired");
+    expectDefiniteEnd(page, await resultOf(handle), { status: "expired", capturedMinor: 0n });
+  });
+
+  it("takes over the end of a hold that stood when it was started again", async () => {
+    const { page, handle, placed } = await place();
+    await handle.terminate("a test");
+    const again = await start({ ...newReservation(), reservationId: placed.reservationId, ttlMs: 1 });
+    expect(await again.executeUpdate(reservationPlacedUpdate)).toMatchObject({ status: "held", expiresAt: placed.expiresAt });
+    expectDefiniteEnd(page, await resultOf(again), { status: "expired", capturedMinor: 0n });
+    expect(await skipping.env.currentTimeMs()).toBeGreaterThanOrEqual(Date.parse(placed.expiresAt));
+    expect(page.effects).toEqual(["placeHold", "expire"]);
+  });
+
+  it("refuses what comes after the last part at once, without a step of its own", async () => {
+    const told = deferred();
+    const slowly: Behaviour = async (effect) => {
+      effect();
+      await told.promise;
+    };
+    const { page, handle } = await place({ captureHold: [...repeat("away", 4), slowly] });
+    // Its answer is still to come, so the workflow stays open when nothing is held any more.
+    const first = await handle.startUpdate(confirmReservationUpdate, {
+      args: [{ requestKey: "first", amountMinor: "1000" }],
+      waitForStage: "ACCEPTED",
+    });
+    await until("the first part is captured", () => page.captures === 1);
+    expect(await confirm(handle, { requestKey: "rest" })).toMatchObject({ status: "confirmed" });
+    const calls = page.calls.captureHold;
+    for (let n = 0; n < 3; n += 1) expect(await refusalOf(confirm(handle, { requestKey: `late-${n}` }))).toBe("ALREADY_CONFIRMED");
+    expect(await refusalOf(extend(handle, "late", TEN_MINUTES_MS))).toBe("ALREADY_CONFIRMED");
+    expect(page.calls.captureHold).toBe(calls);
+    expect(page.calls.extendHold ?? 0).toBe(0);
+    told.resolve();
+    expect(await first.result()).toMatchObject({ capturedMinor: "1000" });
+    expectDefiniteEnd(page, await resultOf(handle), { status: "confirmed", capturedMinor: AMOUNT });
   });
 });

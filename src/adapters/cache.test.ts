@@ -128,6 +128,8 @@ describe("the balance cache without a Redis", () => {
       expect(await msOf(() => away.put([balance("ann", 1n), balance("bob", 1n)]))).toBeLessThan(300);
       expect(await msOf(async () => expect(await away.get({ userId: "ann", currency: "RUB" })).toBeUndefined())).toBeLessThan(300);
     }
+    await until("the outage is said", () => warn.mock.calls.length > 0);
+    await away.put([balance("ann", 1n)]);
     expect(warn).toHaveBeenCalledTimes(1);
     await away.close();
   });

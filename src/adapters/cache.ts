@@ -1,8 +1,7 @@
-import { Redis } from "ioredis";
 import type { BalanceKey } from "../contract/balances.ts";
-import { messageOf } from "../errors.ts";
 import type { BalanceRecord } from "../store/balances.ts";
 import type { Log } from "./log.ts";
+import { openRedis, type RedisLink } from "./redis.ts";
 
 /** What Redis keeps of balances. It is never asked when money moves. */
 export interface BalanceCache {
@@ -16,8 +15,6 @@ export interface BalanceCache {
 }
 
 const LIFETIME_SECONDS = 600;
-const COMMAND_TIMEOUT_MS = 100;
-const CONNECT_TIMEOUT_MS = 1_000;
 
 // One script, so that of two writers the one with the newer version wins whatever the order they arrive in.
 const PUT_IF_NEWER = `
@@ -32,32 +29,17 @@ export function balanceCacheKey({ userId, currency }: BalanceKey): string {
   return `balance:${userId}:${currency}`;
 }
 
-/** Opens the cache; without an address it keeps nothing. */
-export function createBalanceCache(options: { readonly url: string | undefined; readonly logger: Log }): BalanceCache {
-  if (options.url === undefined) return { enabled: false, put: async () => {}, get: async () => undefined, close: async () => {} };
-  const redis = new Redis(options.url, {
-    commandTimeout: COMMAND_TIMEOUT_MS,
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 0,
-    retryStrategy: (times) => Math.min(times * 100, 2_000),
-  });
-  let reported = false;
-  const away = (error: unknown) => {
-    if (!reported)
-      options.logger.warn({ event: "cache.away", reason: messageOf(error) }, "the balance cache is away; balances are read from Postgres");
-    reported = true;
-  };
-  redis.on("error", away);
-  redis.on("ready", () => {
-    reported = false;
-  });
-
+/** Keeps balances over the process's Redis connection, or over one of its own; without an address it keeps nothing. */
+export function createBalanceCache(
+  options: { readonly url: string | undefined; readonly logger: Log } | { readonly redis: RedisLink },
+): BalanceCache {
+  const shared = "redis" in options ? options.redis : undefined;
+  const link = "redis" in options ? options.redis : openRedis(options);
   return {
-    enabled: true,
+    enabled: link.enabled,
     async put(balances) {
       if (balances.length === 0) return;
-      try {
+      await link.attempt(async (redis) => {
         const pipeline = redis.pipeline();
         for (const { version, availableMinor, heldMinor, ...key } of balances)
           pipeline.eval(
@@ -70,13 +52,11 @@ export function createBalanceCache(options: { readonly url: string | undefined; 
             LIFETIME_SECONDS,
           );
         const [failed] = ((await pipeline.exec()) ?? []).flatMap(([error]) => (error === null ? [] : [error]));
-        if (failed !== undefined) away(failed);
-      } catch (error) {
-        away(error);
-      }
+        if (failed !== undefined) throw failed;
+      });
     },
     async get(key) {
-      try {
+      return await link.attempt(async (redis) => {
         const { version, available, held } = await redis.hgetall(balanceCacheKey(key));
         if (version === undefined || available === undefined || held === undefined) return undefined;
         return {
@@ -86,13 +66,10 @@ export function createBalanceCache(options: { readonly url: string | undefined; 
           availableMinor: BigInt(available),
           heldMinor: BigInt(held),
         };
-      } catch (error) {
-        away(error);
-        return undefined;
-      }
+      });
     },
     async close() {
-      redis.disconnect();
+      if (shared === undefined) link.close();
     },
   };
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { PartitionAssigners, type Consumer, type EachBatchPayload, type IHeaders, type Kafka as KafkaClient } from "kafkajs";
+import { LeftOutHeaders } from "./kafka-headers.ts";
 import type { Log } from "./log.ts";
 
 export type MessageHeaders = Readonly<Record<string, Buffer | string | readonly (Buffer | string)[] | undefined>>;
@@ -10,6 +11,8 @@ export interface FetchedMessage {
   readonly key: Buffer | null;
   readonly value: Buffer | null;
   readonly headers: MessageHeaders;
+  /** How many headers the message has beyond those that are kept. */
+  readonly headersLeftOut: number;
   readonly timestampMs: number;
 }
 
@@ -195,12 +198,20 @@ function toFetchedBatch({ batch }: EachBatchPayload): FetchedBatch {
       offset: message.offset,
       key: message.key,
       value: message.value,
-      headers: readHeaders(message.headers),
+      ...readHeaders(message.headers),
       timestampMs: Number(message.timestamp),
     })),
   };
 }
 
-function readHeaders(headers: IHeaders | undefined): MessageHeaders {
-  return headers ?? {};
+// The client mixes a name such as `constructor` with what every object has under it, so only bytes and text count.
+function readHeaders(headers: IHeaders | undefined): Pick<FetchedMessage, "headers" | "headersLeftOut"> {
+  let headersLeftOut = 0;
+  const kept = Object.entries(headers ?? {}).flatMap(([name, values]) => {
+    const all: readonly unknown[] = Array.isArray(values) ? values : [values];
+    for (const value of all) if (value instanceof LeftOutHeaders) headersLeftOut += value.count;
+    const own = all.filter((value) => value === null || typeof value === "string" || Buffer.isBuffer(value));
+    return own.length === 0 ? [] : [[name, own.map((value) => value ?? "")] as const];
+  });
+  return { headers: Object.fromEntries(kept), headersLeftOut };
 }

@@ -1,6 +1,8 @@
-import { Kafka as KafkaClient, logLevel, Partitioners, type Admin, type KafkaConfig, type LogEntry } from "kafkajs";
+import { Kafka as KafkaClient, logLevel, Partitioners, type Admin, type KafkaConfig } from "kafkajs";
 import type { TopicPlan } from "../contract/topics.ts";
 import { createConsumer, type ConsumerOptions, type KafkaConsumer } from "./kafka-consumer.ts";
+import { boundHeaders } from "./kafka-headers.ts";
+import { writeClientLog } from "./kafka-log.ts";
 import { SILENT_LOG, type Log } from "./log.ts";
 
 /** A message to send. A key of null spreads messages over the partitions; equal keys keep their order. */
@@ -61,6 +63,7 @@ export function brokerList(text: string): string[] {
 
 /** Opens nothing yet: connections are made when they are needed. */
 export function createKafka(options: KafkaOptions): Kafka {
+  boundHeaders();
   const client = new KafkaClient(clientConfig(options));
   let admin: Promise<Admin> | undefined;
   const connectedAdmin = (): Promise<Admin> => {
@@ -161,15 +164,6 @@ function clientConfig(options: KafkaOptions): KafkaConfig {
     connectionTimeout: 3_000,
     requestTimeout: 15_000,
     logLevel: logLevel.INFO,
-    logCreator: () => (entry) => writeLog(options.logger, entry),
+    logCreator: () => (entry) => writeClientLog(options.logger, entry),
   };
-}
-
-// The client calls every lost connection an error, also when it is about to connect again; an error here is a crash.
-function writeLog(logger: Log, { namespace, level, log }: LogEntry): void {
-  const { message, timestamp: _timestamp, logger: _name, ...fields } = log;
-  const entry = { component: `kafkajs ${namespace}`.trim(), ...fields };
-  if (level === logLevel.ERROR && namespace === "Consumer") logger.error(entry, message);
-  else if (level === logLevel.ERROR || level === logLevel.WARN) logger.warn(entry, message);
-  else logger.debug(entry, message);
 }

@@ -33,7 +33,10 @@ export async function createTemporal(options: TemporalOptions): Promise<Temporal
   for (;;) {
     try {
       const connection = await NativeConnection.connect({ ...profile?.connectionOptions, ...(address === undefined ? {} : { address }) });
-      return { connection, client: new Client({ connection, namespace }), namespace, close: () => connection.close() };
+      // A closed workflow would be replayed to tell what Postgres knows, and what it tells of its end may be wrong: one that was
+      // terminated still says that it holds the money.
+      const client = new Client({ connection, namespace, workflow: { queryRejectCondition: "NOT_OPEN" } });
+      return { connection, client, namespace, close: () => connection.close() };
     } catch (error) {
       if (Date.now() >= untilMs)
         throw new DomainError(

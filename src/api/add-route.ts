@@ -1,14 +1,24 @@
 import { type RouteConfig, type RouteHandler } from "@hono/zod-openapi";
-import type { Handler } from "hono";
+import type { Handler, Next } from "hono";
 import type { z } from "zod";
-import { ERROR_CATALOGUE, type ErrorCode } from "../errors.ts";
+import { DomainError, ERROR_CATALOGUE, type ErrorCode } from "../errors.ts";
 import { BEARER, type Access } from "./access.ts";
 import { declareAccess } from "./access-table.ts";
 import type { Api, ApiContext, ApiEnv } from "./api-env.ts";
 import { InvalidRequest } from "./error-handler.ts";
+import type { KeyedRequest, RequestMemory } from "./first-answer.ts";
 import type { RouteClass } from "./guard.ts";
+import { hashOf, readIdempotencyKey, readOptionalIdempotencyKey } from "./idempotency.ts";
 import { PROBLEM_TYPE, problemSchema, type ProblemError } from "./problem.ts";
+import { quicklyOrOutage } from "./quickly.ts";
 import { readJsonBody } from "./request-body.ts";
+import { codeOfIssue } from "./schemas/common.ts";
+
+/**
+ * The longest a handler may take to begin its answer: the longest wait that `Prefer` may ask for, and what belongs to it.
+ * What it does goes on; the outcome is found by the same key.
+ */
+const MAX_HANDLER_MS = 45_000;
 
 type Target = "param" | "query" | "json";
 
@@ -17,6 +27,17 @@ const MAX_ERRORS = 20;
 
 /** `.csv` of a path that ends in `{month}.csv`. */
 const ENDING = /\}(\.\w+)$/;
+
+interface IdempotencyOptions {
+  /** What the key is scoped by besides the caller: the text the handler gives to `readIdempotencyKey`. */
+  readonly route: string;
+  readonly required: boolean;
+  readonly memory: RequestMemory;
+  /** True when 202 is the final answer. */
+  readonly keepAccepted?: boolean;
+  /** What makes a request another one, where it is not all that was asked: nothing of a card may be kept, not even hashed. */
+  readonly content?: (asked: readonly object[]) => readonly unknown[];
+}
 
 interface RouteOptions {
   readonly access: Access;
@@ -27,6 +48,10 @@ interface RouteOptions {
   readonly maxBodyBytes: number;
   /** True when no body means `{}`. */
   readonly bodyOptional?: boolean;
+  /** How an Idempotency-Key is taken; the codes that belong to it need not be named. */
+  readonly idempotency?: IdempotencyOptions;
+  /** True for a caller who may pass whatever their role is: the metrics' collector with its own token. */
+  readonly alsoFor?: (context: ApiContext) => boolean;
   /** Routes such as `/x/{id}.csv` by their ending. The fast router cannot tell them from `/x/{id}`, so that one passes them on. */
   readonly endings?: Readonly<Record<string, Handler<ApiEnv>>>;
 }
@@ -48,28 +73,42 @@ export function addRoute<Route extends RouteConfig>(
   const content = body?.content["application/json"];
   const bodySchema = content !== undefined && "schema" in content ? (content.schema as z.ZodType) : undefined;
   declareAccess(api, { method: route.method, path: route.path, access: options.access });
-  api.openAPIRegistry.registerPath({ ...route, ...accessInDocument(options.access), responses: { ...problemResponses(codesOf(route, options)), ...route.responses } });
-  const run = handler as unknown as Handler<ApiEnv>;
+  api.openAPIRegistry.registerPath({
+    ...route,
+    ...accessInDocument(options.access),
+    responses: { ...problemResponses(codesOf(route, options)), ...route.responses },
+  });
+  const run = async (context: ApiContext, next: Next): Promise<Response> =>
+    (await (handler as unknown as Handler<ApiEnv>)(context, next)) as Response;
   const ending = ENDING.exec(route.path)?.[1] ?? "";
   const routeClass = options.routeClass ?? (route.method === "get" ? "read" : "write");
   const answer: Handler<ApiEnv> = async (context, next) => {
     const other = Object.entries(options.endings ?? {}).find(([text]) => context.req.path.endsWith(text))?.[1];
     if (other !== undefined) return await (other(context, next) as Promise<Response>);
     context.set("route", route.path);
-    await context.get("guard")(context, { access: options.access, routeClass });
-    if (params !== undefined) check(context, "param", params, withoutEnding(context.req.param(), ending));
-    if (query !== undefined) check(context, "query", query, singleValues(context.req.queries()));
-    if (bodySchema !== undefined)
-      check(
-        context,
-        "json",
-        bodySchema,
-        await readJsonBody(context, { maxBytes: options.maxBodyBytes, optional: options.bodyOptional ?? false }),
-      );
-    return (await run(context, next)) as Response;
+    if (options.alsoFor?.(context) !== true) await context.get("guard")(context, { access: options.access, routeClass });
+    const asked: object[] = [];
+    if (params !== undefined) asked.push(check(context, "param", params, withoutEnding(context.req.param(), ending)));
+    if (query !== undefined) asked.push(check(context, "query", query, singleValues(context.req.queries())));
+    if (bodySchema !== undefined) {
+      const read = await readJsonBody(context, { maxBytes: options.maxBodyBytes, optional: options.bodyOptional ?? false });
+      asked.push(check(context, "json", bodySchema, read));
+    }
+    const act = () => quicklyOrOutage(run(context, next), MAX_HANDLER_MS);
+    const keyed = options.idempotency === undefined ? undefined : readKeyedRequest(context, options.idempotency, asked);
+    return await (keyed === undefined ? act() : context.get("firstAnswers").once(context, keyed, act));
   };
   if (ending === "") api.on([route.method], [route.path.replaceAll(/\{(\w+)\}/g, ":$1")], answer);
   return answer;
+}
+
+// An operation's own row is its kept answer, and equal keys that come together share one posting: only the key is checked here.
+function readKeyedRequest(context: ApiContext, options: IdempotencyOptions, asked: readonly object[]): KeyedRequest | undefined {
+  const { route, required, memory, keepAccepted = false, content = (all: readonly object[]) => all } = options;
+  const identity = required ? readIdempotencyKey(context, route) : readOptionalIdempotencyKey(context, route);
+  return identity === undefined || memory === "operation"
+    ? undefined
+    : { key: identity.key, hash: hashOf(content(asked)), memory, keepAccepted };
 }
 
 // The roles stand as an extension: OpenAPI has scopes only for OAuth2.
@@ -82,10 +121,20 @@ function withoutEnding(params: Record<string, string>, ending: string): Record<s
   return Object.fromEntries(Object.entries(params).map(([name, value]) => [name, value.slice(0, -ending.length)]));
 }
 
-function check(context: ApiContext, target: Target, schema: z.ZodType, value: unknown): void {
+function check(context: ApiContext, target: Target, schema: z.ZodType, value: unknown): object {
   const result = schema.safeParse(value);
-  if (!result.success) throw new InvalidRequest(describeIssues(result.error.issues, target).slice(0, MAX_ERRORS));
-  context.req.addValidatedData(target, result.data as object);
+  if (!result.success) throw refusalOf(result.error.issues, target);
+  const data = result.data as object;
+  context.req.addValidatedData(target, data);
+  return data;
+}
+
+function refusalOf(issues: readonly z.core.$ZodIssue[], target: Target): DomainError {
+  for (const issue of issues) {
+    const code = codeOfIssue(issue);
+    if (code !== undefined) return new DomainError(code, undefined, { pointer: pointerTo(issue.path, target) });
+  }
+  return new InvalidRequest(describeIssues(issues, target).slice(0, MAX_ERRORS));
 }
 
 function describeIssues(issues: readonly z.core.$ZodIssue[], target: Target): ProblemError[] {
@@ -112,7 +161,13 @@ function codesOf(route: RouteConfig, options: RouteOptions): Set<ErrorCode> {
   const codes = new Set<ErrorCode>([...options.problems, "RATE_LIMITED"]);
   if (options.access !== "public") for (const code of ["UNAUTHENTICATED", "FORBIDDEN", "UNAVAILABLE"] as const) codes.add(code);
   if (params !== undefined || query !== undefined || body !== undefined) codes.add("INVALID_REQUEST");
-  if (body !== undefined) for (const code of ["MALFORMED_JSON", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"] as const) codes.add(code);
+  if (body !== undefined)
+    for (const code of ["MALFORMED_JSON", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "CARD_DATA_REFUSED"] as const) codes.add(code);
+  const { idempotency } = options;
+  if (idempotency !== undefined) for (const code of ["INVALID_IDEMPOTENCY_KEY", "IDEMPOTENCY_CONFLICT"] as const) codes.add(code);
+  if (idempotency?.required === true) codes.add("IDEMPOTENCY_KEY_REQUIRED");
+  if (idempotency !== undefined && idempotency.memory !== "operation") codes.add("REQUEST_IN_FLIGHT");
+  if (options.routeClass !== "unlimited") codes.add("DEADLINE_EXCEEDED");
   codes.add("INTERNAL");
   return codes;
 }

@@ -1,11 +1,16 @@
 import type { Context } from "hono";
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Log } from "../adapters/log.ts";
+import type { Metrics } from "../adapters/metrics.ts";
+import type { OrderCache } from "../adapters/order-cache.ts";
+import type { Psp } from "../adapters/psp.ts";
 import type { Principal } from "../contract/identity.ts";
 import type { Starters } from "../starters.ts";
 import type { BalanceReader } from "../store/balance-reader.ts";
 import type { Db } from "../store/database.ts";
 import type { Ledger } from "../store/ledger.ts";
+import type { FirstAnswers } from "./first-answer.ts";
+import type { Identity } from "./auth/identity.ts";
 import type { Authenticator, Guard, RequestLimits } from "./guard.ts";
 
 /** What a request knows about itself. */
@@ -18,6 +23,10 @@ export interface ApiEnv {
     caller: string;
     /** Asked by each route before its handler. */
     guard: Guard;
+    /** Asked by each route with an Idempotency-Key. */
+    firstAnswers: FirstAnswers;
+    /** True when this request's answer is not to be kept. */
+    answerNotKept?: boolean;
     /** The pattern of the route that took the request, for the log. */
     route: string;
     /** The code of the problem that is answered, for the log. */
@@ -41,16 +50,44 @@ export interface ApiSettings {
   readonly defaultCurrency: string;
   readonly reportTimeZone: string;
   readonly maxBodyBytes: number;
-  readonly reservationTtl: { readonly defaultMs: number; readonly minMs: number; readonly maxMs: number };
+  /** Where clients reach the API, without a slash at the end; without it links name the address the request came in at. */
+  readonly serverUrl?: string;
+  /** Origins whose pages may read answers; none without. */
+  readonly corsOrigins?: readonly string[];
+  /** With it, besides admins, a collector may read the metrics. */
+  readonly metricsToken?: string;
+  /** Tells that the client came over https, by a trusted proxy's word. */
+  readonly isSecure?: (context: Context) => boolean;
+  readonly reservationTtl: {
+    readonly defaultMs: number;
+    readonly minMs: number;
+    readonly maxMs: number;
+    /** How long before the end `reservation.expiring` is sent. */
+    readonly expiringMs: number;
+    /** How long after it went back a confirmation is still rescued; 0 is never. */
+    readonly graceMs: number;
+  };
+  /** How long an order waits for the payment provider, and how often a compensation is tried before it is parked. */
+  readonly orders?: { readonly paymentDeadlineMs: number; readonly compensationFastRetries: number };
+  /** True outside production: timers can be moved by HTTP. */
+  readonly testClock?: boolean;
 }
 
 export interface ApiDeps {
   readonly db: Db;
+  /** For statements that read everything: connections with a deadline of minutes. Without it `db`. */
+  readonly auditDb?: Db;
+  /** The payment provider; without one, cards are answered with PSP_UNAVAILABLE. */
+  readonly psp?: Psp;
   readonly ledger: Ledger;
   readonly starters: Starters;
   readonly balances: BalanceReader;
   readonly authenticator: Authenticator;
+  readonly identity: Identity;
   readonly limits: RequestLimits;
+  readonly firstAnswers: FirstAnswers;
+  readonly orderCache: OrderCache;
+  readonly metrics: Metrics;
   readonly log: Log;
   /** Takes one line per request, of fixed fields that hold no secret: it need not look for any, which costs more than the line. */
   readonly requestLog: Log;

@@ -45,7 +45,8 @@ export function answerProblem(context: Context<ApiEnv>, code: ErrorCode, detail?
 
 function errorsOf(error: DomainError): readonly ProblemError[] {
   if (error instanceof InvalidRequest) return error.errors;
-  const pointer = error.details["pointer"];
+  const { pointer, reservationIds } = error.details;
+  if (reservationIds !== undefined) return reservationIds.split(" ").map((message) => ({ pointer: "/reservationId", message }));
   return pointer === undefined ? [] : [{ pointer, message: error.message }];
 }
 

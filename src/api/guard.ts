@@ -2,6 +2,7 @@ import type { Principal } from "../contract/identity.ts";
 import { DomainError } from "../errors.ts";
 import type { Access } from "./access.ts";
 import type { ApiContext } from "./api-env.ts";
+import type { AccessNotes } from "./auth/access-notes.ts";
 
 /** Tells who asks. Throws: UNAUTHENTICATED whatever is wrong with the token; UNAVAILABLE when that cannot be told. */
 export interface Authenticator {
@@ -24,14 +25,20 @@ export interface RequestLimits {
 export type Guard = (context: ApiContext, route: { readonly access: Access; readonly routeClass: RouteClass }) => Promise<void>;
 
 /** Address, then identity, then role, then the subject's allowance: a stranger costs no look at a token, a wrong role no allowance. */
-export function createGuard(authenticator: Authenticator, limits: RequestLimits): Guard {
+export function createGuard(authenticator: Authenticator, limits: RequestLimits, notes?: AccessNotes): Guard {
   return async (context, { access, routeClass }) => {
     if (routeClass !== "unlimited") await limits.byAddress(context, routeClass);
     if (access === "public") return;
-    const principal = await authenticator.authenticate(context.req.header("authorization"));
+    const principal = await authenticator.authenticate(context.req.header("authorization")).catch((error: unknown) => {
+      notes?.refused(context, error);
+      throw error;
+    });
     context.set("principal", principal);
     context.set("caller", principal.subject);
-    if (!access.some((role) => principal.roles.includes(role))) throw new DomainError("FORBIDDEN");
+    if (!access.some((role) => principal.roles.includes(role))) {
+      notes?.denied(context, access);
+      throw new DomainError("FORBIDDEN");
+    }
     if (routeClass !== "unlimited") await limits.bySubject(context, routeClass);
   };
 }

@@ -1,26 +1,40 @@
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { OpenAPIHono } from "@hono/zod-openapi";
+import { TEST_SETTINGS } from "../../test/support/http-api.ts";
 import { SILENT_LOG } from "../adapters/log.ts";
+import { NO_METRICS } from "../adapters/metrics.ts";
+import { LOCAL_PRINCIPAL } from "../contract/identity.ts";
 import type { ApiDeps } from "./api-env.ts";
 import { createApp } from "./app.ts";
 import { listen, type HttpServer } from "./http-server.ts";
 
 const MAX_BODY_BYTES = 2_048;
+let app: ReturnType<typeof createApp>;
 let server: HttpServer;
+const errors: object[] = [];
 
 beforeAll(async () => {
-  const settings = { version: "1", defaultCurrency: "RUB", maxBodyBytes: MAX_BODY_BYTES };
-  const app = createApp({ log: SILENT_LOG, requestLog: SILENT_LOG, settings, checks: [], db: {} } as unknown as ApiDeps);
+  const settings = { ...TEST_SETTINGS, version: "1", maxBodyBytes: MAX_BODY_BYTES };
+  app = createApp({
+    log: { ...SILENT_LOG, error: (fields: object) => void errors.push(fields) },
+    requestLog: SILENT_LOG,
+    settings,
+    checks: [],
+    db: {},
+    metrics: NO_METRICS,
+    authenticator: { authenticate: async () => LOCAL_PRINCIPAL },
+    limits: { byAddress: async () => {}, bySubject: async () => {} },
+  } as unknown as ApiDeps);
   server = await listen(app, { host: "127.0.0.1", port: 0 });
 });
 
 afterAll(() => server.close(1_000));
 
 /** Sends bytes as they are and gives all that comes back until the server closes or is silent. */
-function exchange(text: string, waitMs = 1_000): Promise<string> {
+function exchange(text: string, waitMs = 1_000, port = server.port): Promise<string> {
   return new Promise((resolve) => {
-    const socket = connect(server.port, "127.0.0.1", () => socket.write(text));
+    const socket = connect(port, "127.0.0.1", () => socket.write(text));
     let answer = "";
     const timer = setTimeout(() => socket.destroy(), waitMs);
     socket.on("data", (chunk) => {
@@ -72,6 +86,60 @@ describe("the HTTP server", () => {
       code: "INVALID_REQUEST",
       status: 400,
     });
+  });
+
+  test.each([
+    ["no host", "GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n"],
+    ["a host that is no host", "GET /healthz HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n"],
+    ["a broken request line", "GET /healthz HTTP/9.9\r\n\r\n"],
+    ["a length and chunks", `POST /api/v1/services HTTP/1.1\r\n${HOST}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`],
+  ])("%s is answered as problem details with the headers of every answer", async (_what, text) => {
+    const answer = await exchange(text);
+    expect(statusOf(answer)).toBe(400);
+    expect(problemOf(answer)).toMatchObject({ code: "INVALID_REQUEST", status: 400 });
+    expect(answer.toLowerCase()).toContain("x-content-type-options: nosniff");
+    expect(answer.toLowerCase()).toContain("cache-control: no-store");
+    expect(answer.toLowerCase()).toContain("content-security-policy: default-src 'none'");
+  });
+
+  test("cuts off headers and bodies that come too slowly, with a 408", async () => {
+    const hasty = await listen(app, { host: "127.0.0.1", port: 0, headersTimeoutMs: 200, requestTimeoutMs: 400 });
+    const slowHeaders = exchange("GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ", 5_000, hasty.port);
+    const slowBody = exchange(
+      "POST /api/v1/services HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
+      5_000,
+      hasty.port,
+    );
+    for (const answer of await Promise.all([slowHeaders, slowBody])) {
+      expect(statusOf(answer)).toBe(408);
+      expect(problemOf(answer)).toMatchObject({ code: "INVALID_REQUEST", status: 408 });
+    }
+    await hasty.close(1_000);
+  });
+
+  test("closes the connection of a client that keeps its side open after a 408", async () => {
+    const hasty = await listen(app, { host: "127.0.0.1", port: 0, headersTimeoutMs: 200, requestTimeoutMs: 400 });
+    const socket = connect({ port: hasty.port, host: "127.0.0.1", allowHalfOpen: true });
+    const gone = new Promise((resolve) => socket.on("close", resolve));
+    socket.on("error", () => {});
+    socket.resume();
+    socket.write("GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ");
+    const writing = setInterval(() => socket.write("x"), 50);
+    await gone;
+    clearInterval(writing);
+    await hasty.close(1_000);
+  }, 5_000);
+
+  test("a client that hangs up in the middle of its body is no error of ours", async () => {
+    errors.length = 0;
+    for (const framing of ["Content-Length: 100\r\n\r\n{", "Transfer-Encoding: chunked\r\n\r\n5\r\n{"]) {
+      const socket = connect(server.port, "127.0.0.1");
+      socket.write(`POST /api/v1/services HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n${framing}`);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      socket.resetAndDestroy();
+    }
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(errors).toEqual([]);
   });
 
   test("a chunked body without end is cut off at the limit", async () => {

@@ -4,13 +4,18 @@ import { getRequestListener } from "@hono/node-server";
 import { uuidv7 } from "uuidv7";
 import type { ErrorCode } from "../errors.ts";
 import type { Api } from "./api-env.ts";
-import { makeProblem, problemHeaders } from "./problem.ts";
+import { makeProblem, problemHeaders, SECURITY_HEADERS } from "./problem.ts";
 
 /** A client that sends its headers, or all of its request, more slowly than this is cut off. */
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
+/** How often the two are looked at; Node's own 30 s would double them. */
+const MAX_CHECK_INTERVAL_MS = 1_000;
 /** Longer than the usual 60 s of a proxy, so that it is the proxy that closes an idle connection and never the two at once. */
 const KEEP_ALIVE_TIMEOUT_MS = 65_000;
+/** For an answer to a client that is cut off to arrive. */
+const LINGER_MS = 500;
+const CLOSE_IDLE_EVERY_MS = 50;
 const MAX_HEADER_BYTES = 16_384;
 
 export interface HttpServer {
@@ -20,16 +25,35 @@ export interface HttpServer {
 }
 
 /** Listens with the API on `host` and `port` (0 takes a free one). Throws: the system's error when the address is taken. */
-export async function listen(api: Api, options: { readonly host: string; readonly port: number }): Promise<HttpServer> {
+export async function listen(
+  api: Api,
+  options: { readonly host: string; readonly port: number; readonly headersTimeoutMs?: number; readonly requestTimeoutMs?: number },
+): Promise<HttpServer> {
+  const { headersTimeoutMs = HEADERS_TIMEOUT_MS, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
   const listener = getRequestListener(api.fetch, { errorHandler: () => plainProblem("INVALID_REQUEST") });
+  const answering = new WeakMap<Socket, ServerResponse>();
   const server = createServer(
-    { maxHeaderSize: MAX_HEADER_BYTES, insecureHTTPParser: false },
-    (request: IncomingMessage, response: ServerResponse) => void listener(request, response),
+    {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      insecureHTTPParser: false,
+      // Node's own answer to a request without a host has no body; the listener refuses it in the form of every error.
+      requireHostHeader: false,
+      headersTimeout: headersTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: Math.min(MAX_CHECK_INTERVAL_MS, Math.ceil(headersTimeoutMs / 2)),
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    },
+    (request: IncomingMessage, response: ServerResponse) => {
+      answering.set(request.socket, response);
+      void listener(request, response);
+    },
   );
-  server.headersTimeout = HEADERS_TIMEOUT_MS;
-  server.requestTimeout = REQUEST_TIMEOUT_MS;
-  server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
-  server.on("clientError", answerClientError);
+  server.on("clientError", (error: Error & { code?: string }, socket: Socket) => {
+    const response = answering.get(socket);
+    // In the middle of an answer another one would be taken for its rest.
+    if (response !== undefined && response.headersSent && !response.writableFinished) socket.destroy();
+    else answerClientError(error, socket);
+  });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(options.port, options.host, resolve);
@@ -39,10 +63,12 @@ export async function listen(api: Api, options: { readonly host: string; readonl
 
 async function close(server: Server, graceMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
+  // Connections that are kept alive become idle one by one, as their last answers end.
+  const closing = setInterval(() => server.closeIdleConnections(), CLOSE_IDLE_EVERY_MS);
   const cut = setTimeout(() => server.closeAllConnections(), graceMs);
   await closed;
   clearTimeout(cut);
+  clearInterval(closing);
 }
 
 // What Node's parser refuses never reaches the app; its answer has the same form all the same.
@@ -51,9 +77,17 @@ function answerClientError(error: Error & { code?: string }, socket: Socket): vo
   const [status, code, extra] = clientErrorMeaning(error.code);
   const problem = { ...makeProblem({ code, instance: "", correlationId: uuidv7() }), status };
   const body = JSON.stringify(problem);
-  const headers = { ...problemHeaders(problem), ...extra, "content-length": String(Buffer.byteLength(body)), connection: "close" };
+  const headers = {
+    ...Object.fromEntries(SECURITY_HEADERS),
+    ...problemHeaders(problem),
+    ...extra,
+    "content-length": String(Buffer.byteLength(body)),
+    connection: "close",
+  };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.end(`HTTP/1.1 ${status} ${STATUS_TEXT[status] ?? "Bad Request"}\r\n${lines.join("")}\r\n${body}`);
+  // A client that keeps its own side open would keep the connection; cut at once, the answer could be lost with it.
+  setTimeout(() => socket.destroy(), LINGER_MS).unref();
 }
 
 const STATUS_TEXT: Readonly<Record<number, string>> = {
@@ -72,5 +106,8 @@ function clientErrorMeaning(code: string | undefined): [number, ErrorCode, Recor
 
 function plainProblem(code: ErrorCode): Response {
   const problem = makeProblem({ code, instance: "", correlationId: uuidv7() });
-  return new Response(JSON.stringify(problem), { status: problem.status, headers: problemHeaders(problem) });
+  return new Response(JSON.stringify(problem), {
+    status: problem.status,
+    headers: { ...Object.fromEntries(SECURITY_HEADERS), ...problemHeaders(problem), connection: "close" },
+  });
 }

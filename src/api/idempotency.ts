@@ -36,6 +36,16 @@ export function readIdempotencyKey(context: ApiContext, route: string): RequestI
   };
 }
 
+/** As `readIdempotencyKey`, for routes where the key may be left out. Throws: INVALID_IDEMPOTENCY_KEY. */
+export function readOptionalIdempotencyKey(context: ApiContext, route: string): RequestIdentity | undefined {
+  return context.req.header("idempotency-key") === undefined ? undefined : readIdempotencyKey(context, route);
+}
+
+/** The answer of this request is not kept under its key: for a trial that changes nothing. */
+export function keepNoAnswer(context: ApiContext): void {
+  context.set("answerNotKept", true);
+}
+
 /** Marks an answer as the repeat of an earlier one. */
 export function markReplayed(context: ApiContext): void {
   context.header("idempotency-replayed", "true");
@@ -43,11 +53,12 @@ export function markReplayed(context: ApiContext): void {
 
 /** A hash of what was asked, so that another request under the same key is found out. */
 export function hashOf(content: readonly unknown[]): string {
-  return createHash("sha256").update(JSON.stringify(content)).digest("hex");
+  const text = JSON.stringify(content, (_name, value: unknown) => (typeof value === "bigint" ? value.toString() : value));
+  return createHash("sha256").update(text).digest("hex");
 }
 
-// Version 8 of RFC 9562: a UUID whose bits are the maker's own.
-function uuidOf(text: string): string {
+/** A UUID made of a text: version 8 of RFC 9562, whose bits are the maker's own. Equal texts give equal ids. */
+export function uuidOf(text: string): string {
   const hex = createHash("sha256").update(text).digest("hex");
   const variant = ((Number.parseInt(hex.slice(16, 17), 16) & 0x3) | 0x8).toString(16);
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;

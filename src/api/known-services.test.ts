@@ -33,4 +33,23 @@ describe("the check of services", () => {
     known.add("late");
     await check(wanted("late"));
   });
+
+  test("asks again for a service that was deleted, however lately it was found", async () => {
+    const known = new Set(["gone"]);
+    const check = createServiceCheck(databaseOf(known).db);
+    await check(wanted("gone"));
+    known.delete("gone");
+    check.forget("gone");
+    await expect(check(wanted("gone"))).rejects.toMatchObject({ code: "UNKNOWN_SERVICE" });
+  });
+
+  test("does not remember what it read while the service was being deleted", async () => {
+    const known = new Set(["racing"]);
+    const check = createServiceCheck(databaseOf(known).db);
+    const reading = check(wanted("racing"));
+    check.forget("racing");
+    known.delete("racing");
+    await reading;
+    await expect(check(wanted("racing"))).rejects.toMatchObject({ code: "UNKNOWN_SERVICE" });
+  });
 });

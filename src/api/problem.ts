@@ -32,8 +32,16 @@ export type Problem = z.infer<typeof problemSchema>;
 
 export const PROBLEM_TYPE = "application/problem+json";
 
-/** Seconds after which a request that met an outage may be sent again. */
+/** Seconds after which a request that met an outage, or its own first copy, may be sent again. */
 const RETRY_AFTER_SECONDS = 1;
+
+/** What every answer forbids: guessing its type, keeping it, and running anything of it. */
+export const SECURITY_HEADERS: readonly (readonly [string, string])[] = [
+  ["x-content-type-options", "nosniff"],
+  ["cache-control", "no-store"],
+  ["content-security-policy", "default-src 'none'; frame-ancestors 'none'"],
+  ["referrer-policy", "no-referrer"],
+];
 
 /** The problem document of a code. Of our own faults it tells nothing but the correlation id. */
 export function makeProblem(input: {
@@ -60,6 +68,8 @@ export function makeProblem(input: {
 /** The headers a problem is answered with. */
 export function problemHeaders(problem: Problem): Record<string, string> {
   const headers: Record<string, string> = { "content-type": PROBLEM_TYPE };
-  if (problem.status === 503) headers["retry-after"] = String(RETRY_AFTER_SECONDS);
+  if (problem.status === 503 || problem.code === "REQUEST_IN_FLIGHT") headers["retry-after"] = String(RETRY_AFTER_SECONDS);
+  // RFC 9110 asks for it with every 401; which part was wrong is told to nobody.
+  if (problem.status === 401) headers["www-authenticate"] = "Bearer";
   return headers;
 }

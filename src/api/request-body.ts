@@ -20,9 +20,20 @@ export async function readJsonBody(context: Context, options: { readonly maxByte
   )
     return {};
   if (contentType === undefined || !JSON_TYPE.test(contentType)) throw new DomainError("UNSUPPORTED_MEDIA_TYPE");
-  const bytes =
-    length === undefined ? await readUpTo(req.raw.body, options.maxBytes) : await readOfLength(context, Number(length), options.maxBytes);
+  const bytes = await unlessLeft(
+    length === undefined ? readUpTo(req.raw.body, options.maxBytes) : readOfLength(context, Number(length), options.maxBytes),
+  );
   return parseJsonKeepingNumbers(decode(bytes));
+}
+
+// A client that closed its connection reads no answer, and nothing is wrong on our side.
+async function unlessLeft(reading: Promise<Uint8Array>): Promise<Uint8Array> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (error instanceof DomainError) throw error;
+    throw new DomainError("INVALID_REQUEST", "the body did not come to its end", {}, error);
+  }
 }
 
 async function readOfLength(context: Context, length: number, maxBytes: number): Promise<Uint8Array> {

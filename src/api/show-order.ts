@@ -1,8 +1,12 @@
 import type { z } from "@hono/zod-openapi";
-import type { OrderSagaStatus } from "../contract/orders.ts";
+import type { OrderSagaStatus, PaymentMethod } from "../contract/orders.ts";
 import { formatAmount } from "../money.ts";
 import type { OrderRecord } from "../store/orders.ts";
-import type { orderSchema } from "./schemas/orders.ts";
+import type { PaymentRecord } from "../store/payments.ts";
+import type { RefundRecord } from "../store/refunds.ts";
+import type { orderSchema, refundSchema } from "./schemas/orders.ts";
+
+type ShownOrder = z.infer<typeof orderSchema>;
 
 /** Where an order is found. */
 export function orderPath(orderId: string): string {
@@ -15,17 +19,22 @@ export function isClosed(order: OrderRecord): boolean {
 }
 
 /** An order as it is answered. What the running workflow says about its state is newer than the row. */
-export function showOrder(order: OrderRecord, running?: OrderSagaStatus): z.infer<typeof orderSchema> {
+export function showOrder(order: OrderRecord, running?: OrderSagaStatus): ShownOrder {
   const failureCode = running?.failureCode ?? order.failureCode;
+  const stuckStep = running?.stuck ?? order.stuckStep;
   return {
     orderId: order.orderId,
     userId: order.userId,
     status: running?.status ?? order.status,
     sagaState: running?.sagaState ?? order.sagaState,
     ...(running === undefined ? {} : { step: running.step }),
+    ...(running?.waitingFor === undefined ? {} : { waitingFor: running.waitingFor }),
+    ...(stuckStep === undefined || isClosed(order) ? {} : { stuck: { step: stuckStep, ...sinceOf(order) } }),
+    ...(order.settledByHand === undefined ? {} : { settledByHand: order.settledByHand }),
     currency: order.currency,
     total: formatAmount(order.totalMinor, order.currency),
-    paymentMethod: order.paymentMethod,
+    paymentMethod: order.paymentMethod as PaymentMethod,
+    ...(order.payment === undefined ? {} : { payment: showPayment(order.payment) }),
     comment: order.comment,
     items: order.items.map(({ lineNo, serviceId, quantity, amountMinor }) => ({
       lineNo,
@@ -39,5 +48,45 @@ export function showOrder(order: OrderRecord, running?: OrderSagaStatus): z.infe
     createdAt: order.createdAt.toISOString(),
     updatedAt: order.updatedAt.toISOString(),
     links: { self: orderPath(order.orderId) },
+  };
+}
+
+/** A refund as it is answered. */
+export function showRefund(refund: RefundRecord): z.infer<typeof refundSchema> {
+  const { refundId, orderId, status, currency, reason, failureCode } = refund;
+  return {
+    refundId,
+    orderId,
+    status,
+    currency,
+    amount: formatAmount(refund.amountMinor, currency),
+    reason,
+    items: refund.lines.map(({ lineNo, serviceId, amountMinor }) => ({
+      lineNo,
+      serviceId,
+      amount: formatAmount(BigInt(amountMinor), currency),
+    })),
+    ...(failureCode === undefined ? {} : { failureCode }),
+    createdAt: refund.createdAt.toISOString(),
+    updatedAt: refund.updatedAt.toISOString(),
+    links: { self: `${orderPath(orderId)}/refunds` },
+  };
+}
+
+function sinceOf({ stuckSince }: OrderRecord): { since?: string } {
+  return stuckSince === undefined ? {} : { since: stuckSince.toISOString() };
+}
+
+function showPayment(payment: PaymentRecord): NonNullable<ShownOrder["payment"]> {
+  const { paymentId, status, currency, last4, brand, providerReference } = payment;
+  return {
+    paymentId,
+    status,
+    authorised: formatAmount(payment.authorisedMinor, currency),
+    captured: formatAmount(payment.capturedMinor, currency),
+    refunded: formatAmount(payment.refundedMinor, currency),
+    ...(last4 === undefined ? {} : { last4 }),
+    ...(brand === undefined ? {} : { brand }),
+    ...(providerReference === undefined ? {} : { providerReference }),
   };
 }

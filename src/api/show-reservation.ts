@@ -10,10 +10,13 @@ export function reservationPath(reservationId: string): string {
 }
 
 /**
- * A reservation as it is answered. The row and the running workflow may each be a moment behind the other:
- * what has moved more is newer.
+ * A reservation as it is answered. The row and the running workflow may each be a moment behind the other: what has moved more is
+ * newer. What was captured late of an expired one is shown as confirmed and not as given back.
  */
-export function showReservation(hold: HoldRecord, nowMs: number, running?: ReservationStatus): z.infer<typeof reservationSchema> {
+export function showReservation(
+  hold: HoldRecord,
+  { nowMs, running, rescuedMinor = 0n }: { readonly nowMs: number; readonly running?: ReservationStatus | undefined; readonly rescuedMinor?: bigint },
+): z.infer<typeof reservationSchema> {
   const text = (amountMinor: bigint) => formatAmount(amountMinor, hold.currency);
   const ofRunning =
     running === undefined
@@ -25,17 +28,19 @@ export function showReservation(hold: HoldRecord, nowMs: number, running?: Reser
       : hold;
   const heldMinor = hold.amountMinor - newest.capturedMinor - newest.releasedMinor;
   const expiresAt = running?.expiresAt ?? hold.expiresAt.toISOString();
+  const isRescued = rescuedMinor > 0n;
   return {
     reservationId: hold.holdId,
     userId: hold.userId,
     serviceId: hold.serviceId,
     orderId: hold.orderId,
-    status: newest.status,
+    status: isRescued ? "confirmed" : newest.status,
     currency: hold.currency,
     amount: text(hold.amountMinor),
-    confirmed: text(newest.capturedMinor),
-    released: text(newest.releasedMinor),
+    confirmed: text(newest.capturedMinor + rescuedMinor),
+    released: text(newest.releasedMinor - rescuedMinor),
     held: text(heldMinor),
+    ...(isRescued ? { rescued: true } : {}),
     remainingSeconds: remainingSeconds({ status: newest.status, expiresAt }, nowMs),
     expiresAt,
     comment: hold.comment,

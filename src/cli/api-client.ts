@@ -25,6 +25,11 @@ export class ApiUnreachable extends Error {
   override readonly name = "ApiUnreachable";
 }
 
+/** The API wants a token and was given none, or one it does not take. */
+export class NotAuthenticated extends Error {
+  override readonly name = "NotAuthenticated";
+}
+
 /** An answer that is not the one expected, in a sentence with its code and correlation id. */
 export class UnexpectedAnswer extends Error {
   override readonly name = "UnexpectedAnswer";
@@ -32,10 +37,17 @@ export class UnexpectedAnswer extends Error {
 
 const DEFAULT_DEADLINE_MS = 60_000;
 
-/** A client of the HTTP API at `baseUrl`, such as `http://127.0.0.1:8080`. `deadlineMs` bounds each call. Answers of any status are values. */
-export function createApiClient(options: { readonly baseUrl: string; readonly deadlineMs?: number }): ApiClient {
-  const { baseUrl, deadlineMs = DEFAULT_DEADLINE_MS } = options;
-  const send = async (path: string, init: RequestInit): Promise<ApiAnswer> => {
+/**
+ * A client of the HTTP API at `baseUrl`, such as `http://127.0.0.1:8080`, which asks `token` for each call's token. `deadlineMs`
+ * bounds each call. Answers of any status but 401 are values. Throws: NotAuthenticated.
+ */
+export function createApiClient(options: {
+  readonly baseUrl: string;
+  readonly token?: () => Promise<string | undefined>;
+  readonly deadlineMs?: number;
+}): ApiClient {
+  const { baseUrl, token = async () => undefined, deadlineMs = DEFAULT_DEADLINE_MS } = options;
+  const exchange = async (path: string, init: RequestInit): Promise<ApiAnswer> => {
     try {
       const response = await fetch(new URL(path, baseUrl), { ...init, signal: AbortSignal.timeout(deadlineMs) });
       return {
@@ -46,6 +58,17 @@ export function createApiClient(options: { readonly baseUrl: string; readonly de
     } catch (error) {
       throw new ApiUnreachable(`the API at ${baseUrl} does not answer`, { cause: error });
     }
+  };
+  const send = async (path: string, init: { method: string; headers?: Record<string, string>; body?: string }): Promise<ApiAnswer> => {
+    const bearer = await token();
+    const answer = await exchange(path, {
+      ...init,
+      headers: { ...init.headers, ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }) },
+    });
+    if (answer.status !== 401) return answer;
+    throw new NotAuthenticated(
+      `the API at ${baseUrl} ${bearer === undefined ? "needs a token" : "does not take the token"}: set SALDO_TOKEN to one, or run this where its keys are (\`npm run token\`)`,
+    );
   };
   return {
     get: (path) => send(path, { method: "GET" }),

@@ -1,10 +1,9 @@
 import { resolve } from "node:path";
-import { parseArgs } from "node:util";
 import { loadConfig, type Config } from "../config.ts";
-import { messageOf } from "../errors.ts";
 import { readRunning } from "../stack/running.ts";
 import { auditBooks, type AuditReport } from "../store/audit.ts";
 import { createDatabase } from "../store/database.ts";
+import { CommandFailure, runCommand } from "./command.ts";
 
 /** The audit reads every posting; a ledger of many millions takes minutes. */
 const DEADLINE_MS = 3_600_000;
@@ -17,27 +16,22 @@ Proves the books from their postings. Exit code 0: every invariant holds; 1: one
   --help   print this
 `;
 
-process.exitCode = await main();
-
-async function main(): Promise<number> {
-  try {
-    const { values } = parseArgs({ options: { json: { type: "boolean", default: false }, help: { type: "boolean", default: false } } });
-    if (values.help) {
-      process.stdout.write(USAGE);
-      return 0;
-    }
+process.exitCode = await runCommand({
+  name: "audit",
+  usage: USAGE,
+  options: { json: { type: "boolean", default: false } },
+  failureCode: 2,
+  run: async ({ values }) => {
     const report = await audit(loadConfig());
     process.stdout.write(values.json ? `${JSON.stringify(report, numberOfBigint, 2)}\n` : describe(report));
     return report.ok ? 0 : 1;
-  } catch (error) {
-    process.stderr.write(`audit: it could not be made: ${messageOf(error)}\n`);
-    return 2;
-  }
-}
+  },
+});
 
 async function audit(config: Config): Promise<AuditReport> {
   const url = config.DATABASE_URL ?? readRunning(resolve(config.DATA_DIR))?.databaseUrl;
-  if (url === undefined) throw new Error(`nothing runs from ${resolve(config.DATA_DIR)}; start it with npm start, or set DATABASE_URL`);
+  if (url === undefined)
+    throw new CommandFailure(`nothing runs from ${resolve(config.DATA_DIR)}; start it with npm start, or set DATABASE_URL`);
   const database = createDatabase({ url, name: "audit", laneCount: 1, deadlineMs: DEADLINE_MS });
   try {
     return await auditBooks(database.db);

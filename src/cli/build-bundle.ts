@@ -1,6 +1,20 @@
-import { createStartSteps } from "./start-steps.ts";
 import { loadConfig } from "../config.ts";
+import { runCommand } from "./command.ts";
+import { createStartSteps } from "./start-steps.ts";
 
-// For the image: bundles the workflows into the folder of the first argument and prints the path of the bundle.
-const [directory = loadConfig().CACHE_DIR] = process.argv.slice(2);
-process.stdout.write(await createStartSteps(loadConfig()).buildWorkflowBundle(directory));
+const USAGE = `node --import tsx src/cli/build-bundle.ts [FOLDER]
+
+For the image: bundles the workflows into FOLDER (default: CACHE_DIR) and prints the path of the bundle.
+`;
+
+process.exitCode = await runCommand({
+  name: "build-bundle",
+  usage: USAGE,
+  maxPositionals: 1,
+  options: {},
+  run: async ({ positionals: [folder] }) => {
+    const config = loadConfig();
+    process.stdout.write(await createStartSteps(config).buildWorkflowBundle(folder ?? config.CACHE_DIR));
+    return 0;
+  },
+});

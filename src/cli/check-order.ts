@@ -5,13 +5,14 @@ const DEADLINE_MS = 30_000;
 const POLL_MS = 200;
 
 /**
- * Places one order as a client would: a deposit, a service, an order paid from the wallet, and waits until it is COMPLETED.
+ * Places one order as a client with that token would: a deposit, a service, an order paid from the wallet, and waits until it is COMPLETED.
  * Throws: Error with the request that was not answered as it should be.
  */
-export async function placeCheckOrder(apiUrl: string, currency: string): Promise<{ orderId: string; elapsedMs: number }> {
+export async function placeCheckOrder(apiUrl: string, currency: string, token: string): Promise<{ orderId: string; elapsedMs: number }> {
   const user = `check-${randomUUID()}`;
   const service = `check-service-${randomUUID().slice(0, 8)}`;
   const money = (amount: string) => ({ amount, currency });
+  const post = (url: string, body: unknown) => postJson(url, body, token);
   await post(`${apiUrl}/api/v1/balances/${user}/deposits`, { ...money("100"), comment: "npm start -- --check" });
   await post(`${apiUrl}/api/v1/services`, { id: service, name: service });
   const startedAtMs = performance.now();
@@ -23,13 +24,13 @@ export async function placeCheckOrder(apiUrl: string, currency: string): Promise
   });
   const orderId = textOf(order, "orderId") ?? textOf(order, "id");
   if (orderId === undefined) throw new Error(`POST /api/v1/orders answered without an id: ${JSON.stringify(order)}`);
-  await untilCompleted(`${apiUrl}/api/v1/orders/${orderId}`, order);
+  await untilCompleted(`${apiUrl}/api/v1/orders/${orderId}`, order, token);
   return { orderId, elapsedMs: Math.round(performance.now() - startedAtMs) };
 }
 
-async function untilCompleted(url: string, first: unknown): Promise<void> {
+async function untilCompleted(url: string, first: unknown, token: string): Promise<void> {
   const deadlineMs = performance.now() + DEADLINE_MS;
-  for (let order = first; ; order = await request(url, {})) {
+  for (let order = first; ; order = await request(url, { headers: bearer(token) })) {
     const state = textOf(order, "sagaState");
     if (state === "COMPLETED") return;
     if (state === "FAILED" || performance.now() > deadlineMs) throw new Error(`The order did not complete: ${JSON.stringify(order)}`);
@@ -37,10 +38,14 @@ async function untilCompleted(url: string, first: unknown): Promise<void> {
   }
 }
 
-function post(url: string, body: unknown): Promise<unknown> {
+function bearer(token: string) {
+  return { authorization: `Bearer ${token}` };
+}
+
+function postJson(url: string, body: unknown, token: string): Promise<unknown> {
   return request(url, {
     method: "POST",
-    headers: { "content-type": "application/json", "idempotency-key": randomUUID(), prefer: "wait=10" },
+    headers: { ...bearer(token), "content-type": "application/json", "idempotency-key": randomUUID(), prefer: "wait=10" },
     body: JSON.stringify(body),
   });
 }

@@ -1,6 +1,5 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { parseArgs } from "node:util";
 import { ConfigError, loadConfig, type Config } from "../config.ts";
 import { isPortFree } from "../stack/free-port.ts";
 import { KAFKA_CACHE_NAME } from "../stack/kafka.ts";
@@ -9,8 +8,9 @@ import { REDIS_CACHE_NAME } from "../stack/redis.ts";
 import { findOnPath, tryCommand } from "../stack/run-command.ts";
 import { readRunning } from "../stack/running.ts";
 import { sentenceOf } from "../stack/stack-error.ts";
-import { TEMPORAL_CACHE_NAME } from "../stack/temporal-binary.ts";
+import { findGo, TEMPORAL_CACHE_NAME } from "../stack/temporal-binary.ts";
 import { TIME_SKIPPING_CACHE_NAME } from "../stack/time-skipping.ts";
+import { runCommand } from "./command.ts";
 import { diagnose, type Facts, type Finding } from "./diagnosis.ts";
 
 const USAGE = `npm run doctor [-- --json]
@@ -18,28 +18,23 @@ const USAGE = `npm run doctor [-- --json]
 Says what this machine has, what is missing and how to get it. Exit code 0: npm start will run; 1: it will not; 2: a wrong option.
 `;
 
-const { json, help } = readArguments();
-if (help) {
-  process.stdout.write(USAGE);
-  process.exit(0);
-}
-const facts = await gatherFacts(readConfig());
-const findings = diagnose(facts);
-const needed = findings.filter((finding) => finding.state === "missing");
-if (json) process.stdout.write(`${JSON.stringify({ ok: needed.length === 0, findings })}\n`);
-else
-  process.stdout.write(
-    `${findings.map(renderFinding).join("\n")}\n\n${facts.runningPid !== undefined ? "Saldo runs already." : needed.length === 0 ? "npm start will run." : `npm start will not run: ${needed.map((finding) => finding.name).join(", ")}.`}\n`,
-  );
-process.exitCode = needed.length === 0 ? 0 : 1;
+process.exitCode = await runCommand({
+  name: "doctor",
+  usage: USAGE,
+  options: { json: { type: "boolean", default: false } },
+  run: async ({ values: { json } }) => {
+    const facts = await gatherFacts(readConfig());
+    const findings = diagnose(facts);
+    const needed = findings.filter((finding) => finding.state === "missing");
+    const text = `${findings.map(renderFinding).join("\n")}\n\n${verdictOf(facts, needed)}`;
+    process.stdout.write(`${json ? JSON.stringify({ ok: needed.length === 0, findings }) : text}\n`);
+    return needed.length === 0 ? 0 : 1;
+  },
+});
 
-function readArguments(): { json: boolean; help: boolean } {
-  try {
-    return parseArgs({ options: { json: { type: "boolean", default: false }, help: { type: "boolean", default: false } } }).values;
-  } catch (error) {
-    process.stderr.write(`doctor: ${sentenceOf(error)}\n\n${USAGE}`);
-    process.exit(2);
-  }
+function verdictOf(facts: Facts, needed: readonly Finding[]): string {
+  if (facts.runningPid !== undefined) return "Saldo runs already.";
+  return needed.length === 0 ? "npm start will run." : `npm start will not run: ${needed.map((finding) => finding.name).join(", ")}.`;
 }
 
 // With a configuration that cannot be read the rest is still looked at, as the defaults would have it.
@@ -54,8 +49,8 @@ function readConfig(): { config: Config; configProblems: readonly string[] } {
 async function gatherFacts({ config, configProblems }: { config: Config; configProblems: readonly string[] }): Promise<Facts> {
   const cacheDir = resolve(config.CACHE_DIR);
   const inCache = (name: string | undefined) => name !== undefined && existsSync(join(cacheDir, name));
-  const [temporal, go, java, mvn, redis, valkey, docker] = await Promise.all(
-    ["temporal", "go", "java", "mvn", "redis-server", "valkey-server", "docker"].map(findOnPath),
+  const [temporal, java, mvn, redis, valkey, docker] = await Promise.all(
+    ["temporal", "java", "mvn", "redis-server", "valkey-server", "docker"].map(findOnPath),
   );
   const ports = [
     { server: "postgres", variable: "POSTGRES_PORT", port: config.POSTGRES_PORT },
@@ -68,7 +63,7 @@ async function gatherFacts({ config, configProblems }: { config: Config; configP
   ];
   return {
     nodeVersion: process.versions.node,
-    programs: { temporal, go, java, mvn, redis: redis ?? valkey, docker },
+    programs: { temporal, go: await findGo(), java, mvn, redis: redis ?? valkey, docker },
     javaVersion: java === undefined ? undefined : /version "([^"]+)"/.exec((await tryCommand(java, ["-version"])) ?? "")?.[1],
     cached: {
       temporal: inCache(TEMPORAL_CACHE_NAME),

@@ -1,14 +1,24 @@
 import { hideSecret, loadConfig } from "../config.ts";
-import { sentenceOf } from "../stack/stack-error.ts";
+import { keysDirOf } from "../open-identity.ts";
+import { CommandFailure, runCommand } from "./command.ts";
 import { createStartSteps } from "./start-steps.ts";
 
-// One run, for compose and for operators: the schema, then the topics and schedules of the servers that are configured.
-try {
+const USAGE = `node --import tsx src/cli/migrate.ts
+
+One run, for compose and for operators: the schema of DATABASE_URL, the first signing key in AUTH_KEYS_DIR, then the topics of
+KAFKA_BROKERS and the schedules of TEMPORAL_ADDRESS, where they are set. DATABASE_ADMIN_URL is used for the schema when it is set.
+`;
+
+process.exit(await runCommand({ name: "migrate", usage: USAGE, options: {}, run: migrate }));
+
+async function migrate(): Promise<number> {
   const config = loadConfig();
   const steps = createStartSteps(config);
-  if (config.DATABASE_URL === undefined) throw new Error("DATABASE_URL is needed to migrate.");
+  if (config.DATABASE_URL === undefined) throw new CommandFailure("DATABASE_URL is needed to migrate.");
   const { applied } = await steps.migrate({ adminUrl: config.DATABASE_ADMIN_URL ?? config.DATABASE_URL, appUrl: config.DATABASE_URL });
   process.stdout.write(`${hideSecret(config.DATABASE_URL)}: ${applied === 0 ? "up to date" : `${applied} migrations applied`}\n`);
+  const { made } = await steps.ensureSigningKey(keysDirOf(config));
+  process.stdout.write(`Signing keys: ${made ? "made" : "ready"}\n`);
   if (config.KAFKA_BROKERS !== undefined) {
     await steps.ensureTopics(config.KAFKA_BROKERS.split(",").map((broker) => broker.trim()));
     process.stdout.write("Kafka topics: ready\n");
@@ -17,8 +27,5 @@ try {
     await steps.ensureSchedules({ temporalAddress: config.TEMPORAL_ADDRESS, namespace: config.TEMPORAL_NAMESPACE });
     process.stdout.write("Schedules: ready\n");
   }
-  process.exit(0);
-} catch (error) {
-  process.stderr.write(`${sentenceOf(error)}\n`);
-  process.exit(1);
+  return 0;
 }

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { CsvFileError, readPurchaseCsv, rowEventId, type BadRow, type PurchaseCsvOptions } from "./purchase-csv.ts";
+import { checkPurchaseCsv, CsvFileError, readPurchaseCsv, rowEventId, type BadRow, type PurchaseCsvOptions } from "./purchase-csv.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-async function readText(text: string, change: Partial<PurchaseCsvOptions> = {}) {
+async function readText(text: string | Buffer, change: Partial<PurchaseCsvOptions> = {}) {
   const path = join(folder, "file.csv");
   await writeFile(path, text);
   const badRows: BadRow[] = [];
@@ -89,21 +89,54 @@ describe("a CSV file of purchases", () => {
   });
 
   it.each([
+    ["before the end", 3],
+    ["within the longest row that is read", 20_000],
+  ])("is refused as a whole for a quote that is not closed %s, by the line it opens on", async (_where, rowsAfter) => {
+    const rows = Array.from({ length: rowsAfter }, () => "ben,2024-01-01,1\n");
+    const text = `user_id,date,amount\n${rows.slice(0, 3).join("")}"ann,2024-01-01,1\n${rows.join("")}`;
+    await expect(readText(text)).rejects.toThrow(/the row that begins on line 5 .*quote.* never closed/);
+    await expect(checkPurchaseCsv(join(folder, "file.csv"))).rejects.toThrow(/line 5/);
+  });
+
+  it("says which lines a quote in the wrong place took with it", async () => {
+    const { badRows } = await readText('user_id,date,amount\n"ann,2024-01-01,1\nben,2024-01-01,1\n"eve",2024-01-01,1\ncid,2024-01-01,1\n');
+    expect(badRows).toMatchObject([{ line: 4, reason: expect.stringContaining("lines 2 to 4 are not read") as unknown }]);
+  });
+
+  it("tells how many rows it has before the first is read, bad ones included", async () => {
+    await readText('user_id,date,amount\nann,"2024-01-01",1\n\nann,soon\na"n"n,2024-01-01,1\n');
+    expect(await checkPurchaseCsv(join(folder, "file.csv"))).toEqual({ rows: 3 });
+  });
+
+  it.each([
+    ["Latin-1", Buffer.from("user_id,date,amount\nJos\u00e9,2024-01-01,1\n", "latin1"), "is not UTF-8 text"],
+    ["text cut in the middle of a character", Buffer.from("user_id,date,amount\nann,2024-01-01,1\u00e9").subarray(0, -1), "is not UTF-8"],
+    ["two columns of one meaning", "user_id,customer_id,date,amount\na,b,2024-01-01,1\n", "user_id and customer_id"],
+    ["a column twice", "user_id,date,amount,Amount\na,2024-01-01,1,2\n", "amount and amount"],
+    ["amounts in two currencies", "user_id,date,amount_usd,amount_eur\na,2024-01-01,1,2\n", "amount_usd and amount_eur"],
+  ])("is refused as a whole with %s", async (_why, text, words) => {
+    await expect(readText(text)).rejects.toThrow(words);
+    await expect(checkPurchaseCsv(join(folder, "file.csv"))).rejects.toThrow(CsvFileError);
+  });
+
+  it.each([
     ["no date column", "user_id,amount\nann,1\n"],
     ["no amount column", "user_id,date,price\nann,2024-01-01,1\n"],
     ["nothing at all", ""],
   ])("is refused as a whole with %s", async (_why, text) => {
-    await expect(readText(text)).rejects.toThrow(CsvFileError);
+    await readText(text).catch(() => undefined);
+    await expect(checkPurchaseCsv(join(folder, "file.csv"))).rejects.toThrow(CsvFileError);
   });
 
   it("is refused as a whole when it cannot be read", async () => {
-    await expect(readText("", { path: join(folder, "none.csv") })).rejects.toThrow(CsvFileError);
+    await expect(checkPurchaseCsv(join(folder, "none.csv"))).rejects.toThrow(CsvFileError);
   });
 });
 
 describe("the id of a row without one", () => {
   it("stays short enough for an event's id, however long the source's name is", () => {
     expect(rowEventId("shop", 7)).toBe("import/shop/7");
+    expect(rowEventId("..", 7)).toMatch(/^import\/[0-9a-f]{64}\/7$/);
     expect(rowEventId("x".repeat(5_000), 7).length).toBeLessThan(100);
     expect(rowEventId(`${"x".repeat(5_000)}a`, 7)).not.toBe(rowEventId(`${"x".repeat(5_000)}b`, 7));
   });

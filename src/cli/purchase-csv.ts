@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
+import { Transform } from "node:stream";
 import { parse, type CsvError } from "csv-parse";
+import { idProblem } from "../contract/id-rule.ts";
 import { startOfDayMs } from "../domain/report-period.ts";
 
 /** One row of a file as it is produced: the event's own id, the key that keeps a user's rows in order, and the event's JSON. */
@@ -47,22 +49,56 @@ const COLUMN_NAMES: Readonly<Record<Exclude<Field, "amount">, readonly string[]>
 };
 const ABSENT = -1;
 const MAX_ROW_CHARACTERS = 100_000;
-/** Longer names of sources stand in event ids by their hash. */
+/** Longer names of sources, and those that are no part of an id, stand in event ids by their hash. */
 const MAX_SOURCE_LENGTH = 100;
 
 /**
  * Reads the purchases of a CSV file as a stream: memory does not grow with it. A row that is no purchase (no user, no date
- * that can be read, another number of columns, a broken quote) goes to `onBadRow` and the rest goes on. Amounts are not
+ * that can be read, another number of columns, a quote in its middle) goes to `onBadRow` and the rest goes on. Amounts are not
  * judged here: that is the ledger's intake.
- * Throws: CsvFileError when the file cannot be read or has no header with user, date and amount.
+ * Throws: CsvFileError as `checkPurchaseCsv`.
  */
 export async function* readPurchaseCsv(options: PurchaseCsvOptions): AsyncGenerator<PurchaseRow> {
-  const input = createReadStream(options.path);
+  const toRow = createRowReader(options);
+  let columns: Columns | undefined;
+  for await (const { record, line } of readRecords(options.path, options.onBadRow)) {
+    if (columns === undefined) {
+      columns = readHeader(record, options.currency);
+      continue;
+    }
+    const row = toRow(columns, record, line);
+    if ("reason" in row) options.onBadRow(row);
+    else yield row;
+  }
+}
+
+/**
+ * Reads the whole file once and answers how many rows it has, so that nothing is produced of one that is broken as a whole.
+ * Throws: CsvFileError when it cannot be read, is not UTF-8, has a quote that is never closed or a row without an end, has
+ * no header with user, date and amount, or names one of its columns twice.
+ */
+export async function checkPurchaseCsv(path: string): Promise<{ rows: number }> {
+  let records = 0;
+  let badRows = 0;
+  for await (const { record } of readRecords(path, () => (badRows += 1))) {
+    if (records === 0) readHeader(record, "");
+    records += 1;
+  }
+  if (records === 0) throw new CsvFileError(`${path} has no header`);
+  return { rows: records - 1 + badRows };
+}
+
+async function* readRecords(path: string, onBadRow: (row: BadRow) => void): AsyncGenerator<{ record: string[]; line: number }> {
+  const input = createReadStream(path);
+  let lastLine = 0;
   let lastBadLine = 0;
-  // One broken quote is met more than once while the parser looks for the end of its row.
-  const reportOnce = (row: BadRow) => {
-    if (row.line !== lastBadLine) options.onBadRow(row);
-    lastBadLine = row.line;
+  const skip = (error: CsvError) => {
+    if (ENDLESS.has(error.code)) parser.destroy(new CsvFileError(endlessRow(path, lastLine + 1, error.code)));
+    const line = lineOf(error);
+    // One broken quote is met more than once while the parser looks for the end of its row.
+    if (line !== lastBadLine) onBadRow({ line, reason: reasonOf(error, lastLine + 1) });
+    lastBadLine = line;
+    lastLine = line;
   };
   const parser = parse({
     bom: true,
@@ -72,36 +108,73 @@ export async function* readPurchaseCsv(options: PurchaseCsvOptions): AsyncGenera
     relax_column_count: true,
     max_record_size: MAX_ROW_CHARACTERS,
     skip_records_with_error: true,
+    on_record: (record: string[], { lines }) => {
+      lastLine = lines;
+      return record;
+    },
     on_skip: (error) => {
-      reportOnce({ line: error === undefined ? 0 : lineOf(error), reason: error?.message ?? "the row cannot be read" });
+      if (error !== undefined) skip(error);
       return undefined;
     },
   });
-  input.on("error", (error) => parser.destroy(new CsvFileError(`${options.path} cannot be read: ${error.message}`)));
-  const toRow = createRowReader(options);
-  let columns: Columns | undefined;
+  const text = requireUtf8(path);
+  for (const stream of [input, text])
+    stream.on("error", (error: Error) =>
+      parser.destroy(error instanceof CsvFileError ? error : new CsvFileError(`${path} cannot be read: ${error.message}`)),
+    );
   try {
-    for await (const { record, info } of input.pipe(parser) as AsyncIterable<{ record: string[]; info: { lines: number } }>) {
-      if (columns === undefined) {
-        columns = readHeader(record, options.currency);
-        continue;
-      }
-      const row = toRow(columns, record, info.lines);
-      if ("reason" in row) options.onBadRow(row);
-      else yield row;
-    }
+    const records = input.pipe(text).pipe(parser) as AsyncIterable<{ record: string[]; info: { lines: number } }>;
+    for await (const { record, info } of records) yield { record, line: info.lines };
   } catch (error) {
     if (error instanceof CsvFileError || !isCsvError(error)) throw error;
-    throw new CsvFileError(`${options.path} is not CSV: ${error.message}`);
+    throw new CsvFileError(`${path} is not CSV: ${error.message}`);
   } finally {
     input.destroy();
   }
-  if (columns === undefined) throw new CsvFileError(`${options.path} has no header`);
+}
+
+/** After one of these the parser finds no further row: what follows would be lost without a word. */
+const ENDLESS = new Set(["CSV_QUOTE_NOT_CLOSED", "CSV_MAX_RECORD_SIZE"]);
+
+function endlessRow(path: string, line: number, code: string): string {
+  const limit = `within ${MAX_ROW_CHARACTERS} characters`;
+  return code === "CSV_QUOTE_NOT_CLOSED"
+    ? `${path}: the row that begins on line ${line} opens a quote that is never closed; nothing was imported`
+    : `${path}: the row that begins on line ${line} does not end ${limit}, as if a quote were never closed; nothing was imported`;
+}
+
+function reasonOf(error: CsvError, firstLine: number): string {
+  const rows = firstLine < lineOf(error) ? `lines ${firstLine} to ${lineOf(error)} are not read, as one quote joins them: ` : "";
+  return `${rows}${error.message}`;
+}
+
+function requireUtf8(path: string): Transform {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  const refused = () => new CsvFileError(`${path} is not UTF-8 text; save it as UTF-8 (from Latin-1: iconv -f latin1 -t utf-8)`);
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      try {
+        decoder.decode(chunk, { stream: true });
+        done(null, chunk);
+      } catch {
+        done(refused());
+      }
+    },
+    flush(done) {
+      try {
+        decoder.decode();
+        done();
+      } catch {
+        done(refused());
+      }
+    },
+  });
 }
 
 /** The id of a row that has none of its own: the same row of the same source is the same event, whenever it is imported. */
 export function rowEventId(source: string, line: number): string {
-  const name = source.length <= MAX_SOURCE_LENGTH ? source : createHash("sha256").update(source).digest("hex");
+  const isPlain = idProblem(source, MAX_SOURCE_LENGTH) === undefined;
+  const name = isPlain ? source : createHash("sha256").update(source).digest("hex");
   return `import/${name}/${line}`;
 }
 
@@ -139,8 +212,8 @@ function createRowReader(options: PurchaseCsvOptions): (columns: Columns, record
 
 function readHeader(names: readonly string[], defaultCurrency: string): Columns {
   const header = names.map((name) => name.toLowerCase());
-  const find = (candidates: readonly string[]) => header.findIndex((name) => candidates.includes(name));
-  const amount = header.findIndex((name) => name === "amount" || /^amount_[a-z]{3}$/.test(name));
+  const find = (candidates: readonly string[]) => findOnly(header, (name) => candidates.includes(name));
+  const amount = findOnly(header, (name) => name === "amount" || /^amount_[a-z]{3}$/.test(name));
   const columns = {
     user: find(COLUMN_NAMES.user),
     date: find(COLUMN_NAMES.date),
@@ -158,6 +231,12 @@ function readHeader(names: readonly string[], defaultCurrency: string): Columns 
   }
   const currency = header[amount]?.split("_")[1]?.toUpperCase() ?? defaultCurrency;
   return { ...columns, count: names.length, currency };
+}
+
+function findOnly(header: readonly string[], isMeant: (name: string) => boolean): number {
+  const meant = header.filter(isMeant);
+  if (meant.length > 1) throw new CsvFileError(`the header has ${meant.join(" and ")}, which mean the same: leave one`);
+  return header.findIndex(isMeant);
 }
 
 const DAY = /^\d{4}-\d{2}-\d{2}$/;

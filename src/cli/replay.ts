@@ -1,11 +1,10 @@
 import { readdirSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { DefaultLogger, Runtime } from "@temporalio/worker";
 import { buildWorkflowBundle } from "../../workers/workflow-bundle.ts";
 import { loadConfig } from "../config.ts";
-import { messageOf } from "../errors.ts";
+import { CommandFailure, runCommand } from "./command.ts";
 import { replayHistories, type ReplayReport } from "./replay-histories.ts";
 
 const RECORDED = fileURLToPath(new URL("../../test/replay/histories", import.meta.url));
@@ -17,43 +16,34 @@ Replays histories of workflows through the workflow code as it stands here, with
   temporal workflow show --workflow-id order/ID --output json > FILE
 
 Without a FILE it replays all recorded histories of test/replay/histories. Exit code 0: the code still takes the same way as
-every history; 1: it does not, or a file cannot be read.
+every history; 1: it does not, or a file cannot be read; 2: a wrong option.
 
   --json   print the results as JSON
   --help   print this
 `;
 
-const code = await main();
-// The SDK's runtime keeps the process alive when no worker was ever made, as with files that cannot be read.
-process.stdout.write("", () => process.exit(code));
-
-async function main(): Promise<number> {
-  try {
-    const { values, positionals } = parseArgs({
-      allowPositionals: true,
-      options: { json: { type: "boolean", default: false }, help: { type: "boolean", default: false } },
-    });
-    if (values.help) {
-      process.stdout.write(USAGE);
-      return 0;
-    }
+const code = await runCommand({
+  name: "replay",
+  usage: USAGE,
+  maxPositionals: Number.MAX_SAFE_INTEGER,
+  options: { json: { type: "boolean", default: false } },
+  run: async ({ values, positionals }) => {
     const files = positionals.length > 0 ? positionals.map((file) => resolve(file)) : recordedHistories();
     // Each result is reported below in one line; the SDK would tell it a second time.
     Runtime.install({ logger: new DefaultLogger("ERROR", () => {}), telemetryOptions: { logging: { filter: "off", forward: {} } } });
     const reports = await replayHistories(files, await buildWorkflowBundle(loadConfig().CACHE_DIR));
     process.stdout.write(values.json ? `${JSON.stringify(reports, undefined, 2)}\n` : `${reports.map(describe).join("\n")}\n`);
     return reports.every((report) => report.ok) ? 0 : 1;
-  } catch (error) {
-    process.stderr.write(`replay: ${messageOf(error)}\n`);
-    return 1;
-  }
-}
+  },
+});
+// The SDK's runtime keeps the process alive when no worker was ever made, as with files that cannot be read.
+process.stdout.write("", () => process.exit(code));
 
 function recordedHistories(): string[] {
   const files = readdirSync(RECORDED)
     .filter((name) => name.endsWith(".json"))
     .toSorted();
-  if (files.length === 0) throw new Error(`there is no recorded history in ${RECORDED}`);
+  if (files.length === 0) throw new CommandFailure(`there is no recorded history in ${RECORDED}`);
   return files.map((name) => join(RECORDED, name));
 }
 

@@ -4,13 +4,20 @@ import type { RoleSpec } from "../stack/supervisor.ts";
 export const PROJECT_DIR = fileURLToPath(new URL("../../", import.meta.url));
 
 /** The file each role starts from. */
-export type RoleEntries = { readonly api: string; readonly worker: string; readonly bridge: string; readonly relay: string };
+export type RoleEntries = {
+  readonly api: string;
+  readonly worker: string;
+  readonly bridge: string;
+  readonly relay: string;
+  readonly psp: string;
+};
 
 export const ROLE_ENTRIES: RoleEntries = {
   api: fileURLToPath(new URL("../server.ts", import.meta.url)),
   worker: fileURLToPath(new URL("../../workers/worker.ts", import.meta.url)),
   bridge: fileURLToPath(new URL("../../workers/kafka-bridge.ts", import.meta.url)),
   relay: fileURLToPath(new URL("../../workers/outbox-relay.ts", import.meta.url)),
+  psp: fileURLToPath(new URL("../../workers/payment-provider.ts", import.meta.url)),
 };
 
 export type RoleAddresses = {
@@ -22,7 +29,11 @@ export type RoleAddresses = {
   readonly redisUrl: string | undefined;
   readonly apiPort: number;
   readonly purchasesPort: number;
+  readonly psp: PspAddress;
 };
+
+/** The payment provider. With `port` it is the simulator, which runs as a role. */
+export type PspAddress = { readonly url: string; readonly apiKey: string; readonly port?: number };
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -30,7 +41,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export function roleEnvironment(
   inherited: Environment,
   addresses: RoleAddresses,
-  paths: { dataDir: string; cacheDir: string; bundlePath: string; reportsDir: string },
+  paths: { dataDir: string; cacheDir: string; bundlePath: string; reportsDir: string; keysDir: string },
 ): Environment {
   return {
     ...inherited,
@@ -42,9 +53,13 @@ export function roleEnvironment(
     REDIS_URL: addresses.redisUrl ?? "",
     HTTP_PORT: String(addresses.apiPort),
     PURCHASES_PORT: String(addresses.purchasesPort),
+    PSP_URL: addresses.psp.url,
+    PSP_API_KEY: addresses.psp.apiKey,
     DATA_DIR: paths.dataDir,
     CACHE_DIR: paths.cacheDir,
     REPORTS_DIR: paths.reportsDir,
+    AUTH_KEYS_DIR: paths.keysDir,
+    SALDO_TOKEN: undefined,
     WORKFLOW_BUNDLE_PATH: paths.bundlePath,
     LOG_PRETTY: "false",
     KAFKAJS_NO_PARTITIONER_WARNING: "1",
@@ -67,12 +82,18 @@ export function rolesFor(input: { entries: RoleEntries; addresses: RoleAddresses
   });
   const host = input.host.includes(":") ? `[${input.host}]` : input.host;
   const api: RoleSpec = { ...role("api", 15_000), isReady: () => answersReady(`http://${host}:${addresses.apiPort}/readyz`) };
-  const always = [role("worker", 20_000), api];
+  const psp: RoleSpec = { ...role("psp", 5_000), environment: pspEnvironment(input.environment, addresses.psp) };
+  const always = [...(addresses.psp.port === undefined ? [] : [psp]), role("worker", 20_000), api];
   if (addresses.kafkaBrokers !== undefined) return { roles: [...always, role("bridge", 15_000), role("relay", 15_000)], notStarted: [] };
   return {
     roles: always,
     notStarted: ["Without Kafka the roles bridge and relay are not started: events are not read, and those to publish wait in the outbox."],
   };
+}
+
+// A provider of another house would not know Saldo's addresses either.
+function pspEnvironment(inherited: Environment, { port }: PspAddress): Environment {
+  return { ...inherited, PSP_PORT: String(port), AUTH_KEYS_DIR: undefined, DATABASE_URL: undefined, REDIS_URL: undefined, KAFKA_BROKERS: undefined, TEMPORAL_ADDRESS: undefined };
 }
 
 async function answersReady(url: string): Promise<boolean> {

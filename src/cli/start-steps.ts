@@ -1,5 +1,6 @@
 import { ensureSchedules } from "../../workers/schedules.ts";
 import { buildWorkflowBundle } from "../../workers/workflow-bundle.ts";
+import { ensureSigningKey } from "../adapters/signing-keys.ts";
 import { ensureTopics } from "../adapters/kafka.ts";
 import type { Config } from "../config.ts";
 import { topicsOf } from "../contract/topics.ts";
@@ -13,5 +14,6 @@ export function createStartSteps(config: Config): SystemSteps {
     buildWorkflowBundle,
     ensureTopics: (brokers) => ensureTopics(brokers, topicsOf(config)),
     ensureSchedules,
+    ensureSigningKey,
   };
 }

@@ -1,7 +1,8 @@
-import { parseArgs } from "node:util";
 import { ConfigError, hideSecret, inheritedEnvironment, loadConfig, type Config } from "../config.ts";
 import { sentenceOf, StackError } from "../stack/stack-error.ts";
 import { placeCheckOrder } from "./check-order.ts";
+import { runCommand } from "./command.ts";
+import { mintToken } from "./operator-token.ts";
 import { ROLE_ENTRIES } from "./roles.ts";
 import { createStartSteps } from "./start-steps.ts";
 import { startSystem, type System } from "./system.ts";
@@ -21,10 +22,19 @@ Ports and addresses come from the environment or .env; .env.example lists them.
 // npm passes Ctrl-C on to its child, which the terminal has already told: two orders within this time are one.
 const SAME_ORDER_MS = 500;
 
+const DEMO_TOKEN_TTL_MS = 12 * 3_600_000;
+
 type Options = { ephemeral: boolean; check: boolean; json: boolean; verbose: boolean };
 
-const options = readOptions();
-if (options !== undefined) process.exit(await run(options));
+const flag = { type: "boolean", default: false } as const;
+process.exit(
+  await runCommand({
+    name: "start",
+    usage: USAGE,
+    options: { ephemeral: flag, check: flag, json: flag, verbose: flag },
+    run: ({ values }) => run(values),
+  }),
+);
 
 async function run({ ephemeral, check, json, verbose }: Options): Promise<number> {
   const environment = inheritedEnvironment();
@@ -53,6 +63,7 @@ async function run({ ephemeral, check, json, verbose }: Options): Promise<number
             role: event.role,
             state: event.state,
           }),
+        onServerEvent: ({ server, state, detail }) => say("server", detail, { server, state }),
         ...(verbose
           ? { onRoleOutput: (role: string, chunk: string) => void process.stderr.write(chunk.replace(/^(?=.)/gm, `[${role}] `)) }
           : {}),
@@ -63,8 +74,9 @@ async function run({ ephemeral, check, json, verbose }: Options): Promise<number
       checklist.finish();
     }
     try {
-      describe(system, config, say);
-      if (check) return await checkOrder(system, config, say);
+      const token = await demoToken(system, config);
+      describe(system, config, say, token);
+      if (check) return await checkOrder(system, config, say, token);
       await orders.given;
       say("stopping", "Stopping (Ctrl-C again kills) ...");
     } finally {
@@ -88,9 +100,9 @@ async function run({ ephemeral, check, json, verbose }: Options): Promise<number
 
 type Say = (event: string, text: string, fields?: object) => void;
 
-async function checkOrder(system: System, config: Config, say: Say): Promise<number> {
+async function checkOrder(system: System, config: Config, say: Say, token: string): Promise<number> {
   try {
-    const { orderId, elapsedMs } = await placeCheckOrder(system.running.apiUrl, config.DEFAULT_CURRENCY);
+    const { orderId, elapsedMs } = await placeCheckOrder(system.running.apiUrl, config.DEFAULT_CURRENCY, token);
     say("check", `Check passed: order ${orderId} was COMPLETED after ${elapsedMs} ms.`, { passed: true, orderId, elapsedMs });
     return 0;
   } catch (error) {
@@ -99,7 +111,13 @@ async function checkOrder(system: System, config: Config, say: Say): Promise<num
   }
 }
 
-function describe(system: System, config: Config, say: Say): void {
+// Made also where none is asked for: it does no harm there, and the command shown is the same.
+async function demoToken({ running }: System, config: Config): Promise<string> {
+  const { token } = await mintToken(config, { subject: "demo", roles: ["admin", "service"], ttlMs: DEMO_TOKEN_TTL_MS }, running.keysDir);
+  return token;
+}
+
+function describe(system: System, config: Config, say: Say, token: string): void {
   const { running, stack } = system;
   const temporal = `${running.temporalAddress}, namespace ${config.TEMPORAL_NAMESPACE}`;
   const lines: [string, string | undefined][] = [
@@ -118,12 +136,15 @@ function describe(system: System, config: Config, say: Say): void {
     ["Logs", running.logDir],
   ];
   const known = lines.filter((line): line is [string, string] => line[1] !== undefined);
-  const curl = `curl -sS -X POST ${running.apiUrl}/api/v1/balances/alice/deposits -H 'content-type: application/json' -H "idempotency-key: $(date +%s%N)" -d '{"amount":"100.00","currency":"${config.DEFAULT_CURRENCY}"}'`;
+  const curl = `curl -sS -X POST ${running.apiUrl}/api/v1/balances/alice/deposits -H 'authorization: Bearer ${token}' -H 'content-type: application/json' -H "idempotency-key: $(date +%s%N)" -d '{"amount":"100.00","currency":"${config.DEFAULT_CURRENCY}"}'`;
   const warnings = [...stack.missing.map((missing) => `${missing.reason} ${missing.consequence}`), ...system.notStarted];
   const text = [
     "",
     ...warnings.map((warning) => `  ! ${warning}`),
     ...known.map(([name, value]) => `  ${name.padEnd(16)} ${value}`),
+    "",
+    `  A token for 12 hours, roles admin and service (\`npm run token\` makes others)${config.AUTH_MODE === "off" ? "; AUTH_MODE is off, so none is asked for" : ""}:`,
+    `  ${token}`,
     "",
     "  Try:",
     `  ${curl}`,
@@ -131,7 +152,7 @@ function describe(system: System, config: Config, say: Say): void {
     "  Ctrl-C stops everything that was started here.",
     "",
   ].join("\n");
-  say("ready", text, { text: undefined, urls: Object.fromEntries(known), warnings, roles: running.roles, curl });
+  say("ready", text, { text: undefined, urls: Object.fromEntries(known), warnings, roles: running.roles, token, curl });
 }
 
 /** Ctrl-C and SIGTERM: the first asks, the second kills. */
@@ -161,17 +182,4 @@ function orderToStop(): { signal: AbortSignal; given: Promise<void>; killAtExit:
       for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.off(name, order);
     },
   };
-}
-
-function readOptions(): Options | undefined {
-  try {
-    const flag = { type: "boolean", default: false } as const;
-    const { values } = parseArgs({ options: { ephemeral: flag, check: flag, json: flag, verbose: flag, help: flag } });
-    if (!values.help) return values;
-    process.stdout.write(USAGE);
-  } catch (error) {
-    process.stderr.write(`${sentenceOf(error)}\n\n${USAGE}`);
-    process.exitCode = 1;
-  }
-  return undefined;
 }

@@ -7,6 +7,8 @@ import { afterEach, beforeEach, expect, inject, test } from "vitest";
 import { inheritedEnvironment, loadConfig, type Config } from "../config.ts";
 import { isPortFree, parseAddress } from "../stack/free-port.ts";
 import { readRunning } from "../stack/running.ts";
+import type { RoleEvent } from "../stack/supervisor.ts";
+import { until } from "../../test/support/until.ts";
 import { startSystem, type System, type SystemOptions } from "./system.ts";
 import type { ChecklistLine } from "./terminal-checklist.ts";
 
@@ -47,6 +49,7 @@ function config(overrides: Record<string, string> = {}): Config {
   const free = {
     HTTP_PORT: "0",
     PURCHASES_PORT: "0",
+    PSP_PORT: "0",
     POSTGRES_PORT: "0",
     TEMPORAL_PORT: "0",
     TEMPORAL_UI_PORT: "0",
@@ -68,12 +71,13 @@ function start(overrides: Partial<SystemOptions> = {}): Promise<System> {
     config: config(),
     environment: { ...inheritedEnvironment(), DATABASE_ADMIN_URL: "postgres://must:not@be/passed" },
     ephemeral: true,
-    entries: { api: script("api.mts", API), worker: work, bridge: work, relay: work },
+    entries: { api: script("api.mts", API), worker: work, bridge: work, relay: work, psp: work },
     steps: {
       migrate: async () => ({ applied: 3 }),
       buildWorkflowBundle: async () => join(directory, "bundle.js"),
       ensureTopics: async () => undefined,
       ensureSchedules: async () => undefined,
+      ensureSigningKey: async () => ({ made: false }),
     },
     onStep: (line) => lines.push(line),
     ...overrides,
@@ -94,10 +98,12 @@ test("everything comes up, the roles know every address but the superuser's, and
     TEMPORAL_ADDRESS: running.temporalAddress,
     KAFKA_BROKERS: running.kafkaBrokers?.[0],
     REDIS_URL: running.redisUrl,
+    PSP_URL: running.pspUrl,
+    PSP_API_KEY: running.pspApiKey,
     WORKFLOW_BUNDLE_PATH: join(directory, "bundle.js"),
   });
   expect(seenByApi).not.toHaveProperty("DATABASE_ADMIN_URL");
-  expect(running.roles.map((role) => role.name)).toEqual(["worker", "api", "bridge", "relay"]);
+  expect(running.roles.map((role) => role.name)).toEqual(["psp", "worker", "api", "bridge", "relay"]);
   expect(lines.find((line) => line.title === "Migrations" && line.state === "done")?.detail).toBe("3 applied");
 
   const note = readRunning(join(directory, "data"));
@@ -110,6 +116,7 @@ test("everything comes up, the roles know every address but the superuser's, and
     "bridge.json",
     "kafka.json",
     "postgres.json",
+    "psp.json",
     "redis.json",
     "relay.json",
     "temporal.json",
@@ -133,6 +140,19 @@ test("everything comes up, the roles know every address but the superuser's, and
   expect(readRunning(join(directory, "data"))).toBeUndefined();
 });
 
+test("the note of what runs names the process of a role that was started again, and stays away after the stop", async () => {
+  const events: RoleEvent[] = [];
+  system = await start({ config: config(), onRoleEvent: (event) => events.push(event) });
+  const workerOf = () => readRunning(join(directory, "data"))?.roles.find((role) => role.name === "worker")?.pid;
+  const first = workerOf() ?? 0;
+  process.kill(first, "SIGKILL");
+  await until("the worker runs again", () => events.some((event) => event.role === "worker" && event.state === "ready"), 30_000);
+  expect(workerOf()).not.toBe(first);
+  expect(() => process.kill(workerOf() ?? 0, 0)).not.toThrow();
+  await system.stop();
+  expect(readRunning(join(directory, "data"))).toBeUndefined();
+}, 90_000);
+
 test("the roles that take work in stop before those that do it", async () => {
   const persistent = config();
   system = await start({ ephemeral: false, config: persistent });
@@ -141,6 +161,7 @@ test("the roles that take work in stop before those that do it", async () => {
   const stoppedAtMs = (role: string) => Number(/at (\d+)/.exec(readFileSync(join(logDir, `${role}.log`), "utf8"))?.[1]);
   for (const intake of ["api", "bridge"])
     for (const doer of ["worker", "relay"]) expect(stoppedAtMs(intake)).toBeLessThan(stoppedAtMs(doer));
+  for (const doer of ["worker", "relay"]) expect(stoppedAtMs(doer)).toBeLessThan(stoppedAtMs("psp"));
 });
 
 test("a taken port is said at once with the variable that sets it, and nothing is left", async () => {
@@ -168,7 +189,7 @@ test("a wrong address is an error that names the variable, and what had been sta
 test("a role that cannot start ends the start with its own words, and what had been started is stopped", async () => {
   const work = script("work.mts", WORK);
   const broken = script("broken.mts", `throw new Error("BRIDGE_STALL_MS: too small");`);
-  const failing = start({ entries: { api: script("api.mts", API), worker: work, bridge: broken, relay: work } });
+  const failing = start({ entries: { api: script("api.mts", API), worker: work, bridge: broken, relay: work, psp: work } });
   await expect(failing).rejects.toMatchObject({ code: "SERVER_FAILED", message: expect.stringContaining("BRIDGE_STALL_MS: too small") });
   const ports = lines
     .filter((line) => line.state === "done")
@@ -181,7 +202,7 @@ test("a role that cannot start ends the start with its own words, and what had b
 test("without Kafka the bridge and the relay are not started, and it says so", async () => {
   const broken = join(directory, "no-java");
   system = await start({ config: config({ CACHE_DIR: cacheWithoutKafka(broken) }) });
-  expect(system.running.roles.map((role) => role.name)).toEqual(["worker", "api"]);
+  expect(system.running.roles.map((role) => role.name)).toEqual(["psp", "worker", "api"]);
   expect(system.notStarted).toEqual([
     "Without Kafka the roles bridge and relay are not started: events are not read, and those to publish wait in the outbox.",
   ]);

@@ -2,15 +2,19 @@ import { mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Config } from "../config.ts";
+import { keysDirOf } from "../open-identity.ts";
 import { clearAbandoned } from "../stack/abandoned.ts";
+import { makeDataDir } from "../stack/data-dir.ts";
 import { freePort } from "../stack/free-port.ts";
+import type { ServerEvent } from "../stack/keep-server.ts";
 import { serverTitle, type ServerProgress } from "../stack/progress.ts";
 import { removeRunning, writeRunning, type Running } from "../stack/running.ts";
+import { readOrCreateSecret } from "../stack/secrets.ts";
 import { StackError, sentenceOf } from "../stack/stack-error.ts";
 import { startStack, type Stack } from "../stack/stack.ts";
 import { superviseRole, type RoleEvent, type SupervisedRole } from "../stack/supervisor.ts";
 import type { ChecklistLine, ChecklistState } from "./terminal-checklist.ts";
-import { roleEnvironment, rolesFor, type RoleAddresses, type RoleEntries } from "./roles.ts";
+import { roleEnvironment, rolesFor, type PspAddress, type RoleAddresses, type RoleEntries } from "./roles.ts";
 
 const EPHEMERAL_PREFIX = "saldo-ephemeral-";
 
@@ -20,6 +24,7 @@ export type SystemSteps = {
   buildWorkflowBundle(cacheDir: string): Promise<string>;
   ensureTopics(brokers: readonly string[]): Promise<void>;
   ensureSchedules(addresses: { temporalAddress: string; namespace: string }): Promise<void>;
+  ensureSigningKey(keysDir: string): Promise<{ readonly made: boolean }>;
 };
 
 export type SystemOptions = {
@@ -32,6 +37,8 @@ export type SystemOptions = {
   readonly onStep?: (line: ChecklistLine) => void;
   /** What a role says after the start: that it died, that it runs again. */
   readonly onRoleEvent?: (event: RoleEvent) => void;
+  /** What a server does after the start: it ended and is started again, it runs again. */
+  readonly onServerEvent?: (event: ServerEvent) => void;
   readonly onRoleOutput?: (role: string, chunk: string) => void;
   /** Given what kills servers and roles at once, for the last moment of this process. */
   readonly onKillable?: (kill: () => void) => void;
@@ -56,9 +63,13 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const configuredDir = resolve(config.DATA_DIR);
   const dataDir = ephemeral ? join(tmpdir(), `${EPHEMERAL_PREFIX}${process.pid}`) : configuredDir;
   if (ephemeral) await clearAbandoned(tmpdir(), EPHEMERAL_PREFIX);
+  // The note of what runs lies in the configured folder also for a throw-away system: that is where the other commands look.
+  makeDataDir(configuredDir);
   const cacheDir = resolve(config.CACHE_DIR);
+  const keysDir = keysDirOf({ ...config, DATA_DIR: dataDir });
   const apiPort = config.HTTP_PORT === 0 ? await freePort() : config.HTTP_PORT;
   const purchasesPort = config.PURCHASES_PORT === 0 ? await freePort() : config.PURCHASES_PORT;
+  const pspPort = config.PSP_PORT === 0 ? await freePort() : config.PSP_PORT;
   const step = stepReporter(options.onStep ?? (() => undefined));
   const roles: SupervisedRole[] = [];
 
@@ -91,8 +102,10 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     otherPorts: [
       { port: apiPort, server: "the HTTP API", variable: "HTTP_PORT" },
       { port: purchasesPort, server: "the purchases API", variable: "PURCHASES_PORT" },
+      ...(config.PSP_URL === undefined ? [{ port: pspPort, server: "the payment provider", variable: "PSP_PORT" }] : []),
     ],
     onProgress: (event) => options.onStep?.(lineOf(event)),
+    onServerEvent: options.onServerEvent,
     onKillable: options.onKillable,
     signal: options.signal,
   });
@@ -103,11 +116,13 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       // Intake first: no new work comes in while the rest finishes what it has.
       await stopRoles(roles, ["bridge", "api"]);
       await stopRoles(roles, ["worker", "relay"]);
+      // Last of all: payments under way may still want its answer.
+      await stopRoles(roles, ["psp"]);
       await stack.stop();
     })());
 
   try {
-    const addresses = addressesOf(stack, config, { apiPort, purchasesPort });
+    const addresses = addressesOf(stack, config, { apiPort, purchasesPort, psp: pspAddressOf(config, dataDir, pspPort) });
     const abortable = <T>(work: Promise<T>) => untilAborted(work, options.signal);
     await abortable(
       Promise.all([
@@ -126,6 +141,12 @@ export async function startSystem(options: SystemOptions): Promise<System> {
               () => "ready",
             ),
         step(
+          "Signing keys",
+          "making",
+          () => options.steps.ensureSigningKey(keysDir),
+          ({ made }) => (made ? "made" : "ready"),
+        ),
+        step(
           "Schedules",
           "creating",
           () => options.steps.ensureSchedules({ temporalAddress: addresses.temporalAddress, namespace: config.TEMPORAL_NAMESPACE }),
@@ -136,14 +157,18 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     const bundlePath = await abortable(bundle);
     const reportsDir = config.REPORTS_DIR ?? join(dataDir, "reports");
     mkdirSync(reportsDir, { recursive: true, mode: 0o700 });
-    const environment = roleEnvironment(options.environment, addresses, { dataDir, cacheDir, bundlePath, reportsDir });
+    const environment = roleEnvironment(options.environment, addresses, { dataDir, cacheDir, bundlePath, reportsDir, keysDir });
     const plan = rolesFor({ entries: options.entries, addresses, environment, host: config.HTTP_HOST });
-    for (const spec of plan.roles) roles.push(superviseWithSteps(spec, dataDir, options));
+    let note: (() => void) | undefined;
+    const onRoleEvent = (event: RoleEvent) => {
+      if (event.state === "ready" && stopping === undefined) note?.();
+      options.onRoleEvent?.(event);
+    };
+    for (const spec of plan.roles) roles.push(superviseWithSteps(spec, dataDir, { ...options, onRoleEvent }));
     await abortable(Promise.all(roles.map((role) => role.ready)));
-    const running = runningOf({ stack, config, addresses, roles });
-    // The note lies in the configured folder also for a throw-away system: that is where the other commands look.
-    mkdirSync(configuredDir, { recursive: true });
-    writeRunning(configuredDir, running);
+    const running = runningOf({ stack, config, addresses, roles, keysDir });
+    note = () => writeRunning(configuredDir, { ...running, roles: pidsOf(roles) });
+    note();
     return { stack, running, notStarted: plan.notStarted, stop };
   } catch (error) {
     await stop();
@@ -190,7 +215,7 @@ async function stopRoles(roles: readonly SupervisedRole[], names: readonly strin
   await Promise.all(roles.filter((role) => names.includes(role.name)).map((role) => role.stop()));
 }
 
-function addressesOf(stack: Stack, config: Config, ports: { apiPort: number; purchasesPort: number }): RoleAddresses {
+function addressesOf(stack: Stack, config: Config, ports: Pick<RoleAddresses, "apiPort" | "purchasesPort" | "psp">): RoleAddresses {
   const { postgres, temporal } = stack;
   if (postgres === undefined || temporal === undefined) throw new StackError("SERVER_FAILED", "Postgres and Temporal are needed.");
   return {
@@ -204,13 +229,20 @@ function addressesOf(stack: Stack, config: Config, ports: { apiPort: number; pur
   };
 }
 
+function pspAddressOf(config: Config, dataDir: string, port: number): PspAddress {
+  if (config.PSP_URL !== undefined) return { url: config.PSP_URL, apiKey: config.PSP_API_KEY ?? "" };
+  const host = config.PSP_HOST.includes(":") ? `[${config.PSP_HOST}]` : config.PSP_HOST;
+  return { url: `http://${host}:${port}`, apiKey: config.PSP_API_KEY ?? readOrCreateSecret(dataDir, "psp-api-key"), port };
+}
+
 function runningOf(parts: {
   stack: Stack;
   config: Config;
   addresses: RoleAddresses;
   roles: readonly SupervisedRole[];
+  keysDir: string;
 }): Omit<Running, "pid" | "identity"> {
-  const { stack, config, addresses, roles } = parts;
+  const { stack, config, addresses, roles, keysDir } = parts;
   const host = config.HTTP_HOST.includes(":") ? `[${config.HTTP_HOST}]` : config.HTTP_HOST;
   return {
     startedAt: new Date().toISOString(),
@@ -223,9 +255,16 @@ function runningOf(parts: {
     redisUrl: addresses.redisUrl,
     apiUrl: `http://${host}:${addresses.apiPort}`,
     purchasesUrl: `http://${host}:${addresses.purchasesPort}`,
+    pspUrl: addresses.psp.url,
+    pspApiKey: addresses.psp.apiKey,
+    keysDir,
     logDir: stack.logDir,
-    roles: roles.map((role) => ({ name: role.name, pid: role.pid() })),
+    roles: pidsOf(roles),
   };
+}
+
+function pidsOf(roles: readonly SupervisedRole[]): Running["roles"] {
+  return roles.map((role) => ({ name: role.name, pid: role.pid() }));
 }
 
 function lineOf(event: ServerProgress): ChecklistLine {

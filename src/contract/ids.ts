@@ -3,6 +3,16 @@ export function orderWorkflowId(orderId: string): string {
   return `order/${orderId}`;
 }
 
+/** The id of the workflow that gives back a part of a completed order's money. */
+export function orderRefundWorkflowId(orderId: string, refundId: string): string {
+  return `refund/${orderId}/${refundId}`;
+}
+
+/** The provider's keys of an order's payment: stable per order and step, never per attempt. */
+export function paymentKey(orderId: string, step: "authorise" | "capture" | "cancel" | "refund"): string {
+  return `${orderId}:${step}`;
+}
+
 /** The id of the workflow that keeps a reservation's time. */
 export function reservationWorkflowId(reservationId: string): string {
   return `reservation/${reservationId}`;
@@ -23,9 +33,13 @@ export function stepKey(workflowId: string, step: string): string {
   return `${workflowId}:${step}`;
 }
 
-/** The permanent key of what a client asked for under its Idempotency-Key. Keys of different callers and routes never meet. */
+/**
+ * The permanent key of what a client asked for under its Idempotency-Key. Keys of different callers and routes never meet: a
+ * caller's colons are escaped, and no route has one, so only the key itself may hold them.
+ */
 export function requestKey(request: { caller: string; route: string; idempotencyKey: string }): string {
-  return `http:${request.caller}:${request.route}:${request.idempotencyKey}`;
+  const caller = request.caller.replaceAll("%", "%25").replaceAll(":", "%3A");
+  return `http:${caller}:${request.route}:${request.idempotencyKey}`;
 }
 
 /** Where a Kafka message stands. The offset is decimal text: it may pass 2^53. */

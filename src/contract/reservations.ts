@@ -18,6 +18,8 @@ export interface ReservationInput {
   readonly requestHash: string;
   readonly correlationId: string;
   readonly caller: string;
+  /** How long before the end `reservation.expiring` is sent, in milliseconds; without it, or when the time to live is not longer, never. */
+  readonly expiringMs?: number;
 }
 
 /**
@@ -54,6 +56,22 @@ export interface ConfirmInput {
 export interface ReleaseInput {
   readonly requestKey: string;
 }
+export interface ExtendInput {
+  readonly requestKey: string;
+  /** What was asked for, so that another wish under the same key is found out. */
+  readonly ttlMs: number;
+  /** ISO 8601: the new end. An end that is later already stays. */
+  readonly expiresAt: string;
+  readonly caller: string;
+  readonly correlationId: string;
+}
+export interface AdvanceClockInput {
+  readonly requestKey: string;
+  /** How much nearer the end comes, in milliseconds. */
+  readonly advanceMs: number;
+  readonly caller: string;
+  readonly correlationId: string;
+}
 
 /** Answers once, as soon as the money is held or refused. */
 export const reservationPlacedUpdate = defineUpdate<ReservationState, []>("placed");
@@ -61,4 +79,8 @@ export const reservationPlacedUpdate = defineUpdate<ReservationState, []>("place
 export const confirmReservationUpdate = defineUpdate<ReservationState, [ConfirmInput]>("confirm");
 /** Gives back what is still held. */
 export const releaseReservationUpdate = defineUpdate<ReservationState, [ReleaseInput]>("release");
+/** Moves the end away; the same timer is armed anew. Fails with the catalogue's code when the reservation is no longer held. */
+export const extendReservationUpdate = defineUpdate<ReservationState, [ExtendInput]>("extend");
+/** Moves the end nearer, for tests of what happens then. */
+export const advanceReservationClockUpdate = defineUpdate<ReservationState, [AdvanceClockInput]>("advanceClock");
 export const reservationStatusQuery = defineQuery<ReservationStatus>("status");

@@ -7,11 +7,15 @@ export interface TopicPlan {
 
 export const NOTIFICATIONS_TOPIC = "notifications";
 export const ORDER_EVENTS_TOPIC = "orders.events";
+export const RESERVATION_EVENTS_TOPIC = "reservations.events";
 
 /** The topic that takes what could not be taken from another one (C-10). */
 export function deadLetterTopic(topic: string): string {
   return `dlq.${topic}`;
 }
+
+/** So many headers of a message are kept; one with more is no event (C-10). */
+export const MAX_MESSAGE_HEADERS = 64;
 
 const PARTITIONS = 4;
 
@@ -28,5 +32,6 @@ export function topicsOf(config: { readonly KAFKA_TOPIC: string }): TopicPlan[] 
     { topic: deadLetterTopic(config.KAFKA_TOPIC), partitions: 1, settings: { "max.message.bytes": String(DEAD_LETTER_MAX_BYTES) } },
     { topic: NOTIFICATIONS_TOPIC, partitions: PARTITIONS, settings: {} },
     { topic: ORDER_EVENTS_TOPIC, partitions: PARTITIONS, settings: {} },
+    { topic: RESERVATION_EVENTS_TOPIC, partitions: PARTITIONS, settings: {} },
   ];
 }

@@ -1,5 +1,5 @@
-import type { OrderLine } from "../contract/orders.ts";
-import { available, held, revenue, type HoldOpening, type Operation, type OrderChange, type Origin } from "./operations.ts";
+import type { OrderLine, PaymentMethod, RefundLine } from "../contract/orders.ts";
+import { available, held, PSP, revenue, type HoldOpening, type Operation, type OrderChange, type Origin } from "./operations.ts";
 
 /** The id of the hold behind one line of an order. */
 export function orderHoldId(orderId: string, lineNo: number): string {
@@ -144,6 +144,27 @@ export function releaseOrderOperation(input: OrderOfLines): Operation {
   };
 }
 
+/** Books what the payment provider has taken for every line of an order, all or nothing. */
+export function chargeOrderOperation(input: OrderOfLines): Operation {
+  return {
+    ...ofOrder(input),
+    kind: "charge",
+    postings: input.lines.map((line) => ({ debit: PSP, credit: revenue(line.serviceId), amountMinor: BigInt(line.amountMinor) })),
+  };
+}
+
+/** Gives back parts of an order's lines: less revenue, more in the user's wallet or at the payment provider. */
+export function refundOrderOperation(
+  input: Omit<OrderOfLines, "lines"> & { readonly paymentMethod: PaymentMethod; readonly lines: readonly RefundLine[] },
+): Operation {
+  const payer = input.paymentMethod === "card" ? PSP : available(input.userId);
+  return {
+    ...ofOrder(input),
+    kind: "refund",
+    postings: input.lines.map((line) => ({ debit: revenue(line.serviceId), credit: payer, amountMinor: BigInt(line.amountMinor) })),
+  };
+}
+
 function ofHold(input: Request & HoldOwner): Omit<Operation, "kind" | "postings"> {
   return {
     key: input.key,
@@ -157,7 +178,7 @@ function ofHold(input: Request & HoldOwner): Omit<Operation, "kind" | "postings"
   };
 }
 
-function ofOrder(input: OrderOfLines): Omit<Operation, "kind" | "postings"> {
+function ofOrder(input: Omit<OrderOfLines, "lines">): Omit<Operation, "kind" | "postings"> {
   return {
     key: input.key,
     currency: input.currency,

@@ -101,6 +101,41 @@ export function orderCloudEvent({
   });
 }
 
+const expiringPayload = z.object({
+  reservationId: text,
+  userId: text,
+  serviceId: text,
+  orderId: text,
+  heldMinor: text,
+  currency: text,
+  expiresAt: moment,
+  recordedAt: moment,
+});
+
+/** One message of `reservations.events`: an open reservation is about to expire. Throws: ZodError when the row is not such a one. */
+export function reservationExpiringCloudEvent({
+  outboxId,
+  payload,
+  correlationId,
+}: {
+  readonly outboxId: string;
+  readonly payload: unknown;
+  readonly correlationId: string | undefined;
+}): CloudEvent {
+  const row = expiringPayload.parse(payload);
+  return envelope(outboxId, "saldo.reservation.expiring", row.reservationId, row.recordedAt, {
+    reservation_id: row.reservationId,
+    user_id: row.userId,
+    service_id: row.serviceId,
+    order_id: row.orderId,
+    held: formatAmount(BigInt(row.heldMinor), row.currency),
+    currency: row.currency,
+    expires_at: row.expiresAt,
+    recorded_at: row.recordedAt,
+    correlation_id: correlationId,
+  });
+}
+
 function isText(value: string | null | undefined): value is string {
   return value !== null && value !== undefined;
 }

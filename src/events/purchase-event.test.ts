@@ -51,6 +51,12 @@ describe("a purchase event", () => {
     ["a currency that is not known", { currency: "XYZ" }, "INVALID_CURRENCY"],
     ["no user", { user_id: "" }, "INVALID_EVENT"],
     ["a user with NUL", { user_id: "a\0b" }, "INVALID_EVENT"],
+    ["a user whose id no address can name", { user_id: ".." }, "INVALID_EVENT"],
+    ["a service whose id has a line break", { service_id: "a\nb" }, "INVALID_EVENT"],
+    ["an order whose id holds a path", { order_id: "a/../b" }, "INVALID_EVENT"],
+    ["a wallet in capitals", { payment_method: "Wallet" }, "INVALID_EVENT"],
+    ["a wallet with a space", { payment_method: " wallet" }, "INVALID_EVENT"],
+    ["a wallet with a character that is not seen", { payment_method: "wal\u200blet" }, "INVALID_EVENT"],
     ["a user that is too long", { user_id: "x".repeat(65) }, "INVALID_EVENT"],
     ["a day that the calendar does not have", { transaction_date: "2024-02-30T00:00:00Z" }, "INVALID_EVENT"],
     ["a clock that was never set", { transaction_date: "1970-01-01T00:00:00Z" }, "INVALID_EVENT"],
@@ -58,6 +64,14 @@ describe("a purchase event", () => {
     ["another version of the schema", { schema_version: 2 }, "INVALID_EVENT"],
   ])("is refused with %s", (_why, change, code) => {
     expect(read({ ...valid, ...change })).toMatchObject({ ok: false, code });
+  });
+
+  it("counts an id's characters as HTTP does, and takes other methods as they are written", () => {
+    expect(read({ ...valid, user_id: "\u{1F600}".repeat(64), payment_method: "Wallet-card" })).toMatchObject({
+      ok: true,
+      event: { paymentMethod: "Wallet-card" },
+    });
+    expect(read({ ...valid, payment_method: "wallet" })).toMatchObject({ ok: true, event: { paymentMethod: "wallet" } });
   });
 
   it("names every field that failed and shows no value of any", () => {

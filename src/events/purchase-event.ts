@@ -1,9 +1,9 @@
 import { z } from "zod";
+import { idProblem, MAX_ID_LENGTH } from "../contract/id-rule.ts";
 import { codeOf, messageOf } from "../errors.ts";
 import { isCurrency, parseAmount } from "../money.ts";
 import { isRawNumber, parseJsonKeepingNumbers } from "../raw-json.ts";
 
-const MAX_ID_LENGTH = 64;
 const MAX_EVENT_ID_LENGTH = 200;
 /** Larger than any event should be, small enough that reading it costs nothing. */
 const MAX_EVENT_BYTES = 65_536;
@@ -15,8 +15,25 @@ const CLOCK_SKEW_MS = 24 * 3_600_000;
 // Postgres text cannot hold NUL, and a lone surrogate would be stored as another character.
 const storable = (text: string) => !text.includes("\0") && !/\p{Surrogate}/u.test(text);
 const storableText = (maxLength: number) => z.string().min(1).max(maxLength).refine(storable, "must be well-formed text without NUL");
-const identifier = (maxLength: number) => z.union([storableText(maxLength), z.int().nonnegative()]).transform(String);
+// The lengths stand in the schema for producers; `idProblem` judges, which counts a character beyond U+FFFF once, as they do.
+const idText = (maxLength: number) =>
+  z
+    .string()
+    .superRefine((text, context) => {
+      const problem = storable(text) ? idProblem(text, maxLength) : "must be well-formed text";
+      if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
+    })
+    .meta({ minLength: 1, maxLength });
+const identifier = (maxLength: number) => z.union([idText(maxLength), z.int().nonnegative()]).transform(String);
 const optional = <Schema extends z.ZodType>(schema: Schema) => schema.nullish().transform((value) => value ?? undefined);
+
+const WALLET = "wallet";
+// Taken as a method of its own, `Wallet` would be revenue without a debit.
+const meansWallet = (text: string) =>
+  text
+    .normalize("NFKC")
+    .replace(/[\s\p{Cc}\p{Cf}]/gu, "")
+    .toLowerCase() === WALLET;
 
 /** A purchase as it stands on the topic (S3-13). Fields that are not named here are tolerated and never copied. */
 export const purchaseEventSchema = z
@@ -27,7 +44,9 @@ export const purchaseEventSchema = z
       .union([z.string(), z.number()])
       .describe("Decimal text such as 100.50; a JSON number is read as it is written. No more decimals than the currency has."),
     currency: z.string().refine(isCurrency, "is not a known currency").describe("ISO 4217 code, or PTS for loyalty points."),
-    payment_method: storableText(MAX_ID_LENGTH).describe("`wallet` debits the user's balance; any other method was settled elsewhere."),
+    payment_method: storableText(MAX_ID_LENGTH)
+      .refine((text) => text === WALLET || !meansWallet(text), "must be written wallet when the wallet is meant")
+      .describe("`wallet`, exactly so, debits the user's balance; any other method was settled elsewhere."),
     transaction_date: z.iso.datetime({ offset: true }).describe("RFC 3339, with an offset or Z."),
     event_id: optional(identifier(MAX_EVENT_ID_LENGTH)).describe("Without it the event is identified by topic, partition and offset."),
     service_id: optional(identifier(MAX_ID_LENGTH)).describe("Without it the revenue stands under `unassigned`."),
@@ -156,7 +175,10 @@ function codeOfIssues(issues: readonly Issue[]): EventRefusal {
 // Every failed field is named (S0-05). The schema's words tell types and limits, never the value that was given.
 function wordsOfIssues(issues: readonly Issue[]): string {
   return issues
-    .map((issue) => `${issue.path.join(".")}: ${issue.code === "invalid_union" ? "is of the wrong type or length" : issue.message}`)
+    .map(
+      (issue) =>
+        `${issue.path.join(".")}: ${issue.code === "invalid_union" ? "is no id: of the wrong type or length, or with characters an id cannot have" : issue.message}`,
+    )
     .join("; ")
     .slice(0, 500);
 }

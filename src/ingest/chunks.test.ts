@@ -6,7 +6,7 @@ import { correlationIdOf, readableHeaders } from "./message-headers.ts";
 const message = (offset: number, change: Readonly<Record<string, unknown>> | string = {}, headers: MessageHeaders = {}): FetchedMessage => {
   const event = { user_id: "ann", amount: "1.00", currency: "USD", payment_method: "card", transaction_date: "2024-01-01T00:00:00Z" };
   const text = typeof change === "string" ? change : JSON.stringify({ ...event, ...change });
-  return { offset: String(offset), key: null, value: Buffer.from(text), headers, timestampMs: -1 };
+  return { offset: String(offset), key: null, value: Buffer.from(text), headers, headersLeftOut: 0, timestampMs: -1 };
 };
 const batch = (messages: readonly FetchedMessage[], nextOffset: string): FetchedBatch => ({
   topic: "t",
@@ -42,6 +42,15 @@ describe("chunks of a batch", () => {
     expect(chunk?.letters.map(({ identity, code }) => [identity, code])).toEqual([
       ["event:t@3:2", "MALFORMED_JSON"],
       ["event:t#e-1", "INVALID_AMOUNT"],
+    ]);
+  });
+
+  it("keep a valid event with too many headers as a dead letter that counts them", () => {
+    const crowded = { ...message(1, { event_id: "e-1" }, { first: Buffer.from("kept") }), headersLeftOut: 9_999 };
+    const [chunk] = chunksOf(batch([crowded], "2"), { maxMessages: 10, maxBytes: 10_000 });
+    expect(chunk?.events).toEqual([]);
+    expect(chunk?.letters).toMatchObject([
+      { identity: "event:t#e-1", code: "INVALID_EVENT", headers: { first: "kept", "headers-left-out": "9999" } },
     ]);
   });
 

@@ -1,6 +1,7 @@
 import type { FetchedBatch, FetchedMessage } from "../adapters/kafka-consumer.ts";
 import type { PurchaseEventItem } from "../contract/events.ts";
 import { eventKey } from "../contract/ids.ts";
+import { MAX_MESSAGE_HEADERS } from "../contract/topics.ts";
 import { readPurchaseEvent } from "../events/purchase-event.ts";
 import type { DeadLetter } from "../store/dead-letters.ts";
 import { correlationIdOf, readableHeaders } from "./message-headers.ts";
@@ -59,7 +60,7 @@ export function toDeadLetter(
     offset: message.offset,
     key: message.key,
     value: message.value,
-    headers: readableHeaders(message.headers),
+    headers: readableHeaders(message.headers, message.headersLeftOut),
     attempts: 1,
   };
 }
@@ -79,6 +80,10 @@ function readMessage(
     return { letter: toDeadLetter(position, message, { identity, code: reading.code, reason: reading.reason }) };
   }
   const { amountMinor, ...event } = reading.event;
+  if (message.headersLeftOut > 0) {
+    const why = { code: "INVALID_EVENT", reason: `the message has more than ${MAX_MESSAGE_HEADERS} headers` } as const;
+    return { letter: toDeadLetter(position, message, { identity: eventKey(position, event.eventId), ...why }) };
+  }
   const correlationId = correlationIdOf(message.headers);
   return {
     event: {

@@ -1,24 +1,24 @@
 import type { MessageHeaders } from "../adapters/kafka-consumer.ts";
+import { MAX_MESSAGE_HEADERS } from "../contract/topics.ts";
 
-/** A message may have thousands of headers; so many are kept, and so many characters of all together. */
-const MAX_HEADERS = 64;
+/** Besides their number, so many characters of all together are kept. */
 const MAX_CHARACTERS = 16_384;
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
  * Headers as text that Postgres and JSON can hold. Bytes that are no text become `base64:…`; a name that repeats becomes
- * `name#2`; what is over the limits is left out and counted in `headers-left-out`.
+ * `name#2`; what is over the limits is left out and counted in `headers-left-out`, together with those left out before.
  */
-export function readableHeaders(headers: MessageHeaders): Record<string, string> {
+export function readableHeaders(headers: MessageHeaders, alreadyLeftOut = 0): Record<string, string> {
   const kept: Record<string, string> = {};
-  let leftOut = 0;
+  let leftOut = alreadyLeftOut;
   let characters = 0;
   for (const [name, values] of Object.entries(headers)) {
     for (const [place, value] of listOf(values).entries()) {
       const label = place === 0 ? storable(name) : `${storable(name)}#${place + 1}`;
       const text = value === undefined ? "" : readable(value);
       characters += label.length + text.length;
-      if (Object.keys(kept).length >= MAX_HEADERS || characters > MAX_CHARACTERS) leftOut += 1;
+      if (Object.keys(kept).length >= MAX_MESSAGE_HEADERS || characters > MAX_CHARACTERS) leftOut += 1;
       else kept[label] = text;
     }
   }

@@ -1,5 +1,5 @@
 import type { OutgoingMessage } from "../adapters/kafka.ts";
-import { operationCloudEvent, orderCloudEvent, type CloudEvent } from "../events/cloud-event.ts";
+import { operationCloudEvent, orderCloudEvent, reservationExpiringCloudEvent, type CloudEvent } from "../events/cloud-event.ts";
 import type { OutboxRow } from "../store/outbox.ts";
 
 const CLOUD_EVENT_TYPE = "application/cloudevents+json; charset=utf-8";
@@ -13,6 +13,10 @@ export function toOutgoingMessage(row: OutboxRow): OutgoingMessage {
   if (row.payload !== null && row.aggregateType === "order") {
     const correlationId = row.headers["correlation-id"];
     return inEnvelope(row, orderCloudEvent({ outboxId: row.id, payload: row.payload, correlationId }), correlationId);
+  }
+  if (row.payload !== null && row.aggregateType === "reservation") {
+    const correlationId = row.headers["correlation-id"];
+    return inEnvelope(row, reservationExpiringCloudEvent({ outboxId: row.id, payload: row.payload, correlationId }), correlationId);
   }
   if (row.payload !== null) throw new Error(`outbox row ${row.id} is of the unknown type ${row.aggregateType}`);
   return { key: row.rawKey, value: row.rawValue, headers: row.headers };

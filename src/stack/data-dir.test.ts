@@ -27,6 +27,13 @@ async function startIdle(): Promise<{ pid: number; ended: Promise<unknown>; kill
   return { pid: child.pid ?? 0, ended, kill: () => child.kill("SIGKILL") };
 }
 
+test("a file where the data folder should be is refused in words, and so is a folder below a file", () => {
+  const file = join(parent, "file");
+  writeFileSync(file, "");
+  expect(() => claimDataDir(file)).toThrow(`DATA_DIR ${file} is a file; name a folder, which may be new.`);
+  expect(() => claimDataDir(join(file, "below"))).toThrow(/^DATA_DIR .* cannot be made \(.*\); name another folder\.$/);
+});
+
 test("a data folder belongs to one living process at a time", () => {
   const dataDir = join(parent, "data");
   const release = claimDataDir(dataDir);

@@ -1,19 +1,16 @@
 import { randomUUID } from "node:crypto";
-import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isSameProcess, processIdentity } from "./process-identity.ts";
-import { StackError } from "./stack-error.ts";
+import { sentenceOf, StackError } from "./stack-error.ts";
 
 /**
  * Makes the data folder and claims it for this process; the returned function gives it back.
- * Throws: ALREADY_RUNNING when a living process holds it, because two servers on one folder spoil it.
+ * Throws: ALREADY_RUNNING when a living process holds it, because two servers on one folder spoil it; DATA_UNUSABLE when it
+ * is no folder.
  */
 export function claimDataDir(dataDir: string): () => void {
-  if (!existsSync(dataDir)) {
-    mkdirSync(dataDir, { recursive: true });
-    // Under root Postgres runs as another user, who must pass through here to its own folder.
-    chmodSync(dataDir, 0o711);
-  }
+  makeDataDir(dataDir);
   const lock = join(dataDir, "lock");
   const mine = `${lock}.${randomUUID()}`;
   writeFileSync(mine, JSON.stringify({ pid: process.pid, identity: processIdentity(process.pid) ?? "" }), { mode: 0o600 });
@@ -31,6 +28,21 @@ export function claimDataDir(dataDir: string): () => void {
     throw new StackError("ALREADY_RUNNING", `The data folder ${dataDir} could not be claimed: others keep taking it.`);
   } finally {
     rmSync(mine, { force: true });
+  }
+}
+
+/** Makes the data folder when it is not there. Safe to retry. Throws: DATA_UNUSABLE when it is no folder or cannot be made. */
+export function makeDataDir(dataDir: string): void {
+  try {
+    const found = statSync(dataDir, { throwIfNoEntry: false });
+    if (found?.isDirectory() === true) return;
+    if (found !== undefined) throw new StackError("DATA_UNUSABLE", `DATA_DIR ${dataDir} is a file; name a folder, which may be new.`);
+    mkdirSync(dataDir, { recursive: true });
+    // Under root Postgres runs as another user, who must pass through here to its own folder.
+    chmodSync(dataDir, 0o711);
+  } catch (error) {
+    if (error instanceof StackError) throw error;
+    throw new StackError("DATA_UNUSABLE", `DATA_DIR ${dataDir} cannot be made (${sentenceOf(error)}); name another folder.`);
   }
 }
 

@@ -5,7 +5,8 @@ import { dirname, join } from "node:path";
 import { buildInCache } from "./build-in-cache.ts";
 import { canConnect, freePort, parseAddress } from "./free-port.ts";
 import { copyArtifacts, requireJava } from "./maven.ts";
-import { spawnServer, waitUntilReady } from "./process.ts";
+import { keepServer } from "./keep-server.ts";
+import { spawnServer, untilReady } from "./process.ts";
 import type { ServerSource } from "./progress.ts";
 import { findOnPath, runCommand } from "./run-command.ts";
 import type { ServerContext } from "./server-context.ts";
@@ -37,37 +38,30 @@ export async function startKafka(context: ServerContext, options: { port: number
   await writeFile(join(home, "server.properties"), serverProperties({ ...ports, logDir: join(home, "data") }));
   if (!existsSync(join(home, "data"))) await formatStorage({ context, java, classPath, home, ports });
 
-  const server = await spawnServer({
-    name: "kafka",
-    command: java,
-    args: [
-      "-Xms256m",
-      "-Xmx512m",
-      "-XX:+UseSerialGC",
-      "-Djava.awt.headless=true",
-      `-Dlog4j2.configurationFile=${join(home, "log4j2.properties")}`,
-      ...classPath,
-      "kafka.Kafka",
-      join(home, "server.properties"),
-    ],
-    dataDir: context.dataDir,
-    stopSteps: context.ephemeral ? [] : [{ signal: "SIGTERM", graceMs: 15_000 }],
-    cwd: home,
-  });
-  try {
-    await waitUntilReady({
-      title: "Kafka",
-      server,
-      timeoutMs: READY_TIMEOUT_MS,
-      signal: context.signal,
-      check: async () => /Kafka Server started/.test(server.logText()),
+  const launch = async (signal: AbortSignal) => {
+    const server = await spawnServer({
+      name: "kafka",
+      command: java,
+      args: [
+        "-Xms256m",
+        "-Xmx512m",
+        "-XX:+UseSerialGC",
+        "-Djava.awt.headless=true",
+        `-Dlog4j2.configurationFile=${join(home, "log4j2.properties")}`,
+        ...classPath,
+        "kafka.Kafka",
+        join(home, "server.properties"),
+      ],
+      dataDir: context.dataDir,
+      stopSteps: context.ephemeral ? [] : [{ signal: "SIGTERM", graceMs: 15_000 }],
+      cwd: home,
     });
-  } catch (error) {
-    await server.stop();
-    throw error;
-  }
+    const check = async () => /Kafka Server started/.test(server.logText());
+    return untilReady(server, { title: "Kafka", timeoutMs: READY_TIMEOUT_MS, signal, check });
+  };
+  const stop = await keepServer({ server: "kafka", signal: context.signal, onEvent: context.onServerEvent, launch });
   context.report("ready", detail, source);
-  return { brokers: [`127.0.0.1:${options.port}`], stop: () => server.stop() };
+  return { brokers: [`127.0.0.1:${options.port}`], stop };
 }
 
 /**
@@ -120,6 +114,14 @@ async function jarsOfInstalledKafka(): Promise<string | undefined> {
   }
 }
 
+/** A new id of a cluster, as text. One that began with a dash would be taken for an option of the formatting tool. */
+export function newClusterId(random: () => Buffer = () => randomBytes(16)): string {
+  for (;;) {
+    const id = random().toString("base64url");
+    if (!id.startsWith("-")) return id;
+  }
+}
+
 async function formatStorage(options: {
   context: ServerContext;
   java: string;
@@ -133,7 +135,7 @@ async function formatStorage(options: {
   await rm(unfinished, { recursive: true, force: true });
   const config = join(home, "format.properties");
   await writeFile(config, serverProperties({ ...options.ports, logDir: unfinished }));
-  const clusterId = randomBytes(16).toString("base64url");
+  const clusterId = newClusterId();
   try {
     await runCommand(
       options.java,

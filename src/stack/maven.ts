@@ -23,7 +23,12 @@ export async function copyArtifacts(options: {
   transitive?: boolean;
   signal?: AbortSignal | undefined;
 }): Promise<void> {
-  const [maven] = await Promise.all([findOnPath("mvn"), requireJava(options.title)]);
+  const [maven, java] = await Promise.all([findOnPath("mvn"), findOnPath("java")]);
+  if (java === undefined)
+    throw toolMissing(
+      options.title,
+      "its files come by Maven, which runs on Java, and there is no `java` on PATH; install both (Debian: apt-get install maven openjdk-17-jre-headless)",
+    );
   if (maven === undefined)
     throw toolMissing(
       options.title,

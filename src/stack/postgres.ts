@@ -10,7 +10,8 @@ import {
   type PostgresBinaries,
   type SystemUser,
 } from "./postgres-binaries.ts";
-import { spawnServer, waitUntilReady } from "./process.ts";
+import { keepServer } from "./keep-server.ts";
+import { spawnServer, untilReady } from "./process.ts";
 import { runCommand } from "./run-command.ts";
 import { readOrCreateSecret } from "./secrets.ts";
 import type { ServerContext } from "./server-context.ts";
@@ -60,41 +61,39 @@ export async function startPostgres(context: ServerContext, options: { port: num
   if (!existsSync(join(clusterDir, "PG_VERSION"))) await initialiseCluster({ context, binaries, user, clusterDir, adminPassword });
   requireSameMajor(clusterDir, binaries);
 
-  const server = await spawnServer({
-    name: "postgres",
-    command: binaries.postgres,
-    args: [
-      "-D",
-      clusterDir,
-      "-p",
-      String(options.port),
-      ...Object.entries(SETTINGS).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
-    ],
-    dataDir: context.dataDir,
-    // SIGINT is the fast shutdown with a checkpoint, SIGQUIT the immediate one that leaves recovery to the next start.
-    stopSteps: context.ephemeral
-      ? [{ signal: "SIGQUIT", graceMs: 3_000 }]
-      : [
-          { signal: "SIGINT", graceMs: 15_000 },
-          { signal: "SIGQUIT", graceMs: 3_000 },
-        ],
-    user,
-    cwd: clusterDir,
-  });
+  const status = join(clusterDir, "postmaster.pid");
+  const launch = async (signal: AbortSignal) => {
+    const server = await spawnServer({
+      name: "postgres",
+      command: binaries.postgres,
+      args: [
+        "-D",
+        clusterDir,
+        "-p",
+        String(options.port),
+        ...Object.entries(SETTINGS).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
+      ],
+      dataDir: context.dataDir,
+      // SIGINT is the fast shutdown with a checkpoint, SIGQUIT the immediate one that leaves recovery to the next start.
+      stopSteps: context.ephemeral
+        ? [{ signal: "SIGQUIT", graceMs: 3_000 }]
+        : [
+            { signal: "SIGINT", graceMs: 15_000 },
+            { signal: "SIGQUIT", graceMs: 3_000 },
+          ],
+      user,
+      cwd: clusterDir,
+    });
+    const check = async () => isPostmasterReady(status, server.pid);
+    return untilReady(server, { title: "Postgres", timeoutMs: READY_TIMEOUT_MS, signal, check });
+  };
+  const stopServer = await keepServer({ server: "postgres", signal: context.signal, onEvent: context.onServerEvent, launch });
   const stop = async () => {
-    await server.stop();
+    await stopServer();
     if (context.ephemeral) rmSync(moved === "" ? clusterDir : dirname(clusterDir), { recursive: true, force: true });
   };
   try {
     const authority = (role: string, password: string) => `postgres://${role}:${password}@127.0.0.1:${options.port}`;
-    const status = join(clusterDir, "postmaster.pid");
-    await waitUntilReady({
-      title: "Postgres",
-      server,
-      timeoutMs: READY_TIMEOUT_MS,
-      signal: context.signal,
-      check: async () => isPostmasterReady(status, server.pid),
-    });
     await createDatabase(`${authority("postgres", adminPassword)}/postgres`);
     context.report("ready", detail, binaries.source);
     return {

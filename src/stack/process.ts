@@ -96,6 +96,23 @@ export async function waitUntilReady(options: {
   throw new StackError("SERVER_FAILED", `${title} did not answer within ${Math.round(options.timeoutMs / 1000)} s${lastWords(server)}`);
 }
 
+/**
+ * A server just spawned, as soon as it answers; one that does not is stopped again.
+ * Throws: SERVER_FAILED, STOPPED.
+ */
+export async function untilReady(
+  server: ServerProcess,
+  wait: Omit<Parameters<typeof waitUntilReady>[0], "server">,
+): Promise<ServerProcess> {
+  try {
+    await waitUntilReady({ ...wait, server });
+    return server;
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+}
+
 function lastWords(server: ServerProcess): string {
   const lines = server
     .logText()

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { buildInCache } from "./build-in-cache.ts";
 import { canConnect, parseAddress } from "./free-port.ts";
 import { copyArtifacts } from "./maven.ts";
-import { spawnServer, waitUntilReady } from "./process.ts";
+import { keepServer } from "./keep-server.ts";
+import { spawnServer, untilReady, type ServerProcess } from "./process.ts";
 import type { ServerSource } from "./progress.ts";
 import { findOnPath, tryCommand } from "./run-command.ts";
 import type { ServerContext } from "./server-context.ts";
@@ -40,16 +41,30 @@ export async function startRedis(context: ServerContext, options: { port: number
   context.report("starting", detail, binary.source);
   const directory = join(context.dataDir, "redis");
   await mkdir(directory, { recursive: true, mode: 0o700 });
+  const stop = await keepServer({
+    server: "redis",
+    signal: context.signal,
+    onEvent: context.onServerEvent,
+    launch: (signal) => launchRedis(context, { path: binary.path, port: options.port, directory, signal }),
+  });
+  context.report("ready", detail, binary.source);
+  return { url: `redis://127.0.0.1:${options.port}`, stop };
+}
+
+async function launchRedis(
+  context: ServerContext,
+  options: { path: string; port: number; directory: string; signal: AbortSignal },
+): Promise<ServerProcess> {
   const server = await spawnServer({
     name: "redis",
-    command: binary.path,
+    command: options.path,
     args: [
       "--port",
       String(options.port),
       "--bind",
       "127.0.0.1",
       "--dir",
-      directory,
+      options.directory,
       "--daemonize",
       "no",
       "--save",
@@ -64,20 +79,8 @@ export async function startRedis(context: ServerContext, options: { port: number
     dataDir: context.dataDir,
     stopSteps: context.ephemeral ? [] : [{ signal: "SIGTERM", graceMs: 5_000 }],
   });
-  try {
-    await waitUntilReady({
-      title: "Redis",
-      server,
-      timeoutMs: READY_TIMEOUT_MS,
-      signal: context.signal,
-      check: () => answersPing(options.port),
-    });
-  } catch (error) {
-    await server.stop();
-    throw error;
-  }
-  context.report("ready", detail, binary.source);
-  return { url: `redis://127.0.0.1:${options.port}`, stop: () => server.stop() };
+  const { signal } = options;
+  return untilReady(server, { title: "Redis", timeoutMs: READY_TIMEOUT_MS, signal, check: () => answersPing(options.port) });
 }
 
 /**

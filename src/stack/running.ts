@@ -15,7 +15,11 @@ export type Running = {
   readonly redisUrl?: string | undefined;
   readonly apiUrl: string;
   readonly purchasesUrl: string;
+  readonly pspUrl?: string | undefined;
+  readonly pspApiKey?: string | undefined;
   readonly temporalUiUrl?: string | undefined;
+  /** Where the keys of access tokens lie. */
+  readonly keysDir?: string | undefined;
   readonly logDir: string;
   readonly roles: readonly { readonly name: string; readonly pid: number | undefined }[];
 };

@@ -1,3 +1,4 @@
+import type { ServerEvent } from "./keep-server.ts";
 import type { Report } from "./progress.ts";
 
 /** What every embedded server is started with. */
@@ -8,4 +9,6 @@ export type ServerContext = {
   readonly ephemeral: boolean;
   readonly report: Report;
   readonly signal?: AbortSignal | undefined;
+  /** Told when the server ends after it was ready, and when it runs again. */
+  readonly onServerEvent?: ((event: ServerEvent) => void) | undefined;
 };

@@ -1,13 +1,15 @@
 import { execFileSync } from "node:child_process";
 import { Kafka, logLevel } from "kafkajs";
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
 import { Client, Connection } from "@temporalio/client";
 import { temporal } from "@temporalio/proto";
 import { afterAll, afterEach, beforeEach, expect, inject, test } from "vitest";
+import { until } from "../../test/support/until.ts";
 import { freePort, isPortFree } from "./free-port.ts";
+import type { ServerEvent } from "./keep-server.ts";
 import type { ServerProgress } from "./progress.ts";
 import { startStack, type FixedPorts, type Stack, type StackOptions } from "./stack.ts";
 import { readDynamicConfigValues, readSearchAttributes } from "./temporal-config.ts";
@@ -116,6 +118,14 @@ test("when a server that is needed cannot be had, those already started are stop
   expect(await isPortFree(port)).toBe(true);
 });
 
+test("what listens at TEMPORAL_ADDRESS and is not Temporal is told apart from one that does not answer", async () => {
+  const { host } = new URL(inject("redisUrl"));
+  await expect(start({ servers: ["temporal"], external: { temporalAddress: host } })).rejects.toMatchObject({
+    code: "ADDRESS_UNREACHABLE",
+    message: `What answers at ${host} (TEMPORAL_ADDRESS) is not a Temporal server without TLS.`,
+  });
+});
+
 test("a server of the environment is used and outlives the stack", async () => {
   const stack = await start({
     servers: ["postgres", "temporal", "kafka", "redis"],
@@ -165,6 +175,23 @@ test("servers left running by a killed parent are found by the next start in the
   expect(await isPortFree(Number(left.redis))).toBe(true);
   expect(await isPortFree(Number(left.postgres))).toBe(true);
 });
+
+test("a server that is killed is started again on its port with its data", async () => {
+  const events: ServerEvent[] = [];
+  const stack = await start({ servers: ["postgres", "redis"], onServerEvent: (event) => events.push(event) });
+  await withSql(stack.postgres?.adminUrl ?? "", (sql) => sql`create table kept as select 42 as answer`);
+  for (const server of ["postgres", "redis"] as const) {
+    const { pid } = JSON.parse(readFileSync(join(stack.dataDir, "pids", `${server}.json`), "utf8")) as { pid: number };
+    process.kill(pid, "SIGKILL");
+    await until(`${server} runs again`, () => events.some((event) => event.server === server && event.state === "back"), 30_000);
+  }
+  const rows = await withSql(stack.postgres?.adminUrl ?? "", (sql) => sql`select answer from kept`);
+  expect(rows).toMatchObject([{ answer: 42 }]);
+  const ports = [stack.postgres?.appUrl, stack.redis?.url].map((url) => Number(new URL(url ?? "").port));
+  expect(await Promise.all(ports.map(isPortFree))).toEqual([false, false]);
+  await stack.stop();
+  expect(await Promise.all(ports.map(isPortFree))).toEqual([true, true]);
+}, 90_000);
 
 const connection = await Connection.connect({ address: inject("temporalAddress") });
 afterAll(() => connection.close());

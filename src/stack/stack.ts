@@ -2,6 +2,7 @@ import { rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { claimDataDir } from "./data-dir.ts";
 import { claimPort, freePort, type WantedPort } from "./free-port.ts";
+import type { ServerEvent } from "./keep-server.ts";
 import { startKafka, useKafka, type RunningKafka } from "./kafka.ts";
 import { killRecorded, stopOrphans } from "./pid-file.ts";
 import { startPostgres, usePostgres, type RunningPostgres } from "./postgres.ts";
@@ -43,6 +44,8 @@ export type StackOptions = {
   /** Ports of others that must be free as well, looked at before any server is started. */
   readonly otherPorts?: readonly WantedPort[] | undefined;
   readonly onProgress?: ((event: ServerProgress) => void) | undefined;
+  /** Told when a server ends after it was ready, and when it runs again: it is started again with its port and its data. */
+  readonly onServerEvent?: ((event: ServerEvent) => void) | undefined;
   /** Given, once the data folder is ours, what kills everything recorded there at once: for the last moment of this process. */
   readonly onKillable?: ((kill: () => void) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -95,7 +98,14 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
   const startOne = async (server: ServerName) => {
     const report = progressReporter(server, options.onProgress ?? (() => undefined));
-    const context: ServerContext = { dataDir, cacheDir, ephemeral: options.ephemeral, report, signal };
+    const context: ServerContext = {
+      dataDir,
+      cacheDir,
+      ephemeral: options.ephemeral,
+      report,
+      signal,
+      onServerEvent: options.onServerEvent,
+    };
     try {
       const stopServer = await withPortRetry(options.ports, () => startServer(server, context, options, started));
       stops.push(stopServer);

@@ -70,8 +70,14 @@ async function downloadFromVendor(context: ServerContext, directory: string): Pr
   }
 }
 
+/** The path of `go`: on PATH, else where Go's own installer puts it; undefined when it is in neither. */
+export async function findGo(): Promise<string | undefined> {
+  const installed = "/usr/local/go/bin/go";
+  return (await findOnPath("go")) ?? (existsSync(installed) ? installed : undefined);
+}
+
 async function buildWithGo(context: ServerContext, directory: string): Promise<void> {
-  const go = (await findOnPath("go")) ?? (existsSync("/usr/local/go/bin/go") ? "/usr/local/go/bin/go" : undefined);
+  const go = await findGo();
   if (go === undefined)
     throw toolMissing(
       "Temporal",

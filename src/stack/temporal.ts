@@ -1,10 +1,12 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { canConnect, parseAddress } from "./free-port.ts";
-import { spawnServer, waitUntilReady, type ServerProcess } from "./process.ts";
+import { keepServer } from "./keep-server.ts";
+import { spawnServer, untilReady, type ServerProcess } from "./process.ts";
 import { tryCommand } from "./run-command.ts";
 import type { ServerContext } from "./server-context.ts";
 import { StackError } from "./stack-error.ts";
+import { speaksTemporal } from "./speaks-temporal.ts";
 import { findTemporalBinary } from "./temporal-binary.ts";
 import { readDynamicConfigValues, readSearchAttributes } from "./temporal-config.ts";
 
@@ -37,44 +39,32 @@ export async function startTemporal(
   const detail = `${address}, UI on port ${options.uiPort}`;
   context.report("starting", detail, binary.source);
   mkdirSync(join(context.dataDir, "temporal"), { recursive: true, mode: 0o700 });
-  const server = await spawnServer({
-    name: "temporal",
-    command: binary.path,
-    args: serverArguments(context.dataDir, options),
-    dataDir: context.dataDir,
-    stopSteps: context.ephemeral ? [] : [{ signal: "SIGINT", graceMs: 10_000 }],
-  });
-  try {
-    await waitUntilReady({
-      title: "Temporal",
-      server,
-      timeoutMs: READY_TIMEOUT_MS,
-      signal: context.signal,
-      check: async () => hasPrintedAddresses(server),
+  const launch = async (signal: AbortSignal) => {
+    const server = await spawnServer({
+      name: "temporal",
+      command: binary.path,
+      args: serverArguments(context.dataDir, options),
+      dataDir: context.dataDir,
+      stopSteps: context.ephemeral ? [] : [{ signal: "SIGINT", graceMs: 10_000 }],
     });
-    await waitUntilReady({
-      title: "Temporal",
-      server,
-      timeoutMs: READY_TIMEOUT_MS,
-      signal: context.signal,
-      check: () => keepClosedWorkflows(binary.path, address),
-    });
-  } catch (error) {
-    await server.stop();
-    throw error;
-  }
+    const check = async () => hasPrintedAddresses(server) && (await keepClosedWorkflows(binary.path, address));
+    return untilReady(server, { title: "Temporal", timeoutMs: READY_TIMEOUT_MS, signal, check });
+  };
+  const stop = await keepServer({ server: "temporal", signal: context.signal, onEvent: context.onServerEvent, launch });
   context.report("ready", detail, binary.source);
-  return { address, uiUrl: `http://127.0.0.1:${options.uiPort}`, binary: binary.path, stop: () => server.stop() };
+  return { address, uiUrl: `http://127.0.0.1:${options.uiPort}`, binary: binary.path, stop };
 }
 
 /**
  * Checks the Temporal that the environment names.
- * Throws: ADDRESS_UNREACHABLE when nothing listens there.
+ * Throws: ADDRESS_UNREACHABLE when nothing listens there, or something that is not Temporal.
  */
 export async function useTemporal(context: ServerContext, address: string): Promise<RunningTemporal> {
   context.report("resolving", `${address} of TEMPORAL_ADDRESS`, "environment");
   if (!(await canConnect(parseAddress(address, 7233), 5_000)))
     throw new StackError("ADDRESS_UNREACHABLE", `Temporal does not answer at ${address} (TEMPORAL_ADDRESS).`);
+  if (!(await speaksTemporal(parseAddress(address, 7233), 5_000)))
+    throw new StackError("ADDRESS_UNREACHABLE", `What answers at ${address} (TEMPORAL_ADDRESS) is not a Temporal server without TLS.`);
   context.report("ready", `${address} of TEMPORAL_ADDRESS`, "environment");
   return { address, uiUrl: undefined, binary: undefined, stop: async () => undefined };
 }

@@ -8,8 +8,17 @@ export type Db = Omit<PgRemoteDatabase<typeof schema>, "transaction">;
 export interface Database {
   readonly db: Db;
   /** A lane of its own for long statements and streams, each bounded by `deadlineMs`, or by the database's own. The caller closes it. */
+  /** How many statements wait or run. */
+  readonly load: () => number;
   readonly openLane: (name: string, deadlineMs?: number) => Lane;
   close(): Promise<void>;
+}
+
+/** A drizzle over one lane, for reads that take longer than others may. */
+export function databaseOver(lane: Lane): Db {
+  return drizzle(async (text, parameters, method) => ({ rows: method === "execute" ? await lane.rows(text, parameters) : await lane.values(text, parameters) }), {
+    schema,
+  });
 }
 
 /**
@@ -28,6 +37,7 @@ export function createDatabase(options: { url: string; name: string; laneCount: 
   );
   return {
     db,
+    load: () => lanes.reduce((sum, lane) => sum + lane.load(), 0),
     openLane: (name, deadlineMs = options.deadlineMs) => createLane({ ...options, name, deadlineMs }),
     async close() {
       await Promise.all(lanes.map((lane) => lane.close()));

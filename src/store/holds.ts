@@ -1,5 +1,5 @@
 import { eq } from "drizzle-orm";
-import { holds } from "../../drizzle/schema.ts";
+import { holds, operations } from "../../drizzle/schema.ts";
 import type { HoldStatus } from "../contract/reservations.ts";
 import type { Db } from "./database.ts";
 
@@ -31,6 +31,12 @@ export async function getHold(db: Db, holdId: string): Promise<HoldRecord | unde
 }
 
 /** A row as a record. */
-export function toHoldRecord({ id, ...row }: typeof holds.$inferSelect): HoldRecord {
+export function toHoldRecord({ id, toldEnd: _toldEnd, ...row }: typeof holds.$inferSelect): HoldRecord {
   return { ...row, holdId: id, purpose: row.purpose as HoldRecord["purpose"], status: row.status as HoldStatus };
+}
+
+/** The hold that the operation with this key was about, or undefined when there is no such operation. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+export async function findHoldByOperation(db: Db, key: string): Promise<HoldRecord | undefined> {
+  const [row] = await db.select({ hold: holds }).from(operations).innerJoin(holds, eq(holds.id, operations.holdId)).where(eq(operations.key, key));
+  return row === undefined ? undefined : toHoldRecord(row.hold);
 }

@@ -116,20 +116,34 @@ export function createLane(options: LaneOptions): Lane {
   const exclusively = <Result>(deadlineMs: number, work: (sql: postgres.Sql) => Promise<Result>): Promise<Result> => {
     if (closed) return Promise.reject(new DomainError("UNAVAILABLE", "the database connection is closed"));
     waiting += 1;
+    let isLate = false;
+    let timer: NodeJS.Timeout | undefined;
+    // The deadline begins here and not at the call's turn: behind one that hangs nobody waits for it and then for themselves.
+    const deadline = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => {
+        isLate = true;
+        reject(new DomainError("DEADLINE_EXCEEDED", "the database did not answer in time"));
+      }, deadlineMs);
+    });
+    deadline.catch(() => {});
     const turn = tail.then(async () => {
+      if (isLate) return await deadline;
       client ??= connect();
       const current = client;
       try {
-        return await within(deadlineMs, work(current));
+        const running = work(current);
+        running.catch(() => {});
+        return await Promise.race([running, deadline]);
       } catch (error) {
         discard(current);
         throw asDomainError(error);
       }
     });
-    const settled = turn.finally(() => {
+    tail = turn.catch(() => {});
+    const settled = Promise.race([turn, deadline]).finally(() => {
+      clearTimeout(timer);
       waiting -= 1;
     });
-    tail = settled.catch(() => {});
     return settled;
   };
 
@@ -161,19 +175,6 @@ function checkCount<Rows extends readonly unknown[] & { count: number | null }>(
   if (rows.count !== null && rows.length !== rows.count && rows.length > 0)
     throw new DomainError("UNAVAILABLE", "the driver returned rows of another statement");
   return rows;
-}
-
-async function within<Result>(deadlineMs: number, promise: Promise<Result>): Promise<Result> {
-  let timer: NodeJS.Timeout | undefined;
-  const deadline = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new DomainError("DEADLINE_EXCEEDED", "the database did not answer in time")), deadlineMs);
-  });
-  promise.catch(() => {});
-  try {
-    return await Promise.race([promise, deadline]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function asDomainError(error: unknown): unknown {

@@ -1,5 +1,5 @@
-import { and, desc, eq, inArray, sql } from "drizzle-orm";
-import { orderItems, orders } from "../../drizzle/schema.ts";
+import { and, desc, eq, inArray, isNotNull, sql } from "drizzle-orm";
+import { orderItems, orders, payments } from "../../drizzle/schema.ts";
 import type { OrderStatus } from "../contract/orders.ts";
 import type { Db } from "./database.ts";
 import { toOrderRecord, type OrderRecord } from "./orders.ts";
@@ -13,17 +13,21 @@ export interface ListedOrder {
 export interface OrderFilter {
   readonly userId?: string;
   readonly status?: OrderStatus;
+  /** Only those with a compensation that is parked. */
+  readonly stuck?: boolean;
 }
 
 /** One page of orders with their items, newest first; one more than `limit` when there is a next page. */
 export async function listOrders(db: Db, input: OrderFilter & Page): Promise<ListedOrder[]> {
   const rows = await db
-    .select({ order: orders, createdAtText: sql<string>`${orders.createdAt}::text` })
+    .select({ order: orders, payment: payments, createdAtText: sql<string>`${orders.createdAt}::text` })
     .from(orders)
+    .leftJoin(payments, eq(payments.orderId, orders.id))
     .where(
       and(
         input.userId === undefined ? undefined : eq(orders.userId, input.userId),
         input.status === undefined ? undefined : eq(orders.status, input.status),
+        input.stuck === true ? isNotNull(orders.stuckStep) : undefined,
         isAfter(orders, input.after),
       ),
     )
@@ -40,10 +44,11 @@ export async function listOrders(db: Db, input: OrderFilter & Page): Promise<Lis
       ),
     )
     .orderBy(orderItems.orderId, orderItems.lineNo);
-  return rows.map(({ order, createdAtText }) => ({
+  return rows.map(({ order, payment, createdAtText }) => ({
     order: toOrderRecord(
       order,
       items.filter(({ orderId }) => orderId === order.id),
+      payment,
     ),
     place: { createdAt: createdAtText, id: order.id },
   }));

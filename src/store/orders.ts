@@ -1,9 +1,10 @@
 import { eq, sql } from "drizzle-orm";
-import { orderItems, orders } from "../../drizzle/schema.ts";
+import { orderItems, orders, payments } from "../../drizzle/schema.ts";
 import type { OrderSagaInput, OrderStatus, SagaState } from "../contract/orders.ts";
 import { assertMove, mayMove, statesBefore } from "../domain/order-states.ts";
 import { DomainError } from "../errors.ts";
 import type { Db } from "./database.ts";
+import { toPaymentRecord, type PaymentRecord } from "./payments.ts";
 
 export interface OrderItemRecord {
   readonly lineNo: number;
@@ -29,15 +30,23 @@ export interface OrderRecord {
   readonly version: bigint;
   readonly createdAt: Date;
   readonly updatedAt: Date;
+  /** How it is paid; absent only while the order is being written. */
+  readonly payment?: PaymentRecord;
+  /** The compensation that is parked, since when. */
+  readonly stuckStep?: string;
+  readonly stuckSince?: Date;
+  /** What a person ended by hand, in words. */
+  readonly settledByHand?: string;
   readonly items: readonly OrderItemRecord[];
 }
 
 /** The order's state, or undefined when there is no such order. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
 export async function getOrder(db: Db, orderId: string): Promise<OrderRecord | undefined> {
   const rows = await db
-    .select({ order: orders, item: orderItems })
+    .select({ order: orders, item: orderItems, payment: payments })
     .from(orders)
     .innerJoin(orderItems, eq(orderItems.orderId, orders.id))
+    .leftJoin(payments, eq(payments.orderId, orders.id))
     .where(eq(orders.id, orderId))
     .orderBy(orderItems.lineNo);
   const [first] = rows;
@@ -46,12 +55,13 @@ export async function getOrder(db: Db, orderId: string): Promise<OrderRecord | u
     : toOrderRecord(
         first.order,
         rows.map(({ item }) => item),
+        first.payment,
       );
 }
 
-/** A row and its lines as a record. */
-export function toOrderRecord(row: typeof orders.$inferSelect, items: readonly OrderItemRecord[]): OrderRecord {
-  const { id, failureCode, failureMessage, caller: _caller, correlationId: _correlationId, ...rest } = row;
+/** A row, its lines and its payment as a record. */
+export function toOrderRecord(row: typeof orders.$inferSelect, items: readonly OrderItemRecord[], payment: typeof payments.$inferSelect | null): OrderRecord {
+  const { id, failureCode, failureMessage, stuckStep, stuckSince, settledByHand, caller: _caller, correlationId: _correlationId, ...rest } = row;
   return {
     ...rest,
     orderId: id,
@@ -59,6 +69,10 @@ export function toOrderRecord(row: typeof orders.$inferSelect, items: readonly O
     sagaState: row.sagaState as SagaState,
     ...(failureCode === null ? {} : { failureCode }),
     ...(failureMessage === null ? {} : { failureMessage }),
+    ...(stuckStep === null ? {} : { stuckStep }),
+    ...(stuckSince === null ? {} : { stuckSince }),
+    ...(settledByHand === null ? {} : { settledByHand }),
+    ...(payment === null ? {} : { payment: toPaymentRecord(payment) }),
     items: items.map(({ lineNo, serviceId, quantity, amountMinor }) => ({ lineNo, serviceId, quantity, amountMinor })),
   };
 }
@@ -132,6 +146,52 @@ export async function changeOrderState(
   if (row.sagaState !== input.to) throw new DomainError("ORDER_STATE_CONFLICT", `the order is ${row.sagaState}`);
 }
 
+/**
+ * Notes which compensation of the order is parked and tells of it in orders.events; without a step that none is any more.
+ * Safe to retry: a note that stands already is told of once. Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
+ */
+export async function noteStuck(
+  db: Db,
+  { orderId, step = null, reason }: { readonly orderId: string; readonly step?: string | null | undefined; readonly reason: string },
+): Promise<void> {
+  await db.execute(sql`
+    with changed as (
+      update orders set stuck_step = ${step}, stuck_since = case when ${step}::text is null then null else clock_timestamp() end,
+             version = version + 1, updated_at = clock_timestamp()
+       where id = ${orderId} and stuck_step is distinct from ${step}
+      returning *
+    )
+    insert into outbox (aggregate_type, aggregate_id, topic, message_key, payload, headers)
+    select 'order', x.id, 'orders.events', x.id, ${EVENT_PAYLOAD} || jsonb_build_object('stuck', x.stuck_step, 'reason', ${reason}::text),
+           jsonb_build_object('correlation-id', x.correlation_id) from changed x`);
+}
+
+/** How a person ended a compensation: left it undone (`skip`), or did it outside (`settle`). */
+export interface HandSettlement {
+  readonly orderId: string;
+  readonly step: string;
+  readonly act: string;
+  readonly reason: string;
+  readonly actor: string;
+}
+
+/** Notes in the order's row how a person ended a compensation; nothing is stuck then. Safe to retry: the same words stand once. */
+export async function settleByHand(db: Db, { orderId, step, act, reason, actor }: HandSettlement): Promise<void> {
+  const words = `${act} "${step}" by ${actor}: ${reason}`;
+  await db.execute(sql`
+    update orders set settled_by_hand = concat_ws('; ', settled_by_hand, ${words}::text), stuck_step = null, stuck_since = null,
+           version = version + 1, updated_at = clock_timestamp()
+     where id = ${orderId} and position(${words}::text in coalesce(settled_by_hand, '')) = 0`);
+}
+
+/** Changes the comment of an order that is not decided yet; answers whether there was one. */
+export async function changeOrderComment(db: Db, input: { readonly orderId: string; readonly comment: string }): Promise<boolean> {
+  const changed = await db.execute(sql`
+    update orders set comment = ${input.comment}, version = version + 1, updated_at = clock_timestamp()
+     where id = ${input.orderId} and status = 'PENDING' returning id`);
+  return changed.length > 0;
+}
+
 async function insertOrder(db: Db, order: NewOrder, sagaState: SagaState, failure: OrderFailure | undefined): Promise<OrderStanding> {
   const [row] = await db.execute<OrderRow>(sql`
     with changed as (
@@ -146,6 +206,10 @@ async function insertOrder(db: Db, order: NewOrder, sagaState: SagaState, failur
       insert into order_items (order_id, line_no, service_id, quantity, amount_minor)
       select x.id, l."lineNo", l."serviceId", l.quantity, l."amountMinor"
         from changed x, json_to_recordset(${JSON.stringify(order.lines)}::json) as l("lineNo" integer, "serviceId" text, quantity integer, "amountMinor" bigint)
+    ), payment as (
+      insert into payments (id, order_id, method, status, currency, last4, brand, created_at, updated_at)
+      select 'payment/' || x.id, x.id, x.payment_method, 'pending', x.currency, ${order.card?.last4 ?? null}, ${order.card?.brand ?? null}, x.created_at, x.updated_at
+        from changed x
     ), event as (${INSERT_EVENT})
     select saga_state, status, request_hash, failure_code, failure_message from changed`);
   if (row !== undefined) return { created: true, ...describe(row) };

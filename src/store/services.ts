@@ -2,6 +2,7 @@ import { and, asc, gt, inArray, isNull, sql } from "drizzle-orm";
 import { services } from "../../drizzle/schema.ts";
 import { DomainError } from "../errors.ts";
 import type { Db } from "./database.ts";
+import { sqlStateOf } from "./lane.ts";
 
 export interface ServiceRecord {
   readonly id: string;
@@ -18,12 +19,13 @@ const ATTEMPTS = 5;
 
 /**
  * Adds services, all of them or none when an id or a name belongs to another service. Results stand in the order of the input.
+ * A deleted service stands in nobody's way: its id is taken up again, under the new name, and its name is free.
  * Safe to retry: a service that is there with the same name stays as it is. The ids of the input must be distinct, the names too.
  * Throws: SERVICE_NAME_TAKEN with the id; UNAVAILABLE when others add the same ones without end.
  */
 export async function createServices(db: Db, wanted: readonly { readonly id: string; readonly name: string }[]): Promise<CreatedService[]> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-    const rows = await db.execute(insertStatement(wanted));
+    const rows = await insertServices(db, wanted);
     const clash = rows.find((row) => row["clash"] === true);
     if (clash !== undefined) {
       const id = String(clash["id"]);
@@ -42,24 +44,60 @@ export async function createServices(db: Db, wanted: readonly { readonly id: str
   throw new DomainError("UNAVAILABLE", "the same services are being added by others");
 }
 
+const UNIQUE_VIOLATION = "23505";
+
+// A name that somebody else takes at this moment breaks the statement; the next one sees whose it is.
+async function insertServices(db: Db, wanted: readonly { readonly id: string; readonly name: string }[]) {
+  try {
+    return await db.execute(insertStatement(wanted));
+  } catch (error) {
+    if (error instanceof Error && [error, error.cause].some((one) => sqlStateOf(one) === UNIQUE_VIOLATION)) return [];
+    throw error;
+  }
+}
+
 function insertStatement(wanted: readonly { readonly id: string; readonly name: string }[]) {
   return sql`
     with wanted as (select w.id, w.name from json_to_recordset(${JSON.stringify(wanted)}::json) as w(id text, name text)),
     clash as (
       select w.id from wanted w
-       where exists (select from services s where (s.id = w.id and s.name <> w.name) or (s.name = w.name and s.id <> w.id))
+       where exists (select from services s where s.deleted_at is null and ((s.id = w.id and s.name <> w.name) or (s.name = w.name and s.id <> w.id)))
     ),
     inserted as (
       insert into services (id, name)
       select w.id, w.name from wanted w where not exists (select from clash) order by w.id collate "C"
-      on conflict do nothing
+      on conflict (id) do update set name = excluded.name, created_at = excluded.created_at, deleted_at = null
+        where services.deleted_at is not null
       returning id, created_at
     )
     select c.id, null::timestamptz as created_at, false as created, true as clash from clash c
     union all
     select i.id, i.created_at, true, false from inserted i
     union all
-    select s.id, s.created_at, false, false from services s join wanted w on w.id = s.id and w.name = s.name where not exists (select from clash)`;
+    select s.id, s.created_at, false, false from services s join wanted w on w.id = s.id and w.name = s.name
+     where s.deleted_at is null and not exists (select from clash)`;
+}
+
+/**
+ * Deletes a service: it is not sold any more. What was sold stays in the reports under the name it had.
+ * Safe to retry: one that is deleted already is not found.
+ * Throws: SERVICE_NOT_FOUND; SERVICE_IN_USE with open holds or running orders; UNAVAILABLE, DEADLINE_EXCEEDED.
+ */
+export async function deleteService(db: Db, id: string): Promise<void> {
+  const [row] = await db.execute<{ found: boolean; deleted: boolean }>(sql`
+    with wanted as (select s.id from services s where s.id = ${id} and s.deleted_at is null for update),
+    used as (
+      select from holds h where h.service_id = ${id} and h.status = 'held'
+      union all
+      select from orders o join order_items i on i.order_id = o.id
+       where i.service_id = ${id} and o.saga_state not in ('COMPLETED', 'FAILED')
+    ),
+    deleted as (
+      update services s set deleted_at = clock_timestamp() from wanted w where s.id = w.id and not exists (select from used) returning s.id
+    )
+    select exists (select from wanted) as found, exists (select from deleted) as deleted`);
+  if (row?.found !== true) throw new DomainError("SERVICE_NOT_FOUND");
+  if (!row.deleted) throw new DomainError("SERVICE_IN_USE");
 }
 
 /** The service, or undefined when there is none or it was deleted. */

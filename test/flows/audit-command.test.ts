@@ -57,7 +57,7 @@ describe("the audit command", () => {
 
   it("ends with 2 when it could not be made at all", async () => {
     const { code, output } = await audit("--no-such-option");
-    expect(output).toContain("audit: it could not be made");
+    expect(output).toMatch(/^audit: .*no-such-option/);
     expect(code).toBe(2);
   });
 });

@@ -124,4 +124,56 @@ describe("revenue reports over HTTP", () => {
     expect((await api.call("GET", "/api/v1/reports/revenue/2001-01.csv")).body["code"]).toBe("REPORT_NOT_FOUND");
     expect((await api.call("GET", "/api/v1/reports/revenue/2020-03?version=9")).body["code"]).toBe("REPORT_NOT_FOUND");
   });
+
+  test("two versions are compared line by line", async () => {
+    await sell("d1", "plain", 1_000n, "2018-03-05T00:00:00Z");
+    await sell("d2", "formula", 200n, "2018-03-05T00:00:00Z");
+    await report("2018-03");
+    await sell("d3", "plain", 500n, "2018-03-06T00:00:00Z");
+    await sell("d4", "plain", 7n, "2018-03-06T00:00:00Z", "USD");
+    await report("2018-03");
+    const diff = (query: string) => api.call("GET", `/api/v1/reports/revenue/2018-03/diff${query}`);
+    const line = { currency: "RUB", serviceId: "plain", serviceName: "Plain" };
+    expect((await diff("?from=1&to=2")).body).toEqual({
+      month: "2018-03",
+      from: 1,
+      to: 2,
+      added: [{ ...line, currency: "USD", revenue: "0.07", count: 1 }],
+      removed: [],
+      changed: [{ ...line, from: { revenue: "10.00", count: 1 }, to: { revenue: "15.00", count: 2 }, difference: "5.00" }],
+      totals: [
+        { currency: "RUB", from: "12.00", to: "17.00", difference: "5.00" },
+        { currency: "USD", from: "0.00", to: "0.07", difference: "0.07" },
+      ],
+    });
+    expect((await diff("?from=2&to=1")).body).toMatchObject({
+      added: [],
+      removed: [{ currency: "USD" }],
+      totals: [{ difference: "-5.00" }, {}],
+    });
+    expect((await diff("?from=2&to=2")).body).toMatchObject({ added: [], removed: [], changed: [] });
+    expect((await diff("?from=1&to=9")).body["code"]).toBe("REPORT_NOT_FOUND");
+    expect((await diff("?from=1")).body).toMatchObject({ code: "INVALID_REQUEST", errors: [{ pointer: "to" }] });
+    expect((await diff("?from=0&to=1")).body["code"]).toBe("INVALID_REQUEST");
+  });
+
+  test("a refund is negative revenue in the month it happens, and no sale", async () => {
+    await sell("r1", "plain", 1_000n, "2017-03-05T00:00:00Z");
+    await api.ledger.post({
+      key: "r2",
+      kind: "refund",
+      currency: "RUB",
+      userId: "anna",
+      serviceId: "plain",
+      effectiveAt: "2017-04-02T00:00:00Z",
+      comment: "refund",
+      origin: { caller: "test", correlationId: "c" },
+      postings: [{ debit: { kind: "revenue", owner: "plain" }, credit: { kind: "available", owner: "anna" }, amountMinor: 400n }],
+    });
+    expect((await report("2017-03"))["totals"]).toEqual([{ currency: "RUB", revenue: "10.00" }]);
+    expect((await report("2017-04"))["lines"]).toEqual([
+      { currency: "RUB", serviceId: "plain", serviceName: "Plain", revenue: "-4.00", count: 0 },
+    ]);
+    expect((await api.call("GET", "/api/v1/reports/revenue/2017-04.csv")).text).toBe("Plain;-4.00\n");
+  });
 });

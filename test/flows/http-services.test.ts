@@ -1,4 +1,7 @@
+import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { placeHoldOperation, releaseHoldOperation } from "../../src/domain/hold-operations.ts";
+import { depositOperation } from "../../src/domain/wallet-operations.ts";
 import { createTestApi, type TestApi } from "../support/http-api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 
@@ -15,6 +18,7 @@ afterAll(async () => {
   await database.drop();
 });
 
+const origin = { caller: "test", correlationId: "c" };
 const add = (body: unknown) => api.call("POST", "/api/v1/services", { body });
 
 describe("services over HTTP", () => {
@@ -112,5 +116,71 @@ describe("services over HTTP", () => {
     expect(seen).toEqual(seen.toSorted());
     expect(seen).toContain("lessons");
     expect(seen).toContain("race-4");
+  });
+});
+
+describe("deleting services over HTTP", () => {
+  const remove = (id: string) => api.call("DELETE", `/api/v1/services/${id}`);
+  const run = (text: string) => api.db.execute(sql.raw(text));
+
+  test("a service is gone once, from the list as well, and its name is free", async () => {
+    await add({ id: "bye", name: "Bye" });
+    const answer = await remove("bye");
+    expect([answer.status, answer.text]).toEqual([204, ""]);
+    expect((await api.call("GET", "/api/v1/services/bye")).body["code"]).toBe("SERVICE_NOT_FOUND");
+    const again = await remove("bye");
+    expect([again.status, again.body["code"]]).toEqual([404, "SERVICE_NOT_FOUND"]);
+    expect((await add({ id: "other-bye", name: "Bye" })).status).toBe(201);
+  });
+
+  test("its id can be taken up again, under another name", async () => {
+    await add({ id: "phoenix", name: "Old" });
+    await remove("phoenix");
+    const answer = await add({ id: "phoenix", name: "New" });
+    expect([answer.status, answer.body["name"]]).toEqual([201, "New"]);
+    expect((await api.call("GET", "/api/v1/services/phoenix")).body["name"]).toBe("New");
+    expect((await add({ id: "phoenix", name: "New" })).status).toBe(200);
+  });
+
+  test("many who take up one id at once agree on one service", async () => {
+    await add({ id: "rush", name: "Rush" });
+    await remove("rush");
+    const answers = await Promise.all(Array.from({ length: 10 }, (_, place) => add({ id: "rush", name: place < 5 ? "Rush 1" : "Rush 2" })));
+    const name = (await api.call("GET", "/api/v1/services/rush")).body["name"];
+    for (const [place, { status }] of answers.entries()) expect(status === 409).toBe(name !== (place < 5 ? "Rush 1" : "Rush 2"));
+    expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
+  });
+
+  test("a deleted service is not sold by the next request, although it was known a moment ago", async () => {
+    await add({ id: "cached", name: "Cached" });
+    const order = () => api.call("POST", "/api/v1/orders", { body: { userId: "u", items: [{ serviceId: "cached", amount: "1" }] } });
+    expect((await order()).body["code"]).toBe("UNAVAILABLE");
+    await remove("cached");
+    expect((await order()).body).toMatchObject({ code: "UNKNOWN_SERVICE", errors: [{ pointer: "/items/0/serviceId" }] });
+  });
+
+  test("one with an open reservation or a running order stays", async () => {
+    await add({
+      services: [
+        { id: "held", name: "Held" },
+        { id: "ordered", name: "Ordered" },
+      ],
+    });
+    await api.ledger.post(depositOperation({ key: "d", userId: "u", currency: "RUB", amountMinor: 100n, comment: "", origin }));
+    const hold = { holdId: "h", userId: "u", serviceId: "held", orderId: "o", currency: "RUB", comment: "", origin };
+    await api.ledger.post(
+      placeHoldOperation({ ...hold, key: "h1", amountMinor: 100n, expiresAt: "2030-01-01T00:00:00Z", requestHash: "r" }),
+    );
+    expect((await remove("held")).body["code"]).toBe("SERVICE_IN_USE");
+    await api.ledger.post(releaseHoldOperation({ ...hold, key: "h2", effect: "release" }));
+    expect((await remove("held")).status).toBe(204);
+
+    await run(`insert into orders (id, user_id, status, saga_state, currency, total_minor, payment_method, comment, request_hash, workflow_id, caller, correlation_id, created_at, updated_at)
+      values ('o1', 'u', 'PENDING', 'PAYMENT_PENDING', 'RUB', 1, 'wallet', '', 'h', 'w', 'c', 'c', now(), now())`);
+    await run("insert into order_items (order_id, line_no, service_id, quantity, amount_minor) values ('o1', 1, 'ordered', 1, 1)");
+    const refused = await remove("ordered");
+    expect([refused.status, refused.body["code"]]).toEqual([409, "SERVICE_IN_USE"]);
+    await run("update orders set saga_state = 'COMPLETED', status = 'CONFIRMED', version = version + 1 where id = 'o1'");
+    expect((await remove("ordered")).status).toBe(204);
   });
 });

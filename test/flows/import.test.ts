@@ -119,7 +119,7 @@ describe("npm run import", () => {
       badRows: 1,
       badRowLines: [{ line: 8 }],
     });
-    expect(exitCode).toBe(0);
+    expect(exitCode).toBe(1);
   }, 60_000);
 
   it("loses and doubles nothing when the bridge is killed in the middle", async () => {
@@ -140,7 +140,16 @@ describe("npm run import", () => {
     expect(exitCode).toBe(0);
   }, 120_000);
 
+  it("produces nothing of a file whose quote is never closed, and ends with 1 and the line", async () => {
+    const path = join(folder, "quote.csv");
+    await writeFile(path, 'user_id,date,amount\nlea,2024-05-01,1.00\n"lea,2024-05-01,2.00\nlea,2024-05-01,3.00\n');
+    await expect(roles.runImport([path])).rejects.toThrow(/ended with 1 .*begins on line 3 opens a quote that is never closed/);
+    const { exitCode, result } = await roles.runImport([SAMPLE]);
+    expect({ exitCode, duplicates: result.duplicates }).toEqual({ exitCode: 0, duplicates: SAMPLE_ROWS });
+  }, 60_000);
+
   it("says in one sentence what is wrong with its input", async () => {
     await expect(roles.runImport(["no-such-file.csv"])).rejects.toThrow(/there is no file no-such-file\.csv/);
+    await expect(roles.runImport([folder])).rejects.toThrow(/is a folder; name a CSV file/);
   });
 });

@@ -79,6 +79,22 @@ describe("the bridge of purchases", () => {
     expect(bridge.crashes).toEqual([]);
   });
 
+  it("keeps a message with ten thousand headers as a dead letter at once, and the next event flows", async () => {
+    const [topic, group] = [await bench.newTopic(), newGroup()];
+    const headers = Object.fromEntries(Array.from({ length: 10_000 }, (_, place) => [`h${place}`, "x"]));
+    await bench.producer.send(topic, [
+      { ...purchaseMessage(), headers },
+      { ...purchaseMessage(), headers: { constructor: "of its own", trace: "t-1" } },
+    ]);
+    const bridge = await bench.startBridge({ topic, group });
+    await untilCommitted(group, topic, 2n);
+    await bridge.stop();
+    const letters = await lettersOf(topic);
+    expect(letters).toMatchObject([{ code: "INVALID_EVENT", offset: 0n, headers: { h0: "x", h63: "x", "headers-left-out": "9936" } }]);
+    expect(await operationsOf(topic)).toMatchObject([{ outcome: "done", offset: 1n }]);
+    expect(bridge.crashes).toEqual([]);
+  }, 20_000);
+
   it("changes nothing when everything is delivered again, cut at other places", async () => {
     const topic = await bench.newTopic();
     const [first, second] = [newGroup(), newGroup()];

@@ -21,6 +21,7 @@ import { createLedger, type Ledger } from "../../src/store/ledger.ts";
 import { migrateDatabase } from "../../src/store/migrate.ts";
 import { createSaldoWorkers, installRuntime } from "../../workers/create-worker.ts";
 import { buildWorkflowBundle } from "../../workers/workflow-bundle.ts";
+import { createFakePsp } from "../support/fake-psp.ts";
 import { SCENARIOS } from "./scenarios.ts";
 
 /*
@@ -55,14 +56,16 @@ async function recordAll(names: readonly string[], servers: { url: string; addre
   const database = createDatabase({ url: servers.url, name: "recording", laneCount: 2, deadlineMs: 10_000 });
   const ledger = createLedger({ url: servers.url, name: "recording", laneCount: 1, deadlineMs: 10_000 });
   const lossy = losesCaptures(ledger);
+  const psp = createFakePsp();
   const workers = await createSaldoWorkers({
     connection: link.connection,
     namespace: link.namespace,
-    taskQueues: [TASK_QUEUES.orders, TASK_QUEUES.reports],
+    taskQueues: Object.values(TASK_QUEUES),
     bundlePath: await buildWorkflowBundle(CACHE_DIR),
     activities: createActivities({
       db: database.db,
       ledger: lossy.ledger,
+      psp,
       balanceCache: createBalanceCache({ url: undefined, logger: SILENT_LOG }),
       logger: SILENT_LOG,
       reportsDir: tmpdir(),
@@ -73,6 +76,8 @@ async function recordAll(names: readonly string[], servers: { url: string; addre
   const recording = {
     starters: createStarters({ client: link.client, eager: true, deadlineMs: 20_000 }),
     client: link.client,
+    db: database.db,
+    psp,
     loseCaptures: lossy.lose,
     async fund(userId: string, amountMinor: bigint) {
       const origin = { caller: "recording", correlationId: "recording" };

@@ -44,8 +44,7 @@ export async function createBridgeBench(testDatabase: TestDatabase): Promise<Bri
   const producer = kafka.createProducer();
   const database = createDatabase({ url: testDatabase.appUrl, name: "bridge-test", laneCount: 2, deadlineMs: 10_000 });
   const ledger = createLedger({ url: testDatabase.appUrl, name: "bridge-test", laneCount: 2, deadlineMs: 10_000 });
-  const balanceCache = { enabled: false, put: async () => {} };
-  const activities = createEventActivities({ db: database.db, ledger, balanceCache, logger: SILENT_LOG });
+  const activities = createEventActivities({ ledger });
   const starters: Pick<Starters, "runEventBatch"> = {
     runEventBatch: (input) => new MockActivityEnvironment().run(activities.applyEvents, input),
   };

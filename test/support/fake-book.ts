@@ -15,11 +15,22 @@ export type Step =
   | "beginCompensation"
   | "releaseOrder"
   | "cancelOrder"
+  | "authoriseCard"
+  | "awaitCapture"
+  | "captureCard"
+  | "chargeOrder"
+  | "refundCard"
+  | "cancelCardAuthorisation"
+  | "noteStuck"
+  | "settleByHand"
+  | "untilUnpaused"
   | "placeHold"
   | "captureHold"
   | "releaseHold"
   | "endHold"
-  | "refreshBalance";
+  | "extendHold"
+  | "advanceHoldClock"
+  | "tellHoldExpiring";
 
 /**
  * What becomes of one call of a step. `away`: it fails before its effect. `lost`: its effect is kept and its answer is not.
@@ -37,6 +48,12 @@ export interface Page {
   revenueMinor: bigint;
   captures: number;
   order: { state: SagaState; requestHash: string; failure?: { code: string; message: string } } | undefined;
+  /** What the card's provider did. `fenced`: a late authorisation or capture is declined. */
+  readonly card: { authorised: boolean; fenced: boolean; captured: boolean; refunded: boolean };
+  /** While it is true, captures are paused. */
+  paused: boolean;
+  /** What people ended by hand. */
+  readonly settlements: string[];
   hold: { status: HoldStatus; amountMinor: bigint; capturedMinor: bigint; releasedMinor: bigint; expiresAt: string } | undefined;
   /** The effects in their order; a call that changed nothing is not among them. */
   readonly effects: string[];
@@ -92,6 +109,9 @@ export function createFakeBook(): FakeBook {
       revenueMinor: 0n,
       captures: 0,
       order: undefined,
+      card: { authorised: false, fenced: false, captured: false, refunded: false },
+      paused: false,
+      settlements: [],
       hold: undefined,
       effects: [],
       calls: {},
@@ -101,7 +121,7 @@ export function createFakeBook(): FakeBook {
     pages.set(id, page);
     return page;
   };
-  return { open, activities: { ...orderSteps(pageOf, call, once), ...reservationSteps(pageOf, call, once) } };
+  return { open, activities: { ...orderSteps(pageOf, call, once), ...cardSteps(pageOf, call, once), ...reservationSteps(pageOf, call, once) } };
 }
 
 type PageOf = (id: string) => Page;
@@ -146,6 +166,7 @@ function orderSteps(pageOf: PageOf, call: Call, once: Once) {
     captureOrder: (order: OrderSagaInput) =>
       call(pageOf(order.orderId), "captureOrder", () => {
         const page = pageOf(order.orderId);
+        if (page.paused) throw refusal("PAUSED");
         once(page, "capture", "captureOrder", () => {
           if (page.order?.state !== "PAYMENT_PENDING") return page.order === undefined ? "ORDER_NOT_FOUND" : "ORDER_STATE_CONFLICT";
           page.captures += 1;
@@ -186,6 +207,78 @@ function orderSteps(pageOf: PageOf, call: Call, once: Once) {
   } satisfies Partial<Activities>;
 }
 
+/** The steps of a card's payment over a provider's book of its own. */
+function cardSteps(pageOf: PageOf, call: Call, once: Once) {
+  const refund = (page: Page): boolean => {
+    if (page.card.captured && !page.card.refunded) {
+      page.card.refunded = true;
+      page.effects.push("refundCard");
+    }
+    return page.card.captured;
+  };
+  return {
+    authoriseCard: ({ order: { orderId } }) =>
+      call(pageOf(orderId), "authoriseCard", () => {
+        const page = pageOf(orderId);
+        once(page, "authorise", "authoriseCard", () => {
+          if (page.card.fenced) return "PAYMENT_DECLINED";
+          page.card.authorised = true;
+          return undefined;
+        });
+        return { reference: "authorisation" };
+      }),
+    awaitCapture: ({ orderId }) =>
+      call(pageOf(orderId), "awaitCapture", () => {
+        const { order, effects } = pageOf(orderId);
+        if (order?.state === "PAYMENT_PENDING") return;
+        if (order?.state !== "STARTED") throw refusal("ORDER_STATE_CONFLICT");
+        order.state = "PAYMENT_PENDING";
+        effects.push("awaitCapture");
+      }),
+    captureCard: ({ order: { orderId } }) =>
+      call(pageOf(orderId), "captureCard", () => {
+        const page = pageOf(orderId);
+        if (page.paused) throw refusal("PAUSED");
+        once(page, "capture", "captureCard", () => {
+          if (!page.card.authorised || page.card.fenced) return "PAYMENT_DECLINED";
+          page.card.captured = true;
+          page.captures += 1;
+          return undefined;
+        });
+        return { reference: "capture" };
+      }),
+    chargeOrder: ({ order: { orderId, totalMinor } }) =>
+      call(pageOf(orderId), "chargeOrder", () => {
+        const page = pageOf(orderId);
+        once(page, "charge", "chargeOrder", () => {
+          if (page.order?.state !== "PAYMENT_PENDING") return "ORDER_STATE_CONFLICT";
+          page.order.state = "COMPLETED";
+          page.revenueMinor += BigInt(totalMinor);
+          return undefined;
+        });
+      }),
+    refundCard: ({ order: { orderId } }) => call(pageOf(orderId), "refundCard", () => void refund(pageOf(orderId))),
+    cancelCardAuthorisation: ({ order: { orderId } }) =>
+      call(pageOf(orderId), "cancelCardAuthorisation", () => {
+        const page = pageOf(orderId);
+        if (refund(page) || page.card.fenced) return;
+        page.card.fenced = true;
+        page.effects.push("cancelCardAuthorisation");
+      }),
+    noteStuck: ({ orderId }) => call(pageOf(orderId), "noteStuck", () => {}),
+    settleByHand: ({ orderId, step, act, reason, actor }) =>
+      call(pageOf(orderId), "settleByHand", () => void pageOf(orderId).settlements.push(`${act} ${step} by ${actor}: ${reason}`)),
+    // In the book's world a user's id is the order's.
+    untilUnpaused: ({ userId }) =>
+      call(pageOf(userId), "untilUnpaused", () => {
+        if (pageOf(userId).paused) throw ApplicationFailure.create({ type: "PAUSED", message: "paused", nextRetryDelay: "100 milliseconds" });
+      }),
+  } satisfies Partial<Activities>;
+}
+
+/** How far a pause moves the end of a hold on, each time that it comes. */
+const PAUSE_STEP_MS = 60_000;
+
 function reservationSteps(pageOf: PageOf, call: Call, once: Once) {
   const stateOf = (reservationId: string, currency: string): ReservationState => {
     const { hold } = pageOf(reservationId);
@@ -209,6 +302,12 @@ function reservationSteps(pageOf: PageOf, call: Call, once: Once) {
     page.heldMinor -= restMinor;
     page.availableMinor += restMinor;
     page.hold = { ...hold, status, releasedMinor: hold.releasedMinor + restMinor };
+    return undefined;
+  };
+  const moveEnd = (page: Page, endMs: number): ErrorCode | undefined => {
+    if (page.hold === undefined) return "RESERVATION_NOT_FOUND";
+    if (page.hold.status !== "held") return closedReservationCode(page.hold.status);
+    page.hold = { ...page.hold, expiresAt: new Date(endMs).toISOString() };
     return undefined;
   };
   const capture = (page: Page, wantedMinor: bigint | undefined): ErrorCode | undefined => {
@@ -250,18 +349,37 @@ function reservationSteps(pageOf: PageOf, call: Call, once: Once) {
         once(page, requestKey, "releaseHold", () => giveBack(page, "released"));
         return stateOf(reservationId, currency);
       }),
-    endHold: ({ reservation: { reservationId, currency }, effect }) =>
+    endHold: ({ reservation: { reservationId, currency }, effect, expiresAt }) =>
       call(pageOf(reservationId), "endHold", () => {
         const page = pageOf(reservationId);
         if (page.hold === undefined) return undefined;
-        if (page.hold.status === "held") {
+        const isDue = effect === "release" || Date.parse(page.hold.expiresAt) <= Date.parse(expiresAt);
+        if (page.hold.status === "held" && isDue && effect === "expire" && page.paused) {
+          page.hold = { ...page.hold, expiresAt: new Date(Date.parse(page.hold.expiresAt) + PAUSE_STEP_MS).toISOString() };
+        } else if (page.hold.status === "held" && isDue) {
           giveBack(page, effect === "expire" ? "expired" : "released");
           page.effects.push(effect);
         }
         return stateOf(reservationId, currency);
       }),
-    refreshBalance: async () => {},
-  } satisfies Pick<Activities, "placeHold" | "captureHold" | "releaseHold" | "endHold" | "refreshBalance">;
+    extendHold: ({ reservation: { reservationId, currency }, extend: { requestKey, expiresAt } }) =>
+      call(pageOf(reservationId), "extendHold", () => {
+        const page = pageOf(reservationId);
+        once(page, requestKey, "extendHold", () => moveEnd(page, Math.max(Date.parse(expiresAt), Date.parse(page.hold?.expiresAt ?? ""))));
+        return stateOf(reservationId, currency);
+      }),
+    advanceHoldClock: ({ reservation: { reservationId, currency }, advance: { requestKey }, expiresAt }) =>
+      call(pageOf(reservationId), "advanceHoldClock", () => {
+        const page = pageOf(reservationId);
+        once(page, requestKey, "advanceHoldClock", () => moveEnd(page, Date.parse(expiresAt)));
+        return stateOf(reservationId, currency);
+      }),
+    tellHoldExpiring: ({ reservationId }) =>
+      call(pageOf(reservationId), "tellHoldExpiring", () => {
+        const page = pageOf(reservationId);
+        if (page.hold?.status === "held") page.effects.push(`expiring ${page.hold.expiresAt}`);
+      }),
+  } satisfies Pick<Activities, "placeHold" | "captureHold" | "releaseHold" | "endHold" | "extendHold" | "advanceHoldClock" | "tellHoldExpiring">;
 }
 
 /** Fast retries ask again at once, so that a table of faults does not take minutes; the endless ones follow their proxy's own policy. */

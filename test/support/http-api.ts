@@ -1,15 +1,24 @@
 import { randomUUID } from "node:crypto";
+import { createAnswerCache } from "../../src/adapters/answer-cache.ts";
 import { SILENT_LOG, type Log } from "../../src/adapters/log.ts";
+import { NO_METRICS, type Metrics } from "../../src/adapters/metrics.ts";
+import { createOrderCache } from "../../src/adapters/order-cache.ts";
+import type { Psp } from "../../src/adapters/psp.ts";
+import { openRedis, type RedisLink } from "../../src/adapters/redis.ts";
 import { createApp } from "../../src/api/app.ts";
 import type { Api, ApiDeps, ApiSettings, DependencyCheck } from "../../src/api/api-env.ts";
+import { createFirstAnswers } from "../../src/api/first-answer.ts";
+import type { Identity } from "../../src/api/auth/identity.ts";
 import type { Authenticator, RequestLimits } from "../../src/api/guard.ts";
 import { LOCAL_PRINCIPAL } from "../../src/contract/identity.ts";
 import { DomainError } from "../../src/errors.ts";
 import type { Starters } from "../../src/starters.ts";
 import { createBalanceReader } from "../../src/store/balance-reader.ts";
 import { createDatabase, type Db } from "../../src/store/database.ts";
+import { createAnswerBook } from "../../src/store/idempotency-answers.ts";
 import { createLedger, type Ledger } from "../../src/store/ledger.ts";
 import { createOpenApiCheck } from "./open-api-check.ts";
+import { createTestIdentity } from "./test-identity.ts";
 
 export interface TestAnswer {
   readonly status: number;
@@ -42,7 +51,8 @@ export const TEST_SETTINGS: ApiSettings = {
   defaultCurrency: "RUB",
   reportTimeZone: "Europe/Moscow",
   maxBodyBytes: 65_536,
-  reservationTtl: { defaultMs: 600_000, minMs: 100, maxMs: 604_800_000 },
+  reservationTtl: { defaultMs: 600_000, minMs: 100, maxMs: 604_800_000, expiringMs: 60_000, graceMs: 0 },
+  testClock: true,
 };
 
 /** The API over a real database, with what is given instead of Temporal. Without `starters` every call on it fails as in an outage. */
@@ -50,10 +60,16 @@ export function createTestApi(options: {
   readonly databaseUrl: string;
   readonly starters?: Partial<Starters>;
   readonly authenticator?: Authenticator;
+  readonly identity?: Identity;
   readonly limits?: RequestLimits;
+  /** Without it there is no Redis. */
+  readonly redis?: RedisLink;
+  readonly metrics?: Metrics;
+  readonly psp?: Psp;
   readonly log?: Log;
   readonly checks?: readonly DependencyCheck[];
   readonly deadlineMs?: number;
+  readonly settings?: Partial<ApiSettings>;
 }): TestApi {
   const deadlineMs = options.deadlineMs ?? 10_000;
   const database = createDatabase({ url: options.databaseUrl, name: "test-api", laneCount: 4, deadlineMs });
@@ -61,14 +77,23 @@ export function createTestApi(options: {
   const deps: ApiDeps = {
     db: database.db,
     ledger,
+    ...(options.psp === undefined ? {} : { psp: options.psp }),
     starters: { ...noTemporal(), ...options.starters },
     balances: createBalanceReader(database.db),
+    identity: options.identity ?? createTestIdentity(),
     authenticator: options.authenticator ?? { authenticate: async () => LOCAL_PRINCIPAL },
     limits: options.limits ?? { byAddress: async () => {}, bySubject: async () => {} },
+    firstAnswers: createFirstAnswers({
+      book: createAnswerBook(database.db),
+      cache: createAnswerCache(options.redis ?? openRedis({ url: undefined, logger: SILENT_LOG })),
+      log: options.log ?? SILENT_LOG,
+    }),
+    orderCache: createOrderCache(options.redis ?? openRedis({ url: undefined, logger: SILENT_LOG })),
+    metrics: options.metrics ?? NO_METRICS,
     log: options.log ?? SILENT_LOG,
     requestLog: options.log ?? SILENT_LOG,
     checks: options.checks ?? [],
-    settings: TEST_SETTINGS,
+    settings: { ...TEST_SETTINGS, ...options.settings },
   };
   const app = createApp(deps);
   const describes = createOpenApiCheck(app);
@@ -109,9 +134,17 @@ function noTemporal(): Starters {
     startOrder: unavailable,
     cancelOrder: unavailable,
     orderStatus: unavailable,
+    orderUndoPlan: unavailable,
+    actOnOrder: unavailable,
+    advanceOrder: unavailable,
+    startRefund: unavailable,
     placeReservation: unavailable,
     confirmReservation: unavailable,
     releaseReservation: unavailable,
+    extendReservation: unavailable,
+    advanceReservationClock: unavailable,
+    restartReservation: unavailable,
+    isOpen: unavailable,
     reservationStatus: unavailable,
     startReport: unavailable,
     reportProgress: unavailable,

@@ -2,11 +2,13 @@ import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Client } from "@temporalio/client";
 import { DefaultLogger, Runtime } from "@temporalio/worker";
 import { inject } from "vitest";
 import { createActivities } from "../../activities/index.ts";
-import { SILENT_LOG } from "../../src/adapters/log.ts";
+import { SILENT_LOG, type Log } from "../../src/adapters/log.ts";
 import { createBalanceCache } from "../../src/adapters/cache.ts";
+import type { Psp } from "../../src/adapters/psp.ts";
 import { createTemporal } from "../../src/adapters/temporal.ts";
 import type { TaskQueue } from "../../src/contract/task-queues.ts";
 import { createStarters, type Starters } from "../../src/starters.ts";
@@ -14,41 +16,60 @@ import { createDatabase } from "../../src/store/database.ts";
 import { createLedger } from "../../src/store/ledger.ts";
 import { createSaldoWorkers } from "../../workers/create-worker.ts";
 import { buildWorkflowBundle } from "../../workers/workflow-bundle.ts";
+import { createFakePsp } from "./fake-psp.ts";
 import { makeTestNamespace } from "./test-namespace.ts";
 
 export interface TestWorkflows {
   readonly starters: Starters;
+  readonly namespace: string;
+  readonly client: Client;
   /** Takes the workers away: what was started stays as it is. */
   stopWorkers(): Promise<void>;
+  /** Brings workers again after `stopWorkers`, as a deploy does. */
+  restartWorkers(): Promise<void>;
   close(): Promise<void>;
 }
 
 /** Real workflows on the test's Temporal over the test's database, in a namespace of its own: workers of other tests have other databases. */
-export async function startTestWorkflows(databaseUrl: string, taskQueues: readonly TaskQueue[]): Promise<TestWorkflows> {
+export async function startTestWorkflows(
+  databaseUrl: string,
+  taskQueues: readonly TaskQueue[],
+  logger: Log = SILENT_LOG,
+  psp: Psp = createFakePsp(),
+): Promise<TestWorkflows> {
   const database = createDatabase({ url: databaseUrl, name: "test-worker", laneCount: 4, deadlineMs: 10_000 });
   const ledger = createLedger({ url: databaseUrl, name: "test-worker-ledger", laneCount: 2, deadlineMs: 10_000 });
   Runtime.install({ shutdownSignals: [], logger: new DefaultLogger("ERROR") });
   const namespace = await makeTestNamespace(inject("temporalAddress"));
   const link = await createTemporal({ address: inject("temporalAddress"), namespace, deadlineMs: 10_000, logger: SILENT_LOG });
   const reportsDir = await mkdtemp(join(tmpdir(), `saldo-reports-${randomUUID().slice(0, 8)}-`));
-  const workers = await createSaldoWorkers({
-    connection: link.connection,
-    namespace: link.namespace,
-    taskQueues,
-    bundlePath: await buildWorkflowBundle(join(homedir(), ".cache", "saldo")),
-    activities: createActivities({
-      db: database.db,
-      ledger,
-      balanceCache: createBalanceCache({ url: undefined, logger: SILENT_LOG }),
-      logger: SILENT_LOG,
-      reportsDir,
-      openLane: (name, deadlineMs) => database.openLane(name, deadlineMs),
-    }),
-    cacheSize: 100,
-  });
+  const bundlePath = await buildWorkflowBundle(join(homedir(), ".cache", "saldo"));
+  const startWorkers = () =>
+    createSaldoWorkers({
+      connection: link.connection,
+      namespace: link.namespace,
+      taskQueues,
+      bundlePath,
+      activities: createActivities({
+        db: database.db,
+        ledger,
+        psp,
+        balanceCache: createBalanceCache({ url: undefined, logger: SILENT_LOG }),
+        logger,
+        reportsDir,
+        openLane: (name, deadlineMs) => database.openLane(name, deadlineMs),
+      }),
+      cacheSize: 100,
+    });
+  let workers = await startWorkers();
   return {
+    namespace,
     starters: createStarters({ client: link.client, eager: true, deadlineMs: 10_000 }),
+    client: link.client,
     stopWorkers: () => workers.stop(),
+    async restartWorkers() {
+      workers = await startWorkers();
+    },
     async close() {
       await workers.stop();
       await link.close();

@@ -15,16 +15,20 @@ import { createDatabase, type Database } from "../../src/store/database.ts";
 import { createLedger, type Ledger } from "../../src/store/ledger.ts";
 import { createSaldoWorkers } from "../../workers/create-worker.ts";
 import { buildWorkflowBundle } from "../../workers/workflow-bundle.ts";
+import { createFakePsp, type FakePsp } from "./fake-psp.ts";
 import { createTestDatabase } from "./test-database.ts";
 import { makeTestNamespace } from "./test-namespace.ts";
 
 /** Real workflows on a namespace of their own over a database of their own, as one role runs them. */
 export interface SagaBench {
+  /** The database's address with the superuser's rights. */
+  readonly adminUrl: string;
   readonly client: Client;
   readonly starters: Starters;
   readonly database: Database;
   readonly ledger: Ledger;
   readonly cache: BalanceCache;
+  readonly psp: FakePsp;
   /** While it is true, captures do not reach Postgres. */
   loseCaptures: boolean;
   startWorker(): Promise<void>;
@@ -44,6 +48,7 @@ export async function openSagaBench(options: { readonly redisUrl: string | undef
   const cache = createBalanceCache({ url: options.redisUrl, logger: SILENT_LOG });
   const namespace = await makeTestNamespace(inject("temporalAddress"));
   const link = await createTemporal({ address: inject("temporalAddress"), namespace, deadlineMs: 10_000, logger: SILENT_LOG });
+  const psp = createFakePsp();
   const bundlePath = await buildWorkflowBundle(inject("cacheDir"));
   const post: Ledger["post"] = async (operation) => {
     if (bench.loseCaptures && operation.kind === "capture") throw new DomainError("UNAVAILABLE", "lost by the test");
@@ -52,21 +57,25 @@ export async function openSagaBench(options: { readonly redisUrl: string | undef
   let workers: Awaited<ReturnType<typeof createSaldoWorkers>> | undefined;
 
   const bench: SagaBench = {
+    adminUrl: testDatabase.adminUrl,
     client: link.client,
     starters: createStarters({ client: link.client, eager: true, deadlineMs: 20_000 }),
     database,
     ledger,
     cache,
+    psp,
     loseCaptures: false,
     async startWorker() {
       workers = await createSaldoWorkers({
         connection: link.connection,
         namespace,
-        taskQueues: [TASK_QUEUES.orders],
+        taskQueues: Object.values(TASK_QUEUES),
         bundlePath,
         activities: createActivities({
           db: database.db,
           ledger: { ...ledger, post },
+          psp,
+          workflows: bench.starters,
           balanceCache: cache,
           logger: SILENT_LOG,
           reportsDir: tmpdir(),

@@ -4,12 +4,13 @@ import type { Api, ApiEnv } from "../api-env.ts";
 import { answerProblem } from "../error-handler.ts";
 
 /**
- * Answers what no route took: 405 with `Allow` when the address exists for other methods, else 404.
+ * Answers what no route took: 405 with `Allow` when the address exists for other methods, else 404. It counts as a request.
  * The routes are read with the first such request, so that it costs the others nothing.
  */
 export function notFound(api: Api): NotFoundHandler<ApiEnv> {
   let router: TrieRouter<readonly string[]> | undefined;
-  return (context) => {
+  return async (context) => {
+    await context.get("guard")(context, { access: "public", routeClass: "read" });
     router ??= methodsByPath(api);
     const matches = router.match("ALL", context.req.path)[0];
     const methods = [...new Set(matches.flatMap(([allowed]) => allowed))].sort();

@@ -1,18 +1,25 @@
 import type { MiddlewareHandler } from "hono";
 import { uuidv7 } from "uuidv7";
-import type { Log } from "../../adapters/log.ts";
-import type { ApiEnv } from "../api-env.ts";
+import type { ApiDeps, ApiEnv } from "../api-env.ts";
+import { answerProblem } from "../error-handler.ts";
 import type { Guard } from "../guard.ts";
+import { SECURITY_HEADERS } from "../problem.ts";
 
 const ID = /^[\x21-\x7e]{1,128}$/;
 /** The supervisor and load balancers ask these every second: their lines would drown the others. */
-const QUIET_ROUTES = new Set(["/healthz", "/readyz"]);
+const QUIET_ROUTES = new Set(["/healthz", "/readyz", "/metrics"]);
+const ONE_YEAR_SECONDS = 31_536_000;
 
 /**
  * Gives each request its correlation id (the client's, when it is 1 to 128 visible ASCII characters), its caller, the headers
  * every answer has, and one line in the log. The ids are echoed; `X-Request-Id` names this one exchange.
+ * A path that is no text is refused here: no route could tell what it names.
  */
-export function requestContext(log: Log, guard: Guard): MiddlewareHandler<ApiEnv> {
+export function requestContext(
+  deps: Pick<ApiDeps, "requestLog" | "firstAnswers" | "metrics" | "settings">,
+  guard: Guard,
+): MiddlewareHandler<ApiEnv> {
+  const { requestLog: log, firstAnswers, metrics, settings } = deps;
   return async (context, next) => {
     const startedAtMs = performance.now();
     const givenRequestId = context.req.header("x-request-id");
@@ -22,23 +29,32 @@ export function requestContext(log: Log, guard: Guard): MiddlewareHandler<ApiEnv
     context.set("correlationId", correlationId);
     context.set("caller", "anonymous");
     context.set("guard", guard);
+    context.set("firstAnswers", firstAnswers);
     context.header("x-correlation-id", correlationId);
     context.header("x-request-id", requestId);
-    context.header("x-content-type-options", "nosniff");
-    context.header("cache-control", "no-store");
-    context.header("content-security-policy", "default-src 'none'; frame-ancestors 'none'");
-    await next();
+    for (const [name, value] of SECURITY_HEADERS) context.header(name, value);
+    if (settings.isSecure?.(context) === true) context.header("strict-transport-security", `max-age=${ONE_YEAR_SECONDS}`);
+    if (isText(context.req.raw.url)) await next();
+    else context.res = answerProblem(context, "INVALID_REQUEST", "the path is not percent-encoded UTF-8 text without control characters");
     const route = context.get("route") ?? "unmatched";
-    const line = {
-      method: context.req.method,
-      route,
-      status: context.res.status,
-      ms: Math.round((performance.now() - startedAtMs) * 10) / 10,
-      correlationId,
-      requestId,
-      code: context.get("problemCode"),
-    };
+    const { status } = context.res;
+    const code = context.get("problemCode");
+    const ms = performance.now() - startedAtMs;
+    metrics.request({ route, method: context.req.method, status, seconds: ms / 1_000, code });
+    const line = { method: context.req.method, route, status, ms: Math.round(ms * 10) / 10, correlationId, requestId, code };
     if (QUIET_ROUTES.has(route)) log.debug(line, "request");
     else log.info(line, "request");
   };
+}
+
+// The router leaves what it cannot decode as it is, so that `%ff` would be taken for a name.
+function isText(url: string): boolean {
+  const end = url.indexOf("?");
+  const path = end < 0 ? url : url.slice(0, end);
+  if (!path.includes("%")) return true;
+  try {
+    return !/\p{Cc}/u.test(decodeURIComponent(path));
+  } catch {
+    return false;
+  }
 }

@@ -1,114 +1,66 @@
-import { createRoute, z } from "@hono/zod-openapi";
-import { depositOperation } from "../../domain/wallet-operations.ts";
+import { depositOperation, withdrawalOperation } from "../../domain/wallet-operations.ts";
 import { formatAmount } from "../../money.ts";
+import { readBalancesAt } from "../../store/balance-at.ts";
 import type { CurrencyBalance } from "../../store/balance-reader.ts";
 import { OWN_DATA, requireOwn, SERVICES } from "../access.ts";
 import { addRoute } from "../add-route.ts";
 import type { Api, ApiDeps } from "../api-env.ts";
-import { idempotencyHeader, markReplayed, readIdempotencyKey } from "../idempotency.ts";
-import { postOnLedger } from "../post-on-ledger.ts";
-import { readAmount, readCurrency } from "../read-money.ts";
-import {
-  balanceQuerySchema,
-  currencyBalanceSchema,
-  depositBodySchema,
-  depositSchema,
-  userBalancesSchema,
-  userParamsSchema,
-} from "../schemas/balances.ts";
+import { MOVE_MONEY_PROBLEMS, moneyKey, moveMoney } from "../move-money.ts";
+import { readCurrency } from "../read-money.ts";
+import { depositRoute, readBalanceRoute, withdrawRoute } from "../schemas/balances.ts";
 
-const readRoute = createRoute({
-  method: "get",
-  path: "/api/v1/balances/{userId}",
-  operationId: "getBalance",
-  tags: ["balances"],
-  summary: "What a user has: available, held and total",
-  description: "With `currency` one object, without it a list of all the user's currencies. A user nobody has heard of has zeros.",
-  request: { params: userParamsSchema, query: balanceQuerySchema },
-  responses: {
-    200: {
-      description: "The balance, as it was committed at `asOf`.",
-      content: { "application/json": { schema: z.union([currencyBalanceSchema, userBalancesSchema]) } },
+/** Balances, now and in the past, and money that comes in and goes out. */
+export function addBalanceRoutes(api: Api, deps: ApiDeps): void {
+  const { db, balances } = deps;
+  const { maxBodyBytes, defaultCurrency } = deps.settings;
+
+  addRoute(
+    api,
+    readBalanceRoute,
+    { access: OWN_DATA, maxBodyBytes, problems: ["NOT_FOUND", "INVALID_CURRENCY", "UNAVAILABLE", "DEADLINE_EXCEEDED"] },
+    async (context) => {
+      const { userId } = context.req.valid("param");
+      requireOwn(context, userId, "NOT_FOUND");
+      const { currency: asked, at } = context.req.valid("query");
+      const currency = readCurrency(asked, defaultCurrency, "currency");
+      const found = at === undefined ? await balances.read(userId) : { asOf: at, balances: await readBalancesAt(db, { userId, at }) };
+      const asOf = typeof found.asOf === "string" ? found.asOf : found.asOf.toISOString();
+      const nothing: CurrencyBalance = { currency, availableMinor: 0n, heldMinor: 0n };
+      if (asked !== undefined)
+        return context.json({ userId, ...show(found.balances.find((one) => one.currency === currency) ?? nothing), asOf }, 200);
+      return context.json({ userId, balances: (found.balances.length === 0 ? [nothing] : found.balances).map(show), asOf }, 200);
     },
-  },
-});
-
-const depositRoute = createRoute({
-  method: "post",
-  path: "/api/v1/balances/{userId}/deposits",
-  operationId: "deposit",
-  tags: ["balances"],
-  summary: "Credit money to a user",
-  request: {
-    params: userParamsSchema,
-    headers: idempotencyHeader,
-    body: { required: true, content: { "application/json": { schema: depositBodySchema } } },
-  },
-  responses: {
-    201: {
-      description: "The money is there. A repeat answers the same, with `Idempotency-Replayed: true`.",
-      content: { "application/json": { schema: depositSchema } },
-    },
-  },
-});
-
-/** Balances and deposits. A deposit is one call of the ledger; no workflow and no cache stands between. */
-export function addBalanceRoutes(api: Api, { balances, ledger, settings }: ApiDeps): void {
-  const { maxBodyBytes, defaultCurrency } = settings;
-
-  addRoute(api, readRoute, { access: OWN_DATA, maxBodyBytes, problems: ["NOT_FOUND", "INVALID_CURRENCY", "UNAVAILABLE", "DEADLINE_EXCEEDED"] }, async (context) => {
-    const { userId } = context.req.valid("param");
-    requireOwn(context, userId, "NOT_FOUND");
-    const asked = context.req.valid("query").currency;
-    const currency = readCurrency(asked, defaultCurrency, "currency");
-    const found = await balances.read(userId);
-    const asOf = found.asOf.toISOString();
-    const nothing: CurrencyBalance = { currency, availableMinor: 0n, heldMinor: 0n };
-    if (asked !== undefined)
-      return context.json({ userId, ...show(found.balances.find((one) => one.currency === currency) ?? nothing), asOf }, 200);
-    return context.json({ userId, balances: (found.balances.length === 0 ? [nothing] : found.balances).map(show), asOf }, 200);
-  });
+  );
 
   addRoute(
     api,
     depositRoute,
-    {
-      access: SERVICES,
-      maxBodyBytes,
-      problems: [
-        "IDEMPOTENCY_KEY_REQUIRED",
-        "INVALID_IDEMPOTENCY_KEY",
-        "IDEMPOTENCY_CONFLICT",
-        "INVALID_AMOUNT",
-        "INVALID_CURRENCY",
-        "UNAVAILABLE",
-        "DEADLINE_EXCEEDED",
-      ],
-    },
+    { access: SERVICES, maxBodyBytes, idempotency: moneyKey("deposits"), problems: MOVE_MONEY_PROBLEMS },
     async (context) => {
       const { userId } = context.req.valid("param");
-      const body = context.req.valid("json");
-      const { key } = readIdempotencyKey(context, "deposits");
-      const currency = readCurrency(body.currency, defaultCurrency);
-      const amountMinor = readAmount(body.amount, currency);
-      const origin = { caller: context.get("caller"), correlationId: context.get("correlationId") };
-      const posted = await postOnLedger(
-        ledger,
-        depositOperation({ key, userId, currency, amountMinor, comment: body.comment ?? "deposit over HTTP", origin }),
-      );
-      if (posted.duplicate) markReplayed(context);
-      const { operationId, recordedAt } = posted;
-      return context.json(
-        {
-          operationId,
-          userId,
-          amount: formatAmount(amountMinor, currency),
-          currency,
-          status: "done" as const,
-          recordedAt: recordedAt.toISOString(),
-        },
-        201,
-      );
+      const { operationId, ...moved } = await moveMoney(context, deps, {
+        route: "deposits",
+        sum: context.req.valid("json"),
+        defaultComment: "deposit over HTTP",
+        toOperation: (movement) => depositOperation({ ...movement, userId }),
+      });
+      return context.json({ operationId, userId, ...moved }, 201);
+    },
+  );
+
+  addRoute(
+    api,
+    withdrawRoute,
+    { access: SERVICES, maxBodyBytes, idempotency: moneyKey("withdrawals"), problems: [...MOVE_MONEY_PROBLEMS, "INSUFFICIENT_FUNDS"] },
+    async (context) => {
+      const { userId } = context.req.valid("param");
+      const { operationId, ...moved } = await moveMoney(context, deps, {
+        route: "withdrawals",
+        sum: context.req.valid("json"),
+        defaultComment: "withdrawal over HTTP",
+        toOperation: (movement) => withdrawalOperation({ ...movement, userId }),
+      });
+      return context.json({ operationId, userId, ...moved }, 201);
     },
   );
 }

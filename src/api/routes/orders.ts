@@ -1,89 +1,30 @@
-import { createRoute, z } from "@hono/zod-openapi";
-import type { OrderSagaInput, OrderSagaStatus } from "../../contract/orders.ts";
+import type { OrderSagaInput } from "../../contract/orders.ts";
 import { DomainError, isErrorCode } from "../../errors.ts";
-import { MAX_AMOUNT_MINOR } from "../../money.ts";
 import type { Db } from "../../store/database.ts";
 import { listOrders } from "../../store/order-list.ts";
-import { getOrder, type OrderRecord } from "../../store/orders.ts";
-import { OWN_DATA } from "../access.ts";
+import { changeOrderComment, getOrder, type OrderRecord } from "../../store/orders.ts";
+import { onlyUserOf, OWN_DATA, requireOwn } from "../access.ts";
 import { addRoute } from "../add-route.ts";
-import type { Api, ApiDeps } from "../api-env.ts";
+import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
 import { decodeCursor, encodeCursor, ID_SHAPE, TIME_SHAPE } from "../cursor.ts";
-import { hashOf, idempotencyHeader, markReplayed, readIdempotencyKey } from "../idempotency.ts";
+import { keepNoAnswer, markReplayed, readIdempotencyKey } from "../idempotency.ts";
 import type { CheckServices } from "../known-services.ts";
+import { ACTIVE_DEADLINE_MS, findOwnOrder, OUTAGES } from "../order-access.ts";
+import { tryOrder } from "../order-trial.ts";
 import { readWait } from "../prefer.ts";
-import { quickly } from "../quickly.ts";
-import { readAmount, readCurrency } from "../read-money.ts";
+import { quickly, quicklyOrOutage } from "../quickly.ts";
+import { cardPaymentOf, orderContent, readOrder, type AskedOrder } from "../read-order.ts";
 import {
-  cancelBodySchema,
-  orderAcceptedSchema,
-  orderBodySchema,
-  orderListSchema,
-  orderParamsSchema,
-  orderQuerySchema,
-  orderSchema,
+  cancelOrderRoute,
+  changeOrderRoute,
+  createOrderRoute,
+  deleteOrderRoute,
+  listOrdersRoute,
+  readOrderRoute,
 } from "../schemas/orders.ts";
 import { isClosed, orderPath, showOrder } from "../show-order.ts";
 
-const oneOrder = { content: { "application/json": { schema: orderSchema } } };
-const accepted = { content: { "application/json": { schema: orderAcceptedSchema } } };
-const jsonOrder = { required: true, content: { "application/json": { schema: orderBodySchema } } };
-
-const createOrderRoute = createRoute({
-  method: "post",
-  path: "/api/v1/orders",
-  operationId: "createOrder",
-  tags: ["orders"],
-  summary: "Place an order and pay it from the wallet",
-  description:
-    "Waits for the outcome, 5 seconds or as long as `Prefer: wait=n` says (at most 30; `respond-async` does not wait). An order that " +
-    "could not be paid was placed all the same: it answers 201 with `sagaState` FAILED and the `failure`. A repeat answers the order as it stands.",
-  request: {
-    headers: idempotencyHeader.extend({ Prefer: z.string().optional().openapi({ example: "wait=5" }) }),
-    body: jsonOrder,
-  },
-  responses: {
-    201: { description: "The order and its outcome.", ...oneOrder },
-    202: { description: "The order runs and its outcome was not known in time.", ...accepted },
-  },
-});
-
-const readRoute = createRoute({
-  method: "get",
-  path: "/api/v1/orders/{orderId}",
-  operationId: "getOrder",
-  tags: ["orders"],
-  summary: "One order",
-  request: { params: orderParamsSchema },
-  responses: {
-    200: { description: "The order.", ...oneOrder },
-    202: { description: "The order was accepted and nothing of it is written yet.", ...accepted },
-  },
-});
-
-const listRoute = createRoute({
-  method: "get",
-  path: "/api/v1/orders",
-  operationId: "listOrders",
-  tags: ["orders"],
-  summary: "Orders, newest first, page by page",
-  request: { query: orderQuerySchema },
-  responses: { 200: { description: "A page.", content: { "application/json": { schema: orderListSchema } } } },
-});
-
-const cancelRoute = createRoute({
-  method: "post",
-  path: "/api/v1/orders/{orderId}/cancel",
-  operationId: "cancelOrder",
-  tags: ["orders"],
-  summary: "Stop an order and undo what it did",
-  description: "An order that is cancelled already stays so and answers the same. One that is COMPLETED cannot be cancelled.",
-  request: { params: orderParamsSchema, body: { content: { "application/json": { schema: cancelBodySchema } } } },
-  responses: { 200: { description: "The order is cancelled and its money is back.", ...oneOrder } },
-});
-
-const OUTAGES = ["UNAVAILABLE", "DEADLINE_EXCEEDED"] as const;
-const ACTIVE_DEADLINE_MS = 1_000;
+const CANCEL_PROBLEMS = ["ORDER_NOT_FOUND", "ORDER_STATE_CONFLICT", ...OUTAGES] as const;
 
 /** Orders: each is a saga of its own. The outcome that is answered is always the one that stands in Postgres. */
 export function addOrderRoutes(api: Api, deps: ApiDeps, checkServices: CheckServices): void {
@@ -96,63 +37,72 @@ export function addOrderRoutes(api: Api, deps: ApiDeps, checkServices: CheckServ
     {
       access: OWN_DATA,
       maxBodyBytes,
-      problems: [
-        "IDEMPOTENCY_KEY_REQUIRED",
-        "INVALID_IDEMPOTENCY_KEY",
-        "IDEMPOTENCY_CONFLICT",
-        "INVALID_AMOUNT",
-        "INVALID_CURRENCY",
-        "UNKNOWN_SERVICE",
-        ...OUTAGES,
-      ],
+      idempotency: { route: "orders", required: true, memory: "row", content: orderContent },
+      problems: ["USER_NOT_FOUND", "INVALID_AMOUNT", "INVALID_CURRENCY", "INVALID_CARD", "UNKNOWN_SERVICE", "PSP_UNAVAILABLE", ...OUTAGES],
     },
     async (context) => {
-      const { key, id: orderId } = readIdempotencyKey(context, "orders");
-      const origin = { key, orderId, caller: context.get("caller"), correlationId: context.get("correlationId") };
-      const input = readOrder(context.req.valid("json"), origin, settings.defaultCurrency);
+      const { id: orderId } = readIdempotencyKey(context, "orders");
+      const body = context.req.valid("json");
+      // Of another user a user learns nothing, not even that they exist.
+      requireOwn(context, body.userId, "USER_NOT_FOUND");
+      const asked = readOrder(body, { orderId, caller: context.get("caller"), correlationId: context.get("correlationId") }, settings);
+      if (context.req.valid("query").dryRun === true) {
+        keepNoAnswer(context);
+        return context.json(await tryOrder(db, checkServices, asked), 200);
+      }
       const wait = readWait(context.req.header("prefer"));
       if (wait.applied !== undefined) context.header("preference-applied", wait.applied);
       context.header("location", orderPath(orderId));
 
-      const known = await readOwn(db, input);
+      const known = await readSame(db, asked.input);
       if (known !== undefined) markReplayed(context);
       if (known !== undefined && isClosed(known)) return context.json(showOrder(known), 201);
       if (known === undefined)
-        await checkServices(input.lines.map(({ serviceId, lineNo }) => ({ serviceId, pointer: `/items/${lineNo - 1}/serviceId` })));
+        await checkServices(asked.input.lines.map(({ serviceId, lineNo }) => ({ serviceId, pointer: `/items/${lineNo - 1}/serviceId` })));
 
-      const started = await starters.startOrder(input);
+      const started = await starters.startOrder(await toInput(asked));
       if (started.alreadyStarted) markReplayed(context);
       const outcome = wait.waitMs === 0 ? undefined : await started.outcome(wait.waitMs);
       if (outcome === undefined) {
-        if (started.alreadyStarted) await readOwn(db, input);
+        if (started.alreadyStarted) await readSame(db, asked.input);
         return context.json(
           { orderId, status: "PENDING" as const, sagaState: "STARTED" as const, links: { self: orderPath(orderId) } },
           202,
         );
       }
-      const order = outcome.failureCode === "IDEMPOTENCY_CONFLICT" ? undefined : await readOwn(db, input);
+      const order = outcome.failureCode === "IDEMPOTENCY_CONFLICT" ? undefined : await readSame(db, asked.input);
       if (order !== undefined) return context.json(showOrder(order), 201);
       throw new DomainError(isErrorCode(outcome.failureCode) ? outcome.failureCode : "INTERNAL", outcome.failureMessage);
     },
   );
 
-  addRoute(api, readRoute, { access: OWN_DATA, maxBodyBytes, problems: ["ORDER_NOT_FOUND", ...OUTAGES] }, async (context) => {
+  addRoute(api, readOrderRoute, { access: OWN_DATA, maxBodyBytes, problems: ["ORDER_NOT_FOUND", ...OUTAGES] }, async (context) => {
     const { orderId } = context.req.valid("param");
     const order = await getOrder(db, orderId);
-    if (order !== undefined && isClosed(order)) return context.json(showOrder(order), 200);
-    const running: OrderSagaStatus | undefined = await quickly(starters.orderStatus(orderId), ACTIVE_DEADLINE_MS);
-    if (order !== undefined) return context.json(showOrder(order, running), 200);
+    if (order !== undefined) {
+      requireOwn(context, order.userId, "ORDER_NOT_FOUND");
+      if (isClosed(order)) return context.json(showOrder(order), 200);
+      return context.json(showOrder(order, await quickly(starters.orderStatus(orderId), ACTIVE_DEADLINE_MS)), 200);
+    }
+    // Whose order it is stands in its row; until that is written a user learns nothing of it.
+    if (onlyUserOf(context.get("principal")) !== undefined) throw new DomainError("ORDER_NOT_FOUND");
+    const running = await quicklyOrOutage(starters.orderStatus(orderId), ACTIVE_DEADLINE_MS);
     if (running === undefined) throw new DomainError("ORDER_NOT_FOUND");
     return context.json({ orderId, status: running.status, sagaState: running.sagaState, links: { self: orderPath(orderId) } }, 202);
   });
 
-  addRoute(api, listRoute, { access: OWN_DATA, maxBodyBytes, problems: ["INVALID_CURSOR", ...OUTAGES] }, async (context) => {
-    const { userId, status, limit, cursor } = context.req.valid("query");
+  addRoute(api, listOrdersRoute, { access: OWN_DATA, maxBodyBytes, problems: ["INVALID_CURSOR", ...OUTAGES] }, async (context) => {
+    const { userId: wantedUser, status, stuck, limit, cursor } = context.req.valid("query");
+    const only = onlyUserOf(context.get("principal"));
+    // Of another user there is nothing to see, as of one who has no orders.
+    if (only !== undefined && wantedUser !== undefined && wantedUser !== only) return context.json({ orders: [] }, 200);
+    const userId = only ?? wantedUser;
     const [createdAt, id] = cursor === undefined ? [] : decodeCursor("orders", cursor, [TIME_SHAPE, ID_SHAPE]);
     const rows = await listOrders(db, {
       limit,
       ...(userId === undefined ? {} : { userId }),
       ...(status === undefined ? {} : { status }),
+      ...(stuck === undefined ? {} : { stuck }),
       ...(createdAt === undefined || id === undefined ? {} : { after: { createdAt, id } }),
     });
     const page = rows.slice(0, limit);
@@ -164,60 +114,55 @@ export function addOrderRoutes(api: Api, deps: ApiDeps, checkServices: CheckServ
 
   addRoute(
     api,
-    cancelRoute,
-    { access: OWN_DATA, maxBodyBytes, bodyOptional: true, problems: ["ORDER_NOT_FOUND", "ORDER_STATE_CONFLICT", ...OUTAGES] },
+    changeOrderRoute,
+    { access: OWN_DATA, maxBodyBytes, problems: ["ORDER_NOT_FOUND", "ORDER_STATE_CONFLICT", ...OUTAGES] },
     async (context) => {
       const { orderId } = context.req.valid("param");
-      const { reason = "cancelled over HTTP" } = context.req.valid("json");
-      const before = await getOrder(db, orderId);
-      const outcome = before !== undefined && isClosed(before) ? undefined : await starters.cancelOrder(orderId, reason);
-      const order = await getOrder(db, orderId);
-      if (order === undefined) throw new DomainError(outcome === undefined ? "ORDER_NOT_FOUND" : "ORDER_STATE_CONFLICT");
-      if (order.status !== "CANCELLED") throw new DomainError("ORDER_STATE_CONFLICT", `the order is ${order.sagaState}`);
-      return context.json(showOrder(order), 200);
+      await findOwnOrder(context, db, orderId);
+      const { comment } = context.req.valid("json");
+      if (!(await changeOrderComment(db, { orderId, comment })))
+        throw new DomainError("ORDER_STATE_CONFLICT", "only a PENDING order can be changed");
+      return context.json(showOrder(await findOwnOrder(context, db, orderId)), 200);
     },
   );
+
+  addRoute(
+    api,
+    cancelOrderRoute,
+    { access: OWN_DATA, maxBodyBytes, bodyOptional: true, problems: CANCEL_PROBLEMS },
+    async (context) => {
+      const { reason = "cancelled over HTTP" } = context.req.valid("json");
+      return context.json(showOrder(await cancel(context, context.req.valid("param").orderId, reason)), 200);
+    },
+  );
+
+  addRoute(api, deleteOrderRoute, { access: OWN_DATA, maxBodyBytes, problems: CANCEL_PROBLEMS }, async (context) =>
+    context.json(showOrder(await cancel(context, context.req.valid("param").orderId, "deleted over HTTP")), 200),
+  );
+
+  async function cancel(context: ApiContext, orderId: string, reason: string): Promise<OrderRecord> {
+    const before = await getOrder(db, orderId);
+    if (before !== undefined) requireOwn(context, before.userId, "ORDER_NOT_FOUND");
+    else if (onlyUserOf(context.get("principal")) !== undefined) throw new DomainError("ORDER_NOT_FOUND");
+    const outcome = before !== undefined && isClosed(before) ? undefined : await starters.cancelOrder(orderId, reason);
+    const order = await getOrder(db, orderId);
+    if (order === undefined) throw new DomainError(outcome === undefined ? "ORDER_NOT_FOUND" : "ORDER_STATE_CONFLICT");
+    if (order.status !== "CANCELLED") throw new DomainError("ORDER_STATE_CONFLICT", `the order is ${order.sagaState}`);
+    return order;
+  }
+
+  /** The workflow's input. A card goes to the provider's vault here, and only its token goes on. */
+  async function toInput({ input, card }: AskedOrder): Promise<OrderSagaInput> {
+    if (card === undefined) return input;
+    if (deps.psp === undefined) throw new DomainError("PSP_UNAVAILABLE", "no payment provider is configured");
+    const { token } = await deps.psp.tokenise(card);
+    return { ...input, card: cardPaymentOf(token, card) };
+  }
 }
 
 /** The order of this request when it is written. Throws: IDEMPOTENCY_CONFLICT when another request made it. */
-async function readOwn(db: Db, input: OrderSagaInput): Promise<OrderRecord | undefined> {
+async function readSame(db: Db, input: Pick<OrderSagaInput, "orderId" | "requestHash">): Promise<OrderRecord | undefined> {
   const order = await getOrder(db, input.orderId);
   if (order !== undefined && order.requestHash !== input.requestHash) throw new DomainError("IDEMPOTENCY_CONFLICT");
   return order;
-}
-
-function readOrder(
-  body: z.infer<typeof orderBodySchema>,
-  origin: { readonly orderId: string; readonly caller: string; readonly correlationId: string },
-  defaultCurrency: string,
-): OrderSagaInput {
-  const currency = readCurrency(body.currency, defaultCurrency);
-  const amounts = body.items.map(({ amount }, place) => readAmount(amount, currency, `/items/${place}/amount`));
-  const totalMinor = amounts.reduce((sum, amountMinor) => sum + amountMinor, 0n);
-  if (totalMinor > MAX_AMOUNT_MINOR)
-    throw new DomainError("INVALID_AMOUNT", "the items add up to more than one operation may carry", { pointer: "/items" });
-  const lines = body.items.map(({ serviceId, quantity = 1 }, place) => ({
-    lineNo: place + 1,
-    serviceId,
-    quantity,
-    amountMinor: String(amounts[place]),
-  }));
-  const paymentMethod = body.paymentMethod ?? "wallet";
-  return {
-    orderId: origin.orderId,
-    userId: body.userId,
-    currency,
-    lines,
-    totalMinor: totalMinor.toString(),
-    paymentMethod,
-    comment: body.comment ?? "order over HTTP",
-    requestHash: hashOf([
-      body.userId,
-      currency,
-      paymentMethod,
-      lines.map(({ serviceId, quantity, amountMinor }) => [serviceId, quantity, amountMinor]),
-    ]),
-    correlationId: origin.correlationId,
-    caller: origin.caller,
-  };
 }

@@ -1,113 +1,51 @@
-import { createRoute } from "@hono/zod-openapi";
+import { randomUUID } from "node:crypto";
 import { reservationWorkflowId, stepKey } from "../../contract/ids.ts";
 import type { ReservationInput } from "../../contract/reservations.ts";
-import { captureHoldOperation, placeHoldOperation, releaseHoldOperation } from "../../domain/hold-operations.ts";
+import { placeHoldOperation } from "../../domain/hold-operations.ts";
 import { contentHash, type Operation } from "../../domain/operations.ts";
+import { closedReservationCode } from "../../domain/reservation-states.ts";
 import { DomainError } from "../../errors.ts";
 import { listReservationHolds } from "../../store/hold-list.ts";
-import { getHold, type HoldRecord } from "../../store/holds.ts";
+import { rescuedMinorOf } from "../../store/hold-rescues.ts";
+import { findHoldByOperation, type HoldRecord } from "../../store/holds.ts";
 import { findOperation } from "../../store/operations.ts";
-import { SERVICES } from "../access.ts";
+import { onlyUserOf, OWN_DATA, requireOwn, SERVICES } from "../access.ts";
 import { addRoute } from "../add-route.ts";
-import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
+import type { Api, ApiContext, ApiDeps, ApiSettings } from "../api-env.ts";
 import { decodeCursor, encodeCursor, ID_SHAPE, TIME_SHAPE } from "../cursor.ts";
 import { InvalidRequest } from "../error-handler.ts";
-import { hashOf, idempotencyHeader, markReplayed, readIdempotencyKey } from "../idempotency.ts";
+import { hashOf, markReplayed, readIdempotencyKey } from "../idempotency.ts";
 import type { CheckServices } from "../known-services.ts";
-import { postOnLedger } from "../post-on-ledger.ts";
 import { quickly } from "../quickly.ts";
 import { readAmount, readCurrency } from "../read-money.ts";
+import { createReservationActs, type ActResult, type ReservationRequest } from "../reservation-acts.ts";
 import {
-  confirmBodySchema,
-  releaseBodySchema,
-  reservationBodySchema,
-  reservationListSchema,
-  reservationParamsSchema,
-  reservationQuerySchema,
-  reservationSchema,
+  advanceReservationClockRoute,
+  confirmMatchRoute,
+  confirmReservationRoute,
+  extendReservationRoute,
+  listReservationsRoute,
+  placeReservationRoute,
+  readReservationRoute,
+  releaseMatchRoute,
+  releaseReservationRoute,
 } from "../schemas/reservations.ts";
 import { reservationPath, showReservation } from "../show-reservation.ts";
 
-const oneReservation = { content: { "application/json": { schema: reservationSchema } } };
-
-const placeRoute = createRoute({
-  method: "post",
-  path: "/api/v1/reservations",
-  operationId: "placeReservation",
-  tags: ["reservations"],
-  summary: "Set money aside for a while",
-  description:
-    "Without a time to live the configured one counts (RESERVATION_TTL_MS). Afterwards what is still held goes back by itself. A repeat answers the reservation as it stands.",
-  request: { headers: idempotencyHeader, body: { required: true, content: { "application/json": { schema: reservationBodySchema } } } },
-  responses: { 201: { description: "The money is held.", ...oneReservation } },
-});
-
-const readRoute = createRoute({
-  method: "get",
-  path: "/api/v1/reservations/{reservationId}",
-  operationId: "getReservation",
-  tags: ["reservations"],
-  summary: "One reservation and the seconds it has left",
-  request: { params: reservationParamsSchema },
-  responses: { 200: { description: "The reservation.", ...oneReservation } },
-});
-
-const listRoute = createRoute({
-  method: "get",
-  path: "/api/v1/reservations",
-  operationId: "listReservations",
-  tags: ["reservations"],
-  summary: "Reservations of a user or of an order, newest first, page by page",
-  request: { query: reservationQuerySchema },
-  responses: { 200: { description: "A page.", content: { "application/json": { schema: reservationListSchema } } } },
-});
-
-const confirmRoute = createRoute({
-  method: "post",
-  path: "/api/v1/reservations/{reservationId}/confirm",
-  operationId: "confirmReservation",
-  tags: ["reservations"],
-  summary: "Recognise held money as revenue, all or a part",
-  request: {
-    params: reservationParamsSchema,
-    headers: idempotencyHeader,
-    body: { content: { "application/json": { schema: confirmBodySchema } } },
-  },
-  responses: { 200: { description: "It was confirmed.", ...oneReservation } },
-});
-
-const releaseRoute = createRoute({
-  method: "post",
-  path: "/api/v1/reservations/{reservationId}/release",
-  operationId: "releaseReservation",
-  tags: ["reservations"],
-  summary: "Give back what is still held",
-  request: {
-    params: reservationParamsSchema,
-    headers: idempotencyHeader,
-    body: { content: { "application/json": { schema: releaseBodySchema } } },
-  },
-  responses: { 200: { description: "It was released.", ...oneReservation } },
-});
-
 const OUTAGES = ["UNAVAILABLE", "DEADLINE_EXCEEDED"] as const;
-const KEY_PROBLEMS = ["IDEMPOTENCY_KEY_REQUIRED", "INVALID_IDEMPOTENCY_KEY", "IDEMPOTENCY_CONFLICT"] as const;
 const CLOSED_PROBLEMS = ["RESERVATION_NOT_FOUND", "ALREADY_CONFIRMED", "ALREADY_RELEASED", "RESERVATION_EXPIRED"] as const;
 const QUERY_DEADLINE_MS = 1_000;
+
+type Lifetime = { readonly ttlMs?: number | undefined; readonly ttlSeconds?: number | undefined };
 
 /**
  * Reservations. The workflow keeps the time; the hold's row decides every race, so a request that meets a closed workflow is
  * put to the ledger under the same key and learns there what became of the money.
  */
 export function addReservationRoutes(api: Api, deps: ApiDeps, checkServices: CheckServices): void {
-  const { db, ledger, starters, settings } = deps;
+  const { db, starters, settings } = deps;
   const { maxBodyBytes } = settings;
-
-  const readHold = async (reservationId: string): Promise<HoldRecord> => {
-    const hold = await getHold(db, reservationId);
-    if (hold === undefined || hold.purpose !== "reservation") throw new DomainError("RESERVATION_NOT_FOUND");
-    return hold;
-  };
+  const acts = createReservationActs(deps);
 
   /** True when the operation was done under its key before. Throws: the code it was refused with; IDEMPOTENCY_CONFLICT. */
   const wasDone = async (context: ApiContext, operation: Operation): Promise<boolean> => {
@@ -119,13 +57,31 @@ export function addReservationRoutes(api: Api, deps: ApiDeps, checkServices: Che
     return true;
   };
 
+  /** The reservations as they stand, with what was captured of them late. */
+  const show = async (holds: readonly HoldRecord[]) => {
+    const expired = holds.filter(({ status }) => status === "expired").map(({ holdId }) => holdId);
+    const rescued = await rescuedMinorOf(db, expired);
+    const nowMs = Date.now();
+    return holds.map((hold) => showReservation(hold, { nowMs, rescuedMinor: rescued.get(hold.holdId) ?? 0n }));
+  };
+  const showOne = async (holdId: string) => {
+    const [shown] = await show([await acts.find(holdId)]);
+    if (shown === undefined) throw new DomainError("RESERVATION_NOT_FOUND");
+    return shown;
+  };
+  const answerAct = async (context: ApiContext, holdId: string, { replayed }: ActResult) => {
+    if (replayed) markReplayed(context);
+    return context.json(await showOne(holdId), 200);
+  };
+
   addRoute(
     api,
-    placeRoute,
+    placeReservationRoute,
     {
       access: SERVICES,
       maxBodyBytes,
-      problems: [...KEY_PROBLEMS, "INVALID_AMOUNT", "INVALID_CURRENCY", "UNKNOWN_SERVICE", "INSUFFICIENT_FUNDS", ...OUTAGES],
+      idempotency: { route: "reservations", required: true, memory: "operation" },
+      problems: ["INVALID_AMOUNT", "INVALID_CURRENCY", "UNKNOWN_SERVICE", "INSUFFICIENT_FUNDS", ...OUTAGES],
     },
     async (context) => {
       const { id: reservationId } = readIdempotencyKey(context, "reservations");
@@ -153,6 +109,7 @@ export function addReservationRoutes(api: Api, deps: ApiDeps, checkServices: Che
         ]),
         correlationId: context.get("correlationId"),
         caller: context.get("caller"),
+        expiringMs: settings.reservationTtl.expiringMs,
       };
       const asOperation = placeHoldOperation({
         ...input,
@@ -169,20 +126,26 @@ export function addReservationRoutes(api: Api, deps: ApiDeps, checkServices: Che
         if ((await starters.placeReservation(input)) === undefined && !(await wasDone(context, asOperation)))
           throw new DomainError("UNAVAILABLE");
       }
-      const hold = await readHold(reservationId);
+      const hold = await acts.find(reservationId);
       if (hold.requestHash !== input.requestHash) throw new DomainError("IDEMPOTENCY_CONFLICT");
-      return context.json(showReservation(hold, Date.now()), 201);
+      return context.json(await showOne(reservationId), 201);
     },
   );
 
-  addRoute(api, readRoute, { access: SERVICES, maxBodyBytes, problems: ["RESERVATION_NOT_FOUND", ...OUTAGES] }, async (context) => {
-    const hold = await readHold(context.req.valid("param").reservationId);
-    const running = hold.status === "held" ? await quickly(starters.reservationStatus(hold.holdId), QUERY_DEADLINE_MS) : undefined;
-    return context.json(showReservation(hold, Date.now(), running), 200);
+  addRoute(api, readReservationRoute, { access: OWN_DATA, maxBodyBytes, problems: ["RESERVATION_NOT_FOUND", ...OUTAGES] }, async (context) => {
+    const hold = await acts.find(context.req.valid("param").reservationId);
+    requireOwn(context, hold.userId, "RESERVATION_NOT_FOUND");
+    if (hold.status !== "held") return context.json(await showOne(hold.holdId), 200);
+    const running = await quickly(starters.reservationStatus(hold.holdId), QUERY_DEADLINE_MS);
+    return context.json(showReservation(hold, { nowMs: Date.now(), running }), 200);
   });
 
-  addRoute(api, listRoute, { access: SERVICES, maxBodyBytes, problems: ["INVALID_CURSOR", ...OUTAGES] }, async (context) => {
-    const { limit, cursor, userId, orderId, status } = context.req.valid("query");
+  addRoute(api, listReservationsRoute, { access: OWN_DATA, maxBodyBytes, problems: ["INVALID_CURSOR", ...OUTAGES] }, async (context) => {
+    const { limit, cursor, userId: wantedUser, orderId, status } = context.req.valid("query");
+    const only = onlyUserOf(context.get("principal"));
+    // Of another user there is nothing to see, as of one who has no reservations.
+    if (only !== undefined && wantedUser !== undefined && wantedUser !== only) return context.json({ reservations: [] }, 200);
+    const userId = only ?? wantedUser;
     const [createdAt, id] = cursor === undefined ? [] : decodeCursor("reservations", cursor, [TIME_SHAPE, ID_SHAPE]);
     const rows = await listReservationHolds(db, {
       limit,
@@ -195,68 +158,142 @@ export function addReservationRoutes(api: Api, deps: ApiDeps, checkServices: Che
     const last = page.at(-1);
     const next =
       rows.length > limit && last !== undefined ? { nextCursor: encodeCursor("reservations", [last.place.createdAt, last.place.id]) } : {};
-    return context.json({ reservations: page.map(({ hold }) => showReservation(hold, Date.now())), ...next }, 200);
+    return context.json({ reservations: await show(page.map(({ hold }) => hold)), ...next }, 200);
   });
 
   addRoute(
     api,
-    confirmRoute,
+    confirmReservationRoute,
     {
       access: SERVICES,
       maxBodyBytes,
       bodyOptional: true,
-      problems: [...KEY_PROBLEMS, ...CLOSED_PROBLEMS, "INVALID_AMOUNT", "AMOUNT_EXCEEDS_HOLD", ...OUTAGES],
+      idempotency: { route: "reservations/confirm", required: true, memory: "operation" },
+      problems: [...CLOSED_PROBLEMS, "INVALID_AMOUNT", "AMOUNT_EXCEEDS_HOLD", "PAUSED", ...OUTAGES],
     },
     async (context) => {
-      const { key } = readIdempotencyKey(context, "reservations/confirm");
-      const hold = await readHold(context.req.valid("param").reservationId);
+      const hold = await acts.find(context.req.valid("param").reservationId);
       const { amount } = context.req.valid("json");
       const amountMinor = amount === undefined ? undefined : readAmount(amount, hold.currency);
-      const operation = captureHoldOperation({
-        ...requestOn(hold, key, context),
-        comment: "confirmed over HTTP",
-        amountMinor: amountMinor ?? "remainder",
-      });
-      if (!(await wasDone(context, operation))) {
-        const state = await starters.confirmReservation(hold.holdId, {
-          requestKey: key,
-          ...(amountMinor === undefined ? {} : { amountMinor: amountMinor.toString() }),
-        });
-        if (state === undefined) await postOnLedger(ledger, operation);
-      }
-      return context.json(showReservation(await readHold(hold.holdId), Date.now()), 200);
+      return answerAct(context, hold.holdId, await acts.confirm(requestOf(context, "reservations/confirm"), hold, amountMinor));
     },
   );
 
   addRoute(
     api,
-    releaseRoute,
-    { access: SERVICES, maxBodyBytes, bodyOptional: true, problems: [...KEY_PROBLEMS, ...CLOSED_PROBLEMS, ...OUTAGES] },
+    releaseReservationRoute,
+    {
+      access: SERVICES,
+      maxBodyBytes,
+      bodyOptional: true,
+      idempotency: { route: "reservations/release", required: true, memory: "operation" },
+      problems: [...CLOSED_PROBLEMS, ...OUTAGES],
+    },
     async (context) => {
-      const { key } = readIdempotencyKey(context, "reservations/release");
-      const hold = await readHold(context.req.valid("param").reservationId);
-      const operation = releaseHoldOperation({ ...requestOn(hold, key, context), comment: "released over HTTP", effect: "release" });
-      if (!(await wasDone(context, operation))) {
-        const state = await starters.releaseReservation(hold.holdId, { requestKey: key });
-        if (state === undefined) await postOnLedger(ledger, operation);
-      }
-      return context.json(showReservation(await readHold(hold.holdId), Date.now()), 200);
+      const hold = await acts.find(context.req.valid("param").reservationId);
+      return answerAct(context, hold.holdId, await acts.release(requestOf(context, "reservations/release"), hold));
     },
   );
+
+  addRoute(
+    api,
+    extendReservationRoute,
+    {
+      access: SERVICES,
+      maxBodyBytes,
+      idempotency: { route: "reservations/extend", required: true, memory: "row" },
+      problems: [...CLOSED_PROBLEMS, ...OUTAGES],
+    },
+    async (context) => {
+      const hold = await acts.find(context.req.valid("param").reservationId);
+      const body = context.req.valid("json");
+      const ttlMs = readTtlMs(body, settings.reservationTtl);
+      const latestMs = hold.createdAt.getTime() + settings.reservationTtl.maxMs;
+      const newEnd = new Date(Date.now() + ttlMs);
+      const request = requestOf(context, "reservations/extend");
+      if (newEnd.getTime() > latestMs && hold.status === "held")
+        throw new InvalidRequest([{ pointer: pointerOf(body), message: `must not hold the money beyond ${new Date(latestMs).toISOString()}` }]);
+      return answerAct(context, hold.holdId, await acts.extend(request, hold, { ttlMs, newEnd }));
+    },
+  );
+
+  addRoute(
+    api,
+    confirmMatchRoute,
+    {
+      access: SERVICES,
+      maxBodyBytes,
+      idempotency: { route: "reservations/confirm-match", required: true, memory: "row" },
+      problems: [...CLOSED_PROBLEMS, "AMBIGUOUS", "INVALID_AMOUNT", "INVALID_CURRENCY", "AMOUNT_EXCEEDS_HOLD", "PAUSED", ...OUTAGES],
+    },
+    async (context) => {
+      const request = requestOf(context, "reservations/confirm-match");
+      const { amount, currency, ...triple } = context.req.valid("json");
+      const hold = await pickOnce(request, triple, currency);
+      const amountMinor = amount === undefined ? undefined : readAmount(amount, hold.currency);
+      return answerAct(context, hold.holdId, await acts.confirm(request, hold, amountMinor));
+    },
+  );
+
+  addRoute(
+    api,
+    releaseMatchRoute,
+    {
+      access: SERVICES,
+      maxBodyBytes,
+      idempotency: { route: "reservations/release-match", required: true, memory: "row" },
+      problems: [...CLOSED_PROBLEMS, "AMBIGUOUS", "INVALID_CURRENCY", ...OUTAGES],
+    },
+    async (context) => {
+      const request = requestOf(context, "reservations/release-match");
+      const { currency, ...triple } = context.req.valid("json");
+      const hold = await pickOnce(request, triple, currency);
+      return answerAct(context, hold.holdId, await acts.release(request, hold));
+    },
+  );
+
+  if (settings.testClock === true)
+    addRoute(
+      api,
+      advanceReservationClockRoute,
+      { access: SERVICES, maxBodyBytes, problems: [...CLOSED_PROBLEMS, ...OUTAGES] },
+      async (context) => {
+        const { holdId, status } = await acts.find(context.req.valid("param").reservationId);
+        const code = closedReservationCode(status);
+        if (code !== undefined) throw new DomainError(code);
+        const { advanceMs } = context.req.valid("json");
+        const origin = { caller: context.get("caller"), correlationId: context.get("correlationId") };
+        const state = await starters.advanceReservationClock(holdId, { requestKey: `test-clock:${randomUUID()}`, advanceMs, ...origin });
+        if (state === undefined) throw new DomainError("UNAVAILABLE", "the reservation's workflow does not run");
+        return context.json(await showOne(holdId), 200);
+      },
+    );
+
+  /** As `pick`, but a request that was decided before is about what it was about then, whatever was reserved since. */
+  async function pickOnce(
+    request: ReservationRequest,
+    triple: { readonly userId: string; readonly serviceId: string; readonly orderId: string },
+    currency: string | undefined,
+  ): Promise<HoldRecord> {
+    const known = await findHoldByOperation(db, request.key);
+    if (known === undefined) return acts.pick(triple, currency === undefined ? undefined : readCurrency(currency, settings.defaultCurrency));
+    const isSame = known.userId === triple.userId && known.serviceId === triple.serviceId && known.orderId === triple.orderId;
+    if (!isSame || (currency ?? known.currency) !== known.currency) throw new DomainError("IDEMPOTENCY_CONFLICT");
+    return known;
+  }
 }
 
-function requestOn(hold: HoldRecord, key: string, context: ApiContext) {
-  const { holdId, userId, serviceId, orderId, currency } = hold;
-  const origin = { caller: context.get("caller"), correlationId: context.get("correlationId"), workflowId: reservationWorkflowId(holdId) };
-  return { key, holdId, userId, serviceId, orderId, currency, origin };
+function requestOf(context: ApiContext, route: string): ReservationRequest {
+  const { key } = readIdempotencyKey(context, route);
+  return { key, caller: context.get("caller"), correlationId: context.get("correlationId") };
 }
 
-function readTtlMs(
-  body: { readonly ttlMs?: number | undefined; readonly ttlSeconds?: number | undefined },
-  bounds: { readonly defaultMs: number; readonly minMs: number; readonly maxMs: number },
-): number {
+function readTtlMs(body: Lifetime, bounds: ApiSettings["reservationTtl"]): number {
   const ttlMs = body.ttlMs ?? (body.ttlSeconds === undefined ? bounds.defaultMs : body.ttlSeconds * 1_000);
   if (ttlMs >= bounds.minMs && ttlMs <= bounds.maxMs) return ttlMs;
-  const pointer = body.ttlMs === undefined ? "/ttlSeconds" : "/ttlMs";
-  throw new InvalidRequest([{ pointer, message: `must be a time from ${bounds.minMs} ms to ${bounds.maxMs} ms` }]);
+  throw new InvalidRequest([{ pointer: pointerOf(body), message: `must be a time from ${bounds.minMs} ms to ${bounds.maxMs} ms` }]);
+}
+
+function pointerOf({ ttlMs }: Lifetime): string {
+  return ttlMs === undefined ? "/ttlSeconds" : "/ttlMs";
 }

@@ -1,18 +1,11 @@
 import { z } from "@hono/zod-openapi";
+import { idProblem, MAX_ID_LENGTH } from "../../contract/id-rule.ts";
+import { looksLikeCardNumber } from "../../domain/card.ts";
+import { isErrorCode, type ErrorCode } from "../../errors.ts";
 import { isRawNumber, type RawNumber } from "../../raw-json.ts";
 
 const CONTROL = /\p{Cc}/u;
-const DOT_SEGMENT = /(?:^|[/\\])\.{1,2}(?:[/\\]|$)/;
-const MAX_ID_LENGTH = 64;
-
-function idProblem(text: string): string | undefined {
-  if (text.length === 0) return "must not be empty";
-  if (text.length > MAX_ID_LENGTH && Array.from(text).length > MAX_ID_LENGTH) return `must have at most ${MAX_ID_LENGTH} characters`;
-  if (CONTROL.test(text)) return "must not have control characters";
-  // An id such as `..` could be stored but never asked for: clients and proxies remove it from an address.
-  if (DOT_SEGMENT.test(text)) return "must not be or contain a path such as ..";
-  return undefined;
-}
+const CARD_DATA: { readonly code: ErrorCode } = { code: "CARD_DATA_REFUSED" };
 
 const textOrNumber = z.custom<string | RawNumber>(
   (value) => typeof value === "string" || isRawNumber(value),
@@ -63,11 +56,22 @@ export const decimalSchema = z.string().openapi({ example: "100.50", description
 
 export const currencySchema = z.string().openapi({ example: "RUB", description: "ISO 4217, or PTS for loyalty points." });
 
-export const commentSchema = z
-  .string()
-  .max(500, "must have at most 500 characters")
-  .refine((text) => !CONTROL.test(text), "must not have control characters")
-  .openapi({ description: "Where from and what for, in words." });
+/** The code an issue asks to be answered with, where INVALID_REQUEST would not tell enough. */
+export function codeOfIssue(issue: z.core.$ZodIssue): ErrorCode | undefined {
+  const code: unknown = issue.code === "custom" ? issue.params?.["code"] : undefined;
+  return isErrorCode(code) ? code : undefined;
+}
+
+/** Free text that is kept. What looks like a card number in it is answered with CARD_DATA_REFUSED: nothing of a card may be kept. */
+export function keptText(maxLength: number) {
+  return z
+    .string()
+    .max(maxLength, `must have at most ${maxLength} characters`)
+    .refine((text) => !CONTROL.test(text), "must not have control characters")
+    .refine((text) => !looksLikeCardNumber(text), { message: "holds what looks like a card number", params: CARD_DATA });
+}
+
+export const commentSchema = keptText(500).openapi({ description: "Where from and what for, in words." });
 
 /** A whole number in a body. */
 export function wholeNumber(min: number, max: number) {

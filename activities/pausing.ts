@@ -1,0 +1,13 @@
+import type { OrderSagaInput } from "../src/contract/orders.ts";
+import { DomainError } from "../src/errors.ts";
+import type { Concerned, PauseRecord } from "../src/store/pauses.ts";
+
+/** Throws: PAUSED when there is a pause. */
+export function refuseWhilePaused(pause: PauseRecord | undefined): void {
+  if (pause !== undefined) throw new DomainError("PAUSED", `paused: ${pause.reason}`);
+}
+
+/** Whom an order's payment concerns. */
+export function concernedBy({ lines, userId }: OrderSagaInput): Concerned {
+  return { serviceIds: lines.map(({ serviceId }) => serviceId), userId };
+}

@@ -1,0 +1,1 @@
+CREATE INDEX "outbox_order" ON "outbox" USING btree ("aggregate_id") WHERE "outbox"."aggregate_type" = 'order';

@@ -1,0 +1,108 @@
+import { randomUUID } from "node:crypto";
+import { Kafka, logLevel } from "kafkajs";
+
+/** A message in its parts: `key`, `value`, and `header NAME`. */
+export interface DumpedMessage {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: string;
+  readonly parts: Readonly<Record<string, Buffer>>;
+}
+
+/** Nothing read for so long, and it is given up. */
+const STALL_MS = 20_000;
+
+/**
+ * Hands out the last `maxMessages` messages of each partition of every topic but Kafka's own, up to where they end when it begins.
+ * It joins a group of its own, notes no offset and takes the group away again. Throws: the client's error, or Error when nothing comes.
+ */
+export async function dumpKafka(
+  options: { readonly brokers: readonly string[]; readonly maxMessages: number },
+  onMessage: (message: DumpedMessage) => void,
+): Promise<{ topics: number; messages: bigint; skipped: bigint }> {
+  const group = `saldo-dump-${randomUUID()}`;
+  const client = new Kafka({ clientId: group, brokers: [...options.brokers], logLevel: logLevel.NOTHING, connectionTimeout: 3_000, retry: { retries: 3 } });
+  const admin = client.admin();
+  await admin.connect();
+  try {
+    const topics = (await admin.listTopics()).filter((topic) => !topic.startsWith("__"));
+    const partitions = new Map<string, { topic: string; partition: number; from: bigint; to: bigint }>();
+    let skipped = 0n;
+    for (const topic of topics)
+      for (const { partition, low, high } of await admin.fetchTopicOffsets(topic)) {
+        const to = BigInt(high);
+        const from = to - BigInt(low) > BigInt(options.maxMessages) ? to - BigInt(options.maxMessages) : BigInt(low);
+        skipped += from - BigInt(low);
+        if (to > from) partitions.set(`${topic}/${partition}`, { topic, partition, from, to });
+      }
+    if (partitions.size === 0) return { topics: topics.length, messages: 0n, skipped };
+    const messages = await readUntilEnds(client, group, partitions, onMessage);
+    await admin.deleteGroups([group]).catch(() => {});
+    return { topics: topics.length, messages, skipped };
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+async function readUntilEnds(
+  client: Kafka,
+  groupId: string,
+  partitions: ReadonlyMap<string, { topic: string; partition: number; from: bigint; to: bigint }>,
+  onMessage: (message: DumpedMessage) => void,
+): Promise<bigint> {
+  const left = new Set(partitions.keys());
+  const consumer = client.consumer({ groupId, allowAutoTopicCreation: false, maxWaitTimeInMs: 200 });
+  let messages = 0n;
+  let stall: NodeJS.Timeout | undefined;
+  try {
+    await consumer.connect();
+    await consumer.subscribe({ topics: [...new Set([...partitions.values()].map(({ topic }) => topic))], fromBeginning: true });
+    await new Promise<void>((resolve, reject) => {
+      const alive = () => {
+        clearTimeout(stall);
+        stall = setTimeout(() => reject(new Error(`Kafka handed out nothing for ${STALL_MS} ms`)), STALL_MS);
+      };
+      alive();
+      consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error));
+      consumer
+        .run({
+          autoCommit: false,
+          eachBatch: async ({ batch }) => {
+            alive();
+            const name = `${batch.topic}/${batch.partition}`;
+            const bounds = partitions.get(name);
+            for (const message of batch.messages) {
+              const at = BigInt(message.offset);
+              if (bounds === undefined || at < bounds.from || at >= bounds.to) continue;
+              messages += 1n;
+              onMessage({ topic: batch.topic, partition: batch.partition, offset: message.offset, parts: partsOf(message) });
+            }
+            if (bounds !== undefined && BigInt(batch.lastOffset()) + 1n >= bounds.to) left.delete(name);
+            if (left.size === 0) resolve();
+          },
+        })
+        .then(() => {
+          for (const { topic, partition, from } of partitions.values()) consumer.seek({ topic, partition, offset: from.toString() });
+        })
+        .catch(reject);
+    });
+    return messages;
+  } finally {
+    clearTimeout(stall);
+    await consumer.disconnect();
+  }
+}
+
+function partsOf(message: { key: Buffer | null; value: Buffer | null; headers?: Record<string, unknown> }): Record<string, Buffer> {
+  const headers = Object.entries(message.headers ?? {}).flatMap(([name, value]) =>
+    [value].flat().map((each, place): [string, Buffer] => [
+      `header ${name}${place === 0 ? "" : ` ${place}`}`,
+      Buffer.isBuffer(each) ? each : Buffer.from(typeof each === "string" ? each : ""),
+    ]),
+  );
+  return {
+    ...(message.key === null ? {} : { key: message.key }),
+    ...(message.value === null ? {} : { value: message.value }),
+    ...Object.fromEntries(headers),
+  };
+}

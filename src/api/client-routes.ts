@@ -1,0 +1,37 @@
+import { auditRoute } from "./schemas/audit.ts";
+import { loginRoute, logoutRoute, meRoute, refreshRoute, registerRoute, rolesRoute } from "./schemas/auth.ts";
+import { depositRoute, readBalanceRoute, withdrawRoute } from "./schemas/balances.ts";
+import { listOperationsRoute, readOperationRoute, whyOperationRoute } from "./schemas/operations.ts";
+import { diffReportRoute, listReportMonthsRoute, orderReportRoute, readReportCsvRoute, readReportRoute } from "./schemas/reports.ts";
+import { createServicesRoute, deleteServiceRoute, listServicesRoute, readServiceRoute } from "./schemas/services.ts";
+import { transferRoute } from "./schemas/transfers.ts";
+import { deleteUserRoute, readUserRoute } from "./schemas/users.ts";
+
+/** What the client can ask, by the name it has there. */
+export const CLIENT_ROUTES = {
+  register: registerRoute,
+  login: loginRoute,
+  refresh: refreshRoute,
+  logout: logoutRoute,
+  me: meRoute,
+  setRoles: rolesRoute,
+  getBalance: readBalanceRoute,
+  deposit: depositRoute,
+  withdraw: withdrawRoute,
+  transfer: transferRoute,
+  listOperations: listOperationsRoute,
+  getOperation: readOperationRoute,
+  whyOperation: whyOperationRoute,
+  createServices: createServicesRoute,
+  getService: readServiceRoute,
+  listServices: listServicesRoute,
+  deleteService: deleteServiceRoute,
+  getUser: readUserRoute,
+  deleteUser: deleteUserRoute,
+  orderReport: orderReportRoute,
+  listReportMonths: listReportMonthsRoute,
+  getReport: readReportRoute,
+  getReportCsv: readReportCsvRoute,
+  diffReport: diffReportRoute,
+  audit: auditRoute,
+} as const;

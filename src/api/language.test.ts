@@ -1,0 +1,20 @@
+import { describe, expect, test } from "vitest";
+import { preferredLanguage } from "./language.ts";
+
+describe("the language of an answer", () => {
+  test.each([
+    [undefined, "en"],
+    ["", "en"],
+    ["ru", "ru"],
+    ["ru-RU,ru;q=0.9,en-US;q=0.8", "ru"],
+    ["en-US,en;q=0.9,ru;q=0.8", "en"],
+    ["de,ru;q=0.3,en;q=0.7", "en"],
+    ["ru;q=0", "en"],
+    ["de", "en"],
+    ["*", "en"],
+    [";;q=,,ru;q=x", "ru"],
+    [`${"a,".repeat(10_000)}ru`, "en"],
+  ])("for %j is %s", (header, language) => {
+    expect(preferredLanguage(header)).toBe(language);
+  });
+});

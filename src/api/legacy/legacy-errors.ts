@@ -1,0 +1,30 @@
+import { ERROR_CATALOGUE, isErrorCode, type ErrorCode } from "../../errors.ts";
+import type { Problem } from "../problem.ts";
+
+/** The words that clients of the earlier service look for, by code. A code without a row here says what it says everywhere. */
+const WORDS: Partial<Record<ErrorCode, string>> = {
+  USER_NOT_FOUND: "no such user with id",
+  SERVICE_NOT_FOUND: "no such service with id",
+  UNKNOWN_SERVICE: "no such service with id",
+  RESERVATION_NOT_FOUND: "money were not reserved for order",
+  ALREADY_RELEASED: "money were not reserved for order",
+  RESERVATION_EXPIRED: "money were not reserved for order",
+  AMOUNT_EXCEEDS_HOLD: "wrong purchase amount, stored in reserve",
+  ALREADY_CONFIRMED: "the purchase has already happened",
+  INVALID_MONTH: "wrong month input",
+};
+
+/** Who may not, what HTTP itself refuses and too many requests keep their status: a client must not take them for its own mistake. */
+const KEPT_STATUSES = new Set([401, 403, 405, 413, 415, 429]);
+
+/** The status of a code on these paths: what the request is to blame for is 400, only the missing report is 404. */
+function legacyStatus(code: ErrorCode): number {
+  const { status } = ERROR_CATALOGUE[code];
+  return code === "REPORT_NOT_FOUND" || KEPT_STATUSES.has(status) || status >= 500 ? status : 400;
+}
+
+/** A problem as these paths answer it: it tells no more than the problem does. */
+export function asLegacyError(problem: Problem): { readonly status: number; readonly body: string } {
+  const code = isErrorCode(problem.code) ? problem.code : "INTERNAL";
+  return { status: legacyStatus(code), body: JSON.stringify({ message: WORDS[code] ?? problem.detail }) };
+}

@@ -1,0 +1,98 @@
+import { z } from "@hono/zod-openapi";
+import { DomainError } from "../../errors.ts";
+import { getReport, listReportLines, openReport } from "../../store/reports.ts";
+import { ADMINS } from "../access.ts";
+import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
+import { addLegacyRoute, type LegacyParts } from "./add-legacy-route.ts";
+import { answerJson } from "./legacy-answers.ts";
+import { incomingOf } from "./legacy-input.ts";
+import { renderLegacyReport } from "./report-csv.ts";
+import { monthSchema, reportLinkSchema } from "./schemas.ts";
+
+/** How long a request waits for its report. One that takes longer is answered with 202 and the same link. */
+const WAIT_MS = 15_000;
+
+type Month = z.output<typeof monthSchema>;
+
+/** A month's revenue as a file, as the earlier service had it: one request makes it and gives its link. */
+export function addLegacyReportRoutes(api: Api, parts: LegacyParts, deps: ApiDeps): void {
+  const { db, starters, settings } = deps;
+  const { reportTimeZone: timeZone, defaultCurrency } = settings;
+
+  const make = async (context: ApiContext, input: Month): Promise<Response> => {
+    // A HEAD is answered by the route of GET, but whoever sends one asks for nothing to be made.
+    if (context.req.method === "HEAD") throw new DomainError("METHOD_NOT_ALLOWED");
+    const month = monthText(input);
+    const correlationId = context.get("correlationId");
+    const { version } = await openReport(db, { month, timeZone, correlationId });
+    const started = await starters.startReport({ month, version, timeZone, correlationId });
+    const result = await started.outcome(WAIT_MS);
+    const link = `${baseOf(context, settings.serverUrl)}/api/report/${input.year}/${input.month}/report.csv`;
+    return answerJson(context, { report_link: link }, result === undefined ? 202 : 200);
+  };
+
+  const making = [
+    { method: "get", path: "/api/report", operationId: "legacyGetReportLink" },
+    { method: "post", path: "/api/report", operationId: "legacyMakeReport" },
+    { method: "get", path: "/api/report/", operationId: "legacyGetReportLinkSlash" },
+    { method: "post", path: "/api/report/", operationId: "legacyMakeReportSlash" },
+  ] as const;
+  for (const route of making)
+    addLegacyRoute(
+      api,
+      parts,
+      {
+        ...route,
+        summary: "Make a month's revenue report and give its link. Use POST /api/v1/reports/revenue",
+        description:
+          "Each request makes a new version, or joins the one that is being made. A month that still runs is reported as far as it has come.",
+        access: ADMINS,
+        routeClass: "write",
+        input: monthSchema,
+        answers: { type: "application/json", schema: reportLinkSchema, description: "It is made; the link serves it." },
+        alsoAnswers: [202],
+      },
+      make,
+    );
+
+  addLegacyRoute(
+    api,
+    parts,
+    {
+      method: "get",
+      path: "/api/report/{year}/{month}/report.csv",
+      operationId: "legacyGetReport",
+      summary: "The newest report of a month that was made. Use GET /api/v1/reports/revenue/{month}.csv",
+      description: "`X-Report-Version` tells which one it is, `X-Report-Partial: true` that the month still ran when it was made.",
+      access: ADMINS,
+      routeClass: "read",
+      input: monthSchema,
+      inputFrom: "path",
+      answers: { type: "text/csv", schema: z.string(), description: "`service_name,month_amount` and a line per service." },
+      alsoAnswers: [404],
+    },
+    async (context, input) => {
+      const report = await getReport(db, { month: monthText(input) });
+      if (report?.status !== "completed") throw new DomainError("REPORT_NOT_FOUND", "the report of this month was not created");
+      context.header("x-report-version", String(report.version));
+      context.header("x-report-partial", String(report.partial));
+      return context.body(renderLegacyReport(await listReportLines(db, report), defaultCurrency), 200, {
+        "content-type": "text/csv; charset=utf-8",
+      });
+    },
+  );
+}
+
+// Written with one or two digits; a month that there is none of is refused in the earlier service's words.
+function monthText({ year, month }: Month): string {
+  if (month < 1 || month > 12) throw new DomainError("INVALID_MONTH");
+  return `${String(year).padStart(4, "0")}-${String(month).padStart(2, "0")}`;
+}
+
+// Never of the Host header: whoever sends it could have the link lead to a place of their own.
+function baseOf(context: ApiContext, serverUrl: string | undefined): string {
+  if (serverUrl !== undefined) return serverUrl;
+  const { localAddress = "127.0.0.1", localPort = 80 } = incomingOf(context)?.socket ?? {};
+  const host = localAddress.replace(/^::ffff:/, "");
+  return `http://${host.includes(":") ? `[${host}]` : host}:${localPort}`;
+}

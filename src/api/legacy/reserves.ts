@@ -1,0 +1,121 @@
+import type { z } from "@hono/zod-openapi";
+import { DomainError } from "../../errors.ts";
+import { serviceNameOf } from "../../store/hold-matches.ts";
+import { userExists } from "../../store/users-closing.ts";
+import { SERVICES } from "../access.ts";
+import type { Api, ApiDeps } from "../api-env.ts";
+import type { CheckServices } from "../known-services.ts";
+import { readAmount } from "../read-money.ts";
+import { createReservationActs } from "../reservation-acts.ts";
+import { addLegacyRoute, type LegacyParts } from "./add-legacy-route.ts";
+import { PURCHASE_KEYS, purchaseReserve, RELEASE_KEYS, releaseReserve } from "./end-reserve.ts";
+import { answerJson, answerOk, OK_ANSWER } from "./legacy-answers.ts";
+import { legacyAmount, legacyId } from "./legacy-json.ts";
+import { localTime } from "./local-time.ts";
+import { legacyHoldsOf, reserveAmong } from "./matches.ts";
+import { placeReserve, RESERVE_KEYS, type Wish } from "./place-reserve.ts";
+import { shownReserveSchema, tripleSchema, tripleWithAmountSchema } from "./schemas.ts";
+
+/** Money set aside for a user, service and order, as the earlier service had it: by the three ids, without a reservation's own. */
+export function addLegacyReserveRoutes(api: Api, parts: LegacyParts, deps: ApiDeps, checkServices: CheckServices): void {
+  const { db, balances, settings } = deps;
+  const ending = { db, settings, acts: createReservationActs(deps) };
+  const { defaultCurrency: currency, reportTimeZone } = settings;
+  const wishOf = (input: z.output<typeof tripleWithAmountSchema>): Wish => ({
+    userId: input.user_id,
+    serviceId: input.service_id,
+    orderId: input.order_id,
+    amountMinor: readAmount(input.amount, currency),
+  });
+  const changing = { access: SERVICES, routeClass: "write", input: tripleWithAmountSchema, answers: OK_ANSWER } as const;
+
+  addLegacyRoute(
+    api,
+    parts,
+    {
+      ...changing,
+      method: "post",
+      path: "/api/reserve",
+      operationId: "legacyReserve",
+      keyScope: RESERVE_KEYS,
+      summary: "Set money aside for an order. Use POST /api/v1/reservations",
+      description:
+        "A second one for the same user, service and order is refused while the money is held or when it was bought; with an Idempotency-Key the key alone decides.",
+    },
+    async (context, input) => {
+      const wish = wishOf(input);
+      if (!(await userExists(db, wish.userId))) throw new DomainError("USER_NOT_FOUND");
+      await checkServices([{ serviceId: wish.serviceId, pointer: "/service_id" }]);
+      await placeReserve(context, deps, wish);
+      return answerOk(context);
+    },
+  );
+
+  addLegacyRoute(
+    api,
+    parts,
+    {
+      method: "get",
+      path: "/api/reserve",
+      operationId: "legacyGetReserve",
+      summary: "Money set aside for an order. Use GET /api/v1/reservations",
+      description: "All three ids must match. What was released or has expired is not there any more.",
+      access: SERVICES,
+      routeClass: "read",
+      input: tripleSchema,
+      answers: { type: "application/json", schema: shownReserveSchema, description: "The reserve; every amount in whole units." },
+    },
+    async (context, { user_id: userId, service_id: serviceId, order_id: orderId }) => {
+      const reserve = reserveAmong(await legacyHoldsOf(db, { userId, serviceId, orderId }, currency));
+      if (reserve === undefined) throw new DomainError("RESERVATION_NOT_FOUND");
+      const { hold, purchased, amountMinor } = reserve;
+      const [found, name] = await Promise.all([balances.read(userId), serviceNameOf(db, serviceId)]);
+      const availableMinor = found.balances.find((one) => one.currency === currency)?.availableMinor ?? 0n;
+      return answerJson(context, {
+        order_id: legacyId(orderId),
+        user: { id: legacyId(userId), balance: legacyAmount(availableMinor, currency) },
+        service: { id: legacyId(serviceId), name: name ?? "" },
+        amount: legacyAmount(amountMinor, currency),
+        purchased,
+        reserved_at: localTime(hold.createdAt, reportTimeZone),
+        purchased_at: purchased ? localTime(hold.updatedAt, reportTimeZone) : undefined,
+      });
+    },
+  );
+
+  addLegacyRoute(
+    api,
+    parts,
+    {
+      ...changing,
+      method: "delete",
+      path: "/api/reserve",
+      operationId: "legacyReleaseReserve",
+      keyScope: RELEASE_KEYS,
+      summary: "Give back money set aside for an order. Use POST /api/v1/reservations/{reservationId}/release",
+      description: "What is held goes back; another amount than that is refused.",
+    },
+    async (context, input) => {
+      await releaseReserve(context, ending, wishOf(input));
+      return answerOk(context);
+    },
+  );
+
+  addLegacyRoute(
+    api,
+    parts,
+    {
+      ...changing,
+      method: "post",
+      path: "/api/purchase",
+      operationId: "legacyPurchase",
+      keyScope: PURCHASE_KEYS,
+      summary: "Pay with money set aside. Use POST /api/v1/reservations/{reservationId}/confirm",
+      description: "The three ids and the amount must be exactly those of the reserve.",
+    },
+    async (context, input) => {
+      await purchaseReserve(context, ending, wishOf(input));
+      return answerOk(context);
+    },
+  );
+}

@@ -1,0 +1,85 @@
+import { depositOperation } from "../../domain/wallet-operations.ts";
+import { DomainError } from "../../errors.ts";
+import { closeUser, userExists } from "../../store/users-closing.ts";
+import { ADMINS, SERVICES } from "../access.ts";
+import type { Api, ApiDeps } from "../api-env.ts";
+import { postOnLedger } from "../post-on-ledger.ts";
+import { readAmount } from "../read-money.ts";
+import { addLegacyRoute, type LegacyParts } from "./add-legacy-route.ts";
+import { answerJson, answerOk, OK_ANSWER } from "./legacy-answers.ts";
+import { legacyAmount } from "./legacy-json.ts";
+import { legacyRequestKey } from "./request-key.ts";
+import { balanceSchema, creditSchema, userIdSchema } from "./schemas.ts";
+
+/** Balance, credit and deletion of a user, as the earlier service had them. Its balance is what is available: what is held is not in it. */
+export function addLegacyUserRoutes(api: Api, parts: LegacyParts, deps: ApiDeps): void {
+  const { db, ledger, balances, settings } = deps;
+  const currency = settings.defaultCurrency;
+
+  addLegacyRoute(
+    api,
+    parts,
+    {
+      method: "get",
+      path: "/api",
+      operationId: "legacyGetBalance",
+      summary: "A user's balance as a number. Use GET /api/v1/balances/{userId}",
+      access: SERVICES,
+      routeClass: "read",
+      input: userIdSchema,
+      answers: { type: "application/json", schema: balanceSchema, description: "The available balance." },
+    },
+    async (context, { id }) => {
+      const [exists, found] = await Promise.all([userExists(db, id), balances.read(id)]);
+      if (!exists) throw new DomainError("USER_NOT_FOUND");
+      const availableMinor = found.balances.find((one) => one.currency === currency)?.availableMinor ?? 0n;
+      return answerJson(context, { balance: legacyAmount(availableMinor, currency) });
+    },
+  );
+
+  addLegacyRoute(
+    api,
+    parts,
+    {
+      method: "post",
+      path: "/api",
+      operationId: "legacyCredit",
+      summary: "Credit a user. Use POST /api/v1/balances/{userId}/deposits",
+      description: "The first credit makes the user. Without an Idempotency-Key each request is a credit of its own.",
+      access: SERVICES,
+      routeClass: "write",
+      input: creditSchema,
+      answers: OK_ANSWER,
+    },
+    async (context, { id: userId, amount }) => {
+      const amountMinor = readAmount(amount, currency);
+      const { key } = legacyRequestKey(context, "legacy/credit");
+      const origin = { caller: context.get("caller"), correlationId: context.get("correlationId") };
+      await postOnLedger(
+        ledger,
+        depositOperation({ key, userId, currency, amountMinor, comment: "credit over the legacy interface", origin }),
+      );
+      return answerOk(context);
+    },
+  );
+
+  addLegacyRoute(
+    api,
+    parts,
+    {
+      method: "delete",
+      path: "/api/users",
+      operationId: "legacyDeleteUser",
+      summary: "Delete a user. Use DELETE /api/v1/users/{userId}",
+      description: "Refused while there is money, an open reservation or a running order. The history stays.",
+      access: ADMINS,
+      routeClass: "write",
+      input: userIdSchema,
+      answers: OK_ANSWER,
+    },
+    async (context, { id: userId }) => {
+      await closeUser(db, { userId, actor: context.get("caller"), correlationId: context.get("correlationId") });
+      return answerOk(context);
+    },
+  );
+}

@@ -1,0 +1,54 @@
+import { auditBooks, type AuditReport } from "../../store/audit.ts";
+import type { Db } from "../../store/database.ts";
+import { ADMINS } from "../access.ts";
+import { addRoute } from "../add-route.ts";
+import type { Api, ApiDeps } from "../api-env.ts";
+import { auditRoute } from "../schemas/audit.ts";
+
+interface TimedAudit {
+  readonly report: AuditReport;
+  readonly startedAt: Date;
+  readonly durationMs: number;
+}
+
+/** The proof of the books over HTTP. */
+export function addAuditRoute(api: Api, { db, auditDb = db, settings }: ApiDeps): void {
+  let running: Promise<TimedAudit> | undefined;
+  const audit = (): Promise<TimedAudit> => {
+    running ??= timedAudit(auditDb).finally(() => {
+      running = undefined;
+    });
+    return running;
+  };
+
+  addRoute(
+    api,
+    auditRoute,
+    { access: ADMINS, maxBodyBytes: settings.maxBodyBytes, problems: ["UNAVAILABLE", "DEADLINE_EXCEEDED"] },
+    async (context) => {
+      const { report, startedAt, durationMs } = await audit();
+      return context.json(
+        {
+          ok: report.ok,
+          startedAt: startedAt.toISOString(),
+          durationMs,
+          findings: report.findings.map(({ invariant, title, checked, broken, examples }) => ({
+            invariant,
+            title,
+            ok: broken === 0n,
+            checked: checked.toString(),
+            broken: broken.toString(),
+            examples: [...examples],
+          })),
+        },
+        200,
+      );
+    },
+  );
+}
+
+async function timedAudit(db: Db): Promise<TimedAudit> {
+  const startedAt = new Date();
+  const report = await auditBooks(db);
+  return { report, startedAt, durationMs: Date.now() - startedAt.getTime() };
+}

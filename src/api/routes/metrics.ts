@@ -1,0 +1,38 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import { createRoute, z } from "@hono/zod-openapi";
+import { ADMINS } from "../access.ts";
+import { addRoute } from "../add-route.ts";
+import type { Api, ApiDeps } from "../api-env.ts";
+
+const metricsRoute = createRoute({
+  method: "get",
+  path: "/metrics",
+  operationId: "readMetrics",
+  tags: ["operations"],
+  summary: "What the process counts about itself, for Prometheus",
+  description: "For admins, and for the collector that has METRICS_TOKEN as its bearer token.",
+  responses: { 200: { description: "The text format of Prometheus.", content: { "text/plain": { schema: z.string() } } } },
+});
+
+/** The metrics. They tell about the business, so that they are not public. */
+export function addMetricsRoute(api: Api, { metrics, settings }: Pick<ApiDeps, "metrics" | "settings">): void {
+  const { maxBodyBytes, metricsToken } = settings;
+  const expected = metricsToken === undefined ? undefined : digest(`Bearer ${metricsToken}`);
+  addRoute(
+    api,
+    metricsRoute,
+    {
+      access: ADMINS,
+      routeClass: "unlimited",
+      problems: [],
+      maxBodyBytes,
+      alsoFor: (context) => expected !== undefined && timingSafeEqual(expected, digest(context.req.header("authorization") ?? "")),
+    },
+    async (context) => context.text(await metrics.render(), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" }),
+  );
+}
+
+// Of equal length whatever was sent, as the comparison needs it.
+function digest(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}

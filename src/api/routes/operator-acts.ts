@@ -1,0 +1,40 @@
+import { DomainError } from "../../errors.ts";
+import { recordAct } from "../../store/acts.ts";
+import { ADMINS, SERVICES } from "../access.ts";
+import { addRoute } from "../add-route.ts";
+import type { Api, ApiDeps } from "../api-env.ts";
+import { ACTIVE_DEADLINE_MS, findOwnOrder, OUTAGES } from "../order-access.ts";
+import { quicklyOrOutage } from "../quickly.ts";
+import { advanceOrderClockRoute, operatorActRoute } from "../schemas/orders.ts";
+import { isClosed, orderPath, showOrder } from "../show-order.ts";
+
+const PROBLEMS = ["ORDER_NOT_FOUND", "ORDER_STATE_CONFLICT", ...OUTAGES] as const;
+
+/** What a person does about an order by hand. Every act is kept before it takes effect. */
+export function addOperatorActRoutes(api: Api, { db, starters, settings }: ApiDeps): void {
+  const { maxBodyBytes } = settings;
+
+  addRoute(api, operatorActRoute, { access: ADMINS, maxBodyBytes, problems: PROBLEMS }, async (context) => {
+    const { orderId } = await findOwnOrder(context, db, context.req.valid("param").orderId);
+    const { act, step: wanted, reason } = context.req.valid("json");
+    const stuck = (await quicklyOrOutage(starters.orderStatus(orderId), ACTIVE_DEADLINE_MS))?.stuck;
+    if (stuck === undefined) throw new DomainError("ORDER_STATE_CONFLICT", "nothing of this order is stuck");
+    if (wanted !== undefined && wanted !== stuck) throw new DomainError("ORDER_STATE_CONFLICT", `what is stuck is "${stuck}"`);
+    const actor = context.get("caller");
+    const details = { step: stuck };
+    const correlationId = context.get("correlationId");
+    await recordAct(db, { actor, act: `order.${act}`, subjectType: "order", subjectId: orderId, reason, details, correlationId });
+    if (!(await starters.actOnOrder(orderId, { act, step: stuck, reason, actor })))
+      throw new DomainError("ORDER_STATE_CONFLICT", "the order has ended meanwhile");
+    return context.json({ orderId, act, step: stuck, links: { self: orderPath(orderId) } }, 202);
+  });
+
+  if (settings.testClock === true)
+    addRoute(api, advanceOrderClockRoute, { access: SERVICES, maxBodyBytes, problems: PROBLEMS }, async (context) => {
+      const order = await findOwnOrder(context, db, context.req.valid("param").orderId);
+      if (isClosed(order)) throw new DomainError("ORDER_STATE_CONFLICT", `the order is ${order.sagaState}`);
+      const moved = await starters.advanceOrder(order.orderId, context.req.valid("json").advanceMs);
+      if (moved === undefined) throw new DomainError("ORDER_STATE_CONFLICT", "the order has ended meanwhile");
+      return context.json(showOrder(await findOwnOrder(context, db, order.orderId)), 200);
+    });
+}

@@ -1,0 +1,109 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { streamSSE, type SSEStreamingApi } from "hono/streaming";
+import { isFinal } from "../../domain/order-states.ts";
+import { messageOf } from "../../errors.ts";
+import { formatAmount } from "../../money.ts";
+import { readOrderFacts, readTransitions, type OrderTransition } from "../../store/order-story.ts";
+import type { OrderRecord } from "../../store/orders.ts";
+import { OWN_DATA } from "../access.ts";
+import { addRoute } from "../add-route.ts";
+import type { Api, ApiDeps } from "../api-env.ts";
+import { ACTIVE_DEADLINE_MS, findOwnOrder, OUTAGES } from "../order-access.ts";
+import { cardSentenceOf, languageOf, sentenceOf } from "../order-sentences.ts";
+import { quicklyOrOutage } from "../quickly.ts";
+import { orderEventsRoute, timelineRoute, undoPlanRoute } from "../schemas/orders.ts";
+import { isClosed } from "../show-order.ts";
+
+const PROBLEMS = ["ORDER_NOT_FOUND", ...OUTAGES] as const;
+/** How often an open stream looks for a new state. */
+const WATCH_MS = 300;
+/** A proxy must not take a quiet stream for a dead one. */
+const HEARTBEAT_MS = 15_000;
+/** A stream ends after this time; the client comes again with its Last-Event-ID. */
+const STREAM_MS = 600_000;
+
+/** What happened to an order, what a cancellation would reverse, and its states as they come. */
+export function addOrderStoryRoutes(api: Api, { db, starters, settings, log }: ApiDeps): void {
+  const { maxBodyBytes } = settings;
+
+  addRoute(api, timelineRoute, { access: OWN_DATA, maxBodyBytes, problems: PROBLEMS }, async (context) => {
+    const order = await findOwnOrder(context, db, context.req.valid("param").orderId);
+    const language = languageOf(context.req.header("accept-language"));
+    const facts = await readOrderFacts(db, order.orderId);
+    const events = facts.map((fact) => ({
+      at: fact.at.toISOString(),
+      kind: fact.kind as "state" | "ledger" | "payment" | "refund" | "act" | "message",
+      text: sentenceOf(fact, language),
+      ...(fact.correlationId === undefined ? {} : { correlationId: fact.correlationId }),
+      ...(fact.kind === "ledger" ? { operationId: fact.operationId } : {}),
+    }));
+    const card = cardSentenceOf(order, language);
+    if (card !== undefined && order.payment !== undefined)
+      events.push({ at: order.payment.updatedAt.toISOString(), kind: "payment", text: card });
+    events.sort((left, right) => (left.at < right.at ? -1 : left.at > right.at ? 1 : 0));
+    context.header("content-language", language);
+    context.header("vary", "Accept-Language", { append: true });
+    return context.json({ orderId: order.orderId, language, events }, 200);
+  });
+
+  addRoute(api, undoPlanRoute, { access: OWN_DATA, maxBodyBytes, problems: PROBLEMS }, async (context) => {
+    const order = await findOwnOrder(context, db, context.req.valid("param").orderId);
+    const { orderId, sagaState, currency } = order;
+    const refundable = formatAmount(refundableOf(order), currency);
+    const plan = isClosed(order) ? undefined : await quicklyOrOutage(starters.orderUndoPlan(orderId), ACTIVE_DEADLINE_MS);
+    if (plan === undefined) return context.json({ orderId, sagaState, possible: false, steps: [], refundable }, 200);
+    const steps = plan.steps.map(({ step, amountMinor }) =>
+      amountMinor === undefined ? { step } : { step, amount: formatAmount(BigInt(amountMinor), currency), currency },
+    );
+    return context.json({ orderId, sagaState: plan.sagaState, possible: plan.possible, steps, refundable }, 200);
+  });
+
+  addRoute(api, orderEventsRoute, { access: OWN_DATA, maxBodyBytes, problems: PROBLEMS }, async (context) => {
+    const { orderId } = await findOwnOrder(context, db, context.req.valid("param").orderId);
+    const lastId = context.req.header("last-event-id") ?? "";
+    // An id that this stream never gave is as good as none.
+    let version = /^\d{1,18}$/.test(lastId) ? BigInt(lastId) : 0n;
+    const first = await readTransitions(db, orderId, version);
+    if (first.length === 0) {
+      const order = await findOwnOrder(context, db, orderId);
+      if (isClosed(order)) return context.body(null, 204);
+    }
+    context.header("cache-control", "no-store");
+    context.header("x-accel-buffering", "no");
+    return streamSSE(
+      context,
+      async (stream) => {
+        const endsAtMs = Date.now() + STREAM_MS;
+        let heartbeatAtMs = Date.now() + HEARTBEAT_MS;
+        for (let news = first; !stream.aborted && Date.now() < endsAtMs; news = await readTransitions(db, orderId, version)) {
+          for (const transition of news) {
+            await send(stream, orderId, transition);
+            ({ version } = transition);
+            if (isFinal(transition.sagaState)) return;
+          }
+          if (Date.now() >= heartbeatAtMs) {
+            await stream.write(": still here\n\n");
+            heartbeatAtMs = Date.now() + HEARTBEAT_MS;
+          }
+          await sleep(WATCH_MS);
+        }
+      },
+      // The client comes again with what it saw last, so an outage loses nothing.
+      async (error) => log.warn({ orderId, reason: messageOf(error) }, "a stream of an order was cut"),
+    ) as never;
+  });
+}
+
+async function send(stream: SSEStreamingApi, orderId: string, transition: OrderTransition): Promise<void> {
+  const { version, sagaState, status, at, failureCode, failureMessage } = transition;
+  const failure = failureCode === null ? {} : { failure: { code: failureCode, message: failureMessage ?? "" } };
+  await stream.writeSSE({
+    id: version.toString(),
+    event: "state",
+    data: JSON.stringify({ orderId, version: version.toString(), sagaState, status, at: at.toISOString(), ...failure }),
+  });
+}
+
+function refundableOf({ payment, sagaState }: OrderRecord): bigint {
+  return sagaState !== "COMPLETED" || payment === undefined ? 0n : payment.capturedMinor - payment.refundedMinor;
+}

@@ -1,0 +1,15 @@
+import type { Spelling } from "./finder.ts";
+
+/** One place in which the secret stands. `where` says it for a person and never holds the secret. */
+export interface Finding {
+  readonly where: string;
+  readonly spelling: Spelling;
+}
+
+/** What was looked at in one part of the system, and what was found there. */
+export interface PlaceReport {
+  readonly place: string;
+  /** How much was looked at, so that a scan of nothing shows. */
+  readonly looked: string;
+  readonly findings: readonly Finding[];
+}

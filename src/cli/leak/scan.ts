@@ -1,0 +1,68 @@
+import { existsSync } from "node:fs";
+import { messageOf } from "../../errors.ts";
+import type { Finder } from "./finder.ts";
+import { scanFiles } from "./files.ts";
+import { scanKafka } from "./kafka.ts";
+import type { PlaceReport } from "./place.ts";
+import { scanPostgres } from "./postgres.ts";
+import { scanPsp } from "./psp.ts";
+import { scanRedis } from "./redis.ts";
+import { scanTemporal } from "./temporal.ts";
+
+export const PLACES = ["postgres", "redis", "kafka", "temporal", "psp", "files"] as const;
+export type Place = (typeof PLACES)[number];
+
+/** Where the parts are. What is left out is not there, and is told. */
+export interface LeakAddresses {
+  readonly databaseUrl?: string | undefined;
+  readonly redisUrl?: string | undefined;
+  readonly kafkaBrokers?: readonly string[] | undefined;
+  readonly temporal?: { readonly address: string; readonly namespace: string } | undefined;
+  readonly psp?: { readonly url: string; readonly apiKey: string } | undefined;
+  readonly folders: readonly string[];
+}
+
+/** A place with its report, or with the reason why it could not be searched. */
+export type PlaceResult = PlaceReport | { readonly place: Place; readonly failed: string };
+
+export interface LeakReport {
+  readonly found: boolean;
+  /** False when a place could not be searched: then "not found" says nothing about it. */
+  readonly complete: boolean;
+  readonly places: readonly PlaceResult[];
+}
+
+/** Searches the places one after the other, so that it takes no more than one part of the machine. A place that fails does not keep the others from being searched. */
+export async function scanForLeaks(options: {
+  readonly finder: Finder;
+  readonly addresses: LeakAddresses;
+  readonly only?: readonly Place[] | undefined;
+  readonly maxMessages: number;
+}): Promise<LeakReport> {
+  const { finder, addresses } = options;
+  const folders = [...addresses.folders];
+  const absent = (place: Place): PlaceReport => ({ place, looked: "nothing: there is none", findings: [] });
+  const scans: Record<Place, () => Promise<PlaceReport>> = {
+    postgres: async () => {
+      if (addresses.databaseUrl === undefined) return absent("postgres");
+      const { dataDirectory, ...report } = await scanPostgres(finder, addresses.databaseUrl);
+      // Only a server on this machine keeps its files where this process can see them.
+      if (dataDirectory !== undefined && existsSync(dataDirectory)) folders.push(dataDirectory);
+      return report;
+    },
+    redis: async () => (addresses.redisUrl === undefined ? absent("redis") : await scanRedis(finder, addresses.redisUrl)),
+    kafka: async () =>
+      addresses.kafkaBrokers === undefined ? absent("kafka") : await scanKafka(finder, addresses.kafkaBrokers, options.maxMessages),
+    temporal: async () => (addresses.temporal === undefined ? absent("temporal") : await scanTemporal(finder, addresses.temporal)),
+    psp: async () => (addresses.psp === undefined ? absent("psp") : await scanPsp(finder, addresses.psp)),
+    files: () => scanFiles(finder, folders),
+  };
+  const places: PlaceResult[] = [];
+  for (const place of PLACES.filter((each) => options.only?.includes(each) ?? true))
+    places.push(await scans[place]().catch((error: unknown) => ({ place, failed: finder.mask(messageOf(error)) })));
+  return {
+    found: places.some((result) => "findings" in result && result.findings.length > 0),
+    complete: places.every((result) => "findings" in result),
+    places,
+  };
+}

@@ -1,0 +1,62 @@
+import { Client, Connection } from "@temporalio/client";
+import type { Finder } from "./finder.ts";
+import type { Finding, PlaceReport } from "./place.ts";
+
+const CONNECT_TIMEOUT_MS = 10_000;
+const AT_ONCE = 8;
+
+/**
+ * Searches the whole history of every workflow in the namespace, open or closed, with its memo, its search attributes and, of those
+ * that run, what is pending (heartbeats and last failures); and every schedule. Payloads are searched as they are stored.
+ * Throws: the client's error when Temporal does not answer.
+ */
+export async function scanTemporal(finder: Finder, addresses: { readonly address: string; readonly namespace: string }): Promise<PlaceReport> {
+  const connection = await Connection.connect({ address: addresses.address, connectTimeout: CONNECT_TIMEOUT_MS });
+  try {
+    const { namespace } = addresses;
+    const client = new Client({ connection, namespace });
+    const findings: Finding[] = [];
+    const search = (subject: string, content: unknown) => {
+      const found = findInside(finder, content, "");
+      if (found !== undefined) findings.push({ where: finder.mask(`${subject}${found.path}`), spelling: found.spelling });
+    };
+    let workflows = 0;
+    let events = 0;
+    const scanOne = async ({ workflowId, runId, raw, status }: { workflowId: string; runId: string; raw: unknown; status: { name: string } }) => {
+      workflows += 1;
+      search(`workflow ${workflowId}`, raw);
+      const history = await client.workflow.getHandle(workflowId, runId).fetchHistory();
+      for (const event of history.events ?? []) {
+        events += 1;
+        search(`workflow ${workflowId}, event ${String(event.eventId)}`, event);
+      }
+      if (status.name === "RUNNING")
+        search(`workflow ${workflowId}, now`, await connection.workflowService.describeWorkflowExecution({ namespace, execution: { workflowId, runId } }));
+    };
+    const running = new Set<Promise<void>>();
+    for await (const info of client.workflow.list()) {
+      const work = scanOne(info).finally(() => running.delete(work));
+      running.add(work);
+      if (running.size >= AT_ONCE) await Promise.race(running);
+    }
+    await Promise.all(running);
+    for await (const { scheduleId } of client.schedule.list())
+      search(`schedule ${scheduleId}`, await connection.workflowService.describeSchedule({ namespace, scheduleId }));
+    return { place: "temporal", looked: `${workflows} workflows, ${events} events`, findings };
+  } finally {
+    await connection.close();
+  }
+}
+
+function findInside(finder: Finder, content: unknown, path: string): { path: string; spelling: Finding["spelling"] } | undefined {
+  if (typeof content === "string" || content instanceof Uint8Array) {
+    const spelling = finder.find(content);
+    return spelling === undefined ? undefined : { path, spelling };
+  }
+  if (typeof content !== "object" || content === null) return undefined;
+  for (const [name, value] of Object.entries(content)) {
+    const found = findInside(finder, name, `${path} ${name}`) ?? findInside(finder, value, `${path} ${name}`);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}

@@ -1,0 +1,162 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { brandOf, checkCard, isLuhnValid, looksLikeCardNumber, maskDigits, type CardInput } from "./card.ts";
+
+const AT = new Date("2026-11-21T08:00:00Z");
+const CARD: CardInput = { number: "4111111111111111", expiry: "12/28", cvc: "123", holderName: "A Person" };
+
+const digits = (minLength: number, maxLength: number) =>
+  fc.array(fc.integer({ min: 0, max: 9 }), { minLength, maxLength }).map((list) => list.join(""));
+const luhnValid = (minLength: number, maxLength: number) =>
+  digits(minLength - 1, maxLength - 1).map((head) => head + [..."0123456789"].find((last) => isLuhnValid(head + last)));
+
+function refusal(card: Partial<CardInput>, at = AT): { code: string; message: string; details: Record<string, string> } {
+  try {
+    checkCard({ ...CARD, ...card }, at);
+  } catch (error) {
+    return error as { code: string; message: string; details: Record<string, string> };
+  }
+  throw new Error("the card was accepted");
+}
+
+describe("a card", () => {
+  it("with a right check digit, a month that is not past and the brand's CVC is accepted, spaces and dashes taken away", () => {
+    expect(checkCard(CARD, AT)).toEqual({ ...CARD, last4: "1111", brand: "visa" });
+    expect(checkCard({ ...CARD, number: "4111 1111-1111 1111" }, AT).number).toBe("4111111111111111");
+    expect(checkCard({ ...CARD, number: "378282246310005", cvc: "1234" }, AT).brand).toBe("amex");
+  });
+
+  it("is good until its last month has ended, on the day of the transaction and not today", () => {
+    expect(checkCard({ ...CARD, expiry: "10/22" }, new Date("2022-10-31T23:59:59.999Z")).last4).toBe("1111");
+    expect(refusal({ expiry: "10/22" }, new Date("2022-11-01T00:00:00Z"))).toMatchObject({
+      code: "INVALID_CARD",
+      details: { pointer: "/card/expiry" },
+    });
+    expect(checkCard({ ...CARD, expiry: "12/99" }, AT).last4).toBe("1111");
+  });
+
+  it.each(["", "1/28", "13/28", "00/28", "12/2028", "12-28", "1228", "12/28 ", "١٢/٢٨"])("with the expiry %j is refused", (expiry) => {
+    expect(refusal({ expiry }).details).toEqual({ pointer: "/card/expiry" });
+  });
+
+  it.each([
+    ["4111111111111111", ["", "12", "1234", "12a", " 123", "１２３"]],
+    ["378282246310005", ["123", "12345"]],
+    ["9999999999999995", ["12", "12345"]],
+  ])("%s is refused with a CVC of another length than its brand's", (number, cvcs) => {
+    for (const cvc of cvcs) expect(refusal({ number, cvc }).details, cvc).toEqual({ pointer: "/card/cvc" });
+  });
+
+  it("with fewer than 12 or more than 19 digits is refused", () => {
+    fc.assert(
+      fc.property(fc.oneof(luhnValid(2, 11), luhnValid(20, 24)), (number) => {
+        expect(refusal({ number }).details).toEqual({ pointer: "/card/number" });
+      }),
+    );
+  });
+
+  it("with one wrong digit, or two neighbours changed round, is refused", () => {
+    fc.assert(
+      fc.property(luhnValid(12, 19), fc.nat(), fc.integer({ min: 1, max: 9 }), (number, place, by) => {
+        const at = place % number.length;
+        const wrong = `${number.slice(0, at)}${(Number(number[at]) + by) % 10}${number.slice(at + 1)}`;
+        expect(isLuhnValid(number)).toBe(true);
+        expect(refusal({ number: wrong }).details).toEqual({ pointer: "/card/number" });
+        const [one = "", other = ""] = number.slice(at, at + 2);
+        if (one !== other && other !== "" && !["09", "90"].includes(one + other))
+          expect(isLuhnValid(`${number.slice(0, at)}${other}${one}${number.slice(at + 2)}`)).toBe(false);
+      }),
+    );
+  });
+
+  it("that is refused leaves no digit of itself in the error, at the places the caller named", () => {
+    fc.assert(
+      fc.property(digits(13, 19), digits(3, 4), (number, cvc) => {
+        try {
+          checkCard({ number, expiry: "01/20", cvc }, AT, { number: "/card_number", expiry: "/card_expiry", cvc: "/card_cvc" });
+        } catch (error) {
+          const { message, details } = error as { message: string; details: Record<string, string> };
+          expect(["/card_number", "/card_expiry"]).toContain(details["pointer"]);
+          expect(`${message}${JSON.stringify(details)}`).not.toContain(number);
+          expect(`${message}${JSON.stringify(details)}`).not.toContain(cvc);
+          return;
+        }
+        throw new Error("an expired card was accepted");
+      }),
+    );
+  });
+
+  it.each([
+    ["4111111111111111", "visa"],
+    ["5555555555554444", "mastercard"],
+    ["2223003122003222", "mastercard"],
+    ["2200000000000004", "mir"],
+    ["2204999999999999", "mir"],
+    ["2205000000000000", "unknown"],
+    ["378282246310005", "amex"],
+    ["3566002020360505", "jcb"],
+    ["30569309025904", "diners"],
+    ["6011111111111117", "discover"],
+    ["6200000000000005", "unionpay"],
+    ["5018000000000009", "maestro"],
+    ["1234567890123456", "unknown"],
+  ])("%s is of the brand %s", (number, brand) => {
+    expect(brandOf(number)).toBe(brand);
+  });
+});
+
+describe("free text", () => {
+  it.each([
+    "4111111111111111",
+    "card4111111111111111x",
+    "4111 1111 1111 1111",
+    "4111-1111-1111-1111",
+    "4111\u00a01111\u20131111\t1111",
+    "４１１１１１１１１１１１１１１１",
+    "paid with 4111 1111 1111 1111, 12/28 123",
+    "4111 1111 1111 1111 12 28 123",
+    "order 15 4111 1111 1111 1111",
+    "3782 822463 10005",
+    "5555 5555 5555 4444 and again",
+    "9999999999999995",
+  ])("%j holds what looks like a card number", (text) => {
+    expect(looksLikeCardNumber(text)).toBe(true);
+  });
+
+  it.each([
+    "",
+    "order 42 of 2026-11-21 15:04:05",
+    "4111111111111112",
+    "40817810099910004312",
+    "+7 916 123-45-67",
+    "4111 1111 1111",
+    "000000000000",
+    "0191d5b4-7c0e-7a5e-9d5a-1f2e3d4c5b6a",
+    "4111 1111 and 1111 1111",
+  ])("%j does not", (text) => {
+    expect(looksLikeCardNumber(text)).toBe(false);
+  });
+
+  it("with a number of 13 to 19 digits that passes Luhn is found wherever it stands, however it is grouped", () => {
+    const separator = fc.constantFrom("", " ", "-", "  ", " - ");
+    fc.assert(
+      fc.property(luhnValid(13, 19), separator, fc.integer({ min: 2, max: 6 }), fc.constantFrom("", "paid by ", "№:"), (number, between, size, before) => {
+        const grouped = number.match(new RegExp(`.{1,${size}}`, "g"))?.join(between) ?? "";
+        expect(looksLikeCardNumber(`${before}${grouped}.`)).toBe(true);
+        expect(maskDigits(`${before}${grouped}.`)).toBe(`${before.normalize("NFKC")}****${number.slice(-4)}.`);
+      }),
+    );
+  });
+
+  it("is masked only where a card number stands", () => {
+    expect(maskDigits("order 15, card 4111 1111 1111 1111, then 5555555555554444!")).toBe("order 15, card ****1111, then ****4444!");
+    expect(maskDigits("№ 42, order 12345")).toBe("№ 42, order 12345");
+  });
+
+  it("of any length is read in a moment", () => {
+    const startedAtMs = performance.now();
+    looksLikeCardNumber("1 ".repeat(250));
+    looksLikeCardNumber("9".repeat(500));
+    expect(performance.now() - startedAtMs).toBeLessThan(200);
+  });
+});

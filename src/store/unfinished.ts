@@ -1,0 +1,72 @@
+import { and, asc, eq, gt, inArray, lt, lte, sql } from "drizzle-orm";
+import { holds, operations, orders } from "../../drizzle/schema.ts";
+import type { SagaState } from "../contract/orders.ts";
+import type { ReservationInput } from "../contract/reservations.ts";
+import type { Db } from "./database.ts";
+import { toHoldRecord, type HoldRecord } from "./holds.ts";
+
+/** A reservation that still holds money, and who placed it. */
+export interface OpenReservation {
+  readonly hold: HoldRecord;
+  readonly caller: string;
+  readonly correlationId: string;
+}
+
+/**
+ * Reservations that hold money: those whose time has passed, or those whose end is to come; the next end first.
+ * Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
+ */
+export async function listOpenReservations(
+  db: Db,
+  input: { readonly which: "overdue" | "running"; readonly limit: number },
+): Promise<OpenReservation[]> {
+  const isOver = input.which === "overdue" ? lte(holds.expiresAt, sql`clock_timestamp()`) : gt(holds.expiresAt, sql`clock_timestamp()`);
+  const rows = await db
+    .select({ hold: holds, caller: operations.caller, correlationId: operations.correlationId })
+    .from(holds)
+    .innerJoin(operations, eq(operations.key, sql`'reservation/' || ${holds.id} || ':hold'`))
+    .where(and(eq(holds.status, "held"), eq(holds.purpose, "reservation"), isOver))
+    .orderBy(asc(holds.expiresAt))
+    .limit(input.limit);
+  return rows.map(({ hold, ...origin }) => ({ hold: toHoldRecord(hold), ...origin }));
+}
+
+/** What starts the workflow of a hold that stands already: it is the same request, with the time that is left. */
+export function reservationInputOf({ hold, caller, correlationId }: OpenReservation, nowMs: number): ReservationInput {
+  const { holdId, userId, serviceId, orderId, currency, comment, requestHash } = hold;
+  return {
+    reservationId: holdId,
+    userId,
+    serviceId,
+    orderId,
+    currency,
+    comment,
+    requestHash,
+    caller,
+    correlationId,
+    amountMinor: hold.amountMinor.toString(),
+    ttlMs: Math.max(1, hold.expiresAt.getTime() - nowMs),
+  };
+}
+
+export interface UnfinishedOrder {
+  readonly orderId: string;
+  readonly sagaState: SagaState;
+  readonly workflowId: string;
+}
+
+/** Orders that are in no final state and have not moved for `quietMs`, the oldest first. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+export async function listUnfinishedOrders(db: Db, input: { readonly quietMs: number; readonly limit: number }): Promise<UnfinishedOrder[]> {
+  const rows = await db
+    .select({ orderId: orders.id, sagaState: orders.sagaState, workflowId: orders.workflowId })
+    .from(orders)
+    .where(
+      and(
+        inArray(orders.sagaState, ["STARTED", "PAYMENT_PENDING", "COMPENSATING"]),
+        lt(orders.updatedAt, sql`clock_timestamp() - make_interval(secs => ${input.quietMs / 1_000})`),
+      ),
+    )
+    .orderBy(asc(orders.updatedAt))
+    .limit(input.limit);
+  return rows.map((row) => ({ ...row, sagaState: row.sagaState as SagaState }));
+}

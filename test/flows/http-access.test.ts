@@ -1,0 +1,88 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { accessTable, type AccessRow } from "../../src/api/access-table.ts";
+import type { Authenticator } from "../../src/api/guard.ts";
+import { ROLES, type Role } from "../../src/contract/identity.ts";
+import { DomainError } from "../../src/errors.ts";
+import { createTestApi, type TestApi } from "../support/http-api.ts";
+import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
+import { OWN_DATA_CASES, prepareAlice } from "../support/own-data-cases.ts";
+
+/** Tokens of this test are `Bearer <role>:<subject>`. */
+const authenticator: Authenticator = {
+  authenticate: async (authorization) => {
+    const [role, subject] = authorization?.replace("Bearer ", "").split(":") ?? [];
+    if (subject === undefined || !ROLES.includes(role as Role)) throw new DomainError("UNAUTHENTICATED");
+    return { subject, roles: [role as Role] };
+  },
+};
+
+const bearer = (role: Role, subject: string) => ({ authorization: `Bearer ${role}:${subject}` });
+const nameOf = ({ method, path }: AccessRow) => `${method} ${path}`;
+/** Any value does: who may not call learns nothing of what the route would have said. */
+const filled = (path: string) => path.replaceAll(/\{(\w+)\}/g, "x");
+
+const table = await readTable();
+let database: TestDatabase;
+let api: TestApi;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  api = createTestApi({ databaseUrl: database.appUrl, authenticator });
+  await prepareAlice(api, bearer("service", "shop"));
+});
+afterAll(async () => {
+  await api.close();
+  await database.drop();
+});
+
+describe("who may do what", () => {
+  it("every route of the app has its line in the table", () => {
+    const declared = new Set(table.map(({ method, path }) => `${method} ${path.replaceAll(/\{(\w+)\}/g, ":$1")}`));
+    const routes = api.app.routes.filter(({ method }) => method !== "ALL").map(({ method, path }) => `${method} ${path}`);
+
+    expect(routes.length).toBeGreaterThan(20);
+    expect([...new Set(routes)].filter((route) => !declared.has(route))).toEqual([]);
+  });
+
+  it.each(table.filter(({ access }) => access !== "public").map((row) => [nameOf(row), row] as const))(
+    "nobody may call %s",
+    async (_, row) => {
+      const answer = await send(row, {});
+
+      expect(answer.status).toBe(401);
+      expect(answer.headers.get("www-authenticate")).toMatch(/^Bearer/);
+    },
+  );
+
+  const refusals = table.flatMap((row) =>
+    row.access === "public" ? [] : ROLES.filter((role) => !row.access.includes(role)).map((role) => [nameOf(row), role, row] as const),
+  );
+  it.each(refusals)("%s is refused to the role %s", async (_, role, row) => {
+    expect((await send(row, bearer(role, "alice"))).status).toBe(403);
+  });
+
+  const ownData = table.filter(({ access }) => access !== "public" && access.includes("user")).map((row) => [nameOf(row), row] as const);
+  it.each(ownData)("%s shows a user nothing of another user", async (name) => {
+    const testCase = OWN_DATA_CASES[name];
+    if (testCase === undefined) throw new Error(`${name} may be called by users and has no case in test/support/own-data-cases.ts`);
+    const asked = await testCase({
+      asOwner: (method, path, options) => api.call(method, path, { ...options, headers: bearer("user", "alice") }),
+      asOther: (method, path, options) => api.call(method, path, { ...options, headers: bearer("user", "mallory") }),
+    });
+
+    expect(asked.owner).toEqual(asked.expectedOfOwner);
+    expect(asked.other).toEqual(asked.expectedOfOther);
+  });
+});
+
+async function readTable(): Promise<readonly AccessRow[]> {
+  const routesOnly = createTestApi({ databaseUrl: "postgres://nobody@127.0.0.1:1/none" });
+  try {
+    return accessTable(routesOnly.app);
+  } finally {
+    await routesOnly.close();
+  }
+}
+
+async function send({ method, path }: AccessRow, headers: Record<string, string>): Promise<Response> {
+  return api.app.request(filled(path), { method, headers: { "idempotency-key": "k", ...headers } });
+}

@@ -1,0 +1,166 @@
+import { randomUUID } from "node:crypto";
+import { sql } from "drizzle-orm";
+import postgres from "postgres";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { orderWorkflowId, reservationWorkflowId } from "../../src/contract/ids.ts";
+import type { ReservationInput } from "../../src/contract/reservations.ts";
+import type { HousekeepingResult, SelfAuditResult } from "../../src/contract/self-audit.ts";
+import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
+import { getHold } from "../../src/store/holds.ts";
+import { beginPause, endPause } from "../../src/store/pauses.ts";
+import { latestSelfAudit } from "../../src/store/self-audits.ts";
+import { ensureHousekeepingSchedule, ensureSelfAuditSchedule, HOUSEKEEPING_SCHEDULE, SELF_AUDIT_SCHEDULE } from "../../workers/schedules.ts";
+import { openSagaBench, type SagaBench } from "../support/saga-bench.ts";
+import { until } from "../support/until.ts";
+
+const AMOUNT = 10_000n;
+let bench: SagaBench;
+
+beforeAll(async () => {
+  bench = await openSagaBench({ redisUrl: undefined });
+});
+
+afterAll(() => bench.close());
+
+async function placed(ttlMs: number): Promise<ReservationInput> {
+  const reservationId = randomUUID();
+  const reservation: ReservationInput = {
+    reservationId,
+    userId: `user-${reservationId}`,
+    serviceId: "cleaning",
+    orderId: "order-1",
+    currency: "RUB",
+    amountMinor: AMOUNT.toString(),
+    ttlMs,
+    comment: "test",
+    requestHash: `hash-${reservationId}`,
+    correlationId: `correlation-${reservationId}`,
+    caller: "test",
+  };
+  await bench.fund(reservation.userId, AMOUNT);
+  expect(await bench.starters.placeReservation(reservation)).toMatchObject({ status: "held" });
+  return reservation;
+}
+const terminate = ({ reservationId }: ReservationInput) =>
+  bench.client.workflow.getHandle(reservationWorkflowId(reservationId)).terminate("a test");
+const rowOf = ({ reservationId }: ReservationInput) => getHold(bench.database.db, reservationId);
+const run = <Result>(type: string, args: unknown[] = []): Promise<Result> =>
+  bench.client.workflow.execute(type, { workflowId: `${type}-${randomUUID()}`, taskQueue: TASK_QUEUES.reports, args }) as Promise<Result>;
+/** Their time has passed a second ago. */
+const overdue = (reservations: readonly ReservationInput[]) =>
+  asOwner(async (owner) => {
+    for (const { reservationId } of reservations)
+      await owner`update holds set expires_at = now() - interval '1 second' where id = ${reservationId} and status = 'held'`;
+  });
+const findingOf = ({ findings }: Pick<SelfAuditResult, "findings">, check: string) => findings.find((one) => one.check === check);
+
+describe("the standing self-audit", () => {
+  it("gives back within one run what a terminated workflow left held past its end, and the books are right", async () => {
+    const reservations = await Promise.all(Array.from({ length: 5 }, () => placed(60_000)));
+    const untouched = await placed(60_000);
+    for (const reservation of reservations) await terminate(reservation);
+    await overdue(reservations);
+
+    const result = await run<SelfAuditResult>("selfAudit");
+    expect(findingOf(result, "reservations")).toMatchObject({ broken: "0", repaired: "5" });
+    expect(result.ok).toBe(true);
+    for (const check of ["I1", "I2", "I3", "I4", "I5"]) expect(findingOf(result, check)).toMatchObject({ broken: "0" });
+    for (const reservation of reservations) {
+      expect((await rowOf(reservation))?.status).toBe("expired");
+      expect(await bench.balanceOf(reservation.userId)).toMatchObject({ heldMinor: 0n, availableMinor: AMOUNT });
+    }
+    expect((await rowOf(untouched))?.status).toBe("held");
+    expect(await latestSelfAudit(bench.database.db)).toMatchObject({ ok: true, findings: result.findings });
+    await bench.starters.releaseReservation(untouched.reservationId, { requestKey: `release-${untouched.reservationId}` });
+  });
+
+  it("gives a hold whose time has not passed its workflow back, and it keeps the end it had", async () => {
+    const reservation = await placed(60_000);
+    await terminate(reservation);
+    await asOwner((owner) => owner`update holds set expires_at = now() + interval '6 seconds' where id = ${reservation.reservationId}`);
+    const before = await rowOf(reservation);
+    expect(findingOf(await run<SelfAuditResult>("selfAudit"), "reservations")).toMatchObject({ broken: "0", repaired: "1" });
+    const status = await bench.starters.reservationStatus(reservation.reservationId);
+    expect(status).toMatchObject({ status: "held", expiresAt: before?.expiresAt.toISOString() });
+    await until("it expired by itself", async () => (await rowOf(reservation))?.status === "expired", 20_000);
+    expect(await bench.balanceOf(reservation.userId)).toMatchObject({ heldMinor: 0n, availableMinor: AMOUNT });
+  });
+
+  it("does not give back what a pause keeps: it gives it its workflow back, which waits", async () => {
+    const reservation = await placed(60_000);
+    await terminate(reservation);
+    const target = { scope: "user", subject: reservation.userId } as const;
+    await beginPause(bench.database.db, { ...target, reason: "a test", pausedBy: "test" });
+    await overdue([reservation]);
+    await run<SelfAuditResult>("selfAudit");
+    await until("its end is moved on", async () => ((await rowOf(reservation))?.expiresAt.getTime() ?? 0) > Date.now());
+    expect((await rowOf(reservation))?.status).toBe("held");
+    await endPause(bench.database.db, target);
+    await until("it expired", async () => (await rowOf(reservation))?.status === "expired", 15_000);
+  });
+
+  it("reports an order that nothing runs, and messages that do not leave", async () => {
+    const orderId = randomUUID();
+    await asOwner(async (owner) => {
+      await owner`insert into orders (id, user_id, status, saga_state, currency, total_minor, payment_method, comment, request_hash, workflow_id, caller, correlation_id, created_at, updated_at)
+        values (${orderId}, 'ann', 'PENDING', 'PAYMENT_PENDING', 'RUB', 100, 'card', '', '', ${orderWorkflowId(orderId)}, '', '', now(), now() - interval '1 minute')`;
+      await owner`insert into outbox (aggregate_type, aggregate_id, topic, created_at) values ('test', 'stale', 't', now() - interval '1 hour')`;
+    });
+    const result = await run<SelfAuditResult>("selfAudit");
+    expect(findingOf(result, "orders")).toMatchObject({ broken: "1", examples: [expect.stringContaining(orderId)] });
+    expect(findingOf(result, "outbox")).toMatchObject({ broken: "1", level: "warning" });
+    expect(result.ok).toBe(false);
+    expect((await latestSelfAudit(bench.database.db))?.ok).toBe(false);
+  });
+
+  it("is run by its schedule, which can be made again", async () => {
+    for (let n = 0; n < 2; n += 1) {
+      await ensureSelfAuditSchedule(bench.client.schedule, { everyMs: 1_000 });
+      await ensureHousekeepingSchedule(bench.client.schedule, { everyMs: 1_000, outboxKeepMs: 604_800_000 });
+    }
+    const before = await latestSelfAudit(bench.database.db);
+    await until("a run was recorded", async () => (await latestSelfAudit(bench.database.db))?.at.getTime() !== before?.at.getTime());
+    for (const id of [SELF_AUDIT_SCHEDULE, HOUSEKEEPING_SCHEDULE]) await bench.client.schedule.getHandle(id).delete();
+  });
+});
+
+describe("the housekeeping", () => {
+  it("removes what is old enough and nothing else", async () => {
+    const keep = 604_800_000;
+    await asOwner(async (owner) => {
+      await owner`update outbox set published_at = now(), created_at = now() - interval '9 days' where id in (select min(id) from outbox)`;
+      await owner`insert into outbox (aggregate_type, aggregate_id, topic, created_at, published_at) values ('test', 'gone', 't', now() - interval '9 days', now() - interval '8 days')`;
+      await owner`insert into outbox (aggregate_type, aggregate_id, topic, created_at) values ('test', 'waits', 't', now() - interval '9 days')`;
+      await owner`insert into idempotency_answers (key, request_hash, status, headers, body, created_at)
+        values ('old', 'h', 200, '{}', '', now() - interval '31 days'), ('new', 'h', 200, '{}', '', now() - interval '29 days')`;
+      await owner`insert into users (id, login, password_hash, roles) values ('u', 'u', 'x', '{user}')`;
+      await owner`insert into sessions (id, user_id, expires_at) values ('old', 'u', now() - interval '2 days'), ('kept', 'u', now() - interval '2 days')`;
+      await owner`insert into refresh_tokens (hash, session_id, expires_at) values ('old', 'old', now() - interval '2 days'), ('new', 'kept', now())`;
+      await owner`insert into revoked_tokens (token_id, subject, expires_at) values ('old', 'u', now() - interval '2 days'), ('new', 'u', now())`;
+      await owner`insert into self_audits (ok, findings, at) values (true, '[]', now() - interval '8 days')`;
+    });
+    const removed = await run<HousekeepingResult>("housekeeping", [{ outboxKeepMs: keep }]);
+    expect(removed).toEqual({ idempotency_answers: 1, refresh_tokens: 1, sessions: 1, revoked_tokens: 1, self_audits: 1, outbox: 1 });
+    expect(await run<HousekeepingResult>("housekeeping", [{ outboxKeepMs: keep }])).toMatchObject({ outbox: 0, sessions: 0 });
+    const left = await bench.database.db.execute(sql`select aggregate_id from outbox where aggregate_type = 'test' and aggregate_id <> 'stale'`);
+    expect(left.map((row) => row["aggregate_id"])).toEqual(["waits"]);
+  });
+
+  it("goes through an outbox of many pieces, whatever waits between them", async () => {
+    await asOwner(
+      (owner) => owner`insert into outbox (aggregate_type, aggregate_id, topic, created_at, published_at)
+        select 'piece', n::text, 't', now() - interval '9 days', case when n % 2 = 0 then now() - interval '8 days' end from generate_series(1, 5000) n`,
+    );
+    expect(await run<HousekeepingResult>("housekeeping", [{ outboxKeepMs: 604_800_000 }])).toMatchObject({ outbox: 2_500 });
+  });
+});
+
+/** As the owner, who may do what the application may not. */
+async function asOwner<Result>(work: (owner: postgres.Sql) => Promise<Result>): Promise<Result> {
+  const owner = postgres(bench.adminUrl, { max: 1, fetch_types: false, onnotice: () => undefined });
+  try {
+    return await work(owner);
+  } finally {
+    await owner.end({ timeout: 5 });
+  }
+}

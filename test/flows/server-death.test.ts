@@ -1,0 +1,74 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, inject, it } from "vitest";
+import { placeCheckOrder } from "../../src/cli/check-order.ts";
+import { mintToken } from "../../src/cli/operator-token.ts";
+import { ROLE_ENTRIES } from "../../src/cli/roles.ts";
+import { createStartSteps } from "../../src/cli/start-steps.ts";
+import { startSystem, type System } from "../../src/cli/system.ts";
+import { inheritedEnvironment, loadConfig } from "../../src/config.ts";
+import type { ServerEvent } from "../../src/stack/keep-server.ts";
+import type { RoleEvent } from "../../src/stack/supervisor.ts";
+import { until } from "../support/until.ts";
+
+let folder: string;
+let system: System;
+const serverEvents: ServerEvent[] = [];
+const roleEvents: RoleEvent[] = [];
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "saldo-server-death-"));
+  const ports = ["HTTP", "PURCHASES", "POSTGRES", "TEMPORAL", "TEMPORAL_UI", "KAFKA", "REDIS", "PSP"].map((name) => [`${name}_PORT`, "0"]);
+  const config = loadConfig({ DATA_DIR: join(folder, "data"), CACHE_DIR: inject("cacheDir"), ...Object.fromEntries(ports) }, folder);
+  system = await startSystem({
+    config,
+    environment: inheritedEnvironment(),
+    ephemeral: false,
+    entries: ROLE_ENTRIES,
+    steps: createStartSteps(config),
+    onServerEvent: (event) => serverEvents.push(event),
+    onRoleEvent: (event) => roleEvents.push(event),
+  });
+});
+
+afterAll(async () => {
+  await system.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const token = async () =>
+  (await mintToken(loadConfig({}, folder), { subject: "test", roles: ["admin", "service"], ttlMs: 900_000 }, system.running.keysDir)).token;
+
+const orderGoesThrough = () =>
+  token()
+    .then((bearer) => placeCheckOrder(system.running.apiUrl, "RUB", bearer))
+    .then(
+      () => true,
+      () => false,
+    );
+
+it.each(["redis", "postgres", "temporal", "kafka"] as const)(
+  "a killed %s comes back by itself, and orders go through again without a start by hand",
+  async (server) => {
+    const { pid } = JSON.parse(readFileSync(join(system.stack.dataDir, "pids", `${server}.json`), "utf8")) as { pid: number };
+    process.kill(pid, "SIGKILL");
+    await until(`${server} runs again`, () => serverEvents.some((event) => event.server === server && event.state === "back"), 60_000);
+    expect(serverEvents.find((event) => event.server === server)?.detail).toMatch(
+      /ended \(signal SIGKILL; log: .*\); it is started again in/,
+    );
+    await until("an order goes through", orderGoesThrough, 30_000);
+  },
+  180_000,
+);
+
+it("what the roles logged meanwhile is one JSON object a line, also what the SDK's core says", () => {
+  for (const role of ["api", "worker", "bridge", "relay"]) {
+    const lines = readFileSync(join(system.running.logDir, `${role}.log`), "utf8").split("\n");
+    expect(lines.filter((line) => line !== "" && !line.startsWith("{"))).toEqual([]);
+  }
+});
+
+it("no role died of it", () => {
+  expect(roleEvents.filter((event) => event.state !== "ready")).toEqual([]);
+});

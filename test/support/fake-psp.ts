@@ -1,0 +1,88 @@
+import { randomUUID } from "node:crypto";
+import type { Psp, PspOutcome, PspStep } from "../../src/adapters/psp.ts";
+import { DomainError } from "../../src/errors.ts";
+
+type PspCall = "authorise" | "capture" | "cancel" | "refund" | "lookUp";
+/** `away` fails before its effect; `lost` keeps its effect and loses its answer. */
+export type PspFault = "away" | "lost" | "declined";
+
+interface Entry {
+  readonly kind: Exclude<PspCall, "lookUp">;
+  readonly orderId: string;
+  readonly amountMinor: bigint;
+  readonly outcome: PspOutcome;
+}
+
+export interface FakePsp extends Psp {
+  /** What the provider did, by key: its own book. */
+  readonly book: ReadonlyMap<string, Entry>;
+  /** What the provider has of the order's money: captured less refunded. */
+  netOf(orderId: string): bigint;
+  captures(orderId: string): number;
+  /** The next calls of this kind for this order meet these faults, in their order; `forever` repeats the last. */
+  fail(orderId: string, call: PspCall, faults: readonly PspFault[], forever?: boolean): void;
+  /** The faults of the order end. */
+  mend(orderId: string): void;
+}
+
+/** A payment provider in memory that does each key once and fences what was cancelled, with faults on demand. */
+export function createFakePsp(): FakePsp {
+  const book = new Map<string, Entry>();
+  const fenced = new Set<string>();
+  const faults = new Map<string, { list: PspFault[]; forever: boolean }>();
+
+  const nextFault = (orderId: string, call: PspCall): PspFault | undefined => {
+    const planned = faults.get(`${orderId} ${call}`);
+    return planned === undefined ? undefined : planned.forever && planned.list.length === 1 ? planned.list[0] : planned.list.shift();
+  };
+  const away = () => new DomainError("PSP_UNAVAILABLE", "the fake provider is away");
+  const run = async (kind: Entry["kind"], step: PspStep, decide: () => string | undefined): Promise<PspOutcome> => {
+    const fault = nextFault(step.orderId, kind);
+    if (fault === "away") throw away();
+    const known = book.get(step.key);
+    const reason = known === undefined ? (fault === "declined" ? "declined by the test" : decide()) : undefined;
+    const outcome: PspOutcome =
+      known?.outcome ?? (reason === undefined ? { status: "approved", reference: `${kind}-${book.size}` } : { status: "declined", reason });
+    book.set(step.key, known ?? { kind, orderId: step.orderId, amountMinor: step.amountMinor, outcome });
+    if (fault === "lost") throw away();
+    return outcome;
+  };
+  const approved = (key: string) => book.get(key)?.outcome.status === "approved";
+  const entriesOf = (orderId: string, kind: Entry["kind"]) =>
+    [...book.values()].filter((entry) => entry.orderId === orderId && entry.kind === kind && entry.outcome.status === "approved");
+  const sum = (entries: readonly Entry[]) => entries.reduce((total, { amountMinor }) => total + amountMinor, 0n);
+
+  return {
+    book,
+    netOf: (orderId) => sum(entriesOf(orderId, "capture")) - sum(entriesOf(orderId, "refund")),
+    captures: (orderId) => entriesOf(orderId, "capture").length,
+    fail: (orderId, call, list, forever = false) => void faults.set(`${orderId} ${call}`, { list: [...list], forever }),
+    mend: (orderId) => {
+      for (const key of faults.keys()) if (key.startsWith(`${orderId} `)) faults.delete(key);
+    },
+    tokenise: async ({ number }) => ({ token: `token-${randomUUID()}`, last4: number.slice(-4), brand: "visa" }),
+    authorise: (step) => run("authorise", step, () => (fenced.has(step.key) ? "cancelled before" : undefined)),
+    capture: (step) =>
+      run("capture", step, () =>
+        fenced.has(step.authorisationKey) || !approved(step.authorisationKey) ? "there is no authorisation" : undefined,
+      ),
+    cancel: (step) =>
+      run("cancel", step, () => {
+        if (entriesOf(step.orderId, "capture").length > 0) return "it was captured";
+        fenced.add(step.authorisationKey);
+        return undefined;
+      }),
+    refund: (step) =>
+      run("refund", step, () => {
+        if (!approved(step.captureKey)) return "there is no capture";
+        return step.amountMinor > sum(entriesOf(step.orderId, "capture")) - sum(entriesOf(step.orderId, "refund"))
+          ? "more than was captured"
+          : undefined;
+      }),
+    async lookUp(key) {
+      const entry = book.get(key);
+      if (entry !== undefined && nextFault(entry.orderId, "lookUp") === "away") throw away();
+      return entry === undefined ? undefined : { ...entry.outcome, kind: entry.kind, amountMinor: entry.amountMinor };
+    },
+  };
+}

@@ -1,0 +1,184 @@
+import { createOrder, type NewOrder } from "../../src/store/orders.ts";
+import { placeHoldOperation } from "../../src/domain/hold-operations.ts";
+import type { CallOptions, TestAnswer, TestApi } from "./http-api.ts";
+
+type Ask = (method: string, path: string, options?: Omit<CallOptions, "headers">) => Promise<TestAnswer>;
+
+export interface Askers {
+  /** Alice, whose data it is. */
+  readonly asOwner: Ask;
+  readonly asOther: Ask;
+}
+
+/** What both saw and what they should have seen. */
+export interface Seen {
+  readonly owner: unknown;
+  readonly expectedOfOwner: unknown;
+  readonly other: unknown;
+  readonly expectedOfOther: unknown;
+}
+
+export const ALICE = "alice";
+const ORDER = "order-of-alice";
+const RESERVATION = "reservation-of-alice";
+let operationId = "";
+
+/** Gives Alice money, an order, a reservation and an operation, so that there is something not to see. */
+export async function prepareAlice(api: TestApi, headers: Record<string, string>): Promise<void> {
+  await api.call("POST", "/api/v1/services", { headers, body: { id: "music", name: "Music" } });
+  const deposit = await api.call("POST", `/api/v1/balances/${ALICE}/deposits`, { headers, body: { amount: "100.00" } });
+  operationId = String(deposit.body["operationId"]);
+  await createOrder(api.db, orderOfAlice());
+  await api.ledger.post(
+    placeHoldOperation({
+      key: "hold-of-alice",
+      holdId: RESERVATION,
+      userId: ALICE,
+      serviceId: "music",
+      orderId: "cart",
+      currency: "RUB",
+      amountMinor: 100n,
+      expiresAt: new Date(Date.now() + 600_000).toISOString(),
+      requestHash: "hash",
+      comment: "of Alice",
+      origin: { caller: ALICE, correlationId: "c", workflowId: `reservation/${RESERVATION}` },
+    }),
+  );
+}
+
+/**
+ * One case for each route that a user may call: what its owner sees, and that another user sees exactly what is seen of something
+ * that is not there. A route without a case fails its test.
+ */
+export const OWN_DATA_CASES: Readonly<Record<string, (askers: Askers) => Promise<Seen>>> = {
+  "GET /api/v1/balances/{userId}": hidden("GET", "/api/v1/balances/alice", 404),
+  "GET /api/v1/balances/{userId}/operations": hidden("GET", "/api/v1/balances/alice/operations", 404),
+  "GET /api/v1/operations/{operationId}": sameAsAbsent(
+    "GET",
+    (id) => `/api/v1/operations/${id}`,
+    () => operationId,
+    "999999",
+  ),
+  "GET /api/v1/operations/{operationId}/why": sameAsAbsent(
+    "GET",
+    (id) => `/api/v1/operations/${id}/why`,
+    () => operationId,
+    "999999",
+  ),
+  "GET /api/v1/orders": narrowed("/api/v1/orders", "orders"),
+  "GET /api/v1/orders/{orderId}": sameAsAbsent(
+    "GET",
+    (id) => `/api/v1/orders/${id}`,
+    () => ORDER,
+    "no-such-order",
+  ),
+  "POST /api/v1/orders": refusedForAnother("/api/v1/orders", { userId: ALICE, items: [{ serviceId: "music", amount: "1.00" }] }),
+  "POST /api/v1/orders/{orderId}/cancel": sameAsAbsent(
+    "POST",
+    (id) => `/api/v1/orders/${id}/cancel`,
+    () => ORDER,
+    "no-such-order",
+  ),
+  "GET /api/v1/reservations": narrowed("/api/v1/reservations", "reservations"),
+  "GET /api/v1/reservations/{reservationId}": sameAsAbsent(
+    "GET",
+    (id) => `/api/v1/reservations/${id}`,
+    () => RESERVATION,
+    "none",
+  ),
+  "GET /api/v1/services": everyones("/api/v1/services"),
+  "GET /api/v1/services/{serviceId}": everyones("/api/v1/services/music"),
+  "GET /api/v1/auth/me": onesOwn("/api/v1/auth/me"),
+  "POST /api/v1/auth/logout": endsOnlyItself("/api/v1/auth/logout"),
+};
+
+function orderOfAlice(): NewOrder {
+  return {
+    orderId: ORDER,
+    userId: ALICE,
+    currency: "RUB",
+    totalMinor: "100",
+    paymentMethod: "wallet",
+    lines: [{ lineNo: 1, serviceId: "music", quantity: 1, amountMinor: "100" }],
+    comment: "of Alice",
+    requestHash: "hash",
+    correlationId: "c",
+    caller: ALICE,
+    workflowId: `order/${ORDER}`,
+  };
+}
+
+const statusAndCode = ({ status, body }: TestAnswer) => [status, body["code"]];
+
+/** The owner sees something; the other gets this status. */
+function hidden(method: string, path: string, status: number) {
+  return async ({ asOwner, asOther }: Askers): Promise<Seen> => ({
+    owner: (await asOwner(method, path)).status,
+    expectedOfOwner: 200,
+    other: (await asOther(method, path)).status,
+    expectedOfOther: status,
+  });
+}
+
+/** The other gets what they would get of a thing that is not there; the owner gets something else. */
+function sameAsAbsent(method: string, path: (id: string) => string, id: () => string, absentId: string) {
+  return async ({ asOwner, asOther }: Askers): Promise<Seen> => {
+    const absent = statusAndCode(await asOther(method, path(absentId)));
+    const owner = statusAndCode(await asOwner(method, path(id())));
+    return {
+      owner: JSON.stringify(owner) === JSON.stringify(absent) ? owner : "something else",
+      expectedOfOwner: "something else",
+      other: statusAndCode(await asOther(method, path(id()))),
+      expectedOfOther: absent,
+    };
+  };
+}
+
+/** A list has the owner's rows only, also when the other names the owner in the query. */
+function narrowed(path: string, member: string) {
+  return async ({ asOwner, asOther }: Askers): Promise<Seen> => {
+    const rowsOf = (answer: TestAnswer) => (answer.status === 200 ? (answer.body[member] as unknown[]).length : 0);
+    const plain = rowsOf(await asOther("GET", path));
+    const named = rowsOf(await asOther("GET", `${path}?userId=${ALICE}`));
+    return { owner: rowsOf(await asOwner("GET", path)) > 0, expectedOfOwner: true, other: [plain, named], expectedOfOther: [0, 0] };
+  };
+}
+
+function refusedForAnother(path: string, body: unknown) {
+  return async ({ asOwner, asOther }: Askers): Promise<Seen> => ({
+    owner: (await asOwner("POST", path, { body })).status === 404,
+    expectedOfOwner: false,
+    other: (await asOther("POST", path, { body })).status,
+    expectedOfOther: 404,
+  });
+}
+
+/** Belongs to no user. */
+function everyones(path: string) {
+  return async ({ asOwner, asOther }: Askers): Promise<Seen> => ({
+    owner: (await asOwner("GET", path)).status,
+    expectedOfOwner: 200,
+    other: (await asOther("GET", path)).status,
+    expectedOfOther: 200,
+  });
+}
+
+/** Each sees themselves. */
+function onesOwn(path: string) {
+  return async ({ asOwner, asOther }: Askers): Promise<Seen> => ({
+    owner: JSON.stringify((await asOwner("GET", path)).body).includes(ALICE),
+    expectedOfOwner: true,
+    other: JSON.stringify((await asOther("GET", path)).body).includes(ALICE),
+    expectedOfOther: false,
+  });
+}
+
+/** Takes no other's id at all: it acts on the token it came with. */
+function endsOnlyItself(path: string) {
+  return async ({ asOwner, asOther }: Askers): Promise<Seen> => ({
+    owner: (await asOwner("POST", path)).status,
+    expectedOfOwner: 204,
+    other: (await asOther("POST", path)).status,
+    expectedOfOther: 204,
+  });
+}

@@ -1,0 +1,16 @@
+import { createPasswordHasher } from "../../src/adapters/password-hash.ts";
+import type { Identity } from "../../src/api/auth/identity.ts";
+
+/** Identity for tests that are about something else: registering and logging in work, the tokens are worth nothing. */
+export function createTestIdentity(): Identity {
+  return {
+    issueAccessToken: async () => ({ token: "not-a-token", expiresAtMs: Date.now() + 900_000 }),
+    publishedKeys: () => [],
+    passwords: createPasswordHasher(),
+    loginAttempts: undefined,
+    revocations: { isRevoked: async () => false, announce: async () => {} },
+    accessTokenTtlMs: 900_000,
+    sessionTtlMs: 86_400_000,
+    keysMaxAgeSeconds: 300,
+  };
+}

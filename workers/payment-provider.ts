@@ -1,0 +1,24 @@
+import { createLogger } from "../src/adapters/logger.ts";
+import { loadConfig } from "../src/config.ts";
+import { startSimulator } from "../src/psp/simulator.ts";
+import { runRole, untilAborted } from "../src/stack/role.ts";
+import { required } from "./required.ts";
+
+await runRole("psp", async ({ signal, ready }) => {
+  const config = loadConfig();
+  const logger = createLogger({ role: "psp", level: config.LOG_LEVEL, pretty: config.LOG_PRETTY });
+  const broken = new AbortController();
+  const simulator = await startSimulator({
+    dataDir: config.DATA_DIR,
+    host: config.PSP_HOST,
+    port: config.PSP_PORT,
+    apiKey: required(config.PSP_API_KEY, "PSP_API_KEY"),
+    onBroken: (error) => broken.abort(error),
+  });
+  logger.info({ event: "psp.listening", url: simulator.url, entries: simulator.provider.book().entries.length }, "the payment provider's simulator listens");
+  ready();
+  await Promise.race([untilAborted(signal), untilAborted(broken.signal)]);
+  await simulator.stop();
+  // What is in memory and what is on the disk may differ now: only a new process that reads the book again knows.
+  if (broken.signal.aborted) throw broken.signal.reason;
+});
