@@ -125,7 +125,13 @@ export function createLedgerActivities({ db, ledger }: Pick<ActivityDeps, "db" |
     },
 
     /** Moves the end away, never nearer. Throws: ALREADY_CONFIRMED, ALREADY_RELEASED, RESERVATION_EXPIRED, IDEMPOTENCY_CONFLICT. */
-    extendHold: ({ reservation, extend }: { readonly reservation: ReservationInput; readonly extend: ExtendInput }): Promise<ReservationState> =>
+    extendHold: ({
+      reservation,
+      extend,
+    }: {
+      readonly reservation: ReservationInput;
+      readonly extend: ExtendInput;
+    }): Promise<ReservationState> =>
       moveEnd({
         key: extend.requestKey,
         holdId: reservation.reservationId,

@@ -1,4 +1,10 @@
-import { isAuditOk, type HousekeepingInput, type HousekeepingResult, type SelfAuditFinding, type SelfAuditResult } from "../src/contract/self-audit.ts";
+import {
+  isAuditOk,
+  type HousekeepingInput,
+  type HousekeepingResult,
+  type SelfAuditFinding,
+  type SelfAuditResult,
+} from "../src/contract/self-audit.ts";
 import { messageOf } from "../src/errors.ts";
 import { auditBooks } from "../src/store/audit.ts";
 import { databaseOver } from "../src/store/database.ts";
@@ -67,7 +73,8 @@ export function createSelfAuditActivities({ db, ledger, openLane, workflows, log
     /** Whether messages leave. Where there is no Kafka they wait, which is a warning and no fault of the books. */
     async checkOutbox(): Promise<SelfAuditFinding> {
       const { count, oldestAgeSeconds } = await readOutboxBacklog(db);
-      const stale = oldestAgeSeconds > STALE_OUTBOX_SECONDS ? [`${count} messages wait, the oldest for ${Math.round(oldestAgeSeconds)} s`] : [];
+      const stale =
+        oldestAgeSeconds > STALE_OUTBOX_SECONDS ? [`${count} messages wait, the oldest for ${Math.round(oldestAgeSeconds)} s`] : [];
       return finding("outbox", "no message waits longer than five minutes", { checked: count, broken: stale, level: "warning" });
     },
 
@@ -145,7 +152,11 @@ export function createSelfAuditActivities({ db, ledger, openLane, workflows, log
   }
 }
 
-function reservationFinding(found: { readonly checked: number; readonly broken: readonly string[]; readonly repaired: readonly string[] }): SelfAuditFinding {
+function reservationFinding(found: {
+  readonly checked: number;
+  readonly broken: readonly string[];
+  readonly repaired: readonly string[];
+}): SelfAuditFinding {
   return finding("reservations", "every reservation that holds money has its workflow", found);
 }
 

@@ -314,8 +314,113 @@ export const deadLetters = pgTable(
     recordedAt: moment("recorded_at")
       .notNull()
       .default(sql`clock_timestamp()`),
+    /** When and by whom it was last sent again, and when what was sent again was last refused. */
+    redrivenAt: moment("redriven_at"),
+    redrivenBy: text("redriven_by"),
+    refusedAgainAt: moment("refused_again_at"),
   },
   (table) => [index("dead_letters_position").on(table.topic, table.partition, table.offset)],
+);
+
+/** Each time a dead letter was sent again, as it was or corrected. Only a message with such a row's value speaks for the dead letter. */
+export const deadLetterRedrives = pgTable(
+  "dead_letter_redrives",
+  {
+    id: identity(),
+    deadLetterId: minor("dead_letter_id")
+      .notNull()
+      .references(() => deadLetters.id),
+    valueSha256: text("value_sha256").notNull(),
+    corrected: boolean("corrected").notNull(),
+    actor: text("actor").notNull(),
+    reason: text("reason").notNull(),
+    correlationId: text("correlation_id").notNull(),
+    recordedAt: moment("recorded_at")
+      .notNull()
+      .default(sql`clock_timestamp()`),
+  },
+  (table) => [index("dead_letter_redrives_letter").on(table.deadLetterId, table.valueSha256)],
+);
+
+/** What became of a message where no operation and no dead letter of its own place tells it: duplicates, redrives, started workflows. */
+export const eventReceipts = pgTable(
+  "event_receipts",
+  {
+    topic: text("topic").notNull(),
+    partition: integer("partition").notNull(),
+    offset: minor("offset").notNull(),
+    identity: keyText("identity").notNull(),
+    outcome: text("outcome").notNull(),
+    operationId: minor("operation_id"),
+    workflowId: text("workflow_id"),
+    deadLetterId: minor("dead_letter_id"),
+    code: text("code"),
+    recordedAt: moment("recorded_at")
+      .notNull()
+      .default(sql`clock_timestamp()`),
+  },
+  (table) => [
+    primaryKey({ columns: [table.topic, table.partition, table.offset] }),
+    check("event_receipts_outcome", sql`${table.outcome} in ('applied', 'refused', 'duplicate', 'started', 'dead-lettered')`),
+  ],
+);
+
+/** Where events are sent by HTTP. A deleted one keeps its row for its log of deliveries, without its secrets. */
+export const webhooks = pgTable(
+  "webhooks",
+  {
+    id: text("id").primaryKey(),
+    url: text("url").notNull(),
+    /** Types such as `saldo.order.completed`, groups such as `saldo.order.*`; empty is all. */
+    eventTypes: text("event_types").array().notNull(),
+    description: text("description").notNull(),
+    /** The newest first; those before it sign too until they end. Sealed where a key is configured. */
+    secrets: jsonb("secrets").$type<{ sealed: string; expiresAt: string | null }[]>().notNull(),
+    createdAt: moment("created_at")
+      .notNull()
+      .default(sql`clock_timestamp()`),
+    createdBy: text("created_by").notNull(),
+    disabledAt: moment("disabled_at"),
+    disabledReason: text("disabled_reason"),
+    deletedAt: moment("deleted_at"),
+  },
+  (table) => [index("webhooks_created").on(table.createdAt, table.id)],
+);
+
+/** One event for one webhook: its body as it is signed and sent, and what became of it. */
+export const webhookDeliveries = pgTable(
+  "webhook_deliveries",
+  {
+    id: identity(),
+    webhookId: text("webhook_id")
+      .notNull()
+      .references(() => webhooks.id),
+    eventId: text("event_id").notNull(),
+    eventType: text("event_type").notNull(),
+    body: text("body").notNull(),
+    status: text("status").notNull().default("pending"),
+    attempts: integer("attempts").notNull().default(0),
+    responseStatus: integer("response_status"),
+    lastError: text("last_error"),
+    createdAt: moment("created_at")
+      .notNull()
+      .default(sql`clock_timestamp()`),
+    updatedAt: moment("updated_at")
+      .notNull()
+      .default(sql`clock_timestamp()`),
+    nextAttemptAt: moment("next_attempt_at"),
+    /** When its workflow was started; null while one has to be. */
+    dispatchedAt: moment("dispatched_at"),
+  },
+  (table) => [
+    unique("webhook_deliveries_event").on(table.webhookId, table.eventId),
+    check("webhook_deliveries_status", sql`${table.status} in ('pending', 'delivered', 'failed', 'abandoned')`),
+    index("webhook_deliveries_list").on(table.webhookId, table.id),
+    index("webhook_deliveries_waiting")
+      .on(table.id)
+      .where(sql`${table.dispatchedAt} is null and ${table.status} = 'pending'`),
+    index("webhook_deliveries_created").on(table.createdAt),
+  ],
 );
 
 /** One immutable version of a month's revenue. */

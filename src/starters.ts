@@ -117,7 +117,10 @@ export interface StarterOptions {
 export function createStarters({ client, eager, deadlineMs }: StarterOptions): Starters {
   // The native connection goes on trying after its deadline when nobody answers, so the wait has a timer of its own.
   const call = <Result>(work: () => Promise<Result>): Promise<Result> =>
-    within(deadlineMs, translated(() => client.withDeadline(Date.now() + deadlineMs, work)));
+    within(
+      deadlineMs,
+      translated(() => client.withDeadline(Date.now() + deadlineMs, work)),
+    );
   /** Undefined instead of an error when there is no such workflow or it has ended. */
   const ifRunning = async <Result>(work: () => Promise<Result>): Promise<Result | undefined> => {
     try {

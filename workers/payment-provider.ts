@@ -15,7 +15,10 @@ await runRole("psp", async ({ signal, ready }) => {
     apiKey: required(config.PSP_API_KEY, "PSP_API_KEY"),
     onBroken: (error) => broken.abort(error),
   });
-  logger.info({ event: "psp.listening", url: simulator.url, entries: simulator.provider.book().entries.length }, "the payment provider's simulator listens");
+  logger.info(
+    { event: "psp.listening", url: simulator.url, entries: simulator.provider.book().entries.length },
+    "the payment provider's simulator listens",
+  );
   ready();
   await Promise.race([untilAborted(signal), untilAborted(broken.signal)]);
   await simulator.stop();

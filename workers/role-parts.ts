@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import type { WorkflowPort } from "../activities/activity-deps.ts";
 import { createActivities } from "../activities/index.ts";
 import { createBalanceCache, type BalanceCache } from "../src/adapters/cache.ts";
 import { createLogger, type Logger } from "../src/adapters/logger.ts";
@@ -70,8 +71,7 @@ export function openStoreParts(config: Config, role: string): StoreParts {
           balanceCache,
           psp,
           logger,
-          // Short: the self-audit asks again a minute later.
-          workflows: createStarters({ client: temporal.client, eager: false, deadlineMs: config.TEMPORAL_DEADLINE_MS }),
+          workflows: workflowPort(temporal, config),
           reportsDir: resolve(config.REPORTS_DIR ?? `${config.DATA_DIR}/reports`),
         }),
         cacheSize: config.WORKFLOW_CACHE_SIZE,
@@ -100,5 +100,14 @@ export async function openRoleParts(config: Config, role: string): Promise<RoleP
       await parts.close();
       await temporal.close();
     },
+  };
+}
+
+// What a hold does not remember of its request is the configuration's.
+function workflowPort({ client }: TemporalLink, config: Config): WorkflowPort {
+  const starters = createStarters({ client, eager: false, deadlineMs: config.TEMPORAL_DEADLINE_MS });
+  return {
+    isOpen: (workflowId) => starters.isOpen(workflowId),
+    restartReservation: (input) => starters.restartReservation({ ...input, expiringMs: config.RESERVATION_EXPIRING_MS }),
   };
 }

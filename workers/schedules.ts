@@ -43,7 +43,10 @@ export function ensureCloseMonthSchedule(schedules: ScheduleClient, { timeZone }
 
 /** Makes the schedule of the standing self-audit, or brings it to these settings; one that was paused stays paused. Safe to retry. */
 export function ensureSelfAuditSchedule(schedules: ScheduleClient, { everyMs }: { everyMs: number }): Promise<void> {
-  return ensureSchedule(schedules, repeated({ scheduleId: SELF_AUDIT_SCHEDULE, type: "selfAudit", everyMs, args: [], summary: "Prove the books" }));
+  return ensureSchedule(
+    schedules,
+    repeated({ scheduleId: SELF_AUDIT_SCHEDULE, type: "selfAudit", everyMs, args: [], summary: "Prove the books" }),
+  );
 }
 
 /** Makes the schedule of the housekeeping, or brings it to these settings; one that was paused stays paused. Safe to retry. */

@@ -15,6 +15,10 @@ import {
   remainingSeconds,
   reservationPlacedUpdate,
   reservationStatusQuery,
+  type AdvanceClockInput,
+  type ConfirmInput,
+  type ExtendInput,
+  type ReleaseInput,
   type ReservationInput,
   type ReservationState,
 } from "../src/contract/reservations.ts";
@@ -78,19 +82,19 @@ export async function reservation(input: ReservationInput): Promise<ReservationR
 
   setHandler(reservationPlacedUpdate, held);
   setHandler(confirmReservationUpdate, (confirm) => change(() => withoutEnd((by) => by.captureHold({ reservation: input, confirm }))), {
-    validator: (confirm) => {
+    validator: (confirm: ConfirmInput) => {
       needsRequestKey(confirm);
       refuseOnceClosed();
     },
   });
   setHandler(releaseReservationUpdate, (release) => change(() => withoutEnd((by) => by.releaseHold({ reservation: input, release }))), {
-    validator: (release) => {
+    validator: (release: ReleaseInput) => {
       needsRequestKey(release);
       refuseOnceClosed();
     },
   });
   setHandler(extendReservationUpdate, (extend) => moveEnd(() => withoutEnd((by) => by.extendHold({ reservation: input, extend }))), {
-    validator: (extend) => {
+    validator: (extend: ExtendInput) => {
       needsRequestKey(extend);
       if (Number.isNaN(Date.parse(extend.expiresAt))) throw ApplicationFailure.nonRetryable("expiresAt must be a time", "INVALID_REQUEST");
       refuseOnceClosed();
@@ -104,7 +108,7 @@ export async function reservation(input: ReservationInput): Promise<ReservationR
       return moveEnd(() => withoutEnd((by) => by.advanceHoldClock({ reservation: input, advance, expiresAt })));
     },
     {
-      validator: (advance) => {
+      validator: (advance: AdvanceClockInput) => {
         needsRequestKey(advance);
         if (!(advance.advanceMs > 0)) throw ApplicationFailure.nonRetryable("advanceMs must be above zero", "INVALID_REQUEST");
         refuseOnceClosed();
@@ -150,11 +154,9 @@ export async function reservation(input: ReservationInput): Promise<ReservationR
     for (;;) {
       const armedForMs = endMs;
       const leadMs = toldOfMs === endMs || Date.now() >= endMs ? 0 : leadBeforeEnd(input);
-      const woken = await condition(
-        () => state?.status !== "held" || endMs !== armedForMs,
-        Math.max(1, endMs - leadMs - Date.now()),
-        { summary: leadMs > 0 ? "tell that it expires soon" : "release what is not confirmed by then" },
-      );
+      const woken = await condition(() => state?.status !== "held" || endMs !== armedForMs, Math.max(1, endMs - leadMs - Date.now()), {
+        summary: leadMs > 0 ? "tell that it expires soon" : "release what is not confirmed by then",
+      });
       if (state?.status !== "held") return;
       if (woken) continue;
       if (leadMs === 0) return;

@@ -29,7 +29,8 @@ export async function housekeeping(input: HousekeepingInput): Promise<Housekeepi
 
 function asTable(findings: readonly SelfAuditFinding[]): string {
   const rows = findings.map(
-    ({ check, title, checked, broken, repaired, examples }) => `| ${check} | ${title} | ${checked} | ${broken} | ${repaired} | ${examples.join("; ")} |`,
+    ({ check, title, checked, broken, repaired, examples }) =>
+      `| ${check} | ${title} | ${checked} | ${broken} | ${repaired} | ${examples.join("; ")} |`,
   );
   return ["| check | what holds | checked | broken | repaired | for example |", "|---|---|---|---|---|---|", ...rows].join("\n");
 }

@@ -126,7 +126,7 @@ describe("an access token", () => {
     ["a kid that is SQL", () => make({ header: header({ kid: "' or 1=1 --" }) })],
     ["a kid of 5 KB", () => make({ header: header({ kid: "k".repeat(5_000) }) })],
     ["a kid of 10 KB", () => make({ header: header({ kid: "k".repeat(10_000) }) })],
-    ["a kid that is a list", () => make({ header: header({ kid: [keys.current().kid] }) }).replace(/^/, "")],
+    ["a kid that is a list", () => make({ header: header({ kid: [keys.current().kid] }) })],
     ["no kid", () => make({ header: { alg: "RS256", typ: "at+jwt" } })],
     ["a changed signature", () => make().replace(/.{4}$/, "AAAA")],
     ["a truncated signature", () => make().slice(0, -10)],
@@ -219,7 +219,7 @@ describe("the memory of verified tokens", () => {
     const verify = vi.fn(verifier.verify);
     const remembering = rememberVerified({ verify }, keys);
     const bad = make({ key: stranger.privateKey });
-    for (let time = 0; time < 2; time += 1) await expect(remembering.verify(bad)).rejects.toThrow();
+    for (let time = 0; time < 2; time += 1) await expect(remembering.verify(bad)).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
     expect(verify).toHaveBeenCalledTimes(2);
   });
 });

@@ -21,7 +21,13 @@ export async function dumpKafka(
   onMessage: (message: DumpedMessage) => void,
 ): Promise<{ topics: number; messages: bigint; skipped: bigint }> {
   const group = `saldo-dump-${randomUUID()}`;
-  const client = new Kafka({ clientId: group, brokers: [...options.brokers], logLevel: logLevel.NOTHING, connectionTimeout: 3_000, retry: { retries: 3 } });
+  const client = new Kafka({
+    clientId: group,
+    brokers: [...options.brokers],
+    logLevel: logLevel.NOTHING,
+    connectionTimeout: 3_000,
+    retry: { retries: 3 },
+  });
   const admin = client.admin();
   await admin.connect();
   try {
@@ -95,10 +101,12 @@ async function readUntilEnds(
 
 function partsOf(message: { key: Buffer | null; value: Buffer | null; headers?: Record<string, unknown> }): Record<string, Buffer> {
   const headers = Object.entries(message.headers ?? {}).flatMap(([name, value]) =>
-    [value].flat().map((each, place): [string, Buffer] => [
-      `header ${name}${place === 0 ? "" : ` ${place}`}`,
-      Buffer.isBuffer(each) ? each : Buffer.from(typeof each === "string" ? each : ""),
-    ]),
+    [value]
+      .flat()
+      .map((each, place): [string, Buffer] => [
+        `header ${name}${place === 0 ? "" : ` ${place}`}`,
+        Buffer.isBuffer(each) ? each : Buffer.from(typeof each === "string" ? each : ""),
+      ]),
   );
   return {
     ...(message.key === null ? {} : { key: message.key }),

@@ -42,7 +42,11 @@ function connect(options: Partial<PspOptions> = {}): HttpPsp {
 }
 
 const step = (key: string, amountMinor = 10_050n) => ({ key, orderId: key.split(":")[0] ?? key, amountMinor, currency: "RUB" });
-const callsOf = (key: string) => provider.book().calls.filter((call) => call.key === key).map((call) => call.step);
+const callsOf = (key: string) =>
+  provider
+    .book()
+    .calls.filter((call) => call.key === key)
+    .map((call) => call.step);
 const numberOf = (name: string) => TEST_CARDS.find((card) => card.name === name)?.number ?? "";
 
 async function authorised(psp: HttpPsp, orderId: string, number = CARD.number): Promise<string> {
@@ -52,16 +56,28 @@ async function authorised(psp: HttpPsp, orderId: string, number = CARD.number): 
 }
 
 /** A server that answers each request with the next status, the last one for ever, and counts. */
-async function answering(...statuses: readonly (number | "hang")[]): Promise<{ url: string; count: () => number; now: (...next: readonly number[]) => void }> {
+async function answering(
+  ...statuses: readonly (number | "hang")[]
+): Promise<{ url: string; count: () => number; now: (...next: readonly number[]) => void }> {
   let left = [...statuses];
   let count = 0;
   const server = createServer((_request, response) => {
     count += 1;
     const status = left.length > 1 ? left.shift() : left[0];
     if (status === "hang" || status === undefined) return;
-    const payment = { key: "k", kind: "authorise", status: "approved", reference: "r", orderId: "o", amountMinor: "10050", currency: "RUB" };
+    const payment = {
+      key: "k",
+      kind: "authorise",
+      status: "approved",
+      reference: "r",
+      orderId: "o",
+      amountMinor: "10050",
+      currency: "RUB",
+    };
     response.writeHead(status, { "content-type": "application/json", ...(status === 302 ? { location: provider.url } : {}) });
-    response.end(JSON.stringify(status === 200 ? payment : { error: { code: status === 404 ? "not_found" : "unavailable", message: "x" } }));
+    response.end(
+      JSON.stringify(status === 200 ? payment : { error: { code: status === 404 ? "not_found" : "unavailable", message: "x" } }),
+    );
   });
   servers.push(server);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -131,7 +147,9 @@ describe("a card payment", () => {
 
   it("with a card the provider does not take is INVALID_CARD, with the place and without the number", async () => {
     const number = "4242424242424241";
-    const error = await connect().tokenise({ ...CARD, number }).catch((caught: unknown) => caught);
+    const error = await connect()
+      .tokenise({ ...CARD, number })
+      .catch((caught: unknown) => caught);
     expect(error).toMatchObject({ code: "INVALID_CARD", details: { pointer: "/card/number" } });
     expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain(number);
   });
@@ -166,7 +184,14 @@ describe("an outcome that is not told", () => {
     expect(provider.payments().filter(({ kind }) => kind === "capture")).toEqual([]);
     expect(await provider.reconcile("s1:capture")).toEqual(["s1:capture"]);
     expect(await psp.capture(capture)).toMatchObject({ status: "approved" });
-    expect(new Set(provider.book().calls.map(({ key }) => key).filter((key) => key !== ""))).toEqual(new Set(["s1:authorise", "s1:capture"]));
+    expect(
+      new Set(
+        provider
+          .book()
+          .calls.map(({ key }) => key)
+          .filter((key) => key !== ""),
+      ),
+    ).toEqual(new Set(["s1:authorise", "s1:capture"]));
   });
 
   it("with the card slow comes within the patience of a call", async () => {
@@ -196,23 +221,27 @@ describe("an outcome that is not told", () => {
   });
 });
 
-describe("three hundred payments with an answer in three gone wrong", () => {
+describe("a hundred payments with an answer in three gone wrong", () => {
   it("each have one authorisation, one capture and one refund in the provider's book, and it was told", async () => {
-    for (const [seed, kinds] of [["charge-then-hang", "hang"], ["charge-then-500", "5xx", "stored-500-charged"]].entries())
+    for (const [seed, kinds] of [
+      ["charge-then-hang", "hang"],
+      ["charge-then-500", "5xx", "stored-500-charged"],
+    ].entries())
       provider.script({ kinds: kinds as ("hang" | "5xx")[], rate: 0.15, seed, steps: ["authorise", "capture", "refund", "look-up"] });
-    const psp = connect({ timeoutMs: 60, breaker: { failures: 1_000 } });
+    const psp = connect({ timeoutMs: 300, breaker: { failures: 1_000 } });
     const { token } = await psp.tokenise(CARD);
     // A caller such as a workflow: it asks for the same key again until it is told.
     const untilTold = async <Value>(ask: () => Promise<Value>): Promise<Value> => {
-      for (;;) {
+      for (let time = 0; time < 20; time += 1) {
         const told = await ask().catch((error: { code?: string }) => {
           if (error.code !== "PSP_UNAVAILABLE") throw error;
         });
         if (told !== undefined) return told;
       }
+      throw new Error("never told");
     };
     const outcomes = await Promise.all(
-      Array.from({ length: 300 }, async (_, place) => {
+      Array.from({ length: 100 }, async (_, place) => {
         const order = `chaos${place}`;
         const authorise = await untilTold(() => psp.authorise({ ...step(`${order}:a`), cardToken: token }));
         const capture = await untilTold(() => psp.capture({ ...step(`${order}:c`), authorisationKey: `${order}:a` }));
@@ -223,8 +252,8 @@ describe("three hundred payments with an answer in three gone wrong", () => {
     expect(new Set(outcomes)).toEqual(new Set(["approved,approved,approved"]));
     const sums = { authorise: 0n, capture: 0n, refund: 0n, cancel: 0n };
     for (const { kind, amountMinor } of provider.payments()) sums[kind] += BigInt(amountMinor);
-    expect(provider.payments()).toHaveLength(900);
-    expect(sums).toEqual({ authorise: 3_015_000n, capture: 3_015_000n, refund: 15_000n, cancel: 0n });
+    expect(provider.payments()).toHaveLength(300);
+    expect(sums).toEqual({ authorise: 1_005_000n, capture: 1_005_000n, refund: 5_000n, cancel: 0n });
     const shown = new Set(provider.book().calls.map(({ behaviour }) => behaviour));
     expect(shown).toEqual(new Set(["approve", "charge-then-hang", "hang", "charge-then-500", "5xx", "stored-500-charged"]));
   }, 60_000);
@@ -240,7 +269,10 @@ describe("attempts", () => {
 
   it("wait ten percent more or less", async () => {
     provider.script({ kinds: ["5xx"] });
-    for (const random of [() => 0, () => 0.999_999]) await connect({ random }).authorise({ ...step("t2:a"), cardToken: "t" }).catch(() => {});
+    for (const random of [() => 0, () => 0.999_999])
+      await connect({ random })
+        .authorise({ ...step("t2:a"), cardToken: "t" })
+        .catch(() => {});
     expect(delays.slice(0, 3)).toEqual([90, 180, 360]);
     for (const [place, least] of [109.9, 219.9, 439.9].entries()) {
       expect(delays[3 + place]).toBeGreaterThan(least);
@@ -259,7 +291,9 @@ describe("attempts", () => {
   it("are one where the API key is wrong or something else answers at the address", async () => {
     await expect(connect({ apiKey: "wrong" }).lookUp("x")).rejects.toMatchObject({ code: "PSP_UNAVAILABLE" });
     const elsewhere = await answering(302);
-    await expect(connect({ url: elsewhere.url }).authorise({ ...step("t4:a"), cardToken: "t" })).rejects.toMatchObject({ code: "PSP_UNAVAILABLE" });
+    await expect(connect({ url: elsewhere.url }).authorise({ ...step("t4:a"), cardToken: "t" })).rejects.toMatchObject({
+      code: "PSP_UNAVAILABLE",
+    });
     expect(elsewhere.count()).toBe(1);
     expect(provider.book().calls).toEqual([]);
     expect(delays).toEqual([]);
@@ -346,7 +380,9 @@ describe("a card's number", () => {
     const { url } = await answering(503, 302, 401, 200);
     const errors: unknown[] = [];
     for (const options of [{ url }, { url }, { url: "http://127.0.0.1:9" }, { apiKey: "wrong" }])
-      await connect({ ...options, logger }).tokenise(CARD).catch((error: unknown) => errors.push(error));
+      await connect({ ...options, logger })
+        .tokenise(CARD)
+        .catch((error: unknown) => errors.push(error));
     const text = lines.join() + errors.map((error) => JSON.stringify(error, Object.getOwnPropertyNames(error))).join();
     expect(errors).toHaveLength(4);
     expect(lines.length).toBeGreaterThan(3);

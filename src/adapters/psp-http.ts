@@ -59,7 +59,10 @@ export function createPsp(options: PspOptions): HttpPsp {
         const delayMs = RETRY_DELAYS_MS[number - 1];
         const tooLong = error.retryAfterMs !== undefined && error.retryAfterMs > (delayMs ?? 0);
         const goesOn = delayMs !== undefined && !tooLong && !error.hopeless;
-        logger.warn({ event: "psp.attempt", ...what, attempt: number, reason: messageOf(error), goesOn }, "the payment provider gave no answer");
+        logger.warn(
+          { event: "psp.attempt", ...what, attempt: number, reason: messageOf(error), goesOn },
+          "the payment provider gave no answer",
+        );
         if (!goesOn) throw unavailable(error);
         await sleep(delayMs * (1 + JITTER * (2 * random() - 1)));
       }
@@ -70,8 +73,12 @@ export function createPsp(options: PspOptions): HttpPsp {
     persist({ step: kind, key, orderId: step.orderId }, async (again) => {
       const { orderId, amountMinor, currency } = step;
       const known = again ? await exchange.lookUp(key).then(found) : undefined;
-      const payment = known ?? definite(await exchange.pay(kind, key, { orderId, currency, amountMinor: amountMinor.toString(), ...subject }));
-      if (payment.status === "approved" && (payment.kind !== kind || BigInt(payment.amountMinor) !== amountMinor || payment.currency !== currency))
+      const payment =
+        known ?? definite(await exchange.pay(kind, key, { orderId, currency, amountMinor: amountMinor.toString(), ...subject }));
+      if (
+        payment.status === "approved" &&
+        (payment.kind !== kind || BigInt(payment.amountMinor) !== amountMinor || payment.currency !== currency)
+      )
         throw new DomainError("CONFLICT", `the payment provider has another payment under the key of this ${kind}`);
       return outcomeOf(payment);
     });
@@ -127,5 +134,13 @@ function unavailable({ retryAfterMs }: PspFailure): DomainError {
 
 function noPsp(): HttpPsp {
   const refuse = () => Promise.reject(new DomainError("PSP_UNAVAILABLE", "no payment provider is set up (PSP_URL, PSP_API_KEY)"));
-  return { tokenise: refuse, authorise: refuse, capture: refuse, cancel: refuse, refund: refuse, lookUp: refuse, breakerState: () => "closed" };
+  return {
+    tokenise: refuse,
+    authorise: refuse,
+    capture: refuse,
+    cancel: refuse,
+    refund: refuse,
+    lookUp: refuse,
+    breakerState: () => "closed",
+  };
 }

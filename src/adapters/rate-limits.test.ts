@@ -130,3 +130,16 @@ describe("a limit without Redis", () => {
     expect(createRateLimit({ redis: NO_REDIS, prefix: "rate", quota: 0, windowMs: 1_000 })).toBeUndefined();
   });
 });
+
+describe("a process that is busy itself", () => {
+  test("does not take its own pause for a Redis that is slow", async () => {
+    const [one, two] = links.map((link) => limitOf(link, 10)) as [RateLimit, RateLimit];
+    const address = `10.0.0.6-${randomUUID()}`;
+    const takes = Array.from({ length: 40 }, (_, n) => (n % 2 === 0 ? one : two).take(address));
+    // The commands are on their way; for as long as this takes no answer can be read.
+    await new Promise((resolve) => setImmediate(resolve));
+    const untilMs = performance.now() + 250;
+    while (performance.now() < untilMs);
+    expect(await passed(takes)).toBe(10);
+  });
+});

@@ -12,7 +12,13 @@ const TIMEOUT_MS = 10_000;
 
 /** Hands out every key of the database at the address. Keys that end while it reads are left out. Throws: the client's error. */
 export async function dumpRedis(url: string, onEntry: (entry: RedisEntry) => void): Promise<void> {
-  const redis = new Redis(url, { connectTimeout: TIMEOUT_MS, commandTimeout: TIMEOUT_MS, maxRetriesPerRequest: 1, retryStrategy: () => null, lazyConnect: true });
+  const redis = new Redis(url, {
+    connectTimeout: TIMEOUT_MS,
+    commandTimeout: TIMEOUT_MS,
+    maxRetriesPerRequest: 1,
+    retryStrategy: () => null,
+    lazyConnect: true,
+  });
   redis.on("error", () => {});
   try {
     await redis.connect();
@@ -53,6 +59,7 @@ function flat(answer: unknown): Buffer[] {
   if (Buffer.isBuffer(answer)) return [answer];
   if (Array.isArray(answer)) return answer.flatMap(flat);
   if (answer instanceof Map) return [...answer].flatMap(flat);
-  if (typeof answer === "object" && answer !== null) return Object.entries(answer).flatMap(([name, value]) => [Buffer.from(name, "latin1"), ...flat(value)]);
-  return answer === null || answer === undefined ? [] : [Buffer.from(String(answer))];
+  if (typeof answer === "object" && answer !== null)
+    return Object.entries(answer).flatMap(([name, value]) => [Buffer.from(name, "latin1"), ...flat(value)]);
+  return typeof answer === "string" || typeof answer === "number" ? [Buffer.from(String(answer))] : [];
 }

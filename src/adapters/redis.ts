@@ -20,8 +20,22 @@ const COMMAND_TIMEOUT_MS = 100;
 const CONNECT_TIMEOUT_MS = 1_000;
 /** A Redis that hangs costs one command's patience in so long, not every command's. */
 const PAUSE_MS = 1_000;
-/** The client's words for a command that took longer than its time. */
-const TIMED_OUT = "Command timed out";
+
+class TooSlow extends Error {
+  override readonly name = "TooSlow";
+}
+
+/**
+ * Throws: TooSlow when the command takes longer than its time. The client's own time-out is not used: after a moment in which this
+ * process was busy itself it fires before the answers that lie ready are read.
+ */
+function inTime<Result>(command: Promise<Result>): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const giveUp = () => reject(new TooSlow(`Redis did not answer within ${COMMAND_TIMEOUT_MS} ms`));
+    const timer = setTimeout(() => setImmediate(giveUp), COMMAND_TIMEOUT_MS);
+    command.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
 
 /** Opens the connection; without an address every command comes to nothing. Commands are never queued for a Redis that is away. */
 export function openRedis(options: { readonly url: string | undefined; readonly logger: Log }): RedisLink {
@@ -29,7 +43,6 @@ export function openRedis(options: { readonly url: string | undefined; readonly 
   if (url === undefined)
     return { enabled: false, attempt: async () => undefined, ping: () => Promise.reject(new Error("there is no Redis")), close: () => {} };
   const redis = new Redis(url, {
-    commandTimeout: COMMAND_TIMEOUT_MS,
     connectTimeout: CONNECT_TIMEOUT_MS,
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
@@ -52,15 +65,15 @@ export function openRedis(options: { readonly url: string | undefined; readonly 
     async attempt(command) {
       if (redis.status !== "ready" || performance.now() < pausedUntilMs) return undefined;
       try {
-        return await command(redis);
+        return await inTime(command(redis));
       } catch (error) {
-        if (messageOf(error) === TIMED_OUT) pausedUntilMs = performance.now() + PAUSE_MS;
+        if (error instanceof TooSlow) pausedUntilMs = performance.now() + PAUSE_MS;
         away(error);
         return undefined;
       }
     },
     async ping() {
-      await redis.ping();
+      await inTime(redis.ping());
       reported = false;
     },
     close: () => redis.disconnect(),

@@ -29,11 +29,11 @@ type NeedsKey<Request> = Request extends { headers: z.ZodObject<infer Shape> }
     : never
   : never;
 
-/** What a call of a route takes: `params`, `query`, `body` and, where the route has one, its Idempotency-Key. */
+/** What a call of a route takes: `params`, `query`, `body`, where the route has one its Idempotency-Key, and further headers such as Prefer. */
 export type CallOf<Route extends RouteConfig> = Part<"params", SchemaAt<RequestOf<Route>, "params">> &
   Part<"query", SchemaAt<RequestOf<Route>, "query">> &
   Part<"body", BodyOf<RequestOf<Route>>> &
-  Part<"idempotencyKey", NeedsKey<RequestOf<Route>>>;
+  Part<"idempotencyKey", NeedsKey<RequestOf<Route>>> & { readonly headers?: Readonly<Record<string, string>> };
 
 type JsonOf<Response> = Response extends { content: { "application/json": { schema: infer Schema } } }
   ? Schema extends z.ZodType

@@ -48,6 +48,7 @@ export function createCaller(options: ClientOptions): ApiCaller {
     return send(new URL(addressOf(route.path, call), options.baseUrl), {
       method: route.method.toUpperCase(),
       headers: {
+        ...call.headers,
         ...(call.body === undefined ? {} : { "content-type": "application/json" }),
         ...(call.idempotencyKey === undefined ? {} : { "idempotency-key": call.idempotencyKey }),
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
@@ -89,6 +90,7 @@ interface LooseCall {
   readonly query?: Readonly<Record<string, unknown>>;
   readonly body?: unknown;
   readonly idempotencyKey?: string;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 function addressOf(path: string, { params = {}, query = {} }: LooseCall): string {

@@ -79,11 +79,7 @@ export function createReservationActs({ db, ledger, starters, settings }: ActDep
   };
 
   // The ledger refuses what is closed and keeps the refusal under the key, so that a repeat never acts on something else.
-  const act = async (
-    hold: HoldRecord,
-    operation: Operation,
-    ask: () => Promise<ReservationState | undefined>,
-  ): Promise<ActResult> => {
+  const act = async (hold: HoldRecord, operation: Operation, ask: () => Promise<ReservationState | undefined>): Promise<ActResult> => {
     if (await wasDone(operation)) return { replayed: true };
     if (operation.kind === "capture" && hold.status === "held") await refuseWhilePaused(hold);
     try {

@@ -15,7 +15,11 @@ export function reservationPath(reservationId: string): string {
  */
 export function showReservation(
   hold: HoldRecord,
-  { nowMs, running, rescuedMinor = 0n }: { readonly nowMs: number; readonly running?: ReservationStatus | undefined; readonly rescuedMinor?: bigint },
+  {
+    nowMs,
+    running,
+    rescuedMinor = 0n,
+  }: { readonly nowMs: number; readonly running?: ReservationStatus | undefined; readonly rescuedMinor?: bigint },
 ): z.infer<typeof reservationSchema> {
   const text = (amountMinor: bigint) => formatAmount(amountMinor, hold.currency);
   const ofRunning =

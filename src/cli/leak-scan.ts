@@ -81,18 +81,29 @@ function addressesOf(config: Config): LeakAddresses {
     kafkaBrokers: config.KAFKA_BROKERS === undefined ? running?.kafkaBrokers : brokerList(config.KAFKA_BROKERS),
     temporal: temporalAddress === undefined ? undefined : { address: temporalAddress, namespace: config.TEMPORAL_NAMESPACE },
     psp: pspUrl === undefined || pspApiKey === undefined ? undefined : { url: pspUrl, apiKey: pspApiKey },
-    folders: [dataDir, ...(running === undefined ? [] : [running.logDir]), ...(config.REPORTS_DIR === undefined ? [] : [config.REPORTS_DIR])],
+    folders: [
+      dataDir,
+      ...(running === undefined ? [] : [running.logDir]),
+      ...(config.REPORTS_DIR === undefined ? [] : [config.REPORTS_DIR]),
+    ],
   };
 }
 
 function describe(report: LeakReport): string {
   const lines = report.places.flatMap(describePlace);
-  const verdict = report.found ? "FOUND: it stands where it must not." : report.complete ? "It stands nowhere." : "Not found, but not everything could be searched.";
+  const verdict = report.found
+    ? "FOUND: it stands where it must not."
+    : report.complete
+      ? "It stands nowhere."
+      : "Not found, but not everything could be searched.";
   return `${lines.join("\n")}\n${verdict}\n`;
 }
 
 function describePlace(result: PlaceResult): string[] {
   if ("failed" in result) return [`? ${result.place.padEnd(9)} could not be searched: ${result.failed}`];
   const { place, looked, findings } = result;
-  return [`${findings.length === 0 ? "✓" : "✗"} ${place.padEnd(9)} ${looked}`, ...findings.map(({ where, spelling }) => `    ${spelling}: ${where}`)];
+  return [
+    `${findings.length === 0 ? "✓" : "✗"} ${place.padEnd(9)} ${looked}`,
+    ...findings.map(({ where, spelling }) => `    ${spelling}: ${where}`),
+  ];
 }

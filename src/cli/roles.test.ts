@@ -16,7 +16,9 @@ function plan(psp: PspAddress) {
     psp,
   };
   const environment = roleEnvironment({}, addresses, PATHS);
-  return new Map(rolesFor({ entries: ROLE_ENTRIES, addresses, environment, host: "127.0.0.1" }).roles.map((role) => [role.name, role.environment]));
+  return new Map(
+    rolesFor({ entries: ROLE_ENTRIES, addresses, environment, host: "127.0.0.1" }).roles.map((role) => [role.name, role.environment]),
+  );
 }
 
 describe("the roles", () => {

@@ -93,7 +93,15 @@ export function rolesFor(input: { entries: RoleEntries; addresses: RoleAddresses
 
 // A provider of another house would not know Saldo's addresses either.
 function pspEnvironment(inherited: Environment, { port }: PspAddress): Environment {
-  return { ...inherited, PSP_PORT: String(port), AUTH_KEYS_DIR: undefined, DATABASE_URL: undefined, REDIS_URL: undefined, KAFKA_BROKERS: undefined, TEMPORAL_ADDRESS: undefined };
+  return {
+    ...inherited,
+    PSP_PORT: String(port),
+    AUTH_KEYS_DIR: undefined,
+    DATABASE_URL: undefined,
+    REDIS_URL: undefined,
+    KAFKA_BROKERS: undefined,
+    TEMPORAL_ADDRESS: undefined,
+  };
 }
 
 async function answersReady(url: string): Promise<boolean> {

@@ -70,8 +70,7 @@ export function createBook(): Book {
   const refundedMinor = new Map<string, bigint>();
   const cancelled = new Set<string>();
   const reconciled = new Set<string>();
-  const add = (sums: Map<string, bigint>, key: string, amountMinor: string) =>
-    sums.set(key, (sums.get(key) ?? 0n) + BigInt(amountMinor));
+  const add = (sums: Map<string, bigint>, key: string, amountMinor: string) => sums.set(key, (sums.get(key) ?? 0n) + BigInt(amountMinor));
 
   /** Why the step cannot be done, or undefined when it can. */
   const refusalOf = (request: PaymentRequest): string | undefined => {
@@ -145,7 +144,10 @@ export function createBook(): Book {
 export function contentHashOf(request: PaymentRequest): string {
   const { kind, orderId, amountMinor, currency } = request;
   const of = "cardToken" in request ? request.cardToken : "captureKey" in request ? request.captureKey : request.authorisationKey;
-  return createHash("sha256").update(JSON.stringify([kind, orderId, amountMinor, currency, of])).digest("hex").slice(0, 32);
+  return createHash("sha256")
+    .update(JSON.stringify([kind, orderId, amountMinor, currency, of]))
+    .digest("hex")
+    .slice(0, 32);
 }
 
 function referenceOf(key: string): string {

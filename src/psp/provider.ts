@@ -130,8 +130,7 @@ function storedAnswer(): Answer {
 function withoutEffect(behaviour: Behaviour): Answer | undefined {
   if (behaviour === "hang") return "hang";
   if (behaviour === "5xx") return refused(503, "unavailable", "try again later");
-  if (behaviour === "429")
-    return { ...refused(429, "rate_limited", "too many requests"), retryAfterSeconds: RETRY_AFTER_SECONDS };
+  if (behaviour === "429") return { ...refused(429, "rate_limited", "too many requests"), retryAfterSeconds: RETRY_AFTER_SECONDS };
   return undefined;
 }
 
@@ -159,13 +158,10 @@ function cardTokenOf(book: Book, request: PaymentRequest): string | undefined {
 
 function cardScripts(book: Book, cardToken: string | undefined): Script[] {
   const name = cardToken === undefined ? undefined : book.token(cardToken)?.testCard;
-  return TEST_CARDS.filter((card) => card.name === name).map(({ behaviour, steps, timesPerKey }) => ({
-    kinds: [behaviour],
-    rate: 1,
-    seed: 1,
-    steps: [...steps],
-    ...(timesPerKey === undefined ? {} : { timesPerKey }),
-  }));
+  const card = TEST_CARDS.find((each) => each.name === name);
+  if (card === undefined) return [];
+  const script: Script = { kinds: [card.behaviour], rate: 1, seed: 1, steps: [...card.steps] };
+  return [card.timesPerKey === undefined ? script : { ...script, timesPerKey: card.timesPerKey }];
 }
 
 function answerOf({ key, kind, status, reason, reference, orderId, amountMinor, currency }: PaymentEntry): PaymentAnswer {

@@ -41,7 +41,10 @@ export const scriptSchema = z.strictObject({
   rate: z.number().min(0).max(1).default(1),
   /** Equal seeds draw equally for equal keys, whatever the order the requests come in. */
   seed: z.number().int().default(1),
-  steps: z.array(z.enum(STEPS)).min(1).default([...MONEY_STEPS]),
+  steps: z
+    .array(z.enum(STEPS))
+    .min(1)
+    .default([...MONEY_STEPS]),
   /** Only for keys that begin so. */
   keyPrefix: z.string().optional(),
   /** Only for the first so many requests of each key. */

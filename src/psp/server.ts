@@ -43,7 +43,7 @@ async function answer(provider: Provider, request: IncomingMessage, path: string
   if (request.method !== "POST") return notFound();
   const body = await readBody(request);
   if (body === undefined) return refused(400, "invalid_request", "the body is not JSON or too large");
-  switch (resource) {
+  switch (resource ?? "") {
     case "tokens": {
       const card = cardBodySchema.safeParse(body);
       return card.success ? await provider.tokenise(card.data) : refused(400, "invalid_request", "the card does not fit the schema");

@@ -32,7 +32,11 @@ interface Answer {
   readonly headers: Headers;
 }
 
-async function ask(method: string, path: string, options: { body?: unknown; key?: string; apiKey?: string; url?: string } = {}): Promise<Answer> {
+async function ask(
+  method: string,
+  path: string,
+  options: { body?: unknown; key?: string; apiKey?: string; url?: string } = {},
+): Promise<Answer> {
   const response = await fetch((options.url ?? provider.url) + path, {
     method,
     headers: {
@@ -156,7 +160,10 @@ describe("a script", () => {
     const keys = Array.from({ length: 400 }, (_, place) => `k${place}`);
     const failed = async (list: string[]) => {
       const statuses = await Promise.all(list.map(async (key) => ({ key, status: (await pay("authorise", key, { cardToken })).status })));
-      return statuses.filter(({ status }) => status === 503).map(({ key }) => key).toSorted();
+      return statuses
+        .filter(({ status }) => status === 503)
+        .map(({ key }) => key)
+        .toSorted();
     };
     const first = await failed(keys);
     expect(first.length).toBeGreaterThan(80);
@@ -199,13 +206,17 @@ describe("a script", () => {
 describe("a request", () => {
   it("without the right API key is refused and does nothing", async () => {
     for (const apiKey of ["", "wrong", `${provider.apiKey}x`])
-      for (const [method, path] of [["GET", "/v1/book"], ["POST", "/v1/tokens"], ["POST", "/v1/scripts"]] as const)
+      for (const [method, path] of [
+        ["GET", "/v1/book"],
+        ["POST", "/v1/tokens"],
+        ["POST", "/v1/scripts"],
+      ] as const)
         expect((await ask(method, path, { apiKey, ...(method === "POST" ? { body: CARD } : {}) })).status).toBe(401);
     expect(provider.book()).toEqual({ entries: [], calls: [] });
   });
 
   it.each([
-    ["POST", "/v1/payments/authorise", { body: "{" , key: "k" }, 400],
+    ["POST", "/v1/payments/authorise", { body: "{", key: "k" }, 400],
     ["POST", "/v1/payments/authorise", { body: { amountMinor: "0" }, key: "k" }, 400],
     ["POST", "/v1/payments/authorise", { body: { orderId: "o", amountMinor: "1.5", currency: "RUB", cardToken: "t" }, key: "k" }, 400],
     ["POST", "/v1/payments/authorise", { body: { orderId: "o", amountMinor: "1", currency: "RUB", cardToken: "t" } }, 400],

@@ -16,9 +16,14 @@ export interface Database {
 
 /** A drizzle over one lane, for reads that take longer than others may. */
 export function databaseOver(lane: Lane): Db {
-  return drizzle(async (text, parameters, method) => ({ rows: method === "execute" ? await lane.rows(text, parameters) : await lane.values(text, parameters) }), {
-    schema,
-  });
+  return drizzle(
+    async (text, parameters, method) => ({
+      rows: method === "execute" ? await lane.rows(text, parameters) : await lane.values(text, parameters),
+    }),
+    {
+      schema,
+    },
+  );
 }
 
 /**

@@ -25,7 +25,13 @@ export function extensionContent(ttlMs: number): string {
 /** What became of a move: done now or before under its key, its key belongs to another one, or the hold is not open. */
 export type HoldMoveOutcome = "done" | "duplicate" | "conflict" | "missing" | Exclude<HoldStatus, "held">;
 
-const OUTCOMES: ReadonlySet<string> = new Set(["done", "duplicate", "conflict", "missing", ...HOLD_STATUSES.filter((status) => status !== "held")]);
+const OUTCOMES: ReadonlySet<string> = new Set([
+  "done",
+  "duplicate",
+  "conflict",
+  "missing",
+  ...HOLD_STATUSES.filter((status) => status !== "held"),
+]);
 
 /**
  * Moves the end of an open reservation's hold, guarded by its state. An extension and a pause never bring the end nearer.

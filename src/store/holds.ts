@@ -37,6 +37,10 @@ export function toHoldRecord({ id, toldEnd: _toldEnd, ...row }: typeof holds.$in
 
 /** The hold that the operation with this key was about, or undefined when there is no such operation. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
 export async function findHoldByOperation(db: Db, key: string): Promise<HoldRecord | undefined> {
-  const [row] = await db.select({ hold: holds }).from(operations).innerJoin(holds, eq(holds.id, operations.holdId)).where(eq(operations.key, key));
+  const [row] = await db
+    .select({ hold: holds })
+    .from(operations)
+    .innerJoin(holds, eq(holds.id, operations.holdId))
+    .where(eq(operations.key, key));
   return row === undefined ? undefined : toHoldRecord(row.hold);
 }

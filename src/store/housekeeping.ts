@@ -22,7 +22,9 @@ export const EXPIRING_TABLES: readonly string[] = Object.keys(EXPIRED);
 export async function pruneExpired(db: Db, table: string): Promise<number> {
   const statement = EXPIRED[table];
   if (statement === undefined) throw new Error(`nothing is known to expire in ${table}`);
-  const [row] = await db.execute<{ removed: string }>(sql`with removed as (${statement} returning 1) select count(*) as removed from removed`);
+  const [row] = await db.execute<{ removed: string }>(
+    sql`with removed as (${statement} returning 1) select count(*) as removed from removed`,
+  );
   return Number(row?.removed ?? 0);
 }
 

@@ -28,7 +28,7 @@ export async function listOpenReservations(
     .where(and(eq(holds.status, "held"), eq(holds.purpose, "reservation"), isOver))
     .orderBy(asc(holds.expiresAt))
     .limit(input.limit);
-  return rows.map(({ hold, ...origin }) => ({ hold: toHoldRecord(hold), ...origin }));
+  return rows.map(({ hold, caller, correlationId }) => ({ hold: toHoldRecord(hold), caller, correlationId }));
 }
 
 /** What starts the workflow of a hold that stands already: it is the same request, with the time that is left. */
@@ -56,7 +56,10 @@ export interface UnfinishedOrder {
 }
 
 /** Orders that are in no final state and have not moved for `quietMs`, the oldest first. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
-export async function listUnfinishedOrders(db: Db, input: { readonly quietMs: number; readonly limit: number }): Promise<UnfinishedOrder[]> {
+export async function listUnfinishedOrders(
+  db: Db,
+  input: { readonly quietMs: number; readonly limit: number },
+): Promise<UnfinishedOrder[]> {
   const rows = await db
     .select({ orderId: orders.id, sagaState: orders.sagaState, workflowId: orders.workflowId })
     .from(orders)
@@ -68,5 +71,5 @@ export async function listUnfinishedOrders(db: Db, input: { readonly quietMs: nu
     )
     .orderBy(asc(orders.updatedAt))
     .limit(input.limit);
-  return rows.map((row) => ({ ...row, sagaState: row.sagaState as SagaState }));
+  return rows.map(({ orderId, sagaState, workflowId }) => ({ orderId, sagaState: sagaState as SagaState, workflowId }));
 }

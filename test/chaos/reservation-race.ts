@@ -96,7 +96,9 @@ async function race(): Promise<boolean> {
       caller: "race",
     };
     const origin = { caller: "race", correlationId: "race" };
-    await ledger.post(depositOperation({ key: `fund-${reservationId}`, userId: input.userId, currency: "RUB", amountMinor: AMOUNT, comment: "", origin }));
+    await ledger.post(
+      depositOperation({ key: `fund-${reservationId}`, userId: input.userId, currency: "RUB", amountMinor: AMOUNT, comment: "", origin }),
+    );
     await starters.placeReservation(input);
     return reservationId;
   };

@@ -18,7 +18,7 @@ let api: TestApi;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  api = createTestApi({ databaseUrl: database.appUrl, log });
+  api = createTestApi({ databaseUrl: database.appUrl, log, starters: { orderStatus: async () => undefined } });
 });
 
 afterAll(async () => {
@@ -298,7 +298,7 @@ describe("pages of other origins", () => {
     expect(asked.status).toBe(204);
     expect(asked.headers.get("access-control-allow-origin")).toBe(shop);
     expect(asked.headers.get("access-control-allow-headers")).toContain("idempotency-key");
-    const read = await open.app.request("/api/v1/orders/none", { headers: { origin: shop } });
+    const read = await open.app.request("/api/v1/services/none", { headers: { origin: shop } });
     expect(read.status).toBe(404);
     expect(read.headers.get("access-control-allow-origin")).toBe(shop);
     expect(read.headers.get("access-control-allow-credentials")).toBeNull();
@@ -356,10 +356,10 @@ describe("the metrics", () => {
 
   test("name routes by their pattern, never by what was asked", async () => {
     const counting = createTestApi({ databaseUrl: database.appUrl, metrics: createMetrics() });
-    await counting.call("GET", "/api/v1/orders/secret-order-id");
+    await counting.call("GET", "/api/v1/services/secret-service");
     await counting.call("GET", "/secret-path");
     const { text } = await counting.call("GET", "/metrics");
-    expect(text).toContain('http_server_request_duration_seconds_count{route="/api/v1/orders/{orderId}",method="GET",status="404"} 1');
+    expect(text).toContain('http_server_request_duration_seconds_count{route="/api/v1/services/{serviceId}",method="GET",status="404"} 1');
     expect(text).toContain('route="unmatched"');
     expect(text).not.toContain("secret");
     await counting.close();

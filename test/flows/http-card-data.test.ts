@@ -36,14 +36,17 @@ const PLACES: readonly (readonly [string, string, (text: string) => object, stri
 ];
 
 describe("a text that is kept", () => {
-  it.each(PLACES)("%s %s is refused with a card number in it, and the number is neither answered nor logged (%#)", async (method, path, bodyOf, pointer) => {
-    for (const spelling of SPELLINGS) {
-      const answer = await api.call(method, path, { body: bodyOf(`paid by ${spelling}`) });
-      expect(answer.body, spelling).toMatchObject({ status: 422, code: "CARD_DATA_REFUSED", errors: [{ pointer }] });
-      expect(answer.text).not.toContain(spelling);
-    }
-    expect(lines.join("\n")).not.toMatch(/4111.?1111/);
-  });
+  it.each(PLACES)(
+    "%s %s is refused with a card number in it, and the number is neither answered nor logged (%#)",
+    async (method, path, bodyOf, pointer) => {
+      for (const spelling of SPELLINGS) {
+        const answer = await api.call(method, path, { body: bodyOf(`paid by ${spelling}`) });
+        expect(answer.body, spelling).toMatchObject({ status: 422, code: "CARD_DATA_REFUSED", errors: [{ pointer }] });
+        expect(answer.text).not.toContain(spelling);
+      }
+      expect(lines.join("\n")).not.toMatch(/4111.?1111/);
+    },
+  );
 
   it.each(PLACES)("%s %s takes words and other numbers (%#)", async (method, path, bodyOf) => {
     expect((await api.call(method, path, { body: bodyOf(RIGHT) })).body["code"]).not.toBe("CARD_DATA_REFUSED");
@@ -52,9 +55,14 @@ describe("a text that is kept", () => {
 
 describe("an id or an amount", () => {
   it("that passes Luhn by chance is an id or an amount", async () => {
-    const answer = await api.call("POST", `/api/v1/balances/${SPELLINGS[0]}/deposits`, { body: { amount: "1.00" }, key: "4111111111111111" });
+    const answer = await api.call("POST", `/api/v1/balances/${SPELLINGS[0]}/deposits`, {
+      body: { amount: "1.00" },
+      key: "4111111111111111",
+    });
     expect(answer.status).toBe(201);
     expect((await api.call("POST", "/api/v1/services", { body: { id: "5555555555554444", name: "by number" } })).status).toBe(201);
-    expect((await api.call("POST", "/api/v1/balances/u/deposits", { body: { amount: "4111111111111111" } })).body["code"]).toBe("INVALID_AMOUNT");
+    expect((await api.call("POST", "/api/v1/balances/u/deposits", { body: { amount: "4111111111111111" } })).body["code"]).toBe(
+      "INVALID_AMOUNT",
+    );
   });
 });

@@ -64,7 +64,9 @@ const count = (statuses: readonly number[], status: number) => statuses.filter((
 describe("the rate limit over HTTP", () => {
   test("lets exactly 100 of 200 requests pass that come at once to two processes", async () => {
     const [one, two] = [await startApi({ address: limitOf("", 100) }), await startApi({ address: limitOf("", 100) })];
-    const statuses = await statusesOf(Array.from({ length: 200 }, (_, n) => fetch(`${(n % 2 === 0 ? one : two).url}/api/v1/services/none`)));
+    const statuses = await statusesOf(
+      Array.from({ length: 200 }, (_, n) => fetch(`${(n % 2 === 0 ? one : two).url}/api/v1/services/none`)),
+    );
     expect([count(statuses, 404), count(statuses, 429)]).toEqual([100, 100]);
   });
 

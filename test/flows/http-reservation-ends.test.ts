@@ -39,10 +39,15 @@ const reserve = async (user: string, amount: string, more: Record<string, unknow
   const body = { userId: user, serviceId: "seat", orderId: `order-of-${user}`, amount, ...more };
   const answer = await api.call("POST", "/api/v1/reservations", { body });
   expect(answer.status).toBe(201);
-  return { id: String(answer.body["reservationId"]), path: `/api/v1/reservations/${String(answer.body["reservationId"])}`, body: answer.body };
+  return {
+    id: String(answer.body["reservationId"]),
+    path: `/api/v1/reservations/${String(answer.body["reservationId"])}`,
+    body: answer.body,
+  };
 };
 const codeOf = ({ status, body }: TestAnswer) => [status, body["code"]];
-const untilStatus = (path: string, status: string) => until(`it is ${status}`, async () => (await api.call("GET", path)).body["status"] === status);
+const untilStatus = (path: string, status: string) =>
+  until(`it is ${status}`, async () => (await api.call("GET", path)).body["status"] === status);
 /** A reservation of 40 of 100 whose time has passed. */
 const expired = async (user: string) => {
   await deposit(user, "100");
@@ -128,7 +133,9 @@ describe("a late confirmation", () => {
     const { path } = await expired("late-many");
     const answers = await Promise.all(Array.from({ length: 100 }, () => graceful.call("POST", `${path}/confirm`)));
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
-    expect(new Set(answers.filter(({ status }) => status !== 200).map((answer) => answer.body["code"]))).toEqual(new Set(["ALREADY_CONFIRMED"]));
+    expect(new Set(answers.filter(({ status }) => status !== 200).map((answer) => answer.body["code"]))).toEqual(
+      new Set(["ALREADY_CONFIRMED"]),
+    );
     expect(await balance("late-many")).toMatchObject({ available: "60.00", held: "0.00" });
   });
 });
@@ -140,7 +147,7 @@ describe("an extension", () => {
     const extend = (ttlSeconds: number) => api.call("POST", `${path}/extend`, { key: "ext-1", body: { ttlSeconds } });
     const first = await extend(60);
     expect(first.body["remainingSeconds"]).toBeGreaterThan(50);
-    expect(first.body["expiresAt"] as string > (body["expiresAt"] as string)).toBe(true);
+    expect((first.body["expiresAt"] as string) > (body["expiresAt"] as string)).toBe(true);
     const again = await extend(60);
     expect([again.body["expiresAt"], again.headers.get("idempotency-replayed")]).toEqual([first.body["expiresAt"], "true"]);
     expect(codeOf(await extend(61))).toEqual([422, "IDEMPOTENCY_CONFLICT"]);
@@ -166,7 +173,8 @@ describe("by user, service and order", () => {
   const triple = (user: string) => ({ userId: user, serviceId: "seat", orderId: `order-of-${user}` });
   const confirm = (user: string, more: Record<string, unknown> = {}, key: string = randomUUID()) =>
     api.call("POST", "/api/v1/reservations/confirm", { key, body: { ...triple(user), ...more } });
-  const release = (user: string, key: string = randomUUID()) => api.call("POST", "/api/v1/reservations/release", { key, body: triple(user) });
+  const release = (user: string, key: string = randomUUID()) =>
+    api.call("POST", "/api/v1/reservations/release", { key, body: triple(user) });
 
   test("the only open reservation is confirmed, in parts too, whatever was closed before", async () => {
     await deposit("tri", "100");
@@ -209,7 +217,9 @@ describe("by user, service and order", () => {
     await expired("tri-late");
     expect(codeOf(await confirm("tri-late"))).toEqual([409, "RESERVATION_EXPIRED"]);
     expect(codeOf(await release("tri-late"))).toEqual([409, "RESERVATION_EXPIRED"]);
-    expect((await graceful.call("POST", "/api/v1/reservations/confirm", { body: triple("tri-late") })).body).toMatchObject({ rescued: true });
+    expect((await graceful.call("POST", "/api/v1/reservations/confirm", { body: triple("tri-late") })).body).toMatchObject({
+      rescued: true,
+    });
   });
 });
 
@@ -253,7 +263,8 @@ describe("the test clock", () => {
     const nearer = await advance(570_000);
     expect(nearer.body).toMatchObject({ status: "held" });
     expect(nearer.body["remainingSeconds"]).toBeLessThanOrEqual(30);
-    const messages = () => api.db.execute<{ payload: string }>(sql`select payload from outbox where topic = 'reservations.events' and aggregate_id = ${id}`);
+    const messages = () =>
+      api.db.execute<{ payload: string }>(sql`select payload from outbox where topic = 'reservations.events' and aggregate_id = ${id}`);
     await until("it was told", async () => (await messages()).length === 1);
     expect(JSON.parse((await messages())[0]?.payload ?? "")).toMatchObject({ reservationId: id, heldMinor: "4000", userId: "clock" });
     await advance(30_000);

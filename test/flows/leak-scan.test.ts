@@ -26,7 +26,7 @@ import { makeTestNamespace } from "../support/test-namespace.ts";
 /** A card number that nothing else has. */
 function markedNumber(): string {
   const head = `4${Array.from({ length: 14 }, () => randomInt(10)).join("")}`;
-  return head + [..."0123456789"].find((last) => isLuhnValid(head + last));
+  return head + Array.from("0123456789").find((last) => isLuhnValid(head + last));
 }
 
 const dashed = (number: string) => number.match(/.{4}/g)?.join("-") ?? "";
@@ -96,7 +96,9 @@ describe("a number that was planted", () => {
   };
 
   it("in a text, a JSON or bytes of any table is found in Postgres, by table and column", async () => {
-    const texts = await plantAndFind("postgres", (number) => inDatabase((sql) => sql`insert into services (id, name) values ('s1', ${`paid by ${dashed(number)}`})`));
+    const texts = await plantAndFind("postgres", (number) =>
+      inDatabase((sql) => sql`insert into services (id, name) values ('s1', ${`paid by ${dashed(number)}`})`),
+    );
     expect(texts).toEqual([expect.stringMatching(/^dashed: public\.services\.name, 1 rows, first at ctid \(/)]);
     const others = await plantAndFind("postgres", (number) =>
       inDatabase(async (sql) => {
@@ -140,7 +142,10 @@ describe("a number that was planted", () => {
     const kafka = createKafka({ brokers: inject("kafkaBrokers"), clientId: "leak-test", logger: SILENT_LOG });
     const producer = kafka.createProducer();
     const found = await plantAndFind("kafka", async (number) => {
-      await producer.send(topic, Array.from({ length: 50 }, (_, place) => ({ key: `k${place}`, value: "nothing" })));
+      await producer.send(
+        topic,
+        Array.from({ length: 50 }, (_, place) => ({ key: `k${place}`, value: "nothing" })),
+      );
       await producer.send(topic, [
         { key: number, value: "x" },
         { key: "k", value: JSON.stringify({ n: spaced(number) }), headers: { note: Buffer.from(number).toString("base64") } },
@@ -152,12 +157,17 @@ describe("a number that was planted", () => {
 
   it("in an input, a memo, a signal or a summary is found in Temporal", async () => {
     const client = new Client({ connection: temporal, namespace });
-    const start = (options: object) => client.workflow.start("nobody-runs-this", { taskQueue: "nobody", workflowId: randomUUID(), ...options });
+    const start = (options: object) =>
+      client.workflow.start("nobody-runs-this", { taskQueue: "nobody", workflowId: randomUUID(), ...options });
     expect(await plantAndFind("temporal", async (number) => void (await start({ args: [{ card: { number } }] })))).toEqual([
       expect.stringMatching(/^plain: workflow \S+, event 1 workflowExecutionStartedEventAttributes input payloads 0 data$/),
     ]);
-    expect((await plantAndFind("temporal", async (number) => void (await start({ memo: { note: dashed(number) } })))).join()).toMatch(/memo/);
-    expect((await plantAndFind("temporal", async (number) => void (await start({ staticSummary: `paid by ${number}` })))).join()).toMatch(/plain/);
+    expect((await plantAndFind("temporal", async (number) => void (await start({ memo: { note: dashed(number) } })))).join()).toMatch(
+      /memo/,
+    );
+    expect((await plantAndFind("temporal", async (number) => void (await start({ staticSummary: `paid by ${number}` })))).join()).toMatch(
+      /plain/,
+    );
     const signalled = await plantAndFind("temporal", async (number) => {
       const handle = await start({});
       await handle.signal("paid", Buffer.from(number).toString("hex"));
@@ -171,7 +181,13 @@ describe("a number that was planted", () => {
   it("in the provider's book is found there", async () => {
     const psp = createPsp({ url: provider.url, apiKey: provider.apiKey, logger: SILENT_LOG });
     const found = await plantAndFind("psp", async (number) => {
-      await psp.cancel({ key: `k-${randomUUID()}`, orderId: number, amountMinor: 1n, currency: "RUB", authorisationKey: `a-${randomUUID()}` });
+      await psp.cancel({
+        key: `k-${randomUUID()}`,
+        orderId: number,
+        amountMinor: 1n,
+        currency: "RUB",
+        authorisationKey: `a-${randomUUID()}`,
+      });
     });
     expect(found[0]).toMatch(/^plain: entry \d+ of the book$/);
   });
@@ -180,7 +196,10 @@ describe("a number that was planted", () => {
     await mkdir(join(folder, "logs"), { recursive: true });
     const found = await plantAndFind("files", async (number) => {
       await writeFile(join(folder, "logs", "api.log"), `${JSON.stringify({ msg: `card ${number}` })}\n`);
-      await writeFile(join(folder, "logs", "large.bin"), Buffer.concat([Buffer.alloc(1_048_576 - 7, 1), Buffer.from(dashed(number)), Buffer.alloc(99)]));
+      await writeFile(
+        join(folder, "logs", "large.bin"),
+        Buffer.concat([Buffer.alloc(1_048_576 - 7, 1), Buffer.from(dashed(number)), Buffer.alloc(99)]),
+      );
       await writeFile(join(folder, `${number}.csv`), "");
     });
     expect(found.toSorted()).toEqual([
@@ -198,15 +217,23 @@ describe("a number that was planted", () => {
       maxMessages: 1,
     });
     expect([report.found, report.complete]).toEqual([false, false]);
-    expect(report.places).toEqual([{ place: "redis", failed: expect.any(String) }, expect.objectContaining({ place: "psp", findings: [] })]);
+    expect(report.places).toEqual([
+      { place: "redis", failed: expect.any(String) },
+      expect.objectContaining({ place: "psp", findings: [] }),
+    ]);
   });
 });
 
 describe("a card that was paid with", () => {
   it("stands in no store, message, history, book or log, whatever became of the payments", async () => {
     const logFile = join(folder, "everything.log");
-    const write = (fields: object, message: string) =>
-      appendFileSync(logFile, `${message} ${JSON.stringify(fields, (_, value: unknown) => (typeof value === "bigint" ? String(value) : value instanceof Error ? { ...value, text: String(value.stack) } : value))}\n`);
+    const asText = (_name: string, value: unknown) =>
+      value instanceof Error
+        ? `${String(value.stack)} ${JSON.stringify(Object.entries(value))}`
+        : typeof value === "bigint"
+          ? String(value)
+          : value;
+    const write = (fields: object, message: string) => appendFileSync(logFile, `${message} ${JSON.stringify(fields, asText)}\n`);
     const log: Log = { debug: write, info: write, warn: write, error: write };
     const psp = createPsp({ url: provider.url, apiKey: provider.apiKey, timeoutMs: 300, logger: log });
     const redis = openRedis({ url: inject("redisUrl"), logger: log });
@@ -285,7 +312,11 @@ describe("npm run leak-scan", () => {
     const wrong = await Promise.all([run([number]), run(["--number", `${number}12345`])]);
     expect([none.code, found.code, ...wrong.map(({ code }) => code)]).toEqual([0, 1, 2, 2]);
     expect(none.output).toContain("It stands nowhere.");
-    expect(JSON.parse(found.output)).toMatchObject({ found: true, places: [{ findings: [{ where: join(folder, "planted.txt"), spelling: "hex" }] }] });
-    for (const { output } of [none, found, ...wrong]) for (const spelling of [number, spaced(number)]) expect(output).not.toContain(spelling);
+    expect(JSON.parse(found.output)).toMatchObject({
+      found: true,
+      places: [{ findings: [{ where: join(folder, "planted.txt"), spelling: "hex" }] }],
+    });
+    for (const { output } of [none, found, ...wrong])
+      for (const spelling of [number, spaced(number)]) expect(output).not.toContain(spelling);
   }, 60_000);
 });

@@ -9,7 +9,12 @@ import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
 import { getHold } from "../../src/store/holds.ts";
 import { beginPause, endPause } from "../../src/store/pauses.ts";
 import { latestSelfAudit } from "../../src/store/self-audits.ts";
-import { ensureHousekeepingSchedule, ensureSelfAuditSchedule, HOUSEKEEPING_SCHEDULE, SELF_AUDIT_SCHEDULE } from "../../workers/schedules.ts";
+import {
+  ensureHousekeepingSchedule,
+  ensureSelfAuditSchedule,
+  HOUSEKEEPING_SCHEDULE,
+  SELF_AUDIT_SCHEDULE,
+} from "../../workers/schedules.ts";
 import { openSagaBench, type SagaBench } from "../support/saga-bench.ts";
 import { until } from "../support/until.ts";
 
@@ -142,7 +147,9 @@ describe("the housekeeping", () => {
     const removed = await run<HousekeepingResult>("housekeeping", [{ outboxKeepMs: keep }]);
     expect(removed).toEqual({ idempotency_answers: 1, refresh_tokens: 1, sessions: 1, revoked_tokens: 1, self_audits: 1, outbox: 1 });
     expect(await run<HousekeepingResult>("housekeeping", [{ outboxKeepMs: keep }])).toMatchObject({ outbox: 0, sessions: 0 });
-    const left = await bench.database.db.execute(sql`select aggregate_id from outbox where aggregate_type = 'test' and aggregate_id <> 'stale'`);
+    const left = await bench.database.db.execute(
+      sql`select aggregate_id from outbox where aggregate_type = 'test' and aggregate_id <> 'stale'`,
+    );
     expect(left.map((row) => row["aggregate_id"])).toEqual(["waits"]);
   });
 

@@ -57,6 +57,7 @@ async function recordAll(names: readonly string[], servers: { url: string; addre
   const ledger = createLedger({ url: servers.url, name: "recording", laneCount: 1, deadlineMs: 10_000 });
   const lossy = losesCaptures(ledger);
   const psp = createFakePsp();
+  const starters = createStarters({ client: link.client, eager: true, deadlineMs: 20_000 });
   const workers = await createSaldoWorkers({
     connection: link.connection,
     namespace: link.namespace,
@@ -66,6 +67,7 @@ async function recordAll(names: readonly string[], servers: { url: string; addre
       db: database.db,
       ledger: lossy.ledger,
       psp,
+      workflows: starters,
       balanceCache: createBalanceCache({ url: undefined, logger: SILENT_LOG }),
       logger: SILENT_LOG,
       reportsDir: tmpdir(),
@@ -74,7 +76,7 @@ async function recordAll(names: readonly string[], servers: { url: string; addre
     cacheSize: 100,
   });
   const recording = {
-    starters: createStarters({ client: link.client, eager: true, deadlineMs: 20_000 }),
+    starters,
     client: link.client,
     db: database.db,
     psp,

@@ -5,11 +5,14 @@ import { cancelOrderUpdate, type OrderSagaInput } from "../../src/contract/order
 import type { ReservationInput } from "../../src/contract/reservations.ts";
 import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
 import type { Starters } from "../../src/starters.ts";
+import type { Db } from "../../src/store/database.ts";
+import { beginPause, endPause } from "../../src/store/pauses.ts";
 
 /** What a scenario works with. */
 export interface Recording {
   readonly starters: Starters;
   readonly client: Client;
+  readonly db: Db;
   /** Gives the user money to spend. */
   readonly fund: (userId: string, amountMinor: bigint) => Promise<void>;
   /** The next `count` captures do not reach Postgres. */
@@ -61,8 +64,13 @@ async function runOrder({ starters, fund }: Recording, orderId: string, fundsMin
   return started.workflowId;
 }
 
-async function place({ starters, fund }: Recording, reservationId: string, ttlMs: number): Promise<string> {
-  const input = reservation(reservationId, ttlMs);
+async function place(
+  { starters, fund }: Recording,
+  reservationId: string,
+  ttlMs: number,
+  more: Partial<ReservationInput> = {},
+): Promise<string> {
+  const input = { ...reservation(reservationId, ttlMs), ...more };
   await fund(input.userId, 10_000n);
   await starters.placeReservation(input);
   return reservationWorkflowId(reservationId);
@@ -147,6 +155,46 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     await recording.client.workflow.getHandle(workflowId).cancel();
     return untilEnded(recording, workflowId);
   },
+  async "reservation-extended-then-confirmed"(recording) {
+    const workflowId = await place(recording, "extended", LONG_MS);
+    await recording.starters.extendReservation("extended", {
+      requestKey: "extend",
+      ttlMs: 2 * LONG_MS,
+      expiresAt: new Date(Date.now() + 2 * LONG_MS).toISOString(),
+      caller: "recording",
+      correlationId: "recording",
+    });
+    await recording.starters.confirmReservation("extended", { requestKey: "confirm-extended" });
+    return untilEnded(recording, workflowId);
+  },
+  async "reservation-told-then-expired"(recording) {
+    return untilEnded(recording, await place(recording, "told", SHORT_MS, { expiringMs: SHORT_MS / 2 }));
+  },
+  async "reservation-clock-advanced-then-expired"(recording) {
+    const workflowId = await place(recording, "clock", LONG_MS, { expiringMs: SHORT_MS });
+    const advance = { requestKey: "advance", advanceMs: LONG_MS, caller: "recording", correlationId: "recording" };
+    await recording.starters.advanceReservationClock("clock", advance);
+    return untilEnded(recording, workflowId);
+  },
+  async "reservation-paused-then-expired"(recording) {
+    const target = { scope: "user", subject: "user-of-paused" } as const;
+    await beginPause(recording.db, { ...target, reason: "recorded for the replay test", pausedBy: "recording" });
+    const workflowId = await place(recording, "paused", SHORT_MS);
+    await sleep(2 * SHORT_MS);
+    await endPause(recording.db, target);
+    return untilEnded(recording, workflowId);
+  },
+  async "reservation-started-again"(recording) {
+    const workflowId = await place(recording, "started-again", 2 * SHORT_MS);
+    await recording.client.workflow.getHandle(workflowId).terminate("recorded for the replay test");
+    await recording.starters.restartReservation(reservation("started-again", SHORT_MS));
+    return untilEnded(recording, workflowId);
+  },
+  async "self-audit"(recording) {
+    await place(recording, "audited", LONG_MS);
+    return scheduled(recording, "selfAudit", []);
+  },
+  housekeeping: (recording) => scheduled(recording, "housekeeping", [{ outboxKeepMs: 604_800_000 }]),
   async "event-batch"(recording) {
     await recording.starters.runEventBatch(
       {
@@ -174,6 +222,12 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     return reportWorkflowId("2026-08", 1);
   },
 };
+
+async function scheduled({ client }: Recording, type: string, args: unknown[]): Promise<string> {
+  const workflowId = `${type}/recorded`;
+  await client.workflow.execute(type, { workflowId, taskQueue: TASK_QUEUES.reports, args });
+  return workflowId;
+}
 
 async function closeMonth({ client }: Recording, month: string): Promise<string> {
   const workflowId = `close-month/${month}`;

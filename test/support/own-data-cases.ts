@@ -79,6 +79,39 @@ export const OWN_DATA_CASES: Readonly<Record<string, (askers: Askers) => Promise
     () => ORDER,
     "no-such-order",
   ),
+  "DELETE /api/v1/orders/{orderId}": sameAsAbsent(
+    "DELETE",
+    (id) => `/api/v1/orders/${id}`,
+    () => ORDER,
+    "no-such-order",
+  ),
+  "PATCH /api/v1/orders/{orderId}": sameAsAbsent(
+    "PATCH",
+    (id) => `/api/v1/orders/${id}`,
+    () => ORDER,
+    "no-such-order",
+    { comment: "changed" },
+  ),
+  // The owner's stream goes on for as long as the order runs, so only the other asks.
+  "GET /api/v1/orders/{orderId}/events": refusedStream((id) => `/api/v1/orders/${id}/events`),
+  "GET /api/v1/orders/{orderId}/refunds": sameAsAbsent(
+    "GET",
+    (id) => `/api/v1/orders/${id}/refunds`,
+    () => ORDER,
+    "no-such-order",
+  ),
+  "GET /api/v1/orders/{orderId}/timeline": sameAsAbsent(
+    "GET",
+    (id) => `/api/v1/orders/${id}/timeline`,
+    () => ORDER,
+    "no-such-order",
+  ),
+  "GET /api/v1/orders/{orderId}/undo-plan": sameAsAbsent(
+    "GET",
+    (id) => `/api/v1/orders/${id}/undo-plan`,
+    () => ORDER,
+    "no-such-order",
+  ),
   "GET /api/v1/reservations": narrowed("/api/v1/reservations", "reservations"),
   "GET /api/v1/reservations/{reservationId}": sameAsAbsent(
     "GET",
@@ -121,17 +154,27 @@ function hidden(method: string, path: string, status: number) {
 }
 
 /** The other gets what they would get of a thing that is not there; the owner gets something else. */
-function sameAsAbsent(method: string, path: (id: string) => string, id: () => string, absentId: string) {
+function sameAsAbsent(method: string, path: (id: string) => string, id: () => string, absentId: string, body?: unknown) {
+  const options = body === undefined ? {} : { body };
   return async ({ asOwner, asOther }: Askers): Promise<Seen> => {
-    const absent = statusAndCode(await asOther(method, path(absentId)));
-    const owner = statusAndCode(await asOwner(method, path(id())));
+    const absent = statusAndCode(await asOther(method, path(absentId), options));
+    const owner = statusAndCode(await asOwner(method, path(id()), options));
     return {
       owner: JSON.stringify(owner) === JSON.stringify(absent) ? owner : "something else",
       expectedOfOwner: "something else",
-      other: statusAndCode(await asOther(method, path(id()))),
+      other: statusAndCode(await asOther(method, path(id()), options)),
       expectedOfOther: absent,
     };
   };
+}
+
+function refusedStream(path: (id: string) => string) {
+  return async ({ asOther }: Askers): Promise<Seen> => ({
+    owner: "not asked",
+    expectedOfOwner: "not asked",
+    other: statusAndCode(await asOther("GET", path(ORDER))),
+    expectedOfOther: [404, "ORDER_NOT_FOUND"],
+  });
 }
 
 /** A list has the owner's rows only, also when the other names the owner in the query. */

@@ -24,7 +24,13 @@ export interface TestPsp {
 
 /** The payment provider in this process, on a free port unless told. With `dataDir` its book is read again after a stop. */
 export async function startPspSimulator(
-  options: { readonly dataDir?: string; readonly port?: number; readonly slowMs?: number; readonly apiKey?: string; readonly now?: () => Date } = {},
+  options: {
+    readonly dataDir?: string;
+    readonly port?: number;
+    readonly slowMs?: number;
+    readonly apiKey?: string;
+    readonly now?: () => Date;
+  } = {},
 ): Promise<TestPsp> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), "saldo-psp-")));
   const apiKey = options.apiKey ?? `test-${randomUUID()}`;

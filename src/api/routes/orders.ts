@@ -1,4 +1,5 @@
 import type { OrderSagaInput } from "../../contract/orders.ts";
+import { isFinal } from "../../domain/order-states.ts";
 import { DomainError, isErrorCode } from "../../errors.ts";
 import type { Db } from "../../store/database.ts";
 import { listOrders } from "../../store/order-list.ts";
@@ -82,7 +83,10 @@ export function addOrderRoutes(api: Api, deps: ApiDeps, checkServices: CheckServ
     if (order !== undefined) {
       requireOwn(context, order.userId, "ORDER_NOT_FOUND");
       if (isClosed(order)) return context.json(showOrder(order), 200);
-      return context.json(showOrder(order, await quickly(starters.orderStatus(orderId), ACTIVE_DEADLINE_MS)), 200);
+      const running = await quickly(starters.orderStatus(orderId), ACTIVE_DEADLINE_MS);
+      // It may have ended since its row was read: then the row tells all of it, and the workflow only how it ended.
+      if (running !== undefined && !isFinal(running.sagaState)) return context.json(showOrder(order, running), 200);
+      return context.json(showOrder((await getOrder(db, orderId)) ?? order), 200);
     }
     // Whose order it is stands in its row; until that is written a user learns nothing of it.
     if (onlyUserOf(context.get("principal")) !== undefined) throw new DomainError("ORDER_NOT_FOUND");

@@ -132,13 +132,18 @@ export function addReservationRoutes(api: Api, deps: ApiDeps, checkServices: Che
     },
   );
 
-  addRoute(api, readReservationRoute, { access: OWN_DATA, maxBodyBytes, problems: ["RESERVATION_NOT_FOUND", ...OUTAGES] }, async (context) => {
-    const hold = await acts.find(context.req.valid("param").reservationId);
-    requireOwn(context, hold.userId, "RESERVATION_NOT_FOUND");
-    if (hold.status !== "held") return context.json(await showOne(hold.holdId), 200);
-    const running = await quickly(starters.reservationStatus(hold.holdId), QUERY_DEADLINE_MS);
-    return context.json(showReservation(hold, { nowMs: Date.now(), running }), 200);
-  });
+  addRoute(
+    api,
+    readReservationRoute,
+    { access: OWN_DATA, maxBodyBytes, problems: ["RESERVATION_NOT_FOUND", ...OUTAGES] },
+    async (context) => {
+      const hold = await acts.find(context.req.valid("param").reservationId);
+      requireOwn(context, hold.userId, "RESERVATION_NOT_FOUND");
+      if (hold.status !== "held") return context.json(await showOne(hold.holdId), 200);
+      const running = await quickly(starters.reservationStatus(hold.holdId), QUERY_DEADLINE_MS);
+      return context.json(showReservation(hold, { nowMs: Date.now(), running }), 200);
+    },
+  );
 
   addRoute(api, listReservationsRoute, { access: OWN_DATA, maxBodyBytes, problems: ["INVALID_CURSOR", ...OUTAGES] }, async (context) => {
     const { limit, cursor, userId: wantedUser, orderId, status } = context.req.valid("query");
@@ -212,7 +217,9 @@ export function addReservationRoutes(api: Api, deps: ApiDeps, checkServices: Che
       const newEnd = new Date(Date.now() + ttlMs);
       const request = requestOf(context, "reservations/extend");
       if (newEnd.getTime() > latestMs && hold.status === "held")
-        throw new InvalidRequest([{ pointer: pointerOf(body), message: `must not hold the money beyond ${new Date(latestMs).toISOString()}` }]);
+        throw new InvalidRequest([
+          { pointer: pointerOf(body), message: `must not hold the money beyond ${new Date(latestMs).toISOString()}` },
+        ]);
       return answerAct(context, hold.holdId, await acts.extend(request, hold, { ttlMs, newEnd }));
     },
   );
@@ -276,7 +283,8 @@ export function addReservationRoutes(api: Api, deps: ApiDeps, checkServices: Che
     currency: string | undefined,
   ): Promise<HoldRecord> {
     const known = await findHoldByOperation(db, request.key);
-    if (known === undefined) return acts.pick(triple, currency === undefined ? undefined : readCurrency(currency, settings.defaultCurrency));
+    if (known === undefined)
+      return acts.pick(triple, currency === undefined ? undefined : readCurrency(currency, settings.defaultCurrency));
     const isSame = known.userId === triple.userId && known.serviceId === triple.serviceId && known.orderId === triple.orderId;
     if (!isSame || (currency ?? known.currency) !== known.currency) throw new DomainError("IDEMPOTENCY_CONFLICT");
     return known;

@@ -44,7 +44,9 @@ export const releaseBodySchema = z.strictObject({}).openapi("ReleaseReservation"
 
 const matchShape = { userId: idSchema, serviceId: idSchema, orderId: idSchema, currency: currencySchema.optional() };
 
-export const confirmMatchBodySchema = z.strictObject({ ...matchShape, amount: amountSchema.optional() }).openapi("ConfirmMatchingReservation");
+export const confirmMatchBodySchema = z
+  .strictObject({ ...matchShape, amount: amountSchema.optional() })
+  .openapi("ConfirmMatchingReservation");
 
 export const releaseMatchBodySchema = z.strictObject(matchShape).openapi("ReleaseMatchingReservation");
 
@@ -204,7 +206,8 @@ export const advanceReservationClockRoute = createRoute({
   operationId: "advanceReservationClock",
   tags: ["test clock"],
   summary: "Bring the end of a reservation nearer, to test what happens then",
-  description: "Not there in production. What would happen on the way happens: `reservation.expiring` is sent, and past its end the money goes back.",
+  description:
+    "Not there in production. What would happen on the way happens: `reservation.expiring` is sent, and past its end the money goes back.",
   request: { params: reservationParamsSchema, body: { required: true, ...jsonOf(advanceClockBodySchema) } },
   responses: { 200: { description: "The end is `advanceMs` nearer.", ...oneReservation } },
 });

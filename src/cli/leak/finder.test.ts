@@ -41,14 +41,19 @@ describe("a number", () => {
 describe("any text", () => {
   it("is found in each of its spellings, wherever it stands in what is encoded", () => {
     fc.assert(
-      fc.property(fc.string({ minLength: 8, maxLength: 60, unit: "grapheme-ascii" }), fc.string({ maxLength: 9 }), fc.string({ maxLength: 9 }), (secret, before, after) => {
-        const any = createTextFinder(secret);
-        const around = Buffer.from(before + secret + after);
-        expect(any.find(around)).toBeDefined();
-        expect(any.find(around.toString("base64"))).toBeDefined();
-        expect(any.find(around.toString("hex"))).toBeDefined();
-        expect(any.mask(before + secret + after)).not.toContain(secret);
-      }),
+      fc.property(
+        fc.string({ minLength: 8, maxLength: 60, unit: "grapheme-ascii" }),
+        fc.string({ maxLength: 9 }),
+        fc.string({ maxLength: 9 }),
+        (secret, before, after) => {
+          const any = createTextFinder(secret);
+          const around = Buffer.from(before + secret + after);
+          expect(any.find(around)).toBeDefined();
+          expect(any.find(around.toString("base64"))).toBeDefined();
+          expect(any.find(around.toString("hex"))).toBeDefined();
+          expect(any.mask(before + secret + after)).not.toContain(secret);
+        },
+      ),
     );
   });
 });

@@ -21,7 +21,7 @@ export function createNumberFinder(number: string): Finder {
   const digits = number.replaceAll(/\D/g, "");
   const groups = digits.match(/.{1,4}/g) ?? [];
   const spellings = [digits, groups.join(" "), groups.join("-")];
-  const grouped = [...digits].join(`(?:[-\\s]|%20){0,${MAX_SEPARATORS}}`);
+  const grouped = Array.from(digits).join(`(?:[-\\s]|%20){0,${MAX_SEPARATORS}}`);
   return createFinder(grouped, spellings, digits.length * (1 + MAX_SEPARATORS * 3));
 }
 
@@ -41,7 +41,8 @@ function createFinder(written: string, spellings: readonly string[], writtenLeng
     maxLength: Math.max(writtenLength, ...base64.map((text) => text.length), ...hex.map((text) => text.length)),
     find(content) {
       // Each byte as one character: the spellings are ASCII, whatever stands around them.
-      const text = typeof content === "string" ? content : Buffer.from(content.buffer, content.byteOffset, content.byteLength).toString("latin1");
+      const text =
+        typeof content === "string" ? content : Buffer.from(content.buffer, content.byteOffset, content.byteLength).toString("latin1");
       const [match] = expression.exec(text) ?? [];
       if (match === undefined) return undefined;
       if (base64.includes(match)) return "base64";
@@ -58,7 +59,9 @@ function createFinder(written: string, spellings: readonly string[], writtenLeng
 function base64Cores(text: string): string[] {
   const bytes = Buffer.from(text);
   return [0, 1, 2].map((shift) => {
-    const encoded = Buffer.concat([Buffer.alloc(shift), bytes]).toString("base64").replaceAll("=", "");
+    const encoded = Buffer.concat([Buffer.alloc(shift), bytes])
+      .toString("base64")
+      .replaceAll("=", "");
     const from = shift === 0 ? 0 : shift + 1;
     const whole = (shift + bytes.length) % 3 === 0;
     return encoded.slice(from, whole ? undefined : -1);

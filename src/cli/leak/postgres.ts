@@ -20,7 +20,10 @@ export async function scanPostgres(finder: Finder, url: string): Promise<PlaceRe
       const result = await searchTable(lane, table, finder.pattern);
       rows += result.rows;
       for (const { column, count, example, match } of result.hits)
-        findings.push({ where: `${table.name}.${column}, ${count} rows, first at ctid ${example}`, spelling: finder.find(match) ?? "plain" });
+        findings.push({
+          where: `${table.name}.${column}, ${count} rows, first at ctid ${example}`,
+          spelling: finder.find(match) ?? "plain",
+        });
     }
     return { place: "postgres", looked: `${tables.length} tables, ${rows} rows`, findings, dataDirectory: await readDataDirectory(lane) };
   } finally {

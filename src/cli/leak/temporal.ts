@@ -10,7 +10,10 @@ const AT_ONCE = 8;
  * that run, what is pending (heartbeats and last failures); and every schedule. Payloads are searched as they are stored.
  * Throws: the client's error when Temporal does not answer.
  */
-export async function scanTemporal(finder: Finder, addresses: { readonly address: string; readonly namespace: string }): Promise<PlaceReport> {
+export async function scanTemporal(
+  finder: Finder,
+  addresses: { readonly address: string; readonly namespace: string },
+): Promise<PlaceReport> {
   const connection = await Connection.connect({ address: addresses.address, connectTimeout: CONNECT_TIMEOUT_MS });
   try {
     const { namespace } = addresses;
@@ -22,7 +25,17 @@ export async function scanTemporal(finder: Finder, addresses: { readonly address
     };
     let workflows = 0;
     let events = 0;
-    const scanOne = async ({ workflowId, runId, raw, status }: { workflowId: string; runId: string; raw: unknown; status: { name: string } }) => {
+    const scanOne = async ({
+      workflowId,
+      runId,
+      raw,
+      status,
+    }: {
+      workflowId: string;
+      runId: string;
+      raw: unknown;
+      status: { name: string };
+    }) => {
       workflows += 1;
       search(`workflow ${workflowId}`, raw);
       const history = await client.workflow.getHandle(workflowId, runId).fetchHistory();
@@ -31,7 +44,10 @@ export async function scanTemporal(finder: Finder, addresses: { readonly address
         search(`workflow ${workflowId}, event ${String(event.eventId)}`, event);
       }
       if (status.name === "RUNNING")
-        search(`workflow ${workflowId}, now`, await connection.workflowService.describeWorkflowExecution({ namespace, execution: { workflowId, runId } }));
+        search(
+          `workflow ${workflowId}, now`,
+          await connection.workflowService.describeWorkflowExecution({ namespace, execution: { workflowId, runId } }),
+        );
     };
     const running = new Set<Promise<void>>();
     for await (const info of client.workflow.list()) {

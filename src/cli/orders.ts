@@ -1,0 +1,60 @@
+import { hostname, userInfo } from "node:os";
+import { operatorActRoute, orderListSchema } from "../api/schemas/orders.ts";
+import { loadConfig } from "../config.ts";
+import { ApiUnreachable, createApiClient, NotAuthenticated, readAnswer, UnexpectedAnswer } from "./api-client.ts";
+import { findApiUrl } from "./api-url.ts";
+import { runCommand, UsageError } from "./command.ts";
+import { createTokenSource } from "./operator-token.ts";
+
+const USAGE = `npm run orders -- stuck
+npm run orders -- retry|skip|settle ORDER --reason WORDS [--step STEP]
+
+  stuck             list the orders with a compensation that is past its fast retries
+  retry             try it again at once
+  skip              leave it undone for good
+  settle            take it as done by hand, outside of Saldo
+  --reason WORDS    why; kept for ever together with who did it
+  --step STEP       the compensation it is meant for; without it the one that is stuck
+  --url URL         the API; otherwise that of the system that runs from the data folder
+  --help            print this
+
+Exit code 0: done; 1: not done.
+`;
+
+const ACTS = ["retry", "skip", "settle"] as const;
+const takenSchema = operatorActRoute.responses[202].content["application/json"].schema;
+
+process.exitCode = await runCommand({
+  name: "orders",
+  usage: USAGE,
+  options: { reason: { type: "string" }, step: { type: "string" }, url: { type: "string" } },
+  maxPositionals: 2,
+  expected: [ApiUnreachable, NotAuthenticated, UnexpectedAnswer],
+  run: async ({ values, positionals }) => {
+    const [verb, orderId] = positionals;
+    const config = loadConfig();
+    const baseUrl = findApiUrl(config, values.url);
+    const token = createTokenSource(config, { baseUrl, subject: operatorName(), roles: ["admin"] });
+    const api = createApiClient({ baseUrl, token });
+    if (verb === "stuck") {
+      const { orders } = readAnswer(await api.get("/api/v1/orders?stuck=true&limit=100"), [200], orderListSchema);
+      for (const { orderId: id, stuck, total, currency, failure } of orders)
+        process.stdout.write(`${id}  ${total} ${currency}  stuck at "${stuck?.step ?? "?"}" since ${stuck?.since ?? "?"}  (${failure?.code ?? "?"})\n`);
+      process.stdout.write(orders.length === 0 ? "Nothing is stuck.\n" : "");
+      return 0;
+    }
+    const act = ACTS.find((one) => one === verb);
+    if (act === undefined) throw new UsageError(`${verb ?? "nothing"} is none of stuck, ${ACTS.join(", ")}`);
+    if (orderId === undefined) throw new UsageError("name the order");
+    if (values.reason === undefined) throw new UsageError("say why with --reason");
+    const body = { act, reason: values.reason, ...(values.step === undefined ? {} : { step: values.step }) };
+    const answer = await api.post(`/api/v1/orders/${encodeURIComponent(orderId)}/operator-acts`, body);
+    process.stdout.write(`The order was told to ${act} "${readAnswer(answer, [202], takenSchema).step}".\n`);
+    return 0;
+  },
+});
+
+/** Who acts, as the audit will name them. */
+function operatorName(): string {
+  return `operator:${userInfo().username}@${hostname()}`;
+}

@@ -1,0 +1,62 @@
+import { describe, expect, it } from "vitest";
+import type { OutboxRow } from "../store/outbox.ts";
+import { toOutgoingMessage } from "./outgoing-message.ts";
+
+const row = (aggregateType: string, payload: Record<string, unknown>): OutboxRow => ({
+  id: "7",
+  aggregateType,
+  aggregateId: "r-1",
+  topic: "reservations.events",
+  messageKey: "r-1",
+  operation: null,
+  payload,
+  rawKey: null,
+  rawValue: null,
+  headers: { "correlation-id": "c-1" },
+  attempts: 0,
+});
+
+const EXPIRING = {
+  reservationId: "r-1",
+  userId: "ann",
+  serviceId: "cleaning",
+  orderId: "42",
+  heldMinor: "10050",
+  currency: "RUB",
+  expiresAt: "2026-11-21 12:10:00+03",
+  recordedAt: "2026-11-21 12:09:00+03",
+};
+
+describe("a row of the outbox about a reservation", () => {
+  it("leaves as an event that says until when how much is held", () => {
+    const { key, value, headers } = toOutgoingMessage(row("reservation", EXPIRING));
+    expect(key).toBe("r-1");
+    expect(headers).toMatchObject({ "correlation-id": "c-1" });
+    expect(JSON.parse(String(value))).toEqual({
+      specversion: "1.0",
+      id: "outbox/7",
+      source: "saldo",
+      type: "saldo.reservation.expiring",
+      subject: "r-1",
+      time: "2026-11-21T09:09:00.000Z",
+      datacontenttype: "application/json",
+      data: {
+        reservation_id: "r-1",
+        user_id: "ann",
+        service_id: "cleaning",
+        order_id: "42",
+        held: "100.50",
+        currency: "RUB",
+        expires_at: "2026-11-21T09:10:00.000Z",
+        recorded_at: "2026-11-21T09:09:00.000Z",
+        correlation_id: "c-1",
+      },
+    });
+  });
+
+  it("is no message when it lacks a part, or is of a type that nobody knows", () => {
+    const { expiresAt: _expiresAt, ...incomplete } = EXPIRING;
+    expect(() => toOutgoingMessage(row("reservation", incomplete))).toThrow(/expiresAt/);
+    expect(() => toOutgoingMessage(row("unheard-of", EXPIRING))).toThrow(/unknown type/);
+  });
+});
