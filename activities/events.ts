@@ -1,7 +1,7 @@
-import type { EventBatchInput, EventBatchResult, PurchaseEventItem } from "../src/contract/events.ts";
+import type { EventBatchInput, EventBatchResult, LoyaltyEventItem, PurchaseEventItem } from "../src/contract/events.ts";
 import { eventKey } from "../src/contract/ids.ts";
 import type { Operation } from "../src/domain/operations.ts";
-import { purchaseOperation } from "../src/domain/wallet-operations.ts";
+import { pointsOperation, purchaseOperation } from "../src/domain/wallet-operations.ts";
 import { messageOf } from "../src/errors.ts";
 import { isRetryable } from "../src/store/lane.ts";
 import type { Ledger, PostResult } from "../src/store/ledger.ts";
@@ -12,13 +12,16 @@ import { currentWorkflow } from "./execution.ts";
 export function createEventActivities({ ledger }: Pick<ActivityDeps, "ledger">) {
   return {
     /**
-     * Applies a batch of purchases to the ledger, each once, in their order.
+     * Applies a batch of purchases or of loyalty transactions to the ledger, each once, in their order.
      * Safe to retry: every event has its permanent key, so what was applied is a duplicate the next time.
      * Throws: UNAVAILABLE or DEADLINE_EXCEEDED, both worth another try.
      */
     async applyEvents(input: EventBatchInput): Promise<EventBatchResult> {
       const source = { topic: input.topic, partition: input.partition, ...currentWorkflow() };
-      const operations = input.events.map((event) => toOperation(source, event));
+      const operations =
+        input.kind === "loyalty"
+          ? input.events.map((event) => loyaltyOperation(source, event))
+          : input.events.map((event) => toPurchaseOperation(source, event));
       return summarize(input.events, await postEach(ledger, operations));
     },
   };
@@ -54,30 +57,49 @@ interface Source {
   readonly runId: string;
 }
 
-function toOperation(source: Source, event: PurchaseEventItem): Operation {
-  const position = { topic: source.topic, partition: source.partition, offset: event.offset };
-  const place = `${source.topic}/${source.partition}/${event.offset}`;
+function toPurchaseOperation(source: Source, event: PurchaseEventItem): Operation {
   return purchaseOperation({
-    key: eventKey(position, event.eventId),
-    userId: event.userId,
-    currency: event.currency,
-    amountMinor: BigInt(event.amountMinor),
+    ...commonOf(source, event),
     paymentMethod: event.paymentMethod,
     occurredAt: event.occurredAt,
     ...(event.serviceId === undefined ? {} : { serviceId: event.serviceId }),
     ...(event.orderId === undefined ? {} : { orderId: event.orderId }),
-    comment: `purchase paid by ${event.paymentMethod}, event ${place}`,
+    comment: `purchase paid by ${event.paymentMethod}, event ${placeOf(source, event)}`,
+  });
+}
+
+function loyaltyOperation(source: Source, event: LoyaltyEventItem): Operation {
+  const words = event.comment ?? `${event.type} of points`;
+  return pointsOperation({
+    ...commonOf(source, event),
+    type: event.type,
+    occurredAt: event.occurredAt,
+    comment: `${words}, event ${placeOf(source, event)}`,
+  });
+}
+
+function placeOf({ topic, partition }: Source, { offset }: { readonly offset: string }): string {
+  return `${topic}/${partition}/${offset}`;
+}
+
+function commonOf(source: Source, event: PurchaseEventItem | LoyaltyEventItem) {
+  const position = { topic: source.topic, partition: source.partition, offset: event.offset };
+  return {
+    key: eventKey(position, event.eventId),
+    userId: event.userId,
+    currency: event.currency,
+    amountMinor: BigInt(event.amountMinor),
     origin: {
       caller: "kafka",
-      correlationId: event.correlationId ?? place,
+      correlationId: event.correlationId ?? placeOf(source, event),
       position,
       workflowId: source.workflowId,
       runId: source.runId,
     },
-  });
+  };
 }
 
-function summarize(events: readonly PurchaseEventItem[], posted: readonly Posted[]): EventBatchResult {
+function summarize(events: readonly { readonly offset: string }[], posted: readonly Posted[]): EventBatchResult {
   const results = events.map((event, place) => ({ offset: event.offset, ...(posted[place] as Posted) }));
   const decided = results.filter((result) => result.outcome === "done" || result.outcome === "refused");
   const fresh = decided.filter((result) => !result.duplicate);

@@ -81,7 +81,8 @@ export function createOrderActivities({ db, ledger }: Pick<ActivityDeps, "db" | 
     },
 
     /** Notes in the order's row, and tells the world, which compensation is past its fast retries; without a step that none is any more. */
-    noteStuck: (input: { readonly orderId: string; readonly step?: string; readonly reason: string }): Promise<void> => noteStuck(db, input),
+    noteStuck: (input: { readonly orderId: string; readonly step?: string; readonly reason: string }): Promise<void> =>
+      noteStuck(db, input),
 
     /** Notes in the order's row that a person ended a compensation, and how. Safe to retry: the same words stand once. */
     settleByHand: (input: HandSettlement): Promise<void> => settleByHand(db, input),

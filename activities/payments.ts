@@ -76,7 +76,12 @@ export function createPaymentActivities({ db, ledger, psp }: Pick<ActivityDeps, 
       const orderChange = { orderId: order.orderId, from: "PAYMENT_PENDING", to: "COMPLETED", status: "CONFIRMED" } as const;
       settled(
         await ledger.post(
-          chargeOrderOperation({ ...order, key: stepKey(currentWorkflow().workflowId, "charge"), origin: currentOrigin(order), orderChange }),
+          chargeOrderOperation({
+            ...order,
+            key: stepKey(currentWorkflow().workflowId, "charge"),
+            origin: currentOrigin(order),
+            orderChange,
+          }),
         ),
       );
     },

@@ -121,7 +121,11 @@ function wordsOf(error: unknown): string {
  * Runs a step of the undoing itself, which nobody may skip: without end, also when it is refused for good, as somebody has to look
  * then. It is shown as stuck and asked again now and then, or at once when an operator says so. Never throws.
  */
-export async function insist<Result>(name: string, step: (by: OrderSteps) => Promise<Result>, { progress, clock }: Parking): Promise<Result> {
+export async function insist<Result>(
+  name: string,
+  step: (by: OrderSteps) => Promise<Result>,
+  { progress, clock }: Parking,
+): Promise<Result> {
   for (;;) {
     try {
       return await withoutEnd(step);

@@ -28,13 +28,9 @@ async function applyEvents(input: EventBatchInput): Promise<EventBatchResult> {
   }
 }
 
-// Card purchases move no user's balance, so only the wallets are looked at. A cache that is away never fails the batch.
-async function refreshWalletBalances({ events }: EventBatchInput): Promise<void> {
-  const wallets = new Map(
-    events
-      .filter(({ paymentMethod }) => paymentMethod === "wallet")
-      .map(({ userId, currency }) => [`${currency} ${userId}`, { userId, currency }]),
-  );
+// A cache that is away never fails the batch.
+async function refreshWalletBalances(input: EventBatchInput): Promise<void> {
+  const wallets = new Map(movedWallets(input).map(({ userId, currency }) => [`${currency} ${userId}`, { userId, currency }]));
   if (wallets.size === 0) return;
   try {
     await cacheSteps.refreshWallets({ wallets: [...wallets.values()] });
@@ -42,4 +38,9 @@ async function refreshWalletBalances({ events }: EventBatchInput): Promise<void>
     if (isCancellation(error)) throw error;
     log.warn("the balance cache was not refreshed", { cause: error instanceof Error ? error.message : String(error) });
   }
+}
+
+// Card purchases move no user's balance.
+function movedWallets(input: EventBatchInput): readonly { readonly userId: string; readonly currency: string }[] {
+  return input.kind === "loyalty" ? input.events : input.events.filter(({ paymentMethod }) => paymentMethod === "wallet");
 }

@@ -78,7 +78,8 @@ export function createOrderProgress(order: OrderSagaInput, clock: SagaClock, pla
 
   const show = () => {
     const total = `${formatAmount(BigInt(order.totalMinor), order.currency)} ${order.currency}`;
-    const now = stuckStep === undefined ? waitingFor : `stuck at "${stuckStep}": ${waitingFor ?? "an operator may retry, skip or settle it"}`;
+    const now =
+      stuckStep === undefined ? waitingFor : `stuck at "${stuckStep}": ${waitingFor ?? "an operator may retry, skip or settle it"}`;
     setCurrentDetails(
       `Order **${orderId}** of user **${order.userId}**, ${total}\n\n| | step | result |\n|---|---|---|\n${rows.join("\n")}` +
         (now === undefined ? "" : `\n\n**Waits:** ${now}`),

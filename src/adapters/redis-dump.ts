@@ -60,6 +60,6 @@ function flat(answer: unknown): Buffer[] {
   if (Array.isArray(answer)) return answer.flatMap(flat);
   if (answer instanceof Map) return [...answer].flatMap(flat);
   if (typeof answer === "object" && answer !== null)
-    return Object.entries(answer).flatMap(([name, value]) => [Buffer.from(name, "latin1"), ...flat(value)]);
+    return Object.entries(answer).flatMap(([name, value]) => flat([Buffer.from(name, "latin1"), value]));
   return typeof answer === "string" || typeof answer === "number" ? [Buffer.from(String(answer))] : [];
 }

@@ -17,7 +17,7 @@ type BodyOf<Request> = Request extends { body: { content: { "application/json": 
 
 type Part<Name extends string, Value> = [Value] extends [never]
   ? unknown
-  : Record<never, never> extends Value
+  : object extends Value
     ? { readonly [Key in Name]?: Value }
     : { readonly [Key in Name]: Value };
 

@@ -20,7 +20,7 @@ afterAll(async () => {
 });
 
 const overApp: typeof fetch = async (input, init) => {
-  const request = new Request(input as URL, init);
+  const request = new Request(input, init);
   sent.push(request.clone());
   return api.app.fetch(request);
 };

@@ -41,7 +41,10 @@ export async function tryOrder(db: Db, checkServices: CheckServices, { input }: 
       refusals: [...refusals, { code: "INSUFFICIENT_FUNDS", message: `the available balance lacks ${missing}` }],
     };
   }
-  const wallet = (available: bigint, held: bigint) => ({ available: formatAmount(available, currency), held: formatAmount(held, currency) });
+  const wallet = (available: bigint, held: bigint) => ({
+    available: formatAmount(available, currency),
+    held: formatAmount(held, currency),
+  });
   return {
     ...common,
     wouldSucceed: refusals.length === 0,

@@ -39,7 +39,9 @@ process.exitCode = await runCommand({
     if (verb === "stuck") {
       const { orders } = readAnswer(await api.get("/api/v1/orders?stuck=true&limit=100"), [200], orderListSchema);
       for (const { orderId: id, stuck, total, currency, failure } of orders)
-        process.stdout.write(`${id}  ${total} ${currency}  stuck at "${stuck?.step ?? "?"}" since ${stuck?.since ?? "?"}  (${failure?.code ?? "?"})\n`);
+        process.stdout.write(
+          `${id}  ${total} ${currency}  stuck at "${stuck?.step ?? "?"}" since ${stuck?.since ?? "?"}  (${failure?.code ?? "?"})\n`,
+        );
       process.stdout.write(orders.length === 0 ? "Nothing is stuck.\n" : "");
       return 0;
     }

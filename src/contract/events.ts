@@ -14,14 +14,34 @@ export interface PurchaseEventItem {
   readonly correlationId?: string;
 }
 
-/** What starts an `eventBatch`: events of one partition in their order. */
-export interface EventBatchInput {
+/** One valid loyalty transaction as it travels to its workflow. `amountMinor` is whole points as text. */
+export interface LoyaltyEventItem {
+  readonly offset: string;
+  readonly eventId: string;
+  readonly userId: string;
+  readonly type: "accrual" | "redemption";
+  readonly amountMinor: string;
+  readonly currency: string;
+  /** ISO 8601, UTC. */
+  readonly occurredAt: string;
+  readonly comment?: string;
+  readonly correlationId?: string;
+}
+
+interface Run<Item> {
   readonly topic: string;
   readonly partition: number;
   readonly firstOffset: string;
   readonly lastOffset: string;
-  readonly events: readonly PurchaseEventItem[];
+  readonly events: readonly Item[];
 }
+
+/** A run of purchases. Without a kind: so they were started before there was another one. */
+export type PurchaseBatchInput = Run<PurchaseEventItem> & { readonly kind?: "purchase" };
+export type LoyaltyBatchInput = Run<LoyaltyEventItem> & { readonly kind: "loyalty" };
+
+/** What starts an `eventBatch`: events of one kind and one partition in their order. */
+export type EventBatchInput = PurchaseBatchInput | LoyaltyBatchInput;
 
 /**
  * What became of a batch. Two kinds are for the dead letters: `conflicts`, whose identity was used before with other content,
@@ -33,4 +53,31 @@ export interface EventBatchResult {
   readonly refused: number;
   readonly conflicts: readonly { readonly offset: string; readonly message: string }[];
   readonly failures: readonly { readonly offset: string; readonly message: string }[];
+}
+
+/** What starts a `sagaCommand`. */
+export interface SagaCommandInput {
+  readonly sagaId: string;
+  readonly command: SagaCommandKind;
+  readonly orderId: string;
+  readonly userId: string;
+  readonly amountMinor: string;
+  readonly currency: string;
+  readonly serviceId?: string;
+  readonly comment: string;
+  readonly correlationId: string;
+}
+
+export type SagaCommandKind = "CHARGE" | "REFUND";
+
+/** What became of a command. `conflict`: another one with other content has its identity; nothing was done and nothing is answered. */
+export interface SagaCommandResult {
+  readonly outcome: "succeeded" | "failed" | "conflict";
+  readonly paymentId?: string;
+  /** A code of the catalogue and words. */
+  readonly error?: string;
+  /** Which content was run: another sender may have joined a run of the same id. */
+  readonly amountMinor: string;
+  readonly currency: string;
+  readonly userId: string;
 }

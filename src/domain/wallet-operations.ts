@@ -62,6 +62,64 @@ export function purchaseOperation(input: Purchase): Operation {
   };
 }
 
+/** Points that a user got (`accrual`) or spent (`redemption`) elsewhere. A redemption is refused with INSUFFICIENT_FUNDS below zero. */
+export function pointsOperation(input: Movement & { readonly type: "accrual" | "redemption"; readonly occurredAt: string }): Operation {
+  const own = available(input.userId);
+  const [debit, credit] = input.type === "accrual" ? [EXTERNAL, own] : [own, EXTERNAL];
+  return {
+    ...common(input),
+    kind: input.type,
+    effectiveAt: input.occurredAt,
+    furtherContent: [input.occurredAt],
+    postings: [{ debit, credit, amountMinor: input.amountMinor }],
+  };
+}
+
+/** A payment that another service's saga asked for, and what its undoing is known by. */
+export interface SagaPayment extends Movement {
+  readonly orderId: string;
+  readonly serviceId?: string;
+}
+
+/** A saga's charge of the wallet. Refused with INSUFFICIENT_FUNDS. */
+export function sagaChargeOperation(input: SagaPayment): Operation {
+  const serviceId = input.serviceId ?? UNASSIGNED_SERVICE;
+  return {
+    ...common(input),
+    kind: "charge",
+    serviceId,
+    orderId: input.orderId,
+    postings: [{ debit: available(input.userId), credit: revenue(serviceId), amountMinor: input.amountMinor }],
+  };
+}
+
+/** Gives a saga's charge back to the wallet. */
+export function sagaRefundOperation(input: SagaPayment): Operation {
+  const serviceId = input.serviceId ?? UNASSIGNED_SERVICE;
+  return {
+    ...common(input),
+    kind: "refund",
+    serviceId,
+    orderId: input.orderId,
+    postings: [{ debit: revenue(serviceId), credit: available(input.userId), amountMinor: input.amountMinor }],
+  };
+}
+
+/** `..` can be no order's id. */
+const NO_ORDER = "..";
+
+/**
+ * The saga's charge as it must not happen any more: under the charge's own key and with its content, but bound to an order
+ * that cannot be, so that it is refused for ever. One that was done before stays done, and the answer says so.
+ */
+export function sagaChargeFence(input: SagaPayment): Operation {
+  return {
+    ...sagaChargeOperation(input),
+    comment: "refunded before it was charged: never to be charged",
+    orderChange: { orderId: NO_ORDER, from: "STARTED", to: "FAILED", status: "CANCELLED" },
+  };
+}
+
 function common(input: Movement): Pick<Operation, "key" | "userId" | "currency" | "comment" | "origin"> {
   return { key: input.key, userId: input.userId, currency: input.currency, comment: input.comment, origin: input.origin };
 }

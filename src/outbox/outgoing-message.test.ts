@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { OutboxRow } from "../store/outbox.ts";
-import { toOutgoingMessage } from "./outgoing-message.ts";
+import { toOutgoing } from "./outgoing-message.ts";
 
 const row = (aggregateType: string, payload: Record<string, unknown>): OutboxRow => ({
   id: "7",
@@ -29,7 +29,7 @@ const EXPIRING = {
 
 describe("a row of the outbox about a reservation", () => {
   it("leaves as an event that says until when how much is held", () => {
-    const { key, value, headers } = toOutgoingMessage(row("reservation", EXPIRING));
+    const { key, value, headers } = toOutgoing(row("reservation", EXPIRING)).message;
     expect(key).toBe("r-1");
     expect(headers).toMatchObject({ "correlation-id": "c-1" });
     expect(JSON.parse(String(value))).toEqual({
@@ -56,7 +56,7 @@ describe("a row of the outbox about a reservation", () => {
 
   it("is no message when it lacks a part, or is of a type that nobody knows", () => {
     const { expiresAt: _expiresAt, ...incomplete } = EXPIRING;
-    expect(() => toOutgoingMessage(row("reservation", incomplete))).toThrow(/expiresAt/);
-    expect(() => toOutgoingMessage(row("unheard-of", EXPIRING))).toThrow(/unknown type/);
+    expect(() => toOutgoing(row("reservation", incomplete))).toThrow(/expiresAt/);
+    expect(() => toOutgoing(row("unheard-of", EXPIRING))).toThrow(/unknown type/);
   });
 });

@@ -1,35 +1,56 @@
 import type { OutgoingMessage } from "../adapters/kafka.ts";
 import { operationCloudEvent, orderCloudEvent, reservationExpiringCloudEvent, type CloudEvent } from "../events/cloud-event.ts";
 import type { OutboxRow } from "../store/outbox.ts";
+import { traceParentOf } from "./trace-parent.ts";
 
 const CLOUD_EVENT_TYPE = "application/cloudevents+json; charset=utf-8";
 
-/** An outbox row as it leaves: an event in its envelope, or a dead letter's original bytes. Throws: Error when the row is neither. */
-export function toOutgoingMessage(row: OutboxRow): OutgoingMessage {
-  if (row.operation !== null) {
-    const userId = row.messageKey ?? row.aggregateId;
-    return inEnvelope(row, operationCloudEvent({ outboxId: row.id, userId, operation: row.operation }), row.operation.correlation_id);
-  }
-  if (row.payload !== null && row.aggregateType === "order") {
-    const correlationId = row.headers["correlation-id"];
-    return inEnvelope(row, orderCloudEvent({ outboxId: row.id, payload: row.payload, correlationId }), correlationId);
-  }
-  if (row.payload !== null && row.aggregateType === "reservation") {
-    const correlationId = row.headers["correlation-id"];
-    return inEnvelope(row, reservationExpiringCloudEvent({ outboxId: row.id, payload: row.payload, correlationId }), correlationId);
-  }
-  if (row.payload !== null) throw new Error(`outbox row ${row.id} is of the unknown type ${row.aggregateType}`);
-  return { key: row.rawKey, value: row.rawValue, headers: row.headers };
+/** An event as it leaves, for whoever it is told to besides Kafka. `body` is the CloudEvent's JSON, byte for byte as on its topic. */
+export interface OutgoingEvent {
+  readonly id: string;
+  readonly type: string;
+  readonly body: string;
 }
 
-function inEnvelope(row: OutboxRow, event: CloudEvent, correlationId: string | undefined): OutgoingMessage {
+/** An outbox row as it leaves; `event` is absent for raw bytes, which are dead letters and what is sent again of them. */
+export interface Outgoing {
+  readonly message: OutgoingMessage;
+  readonly event?: OutgoingEvent;
+}
+
+/** An outbox row as it leaves: an event in its envelope, or raw bytes as they are. Throws: Error when the row is neither. */
+export function toOutgoing(row: OutboxRow): Outgoing {
+  const correlationId = row.operation?.correlation_id ?? row.headers["correlation-id"];
+  const event = eventOf(row, correlationId);
+  if (event === undefined) return { message: { key: row.rawKey, value: row.rawValue, headers: row.headers } };
+  const traceparent = row.headers["traceparent"] ?? traceParentOf({ id: event.id, correlationId });
+  // The attribute by which CloudEvents carries a trace (its extension "distributed tracing").
+  const body = JSON.stringify({ ...event, traceparent });
   return {
-    key: row.messageKey,
-    value: JSON.stringify(event),
-    headers: {
-      ...row.headers,
-      "content-type": CLOUD_EVENT_TYPE,
-      ...(correlationId === undefined ? {} : { "correlation-id": correlationId }),
+    message: {
+      key: row.messageKey,
+      value: body,
+      headers: {
+        ...row.headers,
+        "content-type": CLOUD_EVENT_TYPE,
+        traceparent,
+        ...(correlationId === undefined ? {} : { "correlation-id": correlationId }),
+      },
     },
+    event: { id: event.id, type: event.type, body },
   };
+}
+
+function eventOf(row: OutboxRow, correlationId: string | undefined): CloudEvent | undefined {
+  const { id: outboxId, operation, payload } = row;
+  if (operation !== null) return operationCloudEvent({ outboxId, userId: row.messageKey ?? row.aggregateId, operation });
+  if (payload === null) return undefined;
+  switch (row.aggregateType) {
+    case "order":
+      return orderCloudEvent({ outboxId, payload, correlationId });
+    case "reservation":
+      return reservationExpiringCloudEvent({ outboxId, payload, correlationId });
+    default:
+      throw new Error(`outbox row ${outboxId} is of the unknown type ${row.aggregateType}`);
+  }
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { OutgoingMessage } from "../adapters/kafka.ts";
 import { SILENT_LOG } from "../adapters/log.ts";
 import type { OutboxRow } from "../store/outbox.ts";
+import { until } from "../../test/support/until.ts";
 import { createRelay, type RelayDeps } from "./relay.ts";
 
 const row = (id: number, topic = "dlq.t", value = Buffer.from(String(id))): OutboxRow => ({
@@ -18,7 +19,11 @@ const row = (id: number, topic = "dlq.t", value = Buffer.from(String(id))): Outb
   attempts: 0,
 });
 
-function bench(initial: readonly OutboxRow[], send: (topic: string, values: readonly string[]) => Promise<void>) {
+function bench(
+  initial: readonly OutboxRow[],
+  send: (topic: string, values: readonly string[]) => Promise<void>,
+  change: Partial<RelayDeps> = {},
+) {
   let nowMs = 0;
   let rows = [...initial];
   const failed: string[] = [];
@@ -40,9 +45,11 @@ function bench(initial: readonly OutboxRow[], send: (topic: string, values: read
     backoff: { firstMs: 100, maxMs: 1_000 },
     nowMs: () => nowMs,
     log: SILENT_LOG,
+    ...change,
   };
   return {
     relay: createRelay(deps),
+    add: (one: OutboxRow) => void rows.push(one),
     left: () => rows.map(({ id }) => id),
     failed,
     later: (ms: number) => {
@@ -94,5 +101,83 @@ describe("the relay", () => {
     await relay.step();
     expect(sent).toEqual(["2"]);
     expect(left()).toEqual(["1"]);
+  });
+
+  it("sets aside a message that is larger than the broker takes, and goes on with the others of its topic", async () => {
+    const sent: string[] = [];
+    const big = Buffer.alloc(900_000, "x");
+    const { relay, left } = bench([row(1, "t", big), row(2)], async (_topic, values) => {
+      if (values.some((value) => value.length > 800_000)) throw Object.assign(new Error("too large"), { type: "MESSAGE_TOO_LARGE" });
+      sent.push(...values);
+    });
+    await relay.step();
+    expect(sent).toEqual(["2"]);
+    expect(left()).toEqual(["1"]);
+    expect(await relay.step()).toBe(0);
+  });
+
+  it("tells of an event before it is marked, so that a kill in between tells it again", async () => {
+    const told: string[] = [];
+    const order: OutboxRow = {
+      ...row(7, "orders.events"),
+      aggregateType: "order",
+      rawValue: null,
+      payload: {
+        orderId: "o",
+        userId: "u",
+        sagaState: "COMPLETED",
+        status: "CONFIRMED",
+        version: "3",
+        amountMinor: "100",
+        currency: "RUB",
+        recordedAt: "2026-11-21T09:00:00Z",
+      },
+    };
+    let isMarked = true;
+    const { relay } = bench([order, row(8, "orders.events")], async () => {}, {
+      onPublished: async (events) => void told.push(...events.map(({ id, type }) => `${id} ${type}`)),
+      markPublished: async () => {
+        if (!isMarked) return;
+        isMarked = false;
+        throw new Error("killed here");
+      },
+    });
+    await expect(relay.step()).rejects.toThrow("killed here");
+    await relay.step();
+    expect(told).toEqual(["outbox/7 saldo.order.completed", "outbox/7 saldo.order.completed"]);
+  });
+
+  it("sleeps until a row comes, not until its poll", async () => {
+    const sent: string[] = [];
+    let asleep = 0;
+    const { relay, add } = bench([], async (_topic, values) => void sent.push(...values), {
+      pollMs: 60_000,
+      gatherMs: 1,
+      wake: { fallAsleep: async () => void (asleep += 1), wakeUp: async () => {} },
+    });
+    const stop = new AbortController();
+    const running = relay.run(stop.signal);
+    await until("it sleeps", () => asleep === 1);
+    add(row(1));
+    await until("it is woken", () => {
+      relay.wakeUp();
+      return sent.length === 1;
+    });
+    stop.abort();
+    await running;
+  });
+
+  it("looks once more after it said that it sleeps, so that a row written just before waits for no poll", async () => {
+    const sent: string[] = [];
+    const { relay, add } = bench([], async (_topic, values) => void sent.push(...values), {
+      pollMs: 60_000,
+      gatherMs: 1,
+      wake: { fallAsleep: async () => (sent.length === 0 ? add(row(1)) : undefined), wakeUp: async () => {} },
+    });
+    const stop = new AbortController();
+    const running = relay.run(stop.signal);
+    await until("the row is sent", () => sent.length === 1);
+    stop.abort();
+    await running;
   });
 });

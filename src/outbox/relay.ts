@@ -3,7 +3,7 @@ import type { OutgoingMessage } from "../adapters/kafka.ts";
 import type { Log } from "../adapters/log.ts";
 import { messageOf } from "../errors.ts";
 import type { OutboxRow } from "../store/outbox.ts";
-import { toOutgoingMessage } from "./outgoing-message.ts";
+import { toOutgoing, type OutgoingEvent } from "./outgoing-message.ts";
 
 export interface RelayDeps {
   /** True while this process may publish. Takes the lease or renews it. */
@@ -15,25 +15,37 @@ export interface RelayDeps {
   readonly countFailedAttempt: (ids: readonly string[]) => Promise<void>;
   /** Settles when the broker has acknowledged all of them. */
   readonly send: (topic: string, messages: readonly OutgoingMessage[]) => Promise<unknown>;
+  /** Told of events that were acknowledged and are not marked yet: after a kill it is told again. Throws as the store does. */
+  readonly onPublished?: (events: readonly OutgoingEvent[]) => Promise<void>;
+  /** Says whether new rows should wake this relay. Without it there is only the poll. */
+  readonly wake?: { fallAsleep(forMs: number): Promise<void>; wakeUp(): Promise<void> };
   readonly batchSize: number;
-  /** How long to rest when there is nothing to publish. */
+  /** How long to rest when there is nothing to publish and nothing wakes it. */
   readonly pollMs: number;
+  /** How long to gather rows once it was woken, so that a busy outbox is read in batches. */
+  readonly gatherMs?: number;
   readonly backoff: { readonly firstMs: number; readonly maxMs: number };
   readonly nowMs: () => number;
   readonly log: Log;
 }
 
 export interface Relay {
-  /** Publishes one batch; answers how many rows were looked at, so that a full one is followed by the next at once. Throws what the store throws. */
+  /** Publishes one batch; answers how many rows it tried, so that a full one is followed by the next at once. Throws what the store throws. */
   step(): Promise<number>;
+  /** There are new rows: a relay that rests begins again. */
+  wakeUp(): void;
   /** Publishes until the signal aborts. Waits out every outage. */
   run(signal: AbortSignal): Promise<void>;
 }
 
-interface Outgoing {
+interface Rendered {
   readonly id: string;
   readonly message: OutgoingMessage;
+  readonly event?: OutgoingEvent;
 }
+
+/** How long a row is left alone that can never leave as it is: for an operator, who finds it in the log. */
+const UNSENDABLE_REST_MS = 600_000;
 
 interface Rest {
   readonly untilMs: number;
@@ -47,15 +59,30 @@ interface Rest {
  */
 export function createRelay(deps: RelayDeps): Relay {
   const resting = new Map<string, Rest>();
+  const unsendable = new Map<string, number>();
+  let rowsCame = () => {};
 
   const restingTopics = (): string[] => [...resting].filter(([, rest]) => rest.untilMs > deps.nowMs()).map(([topic]) => topic);
 
-  // A row that cannot be written as a message is a fault of ours; it stays for an operator and holds up no other.
-  const render = (row: OutboxRow): readonly Outgoing[] => {
+  // It stays for an operator and holds up no other.
+  const setAside = (row: { readonly id: string }, topic: string, error: unknown) => {
+    unsendable.set(row.id, deps.nowMs() + UNSENDABLE_REST_MS);
+    deps.log.error({ topic, outboxId: row.id, err: messageOf(error) }, "this outbox row cannot be sent as it is");
+  };
+
+  const isSendable = ({ id }: OutboxRow): boolean => {
+    const untilMs = unsendable.get(id);
+    if (untilMs === undefined) return true;
+    if (untilMs > deps.nowMs()) return false;
+    return unsendable.delete(id);
+  };
+
+  // A row that cannot be written as a message is a fault of ours.
+  const render = (row: OutboxRow): readonly Rendered[] => {
     try {
-      return [{ id: row.id, message: toOutgoingMessage(row) }];
+      return [{ id: row.id, ...toOutgoing(row) }];
     } catch (error) {
-      deps.log.error({ topic: row.topic, outboxId: row.id, err: messageOf(error) }, "this outbox row is no message");
+      setAside(row, row.topic, error);
       return [];
     }
   };
@@ -64,14 +91,20 @@ export function createRelay(deps: RelayDeps): Relay {
     for (const slice of slicesOf(rows.flatMap(render))) if (!(await publishSlice(topic, slice))) return;
   };
 
-  const publishSlice = async (topic: string, outgoing: readonly Outgoing[]): Promise<boolean> => {
-    const ids = outgoing.map(({ id }) => id);
+  const publishSlice = async (topic: string, rendered: readonly Rendered[]): Promise<boolean> => {
+    const ids = rendered.map(({ id }) => id);
     try {
       await deps.send(
         topic,
-        outgoing.map(({ message }) => message),
+        rendered.map(({ message }) => message),
       );
     } catch (error) {
+      const [only, ...others] = rendered;
+      if (only !== undefined && others.length === 0 && isTooLarge(error)) {
+        setAside(only, topic, error);
+        await deps.countFailedAttempt(ids);
+        return true;
+      }
       const pauseMs = Math.min((resting.get(topic)?.pauseMs ?? deps.backoff.firstMs / 2) * 2, deps.backoff.maxMs);
       resting.set(topic, { untilMs: deps.nowMs() + pauseMs, pauseMs });
       deps.log.warn(
@@ -82,13 +115,14 @@ export function createRelay(deps: RelayDeps): Relay {
       return false;
     }
     resting.delete(topic);
+    await deps.onPublished?.(rendered.flatMap(({ event }) => event ?? []));
     await deps.markPublished(ids);
     deps.log.debug({ topic, rows: ids.length, firstId: ids[0], lastId: ids.at(-1) }, "published");
     return true;
   };
 
   const step = async (): Promise<number> => {
-    const rows = await deps.readUnpublished({ limit: deps.batchSize, withoutTopics: restingTopics() });
+    const rows = (await deps.readUnpublished({ limit: deps.batchSize, withoutTopics: restingTopics() })).filter(isSendable);
     const topics = [...new Set(rows.map((row) => row.topic))];
     const outcomes = await Promise.allSettled(
       topics.map((topic) =>
@@ -107,8 +141,25 @@ export function createRelay(deps: RelayDeps): Relay {
     return (await step()) >= deps.batchSize ? "full" : "idle";
   };
 
+  // A row that was written before the outbox knew of the sleep is found by the second look; one that slipped between, by the poll.
+  const rest = async (signal: AbortSignal): Promise<void> => {
+    const { wake, pollMs, gatherMs = 0 } = deps;
+    if (wake === undefined) return void (await sleep(pollMs, undefined, { signal }).catch(() => {}));
+    await wake.fallAsleep(pollMs);
+    if ((await step()) === 0) {
+      const woken = new AbortController();
+      rowsCame = () => woken.abort();
+      await sleep(pollMs, undefined, { signal: AbortSignal.any([signal, woken.signal]) }).catch(() => {});
+      rowsCame = () => {};
+      if (!woken.signal.aborted) return;
+    }
+    await wake.wakeUp();
+    await sleep(gatherMs, undefined, { signal }).catch(() => {});
+  };
+
   return {
     step,
+    wakeUp: () => rowsCame(),
     async run(signal) {
       let pauseMs = deps.backoff.firstMs;
       let mine = false;
@@ -121,7 +172,8 @@ export function createRelay(deps: RelayDeps): Relay {
           const state = await turn();
           if (mine !== (state !== "not mine")) deps.log.info({}, mine ? "another relay publishes now" : "this relay publishes now");
           mine = state !== "not mine";
-          if (state === "full") restMs = 0;
+          if (state !== "not mine") restMs = 0;
+          if (state === "idle") await rest(signal);
           pauseMs = deps.backoff.firstMs;
         } catch (error) {
           deps.log.warn({ err: messageOf(error), pauseMs }, "the outbox cannot be read or marked; trying again");
@@ -139,10 +191,10 @@ export function createRelay(deps: RelayDeps): Relay {
 const MAX_SEND_BYTES = 800_000;
 const MESSAGE_OVERHEAD_BYTES = 64;
 
-function* slicesOf(outgoing: readonly Outgoing[]): Generator<readonly Outgoing[]> {
-  let slice: Outgoing[] = [];
+function* slicesOf(rendered: readonly Rendered[]): Generator<readonly Rendered[]> {
+  let slice: Rendered[] = [];
   let bytes = 0;
-  for (const one of outgoing) {
+  for (const one of rendered) {
     const size = sizeOf(one.message);
     if (slice.length > 0 && bytes + size > MAX_SEND_BYTES) {
       yield slice;
@@ -158,4 +210,11 @@ function* slicesOf(outgoing: readonly Outgoing[]): Generator<readonly Outgoing[]
 function sizeOf({ key, value, headers }: OutgoingMessage): number {
   const texts = [key ?? "", value ?? "", ...Object.entries(headers ?? {}).flat()];
   return texts.reduce((sum, text) => sum + Buffer.byteLength(text), MESSAGE_OVERHEAD_BYTES);
+}
+
+// The broker's own word for it; its client puts it into `type`.
+function isTooLarge(error: unknown): boolean {
+  for (let current = error; current instanceof Error; current = current.cause)
+    if ("type" in current && (current.type === "MESSAGE_TOO_LARGE" || current.type === "RECORD_LIST_TOO_LARGE")) return true;
+  return false;
 }

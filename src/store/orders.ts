@@ -60,8 +60,22 @@ export async function getOrder(db: Db, orderId: string): Promise<OrderRecord | u
 }
 
 /** A row, its lines and its payment as a record. */
-export function toOrderRecord(row: typeof orders.$inferSelect, items: readonly OrderItemRecord[], payment: typeof payments.$inferSelect | null): OrderRecord {
-  const { id, failureCode, failureMessage, stuckStep, stuckSince, settledByHand, caller: _caller, correlationId: _correlationId, ...rest } = row;
+export function toOrderRecord(
+  row: typeof orders.$inferSelect,
+  items: readonly OrderItemRecord[],
+  payment: typeof payments.$inferSelect | null,
+): OrderRecord {
+  const {
+    id,
+    failureCode,
+    failureMessage,
+    stuckStep,
+    stuckSince,
+    settledByHand,
+    caller: _caller,
+    correlationId: _correlationId,
+    ...rest
+  } = row;
   return {
     ...rest,
     orderId: id,

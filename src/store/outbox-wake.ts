@@ -19,7 +19,12 @@ export interface OutboxWake {
  * Listens on a connection of its own, opened anew after a loss; without one there are no calls, and the caller's own poll is what remains.
  * `onRow` may be called more often than there are rows. `holder` names this relay.
  */
-export function createOutboxWake(options: { readonly url: string; readonly db: Db; readonly holder: string; readonly onRow: () => void }): OutboxWake {
+export function createOutboxWake(options: {
+  readonly url: string;
+  readonly db: Db;
+  readonly holder: string;
+  readonly onRow: () => void;
+}): OutboxWake {
   const { url, db, holder, onRow } = options;
   let closed = false;
   let client: postgres.Sql | undefined;

@@ -42,12 +42,16 @@ export async function isPaused(db: Db, concerned: Concerned): Promise<boolean> {
 /** The first of the pauses that concerns these services or this user. */
 export function findPause(list: readonly PauseRecord[], { serviceIds, userId }: Concerned): PauseRecord | undefined {
   return list.find(
-    ({ scope, subject }) => scope === "all" || (scope === "user" && subject === userId) || (scope === "service" && serviceIds.includes(subject)),
+    ({ scope, subject }) =>
+      scope === "all" || (scope === "user" && subject === userId) || (scope === "service" && serviceIds.includes(subject)),
   );
 }
 
 /** Begins a pause and answers how it stands; one that is in force already stays as it was first set. Safe to retry. */
-export async function beginPause(db: Db, pause: PauseTarget & { readonly reason: string; readonly pausedBy: string }): Promise<PauseRecord> {
+export async function beginPause(
+  db: Db,
+  pause: PauseTarget & { readonly reason: string; readonly pausedBy: string },
+): Promise<PauseRecord> {
   const [row] = await db
     .insert(pauses)
     .values(pause)

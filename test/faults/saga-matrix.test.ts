@@ -43,7 +43,14 @@ const STEPS = {
 } as const satisfies Record<string, readonly Step[]>;
 
 type Method = keyof typeof STEPS;
-const FAULTS = ["retryable", "fatal", "timeout before effect", "timeout after effect", "cancel before effect", "cancel after effect"] as const;
+const FAULTS = [
+  "retryable",
+  "fatal",
+  "timeout before effect",
+  "timeout after effect",
+  "cancel before effect",
+  "cancel after effect",
+] as const;
 type Fault = (typeof FAULTS)[number];
 interface Planned {
   readonly step: Step;
@@ -193,7 +200,11 @@ async function run({ method, planned }: Case): Promise<{ page: Page; outcome: Or
     compensationFastRetries: 2,
   };
   const page = book.open(orderId, { fundsMinor: method === "wallet" ? TOTAL : 0n, script: scriptOf(planned) });
-  const handle = await client.workflow.start("orderSaga", { workflowId: orderWorkflowId(orderId), taskQueue: TASK_QUEUES.orders, args: [order] });
+  const handle = await client.workflow.start("orderSaga", {
+    workflowId: orderWorkflowId(orderId),
+    taskQueue: TASK_QUEUES.orders,
+    args: [order],
+  });
   const outcome = await Promise.race([handle.result() as Promise<OrderOutcome>, sleep(PATIENCE_MS, undefined, { ref: false })]);
   if (outcome === undefined) throw new Error(`no end within ${PATIENCE_MS} ms: ${wordsOf(planned)}, so far ${page.effects.join(", ")}`);
   return { page, outcome };
@@ -231,8 +242,7 @@ describe.each(["wallet", "card"] as const)("an order paid by %s", (method) => {
         const key = `${outcome.sagaState} ${outcome.failureCode ?? ""}`.trim();
         states.set(key, (states.get(key) ?? 0) + 1);
         const complaints = complaintsOf(one, page, outcome);
-        if (complaints.length > 0)
-          wrong.push(`${wordsOf(one.planned)} → ${complaints.join("; ")}`);
+        if (complaints.length > 0) wrong.push(`${wordsOf(one.planned)} → ${complaints.join("; ")}`);
       }
     };
     await Promise.all(Array.from({ length: CONCURRENCY }, worker));

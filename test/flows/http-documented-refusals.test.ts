@@ -25,7 +25,12 @@ function apiWith(parts: { authenticator?: Authenticator; limits?: RequestLimits 
   return api;
 }
 
-const refusing = (error: Error): RequestLimits => ({ byAddress: () => Promise.reject(error), bySubject: async () => {} });
+const refusing = (error: Error): RequestLimits => ({
+  async byAddress() {
+    throw error;
+  },
+  async bySubject() {},
+});
 const routes = readRoutes(apiWith({}));
 const whole = apiWith({});
 const stranger = apiWith({ authenticator: { authenticate: () => Promise.reject(new DomainError("UNAUTHENTICATED")) } });

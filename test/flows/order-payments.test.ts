@@ -45,7 +45,10 @@ const card = { number: CARD_NUMBER, expiry: "12/39", cvc: "123", holderName: "AN
 const deposit = (user: string, amount: string) => api.call("POST", `/api/v1/balances/${user}/deposits`, { body: { amount } });
 const balance = async (user: string) => (await api.call("GET", `/api/v1/balances/${user}?currency=RUB`)).body;
 
-function place(user: string, options: { byCard?: boolean; prefer?: string; key?: string; query?: string; amounts?: string[] } = {}): Promise<TestAnswer> {
+function place(
+  user: string,
+  options: { byCard?: boolean; prefer?: string; key?: string; query?: string; amounts?: string[] } = {},
+): Promise<TestAnswer> {
   const { byCard = false, prefer = "wait=20", key = `key-${(keys += 1)}`, query = "", amounts = ["70", "30"] } = options;
   return api.call("POST", `/api/v1/orders${query}`, {
     key,
@@ -92,11 +95,19 @@ describe("an order paid by card", () => {
     const before = await revenueOf("gig");
     const answer = await place("carl", { byCard: true });
     expect([answer.status, answer.body["sagaState"]]).toEqual([201, "COMPLETED"]);
-    expect(answer.body["payment"]).toMatchObject({ status: "captured", authorised: "100.00", captured: "100.00", last4: "4242", brand: "visa" });
+    expect(answer.body["payment"]).toMatchObject({
+      status: "captured",
+      authorised: "100.00",
+      captured: "100.00",
+      last4: "4242",
+      brand: "visa",
+    });
     const orderId = answer.body["orderId"] as string;
     expect([psp.captures(orderId), psp.netOf(orderId)]).toEqual([1, 10_000n]);
     expect((await revenueOf("gig")) - before).toBe(7_000n);
-    const dump = await api.db.execute<{ text: string }>(sql`select (select json_agg(o) from orders o)::text || (select json_agg(p) from payments p)::text
+    const dump = await api.db.execute<{
+      text: string;
+    }>(sql`select (select json_agg(o) from orders o)::text || (select json_agg(p) from payments p)::text
       || coalesce((select json_agg(i) from idempotency_answers i)::text, '') as text`);
     expect(dump[0]?.text).not.toContain(CARD_NUMBER);
   });
@@ -104,24 +115,35 @@ describe("an order paid by card", () => {
   test("that the bank declines is FAILED and nothing was taken", async () => {
     const orderId = await placeWith((id) => psp.fail(id, "authorise", ["declined"]), "declined");
     const order = await untilIs(orderId, ({ sagaState }) => sagaState === "FAILED");
-    expect(order).toMatchObject({ status: "CANCELLED", failure: { code: "PAYMENT_DECLINED" }, payment: { status: "declined", captured: "0.00" } });
+    expect(order).toMatchObject({
+      status: "CANCELLED",
+      failure: { code: "PAYMENT_DECLINED" },
+      payment: { status: "declined", captured: "0.00" },
+    });
     expect(psp.netOf(orderId)).toBe(0n);
   });
 
   test("with a wrong number is refused with the place, and the number is not repeated", async () => {
     const answer = await api.call("POST", "/api/v1/orders", {
-      body: { userId: "carl", items: [{ serviceId: "gig", amount: "1" }], payment: { method: "card", card: { ...card, number: "4242424242424241" } } },
+      body: {
+        userId: "carl",
+        items: [{ serviceId: "gig", amount: "1" }],
+        payment: { method: "card", card: { ...card, number: "4242424242424241" } },
+      },
     });
     expect([answer.status, answer.body["code"]]).toEqual([422, "INVALID_CARD"]);
     expect(answer.text).not.toContain("424242424242424");
   });
 
-  test.each(["away", "lost"] as const)("waits visibly while the provider's answers are %s, and is completed with one capture", async (fault) => {
-    const orderId = await placeWith((id) => psp.fail(id, "capture", [fault, fault, fault]), `waits-${fault}`);
-    const order = await untilIs(orderId, ({ sagaState }) => sagaState === "COMPLETED");
-    expect(order["payment"]).toMatchObject({ status: "captured" });
-    expect([psp.captures(orderId), psp.netOf(orderId)]).toEqual([1, 10_000n]);
-  });
+  test.each(["away", "lost"] as const)(
+    "waits visibly while the provider's answers are %s, and is completed with one capture",
+    async (fault) => {
+      const orderId = await placeWith((id) => psp.fail(id, "capture", [fault, fault, fault]), `waits-${fault}`);
+      const order = await untilIs(orderId, ({ sagaState }) => sagaState === "COMPLETED");
+      expect(order["payment"]).toMatchObject({ status: "captured" });
+      expect([psp.captures(orderId), psp.netOf(orderId)]).toEqual([1, 10_000n]);
+    },
+  );
 
   test("is cancelled while it waits for the provider; a capture whose answer was lost is given back", async () => {
     const orderId = await placeWith((id) => psp.fail(id, "capture", ["lost"], true), "cancel-waiting");
@@ -169,7 +191,9 @@ describe("a compensation past its fast retries", () => {
     const order = await untilIs(orderId, ({ sagaState }) => sagaState === "FAILED");
     expect(order["settledByHand"]).toBeUndefined();
     expect(order["stuck"]).toBeUndefined();
-    const [kept] = await api.db.execute<{ n: string }>(sql`select count(*)::text as n from acts where subject_id = ${orderId} and act = 'order.retry'`);
+    const [kept] = await api.db.execute<{ n: string }>(
+      sql`select count(*)::text as n from acts where subject_id = ${orderId} and act = 'order.retry'`,
+    );
     expect(kept?.n).toBe("1");
     const events = await api.db.execute<{ stuck: string | null }>(
       sql`select payload ->> 'stuck' as stuck from outbox where aggregate_id = ${orderId} and payload ? 'stuck' order by id`,
@@ -295,10 +319,19 @@ describe("an order's story", () => {
     await api.call("POST", `/api/v1/orders/${orderId}/refunds`, { body: { amount: "10", reason: "a scratch" } });
     const story = async (language: string) => {
       const { body } = await api.call("GET", `/api/v1/orders/${orderId}/timeline`, { headers: { "accept-language": language } });
-      return (body["events"] as { text: string; at: string }[]);
+      return body["events"] as { text: string; at: string }[];
     };
     const english = (await story("en")).map(({ text }) => text);
-    expect(english).toEqual(expect.arrayContaining(["the order was created", "100.00 RUB held in the wallet", "100.00 RUB taken from what was held for Gig, Record", "the order is paid and confirmed", "10.00 RUB refunded for Gig", "the refund is done: 10.00 RUB, because a scratch"]));
+    expect(english).toEqual(
+      expect.arrayContaining([
+        "the order was created",
+        "100.00 RUB held in the wallet",
+        "100.00 RUB taken from what was held for Gig, Record",
+        "the order is paid and confirmed",
+        "10.00 RUB refunded for Gig",
+        "the refund is done: 10.00 RUB, because a scratch",
+      ]),
+    );
     const russian = await story("ru-RU,en;q=0.5");
     expect(russian.map(({ text }) => text)).toContain("100.00 RUB отложено в кошельке");
     expect(russian.map(({ at }) => at)).toEqual(russian.map(({ at }) => at).toSorted());
@@ -327,7 +360,9 @@ describe("an order's story", () => {
 describe("the books", () => {
   test("are right after all of it, and agree with the provider's", async () => {
     expect((await auditBooks(api.db)).findings.flatMap(({ examples }) => examples)).toEqual([]);
-    const [ledger] = await api.db.execute<{ total: string }>(sql`select coalesce(-sum(balance_minor), 0)::text as total from accounts where kind = 'psp'`);
+    const [ledger] = await api.db.execute<{ total: string }>(
+      sql`select coalesce(-sum(balance_minor), 0)::text as total from accounts where kind = 'psp'`,
+    );
     const orderIds = new Set([...psp.book.values()].map(({ orderId }) => orderId));
     expect(BigInt(ledger?.total ?? 0)).toBe([...orderIds].reduce((sum, orderId) => sum + psp.netOf(orderId), 0n));
   });

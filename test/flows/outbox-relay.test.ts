@@ -5,12 +5,13 @@ import { createKafka, ensureTopics, type Kafka as KafkaPort, type KafkaProducer 
 import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { NOTIFICATIONS_TOPIC } from "../../src/contract/topics.ts";
 import { depositOperation, transferOperation, withdrawalOperation } from "../../src/domain/wallet-operations.ts";
-import { createRelay, type Relay } from "../../src/outbox/relay.ts";
+import { createRelay, type Relay, type RelayDeps } from "../../src/outbox/relay.ts";
 import { createDatabase, type Database } from "../../src/store/database.ts";
 import { writeDeadLetters } from "../../src/store/dead-letters.ts";
 import { takeLease } from "../../src/store/leases.ts";
 import { createLedger, type Ledger } from "../../src/store/ledger.ts";
 import { countFailedAttempt, markPublished, readUnpublished } from "../../src/store/outbox.ts";
+import { createOutboxWake } from "../../src/store/outbox-wake.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 import { until } from "../support/until.ts";
 
@@ -48,7 +49,7 @@ const movement = (name: string, userId: string, amountMinor: bigint) => ({
   origin,
 });
 
-function newRelay(send: KafkaProducer["send"] = producer.send): Relay {
+function newRelay(send: KafkaProducer["send"] = producer.send, change: Partial<RelayDeps> = {}): Relay {
   const lease = { name: "outbox-relay", holder: randomUUID(), ttlMs: 10_000 };
   return createRelay({
     takeLease: () => takeLease(database.db, lease),
@@ -62,6 +63,7 @@ function newRelay(send: KafkaProducer["send"] = producer.send): Relay {
     backoff: { firstMs: 20, maxMs: 100 },
     nowMs: () => performance.now(),
     log: SILENT_LOG,
+    ...change,
   });
 }
 
@@ -136,6 +138,62 @@ describe("the outbox relay", () => {
     const [first, second, ...more] = await notificationsOf("cid");
     expect(second?.id).toBe(first?.id);
     expect(more).toEqual([]);
+  });
+
+  it("keeps the order of each user through refused sends and a relay that is killed between sending and marking", async () => {
+    await database.db.execute("update leases set until = clock_timestamp()");
+    const users = ["eva", "fay", "gus"];
+    for (let place = 1; place <= 20; place += 1)
+      await Promise.all(users.map((user) => ledger.post(depositOperation(movement(`order-${user}-${place}`, user, BigInt(place))))));
+    let sends = 0;
+    const unsteady: KafkaProducer["send"] = async (topic, messages) => {
+      sends += 1;
+      if (sends % 3 === 1) throw new Error("the broker is away");
+      const sent = await producer.send(topic, messages);
+      // Acknowledged, and never marked: what a kill leaves behind.
+      if (sends % 3 === 2) throw new Error("killed");
+      return sent;
+    };
+    const stop = new AbortController();
+    const running = [newRelay(unsteady), newRelay(unsteady)].map((relay) => relay.run(stop.signal));
+    await until("everything is published", async () => (await unpublished()).length === 0);
+    stop.abort();
+    await Promise.all(running);
+    for (const user of users) {
+      const seen = new Map<string, string>();
+      const all = await notificationsOf(user);
+      for (const { id, data } of all) if (!seen.has(id)) seen.set(id, String(data["amount"]));
+      expect(all.length).toBeGreaterThan(seen.size);
+      expect([...seen.values()]).toEqual(Array.from({ length: 20 }, (_, place) => ((place + 1) / 100).toFixed(2)));
+    }
+  });
+
+  it("is woken by a row, long before its poll", async () => {
+    await database.db.execute("update leases set until = clock_timestamp()");
+    let relay: Relay | undefined;
+    const wake = createOutboxWake({ url: testDatabase.appUrl, db: database.db, holder: randomUUID(), onRow: () => relay?.wakeUp() });
+    relay = newRelay(producer.send, { wake, pollMs: 30_000 });
+    const stop = new AbortController();
+    const running = relay.run(stop.signal);
+    const isAsleep = async () =>
+      (await database.db.execute("select 1 from leases where name = 'outbox-relay-sleeps' and until > clock_timestamp()")).length === 1;
+    await until("it sleeps", isAsleep);
+    const startedAtMs = performance.now();
+    await ledger.post(depositOperation(movement("woken", "hal", 100n)));
+    await until("it is published", async () => (await unpublished()).length === 0);
+    expect(performance.now() - startedAtMs).toBeLessThan(5_000);
+    stop.abort();
+    await running;
+    await wake.close();
+  });
+
+  it("carries its correlation id and a trace in headers and envelope", async () => {
+    const [message] = (await readTopic(NOTIFICATIONS_TOPIC)).filter(({ key }) => key?.toString() === `${run}-ann`);
+    const event = JSON.parse(String(message?.value)) as Record<string, string>;
+    expect(String(message?.headers?.["correlation-id"])).toBe(`corr-${run}`);
+    expect(event["traceparent"]).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
+    expect(String(message?.headers?.["traceparent"])).toBe(event["traceparent"]);
+    expect(Date.parse(String(event["time"]))).toBeGreaterThan(0);
   });
 
   it("is done by one relay at a time, also when several run", async () => {

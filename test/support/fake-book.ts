@@ -121,7 +121,10 @@ export function createFakeBook(): FakeBook {
     pages.set(id, page);
     return page;
   };
-  return { open, activities: { ...orderSteps(pageOf, call, once), ...cardSteps(pageOf, call, once), ...reservationSteps(pageOf, call, once) } };
+  return {
+    open,
+    activities: { ...orderSteps(pageOf, call, once), ...cardSteps(pageOf, call, once), ...reservationSteps(pageOf, call, once) },
+  };
 }
 
 type PageOf = (id: string) => Page;
@@ -271,7 +274,8 @@ function cardSteps(pageOf: PageOf, call: Call, once: Once) {
     // In the book's world a user's id is the order's.
     untilUnpaused: ({ userId }) =>
       call(pageOf(userId), "untilUnpaused", () => {
-        if (pageOf(userId).paused) throw ApplicationFailure.create({ type: "PAUSED", message: "paused", nextRetryDelay: "100 milliseconds" });
+        if (pageOf(userId).paused)
+          throw ApplicationFailure.create({ type: "PAUSED", message: "paused", nextRetryDelay: "100 milliseconds" });
       }),
   } satisfies Partial<Activities>;
 }
@@ -379,7 +383,10 @@ function reservationSteps(pageOf: PageOf, call: Call, once: Once) {
         const page = pageOf(reservationId);
         if (page.hold?.status === "held") page.effects.push(`expiring ${page.hold.expiresAt}`);
       }),
-  } satisfies Pick<Activities, "placeHold" | "captureHold" | "releaseHold" | "endHold" | "extendHold" | "advanceHoldClock" | "tellHoldExpiring">;
+  } satisfies Pick<
+    Activities,
+    "placeHold" | "captureHold" | "releaseHold" | "endHold" | "extendHold" | "advanceHoldClock" | "tellHoldExpiring"
+  >;
 }
 
 /** Fast retries ask again at once, so that a table of faults does not take minutes; the endless ones follow their proxy's own policy. */

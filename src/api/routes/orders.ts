@@ -130,15 +130,10 @@ export function addOrderRoutes(api: Api, deps: ApiDeps, checkServices: CheckServ
     },
   );
 
-  addRoute(
-    api,
-    cancelOrderRoute,
-    { access: OWN_DATA, maxBodyBytes, bodyOptional: true, problems: CANCEL_PROBLEMS },
-    async (context) => {
-      const { reason = "cancelled over HTTP" } = context.req.valid("json");
-      return context.json(showOrder(await cancel(context, context.req.valid("param").orderId, reason)), 200);
-    },
-  );
+  addRoute(api, cancelOrderRoute, { access: OWN_DATA, maxBodyBytes, bodyOptional: true, problems: CANCEL_PROBLEMS }, async (context) => {
+    const { reason = "cancelled over HTTP" } = context.req.valid("json");
+    return context.json(showOrder(await cancel(context, context.req.valid("param").orderId, reason)), 200);
+  });
 
   addRoute(api, deleteOrderRoute, { access: OWN_DATA, maxBodyBytes, problems: CANCEL_PROBLEMS }, async (context) =>
     context.json(showOrder(await cancel(context, context.req.valid("param").orderId, "deleted over HTTP")), 200),

@@ -93,7 +93,10 @@ export const orderSchema = z
     status: statusSchema,
     sagaState: sagaStateSchema,
     step: z.string().optional().openapi({ description: "What the order is doing right now; only while it runs." }),
-    waitingFor: z.string().optional().openapi({ description: "Why nothing happens right now, such as a pause or a provider that does not answer." }),
+    waitingFor: z
+      .string()
+      .optional()
+      .openapi({ description: "Why nothing happens right now, such as a pause or a provider that does not answer." }),
     stuck: z
       .object({ step: z.string(), since: timeSchema.optional() })
       .optional()
@@ -314,7 +317,8 @@ export const timelineRoute = createRoute({
   operationId: "getOrderTimeline",
   tags,
   summary: "What happened to an order and why, in plain words",
-  description: "In Russian or English, as Accept-Language says. States, money, the payment, refunds, acts by hand and messages in one order.",
+  description:
+    "In Russian or English, as Accept-Language says. States, money, the payment, refunds, acts by hand and messages in one order.",
   request: {
     params: orderParamsSchema,
     headers: z.object({ "Accept-Language": z.string().optional().openapi({ example: "ru" }) }),
@@ -375,7 +379,11 @@ export const operatorActRoute = createRoute({
         z
           .strictObject({
             act: z.enum(OPERATOR_ACTS, `must be one of ${OPERATOR_ACTS.join(", ")}`),
-            step: z.string().max(100).optional().openapi({ description: "The compensation it is meant for; without it the one that is stuck." }),
+            step: z
+              .string()
+              .max(100)
+              .optional()
+              .openapi({ description: "The compensation it is meant for; without it the one that is stuck." }),
             reason: commentSchema.min(1, "must not be empty"),
           })
           .openapi("OperatorAct"),
@@ -385,7 +393,9 @@ export const operatorActRoute = createRoute({
   responses: {
     202: {
       description: "The order was told.",
-      ...jsonOf(z.object({ orderId: z.string(), act: z.enum(OPERATOR_ACTS), step: z.string(), links: linksSchema }).openapi("OperatorActTaken")),
+      ...jsonOf(
+        z.object({ orderId: z.string(), act: z.enum(OPERATOR_ACTS), step: z.string(), links: linksSchema }).openapi("OperatorActTaken"),
+      ),
     },
   },
 });

@@ -1,0 +1,38 @@
+import { z } from "zod";
+import { idProblem, MAX_ID_LENGTH } from "../contract/id-rule.ts";
+import { isCurrency } from "../money.ts";
+
+const MAX_EVENT_ID_LENGTH = 200;
+const MAX_COMMENT_LENGTH = 500;
+
+// Postgres text cannot hold NUL, and a lone surrogate would be stored as another character.
+const storable = (text: string) => !text.includes("\0") && !/\p{Surrogate}/u.test(text);
+
+// The lengths stand in the schema for producers; `idProblem` judges, which counts a character beyond U+FFFF once, as they do.
+const idText = (maxLength: number) =>
+  z
+    .string()
+    .superRefine((text, context) => {
+      const problem = storable(text) ? idProblem(text, maxLength) : "must be well-formed text";
+      if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
+    })
+    .meta({ minLength: 1, maxLength });
+const identifier = (maxLength: number) => z.union([idText(maxLength), z.int().nonnegative()]).transform(String);
+
+/** A field that may be left out or be null. */
+export const optional = <Schema extends z.ZodType>(schema: Schema) => schema.nullish().transform((value) => value ?? undefined);
+
+/** Text that Postgres can hold as it is. */
+export const storableText = (maxLength: number) =>
+  z.string().min(1).max(maxLength).refine(storable, "must be well-formed text without NUL");
+
+/** The id of a user, a service, an order; a whole number is taken as its digits. */
+export const subjectId = identifier(MAX_ID_LENGTH);
+/** The id of an event, which may be longer. */
+export const ownId = identifier(MAX_EVENT_ID_LENGTH);
+/** Read as it is written: see event-reading.ts. */
+export const amountField = z.union([z.string(), z.number()]);
+export const currencyField = z.string().refine(isCurrency, "is not a known currency").describe("ISO 4217 code, or PTS for loyalty points.");
+export const momentField = z.iso.datetime({ offset: true }).describe("RFC 3339, with an offset or Z.");
+export const versionField = optional(z.union([z.literal(1), z.literal("1")])).describe("This is version 1.");
+export const commentField = optional(storableText(MAX_COMMENT_LENGTH)).describe("Where from and what for, in words.");

@@ -1,0 +1,19 @@
+import { createHash } from "node:crypto";
+
+const TRACE_ID = /^[0-9a-f]{32}$/;
+const NO_TRACE = "0".repeat(32);
+
+/**
+ * The W3C `traceparent` of an event: one trace for everything of one correlation id, one span for each event. A correlation id that is a
+ * UUID or a trace id is the trace itself, so that a tracing tool finds it. Equal inputs give equal answers: a repeat is the same span.
+ */
+export function traceParentOf(event: { readonly id: string; readonly correlationId: string | undefined }): string {
+  const { id, correlationId = id } = event;
+  const hex = correlationId.toLowerCase().replaceAll("-", "");
+  const trace = TRACE_ID.test(hex) && hex !== NO_TRACE ? hex : hashOf(correlationId).slice(0, 32);
+  return `00-${trace}-${hashOf(id).slice(0, 16)}-01`;
+}
+
+function hashOf(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
