@@ -7,6 +7,7 @@ import { createOrderActivities } from "./orders.ts";
 import { refreshingLedger } from "./refreshing-ledger.ts";
 import { createPaymentActivities } from "./payments.ts";
 import { createReportActivities } from "./reports.ts";
+import { createSagaPaymentActivities } from "./saga-payments.ts";
 import { createSelfAuditActivities } from "./self-audit.ts";
 
 export type { ActivityDeps } from "./activity-deps.ts";
@@ -22,6 +23,7 @@ export function createActivities(deps: ActivityDeps) {
     ...cache,
     ...createEventActivities(deps),
     ...createReportActivities(deps),
+    ...createSagaPaymentActivities({ ...deps, ledger }),
     ...createSelfAuditActivities({ ...deps, ledger }),
   });
 }

@@ -14,6 +14,12 @@ const flag = (defaultValue: boolean) =>
     .enum(["true", "false", "1", "0"])
     .transform((text) => text === "true" || text === "1")
     .default(defaultValue);
+const topicName = (name: string) =>
+  z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,249}$/)
+    .default(name);
+const groupName = (name: string) => z.string().min(1).max(255).default(name);
 const optionalText = z.string().trim().min(1).optional();
 /** Where clients reach the API, such as `https://pay.example` or `pay.example:8080`, without a slash at the end. */
 const serverUrl = z
@@ -88,11 +94,16 @@ const schema = z
 
     KAFKA_BROKERS: optionalText,
     KAFKA_PORT: port(9092),
-    KAFKA_TOPIC: z
-      .string()
-      .regex(/^[A-Za-z0-9._-]{1,249}$/)
-      .default("purchases"),
-    KAFKA_GROUP: z.string().min(1).max(255).default("purchase-processor-group"),
+    KAFKA_TOPIC: topicName("purchases"),
+    KAFKA_GROUP: groupName("purchase-processor-group"),
+    LOYALTY_TOPIC: topicName("loyalty.transactions"),
+    LOYALTY_GROUP: groupName("loyalty-consumer"),
+    ORDERS_TOPIC: topicName("orders.requested"),
+    ORDERS_GROUP: groupName("order-consumer"),
+    SAGA_COMMANDS_GROUP: groupName("saga-payment-consumer"),
+    SAGA_REPLIES_GROUP: groupName("saga-order-consumer"),
+    SAGA_COMMANDS: z.enum(["execute", "ignore"]).default("execute"),
+    ORDER_PAYMENT: z.enum(["own", "saga-commands"]).default("own"),
     KAFKA_SESSION_TIMEOUT_MS: durationMs(10_000, 1_000, 120_000),
     EVENT_BATCH_SIZE: z.coerce.number().int().min(1).max(2_000).default(500),
     BRIDGE_STALL_MS: durationMs(60_000, 1_000, 3_600_000),
@@ -139,6 +150,10 @@ const schema = z
       context.addIssue({ code: "custom", path: ["PSP_API_KEY"], message: "is needed with PSP_URL" });
     if (env.HTTP_PORT !== 0 && env.HTTP_PORT === env.PURCHASES_PORT)
       context.addIssue({ code: "custom", path: ["PURCHASES_PORT"], message: "must not be the same as HTTP_PORT" });
+    if (env.ORDER_PAYMENT === "saga-commands" && env.SAGA_COMMANDS === "execute")
+      context.addIssue({ code: "custom", path: ["SAGA_COMMANDS"], message: "must be ignore with ORDER_PAYMENT=saga-commands: Saldo would pay its own commands" });
+    if (new Set(topics(env)).size < topics(env).length)
+      context.addIssue({ code: "custom", path: ["KAFKA_TOPIC"], message: "KAFKA_TOPIC, LOYALTY_TOPIC and ORDERS_TOPIC must be different topics, and none of Saldo's own" });
     for (const [variable, message] of authProblems(env)) context.addIssue({ code: "custom", path: [variable], message });
     if (env.RESERVATION_TTL_MIN_MS > env.RESERVATION_TTL_MS || env.RESERVATION_TTL_MS > env.RESERVATION_TTL_MAX_MS)
       context.addIssue({
@@ -147,6 +162,10 @@ const schema = z
         message: "must lie between RESERVATION_TTL_MIN_MS and RESERVATION_TTL_MAX_MS",
       });
   });
+
+function topics(env: { readonly KAFKA_TOPIC: string; readonly LOYALTY_TOPIC: string; readonly ORDERS_TOPIC: string }): string[] {
+  return [env.KAFKA_TOPIC, env.LOYALTY_TOPIC, env.ORDERS_TOPIC, "saga.commands", "saga.replies", "notifications", "orders.events"];
+}
 
 interface AuthVariables {
   readonly HTTP_HOST: string;

@@ -36,5 +36,8 @@ export function createDeferredStarters(): DeferredStarters {
     startReport: async (input) => (await there()).startReport(input),
     reportProgress: async (month, version) => (await there()).reportProgress(month, version),
     runEventBatch: async (input, signal) => (await there()).runEventBatch(input, signal),
+    runSagaCommand: async (input, signal) => (await there()).runSagaCommand(input, signal),
+    replyToOrder: async (orderId, reply) => (await there()).replyToOrder(orderId, reply),
+    orderRequestHash: async (orderId) => (await there()).orderRequestHash(orderId),
   };
 }

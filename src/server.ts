@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { sql } from "drizzle-orm";
+import { orderSettings } from "../workers/bridge-topics.ts";
 import { openStoreParts } from "../workers/role-parts.ts";
 import { createAnswerCache } from "./adapters/answer-cache.ts";
 import type { Logger } from "./adapters/logger.ts";
@@ -96,7 +97,7 @@ await runRole("api", async ({ signal, ready }) => {
         expiringMs: config.RESERVATION_EXPIRING_MS,
         graceMs: config.RESERVATION_GRACE_MS,
       },
-      orders: { paymentDeadlineMs: config.ORDER_PAYMENT_DEADLINE_MS, compensationFastRetries: config.COMPENSATION_FAST_RETRIES },
+      orders: orderSettings(config),
       testClock: config.NODE_ENV !== "production",
     },
   });

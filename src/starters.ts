@@ -14,20 +14,22 @@ import {
   WorkflowUpdateFailedError,
 } from "@temporalio/client";
 import { ApplicationFailure, defineSearchAttributeKey, TypedSearchAttributes } from "@temporalio/common";
-import type { EventBatchInput, EventBatchResult } from "./contract/events.ts";
-import { eventBatchWorkflowId, orderRefundWorkflowId, orderWorkflowId, reportWorkflowId, reservationWorkflowId } from "./contract/ids.ts";
+import type { EventBatchInput, EventBatchResult, SagaCommandInput, SagaCommandResult } from "./contract/events.ts";
+import { eventBatchWorkflowId, sagaCommandWorkflowId, orderRefundWorkflowId, orderWorkflowId, reportWorkflowId, reservationWorkflowId } from "./contract/ids.ts";
 import {
   advanceOrderUpdate,
   cancelOrderUpdate,
   operatorActSignal,
   orderStatusQuery,
   orderUndoPlanQuery,
+  paymentReplySignal,
   type OperatorAct,
   type OrderOutcome,
   type OrderRefundInput,
   type OrderRefundOutcome,
   type OrderSagaInput,
   type OrderSagaStatus,
+  type PaymentReply,
   type UndoPlan,
 } from "./contract/orders.ts";
 import { reportProgressQuery, type RevenueReportInput, type RevenueReportProgress, type RevenueReportResult } from "./contract/reports.ts";
@@ -103,6 +105,12 @@ export interface Starters {
   reportProgress(month: string, version: number): Promise<RevenueReportProgress | undefined>;
   /** Runs a batch of events to its end, however long it takes; `signal` stops the wait, not the workflow. */
   runEventBatch(input: EventBatchInput, signal: AbortSignal): Promise<EventBatchResult>;
+  /** Executes a saga's command to its end, and again when it is asked again: the ledger knows it by its identity. `signal` as above. */
+  runSagaCommand(input: SagaCommandInput, signal: AbortSignal): Promise<SagaCommandResult>;
+  /** Tells the order's workflow what the payment service answered; false when it does not run. */
+  replyToOrder(orderId: string, reply: PaymentReply): Promise<boolean>;
+  /** The hash of the request that an order's workflow was started with; undefined when the server does not know it any more. */
+  orderRequestHash(orderId: string): Promise<string | undefined>;
 }
 
 export interface StarterOptions {
@@ -173,7 +181,12 @@ export function createStarters({ client, eager, deadlineMs }: StarterOptions): S
         requestEagerStart: eager,
         staticSummary: `Order of ${inWords(order.totalMinor, order.currency)} by user ${order.userId}`,
         staticDetails: order.comment,
-        memo: { userId: order.userId, amount: inWords(order.totalMinor, order.currency), comment: order.comment },
+        memo: {
+          userId: order.userId,
+          amount: inWords(order.totalMinor, order.currency),
+          comment: order.comment,
+          requestHash: order.requestHash,
+        },
         typedSearchAttributes: searchAttributes({ ...order, sagaState: "STARTED" }),
       }),
 
@@ -305,6 +318,38 @@ export function createStarters({ client, eager, deadlineMs }: StarterOptions): S
         }),
       );
       return translated(() => untilAborted(handleOf(workflowId).result() as Promise<EventBatchResult>, signal));
+    },
+
+    async runSagaCommand(command, signal) {
+      const workflowId = sagaCommandWorkflowId(command.sagaId, command.command);
+      const amount = inWords(command.amountMinor, command.currency);
+      await call(() =>
+        client.workflow.start("sagaCommand", {
+          workflowId,
+          taskQueue: TASK_QUEUES.orders,
+          args: [command],
+          // Asked again it answers again; the money moves once, by its key.
+          workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+          workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+          requestEagerStart: eager,
+          staticSummary: `${command.command} of ${amount} of user ${command.userId}, saga ${command.sagaId}`,
+          memo: { userId: command.userId, orderId: command.orderId, amount },
+          typedSearchAttributes: searchAttributes(command),
+        }),
+      );
+      return translated(() => untilAborted(handleOf(workflowId).result() as Promise<SagaCommandResult>, signal));
+    },
+
+    replyToOrder: async (orderId, reply) =>
+      (await ifRunning(async () => {
+        await handleOf(orderWorkflowId(orderId)).signal(paymentReplySignal, reply);
+        return true;
+      })) ?? false,
+
+    async orderRequestHash(orderId) {
+      const description = await ifRunning(() => handleOf(orderWorkflowId(orderId)).describe());
+      const hash = description?.memo?.["requestHash"];
+      return typeof hash === "string" ? hash : undefined;
     },
   };
 }

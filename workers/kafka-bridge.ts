@@ -1,15 +1,13 @@
 import { sql } from "drizzle-orm";
 import { brokerList, createKafka, ensureTopics, type Kafka } from "../src/adapters/kafka.ts";
-import type { KafkaConsumer } from "../src/adapters/kafka-consumer.ts";
 import { loadConfig, type Config } from "../src/config.ts";
 import { TASK_QUEUES } from "../src/contract/task-queues.ts";
-import { deadLetterTopic, topicsOf } from "../src/contract/topics.ts";
+import { topicsOf } from "../src/contract/topics.ts";
 import { messageOf } from "../src/errors.ts";
-import { createIngest, type Ingest } from "../src/ingest/ingest.ts";
-import { createWatchdog, progressOf, type Progress } from "../src/ingest/watchdog.ts";
+import { createWatchdog, progressOf } from "../src/ingest/watchdog.ts";
 import { runRole, untilAborted } from "../src/stack/role.ts";
 import { createStarters } from "../src/starters.ts";
-import { writeDeadLetters } from "../src/store/dead-letters.ts";
+import { bridgeTopics, type BridgeTopic } from "./bridge-topics.ts";
 import { required } from "./required.ts";
 import { openRoleParts, type RoleParts } from "./role-parts.ts";
 
@@ -28,63 +26,70 @@ await runRole("bridge", async ({ signal, ready }) => {
   const { logger } = parts;
   const workers = config.BRIDGE_HOSTS_WORKER ? await parts.startWorkers([TASK_QUEUES.orders]) : undefined;
   const kafka = createKafka({ brokers, clientId: "saldo-bridge", logger });
-  const consumer = kafka.createConsumer({
-    group: config.KAFKA_GROUP,
-    topic: config.KAFKA_TOPIC,
-    sessionTimeoutMs: config.KAFKA_SESSION_TIMEOUT_MS,
-    partitionsAtOnce: PARTITIONS_AT_ONCE,
-    graceMs: GRACE_MS,
+  const { client } = parts.temporal;
+  const topics = bridgeTopics(config, {
+    db: parts.database.db,
+    starters: createStarters({ client, eager: config.BRIDGE_HOSTS_WORKER, deadlineMs: config.TEMPORAL_DEADLINE_MS }),
+    ingestion: { limits: { maxMessages: config.EVENT_BATCH_SIZE, maxBytes: MAX_EVENT_BYTES }, backoff: BACKOFF, log: logger },
   });
-  const ingest = createBridgeIngest(config, parts);
   const broken = new AbortController();
   const fail = (error: Error) => broken.abort(error);
-  const watchdog = createWatchdog({
-    stallMs: config.BRIDGE_STALL_MS,
-    readProgress: () => readProgress(config, kafka, consumer),
-    knownOutage: async () => ingest.outage() ?? (await findOutage(parts)),
-    onStall: (reason) => fail(new Error(reason)),
-    log: logger,
-    nowMs: () => performance.now(),
-  });
+  const until = AbortSignal.any([signal, broken.signal]);
 
   await ensureTopics(brokers, topicsOf(config), logger).catch((error: unknown) =>
     logger.warn({ err: messageOf(error) }, "the topics could not be made yet"),
   );
-  const until = AbortSignal.any([signal, broken.signal]);
-  const consuming = consumer.run(ingest.handle, (error) => fail(new Error(`the Kafka client gave up: ${messageOf(error)}`)));
-  consuming.catch(fail);
-  const watching = watchdog.run(until);
+  const readers = topics.map((topic) => startReader({ config, parts, kafka, topic, until, fail }));
   workers?.finished.catch(fail);
   ready();
   await untilAborted(until);
   // A bridge that is broken ends at once: what it has in hand is done again by the next one.
   if (broken.signal.aborted) throw broken.signal.reason;
 
-  logger.info({ topic: config.KAFKA_TOPIC }, "the bridge finishes what it has in hand");
-  await consumer.stop();
-  await watching;
+  logger.info({ topics: topics.map(({ topic }) => topic) }, "the bridge finishes what it has in hand");
+  await Promise.all(readers.map((reader) => reader.stop()));
   await kafka.close();
   await workers?.stop();
   await parts.close();
 });
 
-function createBridgeIngest(config: Config, parts: RoleParts): Ingest {
-  const { client } = parts.temporal;
-  return createIngest({
-    starters: createStarters({ client, eager: config.BRIDGE_HOSTS_WORKER, deadlineMs: config.TEMPORAL_DEADLINE_MS }),
-    writeDeadLetters: (letters) => writeDeadLetters(parts.database.db, { deadLetterTopic: deadLetterTopic(config.KAFKA_TOPIC), letters }),
-    limits: { maxMessages: config.EVENT_BATCH_SIZE, maxBytes: MAX_EVENT_BYTES },
-    backoff: BACKOFF,
-    log: parts.logger,
-  });
+interface ReaderInput {
+  readonly config: Config;
+  readonly parts: RoleParts;
+  readonly kafka: Kafka;
+  readonly topic: BridgeTopic;
+  readonly until: AbortSignal;
+  readonly fail: (error: Error) => void;
 }
 
-async function readProgress(config: Config, kafka: Kafka, consumer: KafkaConsumer): Promise<Progress> {
-  const [offsets, committed] = await Promise.all([
-    kafka.topicOffsets(config.KAFKA_TOPIC),
-    kafka.committedOffsets(config.KAFKA_GROUP, config.KAFKA_TOPIC),
-  ]);
-  return progressOf({ assigned: consumer.assigned(), offsets, committed });
+/** Reads one topic in its own group until it is stopped: a topic that has to wait holds up no other. */
+function startReader({ config, parts, kafka, topic: { topic, group, ingest }, until, fail }: ReaderInput): { stop(): Promise<void> } {
+  const consumer = kafka.createConsumer({
+    group,
+    topic,
+    sessionTimeoutMs: config.KAFKA_SESSION_TIMEOUT_MS,
+    partitionsAtOnce: PARTITIONS_AT_ONCE,
+    graceMs: GRACE_MS,
+  });
+  const watchdog = createWatchdog({
+    stallMs: config.BRIDGE_STALL_MS,
+    readProgress: async () => {
+      const [offsets, committed] = await Promise.all([kafka.topicOffsets(topic), kafka.committedOffsets(group, topic)]);
+      return progressOf({ assigned: consumer.assigned(), offsets, committed });
+    },
+    knownOutage: async () => ingest.outage() ?? (await findOutage(parts)),
+    onStall: (reason) => fail(new Error(`${topic}: ${reason}`)),
+    log: parts.logger,
+    nowMs: () => performance.now(),
+  });
+  consumer.run(ingest.handle, (error) => fail(new Error(`${topic}: the Kafka client gave up: ${messageOf(error)}`))).catch(fail);
+  const watching = watchdog.run(until);
+  return {
+    async stop() {
+      await consumer.stop();
+      await watching;
+    },
+  };
 }
 
 async function findOutage({ database, temporal }: RoleParts): Promise<string | undefined> {

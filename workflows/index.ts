@@ -4,4 +4,5 @@ export { orderRefund } from "./order-refund.ts";
 export { orderSaga } from "./order-saga.ts";
 export { reservation } from "./reservation.ts";
 export { revenueReport } from "./revenue-report.ts";
+export { sagaCommand } from "./saga-command.ts";
 export { housekeeping, selfAudit } from "./self-audit.ts";

@@ -5,7 +5,7 @@ import { isFinalRefusal, isPause } from "./compensation.ts";
 import type { OrderProgress } from "./order-progress.ts";
 import type { SagaClock } from "./saga-clock.ts";
 
-type ProviderSteps = typeof providerSteps | typeof patientProviderSteps;
+type ProviderSteps = typeof providerSteps;
 
 /** What an order waits for, visibly, and with an ear for a cancellation. */
 export interface SagaWaits {

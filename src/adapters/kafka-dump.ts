@@ -9,6 +9,14 @@ export interface DumpedMessage {
   readonly parts: Readonly<Record<string, Buffer>>;
 }
 
+/** A partition's offsets that are still to be read: from `from`, below `to`. */
+interface Unread {
+  readonly topic: string;
+  readonly partition: number;
+  from: bigint;
+  readonly to: bigint;
+}
+
 /** Nothing read for so long, and it is given up. */
 const STALL_MS = 20_000;
 
@@ -26,13 +34,13 @@ export async function dumpKafka(
     brokers: [...options.brokers],
     logLevel: logLevel.NOTHING,
     connectionTimeout: 3_000,
-    retry: { retries: 3 },
+    retry: { retries: 8, initialRetryTime: 200, maxRetryTime: 3_000 },
   });
   const admin = client.admin();
   await admin.connect();
   try {
     const topics = (await admin.listTopics()).filter((topic) => !topic.startsWith("__"));
-    const partitions = new Map<string, { topic: string; partition: number; from: bigint; to: bigint }>();
+    const partitions = new Map<string, Unread>();
     let skipped = 0n;
     for (const topic of topics)
       for (const { partition, low, high } of await admin.fetchTopicOffsets(topic)) {
@@ -53,7 +61,7 @@ export async function dumpKafka(
 async function readUntilEnds(
   client: Kafka,
   groupId: string,
-  partitions: ReadonlyMap<string, { topic: string; partition: number; from: bigint; to: bigint }>,
+  partitions: ReadonlyMap<string, Unread>,
   onMessage: (message: DumpedMessage) => void,
 ): Promise<bigint> {
   const left = new Set(partitions.keys());
@@ -69,7 +77,12 @@ async function readUntilEnds(
         stall = setTimeout(() => reject(new Error(`Kafka handed out nothing for ${STALL_MS} ms`)), STALL_MS);
       };
       alive();
-      consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error));
+      // Only a group that is joined can be told where to begin; one that is joined again goes on where it was.
+      consumer.on(consumer.events.GROUP_JOIN, () => {
+        for (const { topic, partition, from } of partitions.values()) consumer.seek({ topic, partition, offset: from.toString() });
+      });
+      // The coordinator of a first group, or a partition, may still be on its way: the client begins again by itself.
+      consumer.on(consumer.events.CRASH, ({ payload }) => payload.restart || reject(payload.error));
       consumer
         .run({
           autoCommit: false,
@@ -83,12 +96,11 @@ async function readUntilEnds(
               messages += 1n;
               onMessage({ topic: batch.topic, partition: batch.partition, offset: message.offset, parts: partsOf(message) });
             }
-            if (bounds !== undefined && BigInt(batch.lastOffset()) + 1n >= bounds.to) left.delete(name);
+            const next = BigInt(batch.lastOffset()) + 1n;
+            if (bounds !== undefined && next > bounds.from) bounds.from = next;
+            if (bounds !== undefined && next >= bounds.to) left.delete(name);
             if (left.size === 0) resolve();
           },
-        })
-        .then(() => {
-          for (const { topic, partition, from } of partitions.values()) consumer.seek({ topic, partition, offset: from.toString() });
         })
         .catch(reject);
     });

@@ -74,7 +74,7 @@ async function answering(
       amountMinor: "10050",
       currency: "RUB",
     };
-    response.writeHead(status, { "content-type": "application/json", ...(status === 302 ? { location: provider.url } : {}) });
+    response.writeHead(status, { "content-type": "application/json", ...(status === 302 ? { location: "/elsewhere" } : {}) });
     response.end(
       JSON.stringify(status === 200 ? payment : { error: { code: status === 404 ? "not_found" : "unavailable", message: "x" } }),
     );

@@ -71,6 +71,8 @@ export interface ApiSettings {
   readonly orders?: { readonly paymentDeadlineMs: number; readonly compensationFastRetries: number };
   /** True outside production: timers can be moved by HTTP. */
   readonly testClock?: boolean;
+  /** The topics that events are read from. */
+  readonly eventTopics?: readonly string[];
 }
 
 export interface ApiDeps {

@@ -11,7 +11,9 @@ import { addLegacyRoutes } from "./legacy/add-legacy-routes.ts";
 import { addAuditRoute } from "./routes/audit.ts";
 import { addAuthRoutes } from "./routes/auth.ts";
 import { addBalanceRoutes } from "./routes/balances.ts";
+import { addDeadLetterRoutes } from "./routes/dead-letters.ts";
 import { addDocsRoutes } from "./routes/docs.ts";
+import { addEventRoutes } from "./routes/events.ts";
 import { addHealthRoutes } from "./routes/health.ts";
 import { addMetricsRoute } from "./routes/metrics.ts";
 import { addOpenApiRoute } from "./routes/openapi.ts";
@@ -50,6 +52,8 @@ export function createApp(deps: ApiDeps): Api {
   addPauseRoutes(api, deps);
   addReservationRoutes(api, deps, checkServices);
   addReportRoutes(api, deps);
+  addEventRoutes(api, deps);
+  addDeadLetterRoutes(api, deps);
   addAuditRoute(api, deps);
   addLegacyRoutes(api, deps, checkServices);
   addOpenApiRoute(api, deps);

@@ -133,6 +133,7 @@ function describe(system: System, config: Config, say: Say, token: string): void
     ["Kafka", running.kafkaBrokers?.join(",")],
     ["Postgres", `${hideSecret(running.databaseUrl)} (passwords in ${config.DATA_DIR}/running.json)`],
     ["Redis", running.redisUrl === undefined ? undefined : hideSecret(running.redisUrl)],
+    ["Payment provider", running.pspUrl],
     ["Logs", running.logDir],
   ];
   const known = lines.filter((line): line is [string, string] => line[1] !== undefined);

@@ -28,6 +28,16 @@ export function eventBatchWorkflowId(batch: { topic: string; partition: number; 
   return `events/${batch.topic}/${batch.partition}/${batch.firstOffset}-${batch.lastOffset}`;
 }
 
+/** The id of the workflow that executes a saga's command, and the command's permanent key in the ledger. */
+export function sagaCommandWorkflowId(sagaId: string, command: "CHARGE" | "REFUND"): string {
+  return `saga-command/${sagaId}/${command}`;
+}
+
+/** The id of the workflow that brings an event to a webhook. */
+export function webhookDeliveryWorkflowId(delivery: { readonly webhookId: string; readonly eventId: string }): string {
+  return `webhook/${delivery.webhookId}/${delivery.eventId}`;
+}
+
 /** The permanent key of a workflow's step in the ledger. The same step of the same workflow is the same operation for ever. */
 export function stepKey(workflowId: string, step: string): string {
   return `${workflowId}:${step}`;

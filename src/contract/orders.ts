@@ -57,6 +57,8 @@ export interface OrderSagaInput {
   readonly requestHash: string;
   readonly correlationId: string;
   readonly caller: string;
+  /** There when another service takes the payment, asked for on saga.commands; without it Saldo does. Never with a card. */
+  readonly paidBy?: "saga-commands";
   /** How long the order waits for the provider before it is undone. */
   readonly paymentDeadlineMs?: number;
   /** How many times a compensation is tried at short intervals before it is parked. */
@@ -115,6 +117,16 @@ export const orderStatusQuery = defineQuery<OrderSagaStatus>("status");
 export const orderUndoPlanQuery = defineQuery<UndoPlan>("undoPlan");
 /** Asks the saga to stop and undo; answers with the definite outcome, which is COMPLETED when the capture came first. */
 export const cancelOrderUpdate = defineUpdate<OrderOutcome, [{ reason: string } | undefined]>("cancel");
+/** What the payment service answered to the order's CHARGE. */
+export interface PaymentReply {
+  readonly status: "SUCCEEDED" | "FAILED";
+  readonly paymentId?: string;
+  /** Why it failed, in the service's own words. */
+  readonly error?: string;
+}
+
+/** The payment service's answer, where it takes the payment. The first one counts. */
+export const paymentReplySignal = defineSignal<[PaymentReply]>("paymentReply");
 /** A person's decision about what is stuck. */
 export const operatorActSignal = defineSignal<[OperatorAct]>("operatorAct");
 /** Moves the saga's own timers forward; only where the test clock is on. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { FetchedBatch, FetchedMessage, MessageHeaders } from "../adapters/kafka-consumer.ts";
-import { chunksOf } from "./chunks.ts";
+import { chunksOf as cut, type ChunkLimits } from "./chunks.ts";
+import { purchaseTopic } from "./ledger-events.ts";
 import { correlationIdOf, readableHeaders } from "./message-headers.ts";
 
 const message = (offset: number, change: Readonly<Record<string, unknown>> | string = {}, headers: MessageHeaders = {}): FetchedMessage => {
@@ -8,6 +9,8 @@ const message = (offset: number, change: Readonly<Record<string, unknown>> | str
   const text = typeof change === "string" ? change : JSON.stringify({ ...event, ...change });
   return { offset: String(offset), key: null, value: Buffer.from(text), headers, headersLeftOut: 0, timestampMs: -1 };
 };
+const { read } = purchaseTopic("t", { runEventBatch: () => Promise.reject(new Error("not asked for")) });
+const chunksOf = (of: FetchedBatch, limits: ChunkLimits) => cut(of, limits, read);
 const batch = (messages: readonly FetchedMessage[], nextOffset: string): FetchedBatch => ({
   topic: "t",
   partition: 3,

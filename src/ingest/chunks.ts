@@ -1,18 +1,19 @@
 import type { FetchedBatch, FetchedMessage } from "../adapters/kafka-consumer.ts";
-import type { PurchaseEventItem } from "../contract/events.ts";
 import { eventKey } from "../contract/ids.ts";
 import { MAX_MESSAGE_HEADERS } from "../contract/topics.ts";
-import { readPurchaseEvent } from "../events/purchase-event.ts";
+import { looksLikeCardNumber } from "../domain/card.ts";
+import type { ErrorCode } from "../errors.ts";
 import type { DeadLetter } from "../store/dead-letters.ts";
+import type { Carried, EventTopic } from "./event-topic.ts";
 import { correlationIdOf, readableHeaders } from "./message-headers.ts";
 
-/** A run of messages that is done together: what is valid as one workflow, the rest as dead letters, then one commit. */
-export interface Chunk {
+/** A run of messages that is done together: what is valid takes effect, the rest are dead letters, then one commit. */
+export interface Chunk<Event> {
   readonly firstOffset: string;
   readonly lastOffset: string;
   /** What is committed when the chunk is done. */
   readonly nextOffset: string;
-  readonly events: readonly PurchaseEventItem[];
+  readonly events: readonly Carried<Event>[];
   readonly letters: readonly DeadLetter[];
   readonly messages: readonly FetchedMessage[];
 }
@@ -23,17 +24,19 @@ export interface ChunkLimits {
   readonly maxBytes: number;
 }
 
+type Reader<Event> = EventTopic<Event>["read"];
+
 /** Cuts a batch into chunks, in its order. Reads each message once, and never throws on content. */
-export function* chunksOf(batch: FetchedBatch, limits: ChunkLimits): Generator<Chunk> {
-  let chunk = emptyChunk();
-  const finished = (nextOffset: string): Chunk => ({
+export function* chunksOf<Event extends object>(batch: FetchedBatch, limits: ChunkLimits, read: Reader<Event>): Generator<Chunk<Event>> {
+  let chunk = emptyChunk<Event>();
+  const finished = (nextOffset: string): Chunk<Event> => ({
     firstOffset: chunk.messages[0]?.offset ?? nextOffset,
     lastOffset: chunk.messages.at(-1)?.offset ?? nextOffset,
     nextOffset,
     ...chunk,
   });
   for (const message of batch.messages) {
-    const reading = readMessage(batch, message);
+    const reading = readMessage(batch, message, read);
     const bytes = "event" in reading ? Buffer.byteLength(JSON.stringify(reading.event)) + 1 : 0;
     if (chunk.messages.length >= limits.maxMessages || (chunk.messages.length > 0 && chunk.bytes + bytes > limits.maxBytes)) {
       yield finished(message.offset);
@@ -65,32 +68,26 @@ export function toDeadLetter(
   };
 }
 
-function emptyChunk(): { events: PurchaseEventItem[]; letters: DeadLetter[]; messages: FetchedMessage[]; bytes: number } {
+function emptyChunk<Event>(): { events: Carried<Event>[]; letters: DeadLetter[]; messages: FetchedMessage[]; bytes: number } {
   return { events: [], letters: [], messages: [], bytes: 0 };
 }
 
-function readMessage(
+function readMessage<Event extends object>(
   batch: FetchedBatch,
   message: FetchedMessage,
-): { readonly event: PurchaseEventItem } | { readonly letter: DeadLetter } {
+  read: Reader<Event>,
+): { readonly event: Carried<Event> } | { readonly letter: DeadLetter } {
   const position = { topic: batch.topic, partition: batch.partition, offset: message.offset };
-  const reading = readPurchaseEvent(message.value, message.timestampMs);
-  if (!reading.ok) {
-    const identity = eventKey(position, reading.eventId);
-    return { letter: toDeadLetter(position, message, { identity, code: reading.code, reason: reading.reason }) };
-  }
-  const { amountMinor, ...event } = reading.event;
-  if (message.headersLeftOut > 0) {
-    const why = { code: "INVALID_EVENT", reason: `the message has more than ${MAX_MESSAGE_HEADERS} headers` } as const;
-    return { letter: toDeadLetter(position, message, { identity: eventKey(position, event.eventId), ...why }) };
-  }
+  const letter = (code: ErrorCode, reason: string, eventId: string | undefined) => ({
+    letter: toDeadLetter(position, message, { identity: eventKey(position, eventId), code, reason }),
+  });
+  const reading = read(message.value, message.timestampMs);
+  if (!reading.ok) return letter(reading.code, reading.reason, reading.eventId);
+  const event: Event & { readonly eventId?: string; readonly comment?: string } = reading.event;
+  if (message.headersLeftOut > 0)
+    return letter("INVALID_EVENT", `the message has more than ${MAX_MESSAGE_HEADERS} headers`, event.eventId);
+  if (event.comment !== undefined && looksLikeCardNumber(event.comment))
+    return letter("CARD_DATA_REFUSED", "comment: holds what looks like a card number", event.eventId);
   const correlationId = correlationIdOf(message.headers);
-  return {
-    event: {
-      offset: message.offset,
-      ...event,
-      amountMinor: amountMinor.toString(),
-      ...(correlationId === undefined ? {} : { correlationId }),
-    },
-  };
+  return { event: { offset: message.offset, ...event, ...(correlationId === undefined ? {} : { correlationId }) } };
 }

@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { BatchControl, FetchedBatch } from "../adapters/kafka-consumer.ts";
 import type { Log } from "../adapters/log.ts";
-import type { EventBatchResult } from "../contract/events.ts";
-import { eventBatchWorkflowId, eventKey } from "../contract/ids.ts";
-import { codeOf, messageOf, type ErrorCode } from "../errors.ts";
-import type { Starters } from "../starters.ts";
+import { eventKey } from "../contract/ids.ts";
+import { codeOf, messageOf } from "../errors.ts";
 import type { DeadLetter } from "../store/dead-letters.ts";
 import { chunksOf, toDeadLetter, type Chunk, type ChunkLimits } from "./chunks.ts";
+import type { EventTopic, RunResult } from "./event-topic.ts";
 
-export interface IngestDeps {
-  readonly starters: Pick<Starters, "runEventBatch">;
+export interface IngestDeps<Event> {
+  /** What the messages are and what becomes of them. */
+  readonly topic: EventTopic<Event>;
   /** Keeps dead letters durably; answers how many were new. Safe to retry. */
   readonly writeDeadLetters: (letters: readonly DeadLetter[]) => Promise<number>;
   readonly limits: ChunkLimits;
@@ -24,14 +24,14 @@ export interface Ingest {
   outage(): string | undefined;
 }
 
-const NOTHING_APPLIED: EventBatchResult = { applied: 0, duplicates: 0, refused: 0, conflicts: [], failures: [] };
+const NOTHING_APPLIED: RunResult = { applied: 0, duplicates: 0, refused: 0, rejected: [] };
 
 /**
- * What the bridge does with purchases. For each chunk, in order: the valid events run as one workflow to its end, the
- * others are kept as dead letters, and only then the chunk's end is committed. A kill at any point means that a chunk is
- * done again, which changes nothing.
+ * What the bridge does with the messages of a topic. For each chunk, in order: the valid events take effect, the others are kept as
+ * dead letters, and only then the chunk's end is committed. A kill at any point means that a chunk is done again, which changes
+ * nothing.
  */
-export function createIngest(deps: IngestDeps): Ingest {
+export function createIngest<Event extends object>(deps: IngestDeps<Event>): Ingest {
   const waits = new Map<symbol, string>();
 
   const patiently = async <Result>(
@@ -63,7 +63,7 @@ export function createIngest(deps: IngestDeps): Ingest {
     }
   };
 
-  const handleChunk = async (batch: FetchedBatch, chunk: Chunk, control: BatchControl): Promise<boolean> => {
+  const handleChunk = async (batch: FetchedBatch, chunk: Chunk<Event>, control: BatchControl): Promise<boolean> => {
     const input = {
       topic: batch.topic,
       partition: batch.partition,
@@ -71,20 +71,18 @@ export function createIngest(deps: IngestDeps): Ingest {
       lastOffset: chunk.lastOffset,
       events: chunk.events,
     };
-    const workflowId = eventBatchWorkflowId(input);
     const context = {
       topic: batch.topic,
       partition: batch.partition,
       firstOffset: chunk.firstOffset,
       lastOffset: chunk.lastOffset,
-      workflowId,
     };
     const startedAtMs = performance.now();
 
     const result =
       chunk.events.length === 0
         ? NOTHING_APPLIED
-        : await patiently("the workflow of the events", context, control, () => deps.starters.runEventBatch(input, control.signal));
+        : await patiently("the effect of the events", context, control, () => deps.topic.apply(input, control.signal));
     if (result === undefined) return false;
 
     const letters = [...chunk.letters, ...lettersOfResult(batch, chunk, result)];
@@ -113,7 +111,7 @@ export function createIngest(deps: IngestDeps): Ingest {
 
   return {
     async handle(batch, control) {
-      for (const chunk of chunksOf(batch, deps.limits)) {
+      for (const chunk of chunksOf(batch, deps.limits, deps.topic.read)) {
         if (!control.isActive() || !(await handleChunk(batch, chunk, control))) {
           deps.log.info(
             { topic: batch.topic, partition: batch.partition, fromOffset: chunk.firstOffset },
@@ -133,14 +131,12 @@ function isOutage(error: unknown): boolean {
 }
 
 // The identity of a conflict is its place: under its own id stands the first event of that id, which was taken.
-function lettersOfResult(batch: FetchedBatch, chunk: Chunk, result: EventBatchResult): DeadLetter[] {
+function lettersOfResult<Event extends object>(batch: FetchedBatch, chunk: Chunk<Event>, result: RunResult): DeadLetter[] {
   const messages = new Map(chunk.messages.map((message) => [message.offset, message]));
-  const toLetters = (code: ErrorCode, refused: EventBatchResult["conflicts"]) =>
-    refused.flatMap(({ offset, message: reason }) => {
-      const message = messages.get(offset);
-      if (message === undefined) return [];
-      const position = { topic: batch.topic, partition: batch.partition, offset };
-      return [toDeadLetter(position, message, { identity: eventKey(position, undefined), code, reason })];
-    });
-  return [...toLetters("CONFLICT", result.conflicts), ...toLetters("INTERNAL", result.failures)];
+  return result.rejected.flatMap(({ offset, code, message: reason }) => {
+    const message = messages.get(offset);
+    if (message === undefined) return [];
+    const position = { topic: batch.topic, partition: batch.partition, offset };
+    return [toDeadLetter(position, message, { identity: eventKey(position, undefined), code, reason })];
+  });
 }

@@ -40,6 +40,7 @@ describe("a row of the outbox about a reservation", () => {
       subject: "r-1",
       time: "2026-11-21T09:09:00.000Z",
       datacontenttype: "application/json",
+      traceparent: expect.stringMatching(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/) as string,
       data: {
         reservation_id: "r-1",
         user_id: "ann",

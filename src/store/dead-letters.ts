@@ -16,6 +16,8 @@ export interface DeadLetter {
   readonly headers: Readonly<Record<string, string>>;
   /** How often it was tried. */
   readonly attempts: number;
+  /** Set when the message was a dead letter sent again: it stays that one, and is counted up instead of written anew. */
+  readonly redriveOf?: { readonly deadLetterId: string; readonly partition: number; readonly offset: string };
 }
 
 /** The copy for Kafka carries at most so many bytes of the original; the row has all of them. */
@@ -25,16 +27,19 @@ const MAX_COPY_BYTES = 1_500_000;
  * Keeps messages as dead letters and puts their copies for `deadLetterTopic` into the outbox, in one statement: both are
  * there or none. The headers of a copy say topic, partition, offset, code and attempts; an original header of such a name
  * goes on as `original-<name>`. Answers how many were new.
- * Safe to retry: an identity that stands already adds nothing.
+ * Safe to retry: an identity that stands already adds nothing; what was sent again and refused again is counted once.
  * Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
  */
 export async function writeDeadLetters(
   db: Db,
   input: { readonly deadLetterTopic: string; readonly letters: readonly DeadLetter[] },
 ): Promise<number> {
-  if (input.letters.length === 0) return 0;
+  const again = input.letters.filter(({ redriveOf }) => redriveOf !== undefined);
+  if (again.length > 0) await countUp(db, again);
+  const fresh = input.letters.filter(({ redriveOf }) => redriveOf === undefined);
+  if (fresh.length === 0) return 0;
   const given = JSON.stringify(
-    input.letters.map(({ key, value, ...letter }) => ({
+    fresh.map(({ key, value, ...letter }) => ({
       ...letter,
       key: key?.toString("base64"),
       value: value?.toString("base64"),
@@ -62,7 +67,28 @@ export async function writeDeadLetters(
   return [...rows].length;
 }
 
-function copyHeaders(letter: Omit<DeadLetter, "key" | "value">): Record<string, string> {
+// The receipt of the message's own place makes a repeat count once.
+async function countUp(db: Db, letters: readonly DeadLetter[]): Promise<void> {
+  const given = JSON.stringify(
+    letters.map(({ identity, topic, code, reason, redriveOf }) => ({ identity, topic, code, reason, ...redriveOf })),
+  );
+  await db.execute(sql`
+    with given as (
+      select * from json_to_recordset(${given}::json) as g(identity text, topic text, code text, reason text, "deadLetterId" bigint,
+             partition integer, "offset" bigint)
+    ), noted as (
+      insert into event_receipts (topic, partition, "offset", identity, outcome, dead_letter_id, code)
+      select topic, partition, "offset", identity, 'dead-lettered', "deadLetterId", code from given
+      on conflict do nothing
+      returning topic, partition, "offset"
+    )
+    update dead_letters d
+       set attempts = d.attempts + 1, code = g.code, reason = g.reason, refused_again_at = clock_timestamp()
+      from given g join noted n on n.topic = g.topic and n.partition = g.partition and n."offset" = g."offset"
+     where d.id = g."deadLetterId"`);
+}
+
+function copyHeaders(letter: Omit<DeadLetter, "key" | "value" | "redriveOf">): Record<string, string> {
   const own = {
     topic: letter.topic,
     partition: String(letter.partition),

@@ -21,7 +21,11 @@ export async function readTransitions(db: Db, orderId: string, afterVersion: big
     .from(orderTransitions)
     .where(and(eq(orderTransitions.orderId, orderId), gt(orderTransitions.version, afterVersion)))
     .orderBy(asc(orderTransitions.version));
-  return rows.map((row) => ({ ...row, sagaState: row.sagaState as SagaState, status: row.status as OrderStatus }));
+  return rows.map(toTransition);
+}
+
+function toTransition(row: typeof orderTransitions.$inferSelect): OrderTransition {
+  return { ...row, sagaState: row.sagaState as SagaState, status: row.status as OrderStatus };
 }
 
 /** One thing that is known of an order, of whichever kind; amounts in minor units, as text. */

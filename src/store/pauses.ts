@@ -26,7 +26,7 @@ export interface Concerned {
 /** All pauses that are in force, oldest first. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
 export async function listPauses(db: Db): Promise<PauseRecord[]> {
   const rows = await db.select().from(pauses).orderBy(pauses.pausedAt);
-  return rows.map((row) => ({ ...row, scope: row.scope as PauseScope }));
+  return rows.map(toPause);
 }
 
 /** The pause that concerns these services or this user, or undefined. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
@@ -37,6 +37,10 @@ export async function pausedFor(db: Db, concerned: Concerned): Promise<PauseReco
 /** True when captures and charges of these services or this user must wait. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
 export async function isPaused(db: Db, concerned: Concerned): Promise<boolean> {
   return (await pausedFor(db, concerned)) !== undefined;
+}
+
+function toPause(row: typeof pauses.$inferSelect): PauseRecord {
+  return { ...row, scope: row.scope as PauseScope };
 }
 
 /** The first of the pauses that concerns these services or this user. */
@@ -59,7 +63,7 @@ export async function beginPause(
     .onConflictDoUpdate({ target: [pauses.scope, pauses.subject], set: { reason: sql`${pauses.reason}` } })
     .returning();
   if (row === undefined) throw new Error("an upsert answers with its row");
-  return { ...row, scope: row.scope as PauseScope };
+  return toPause(row);
 }
 
 /** Ends a pause; answers whether it was in force. Safe to retry. */

@@ -106,10 +106,12 @@ afterAll(async () => {
 const away = (): ApplicationFailure =>
   ApplicationFailure.create({ type: "UNAVAILABLE", message: "the step is away", nextRetryDelay: "5 milliseconds" });
 const beforeEffect: Behaviour = async () => {
+  lookIntoIt();
   throw away();
 };
 const afterEffect: Behaviour = async (effect) => {
   effect();
+  lookIntoIt();
   throw away();
 };
 
@@ -121,7 +123,7 @@ function behavioursOf(fault: Fault): Behaviour[] {
     case "fatal":
       return [
         async () => {
-          void lookIntoIt(handleOfCaller());
+          lookIntoIt();
           throw ApplicationFailure.nonRetryable("the step refuses", "INVALID_AMOUNT");
         },
       ];
@@ -150,18 +152,24 @@ function handleOfCaller(): WorkflowHandle {
   return client.workflow.getHandle(Context.current().info.workflowExecution?.workflowId ?? "");
 }
 
-// What refuses for good while an order is undone is parked: somebody comes and has it tried again. Before that nothing is parked, and
-// the act does nothing.
-async function lookIntoIt(handle: WorkflowHandle): Promise<void> {
-  for (let times = 0; times < 6; times += 1) {
-    await sleep(100 + 100 * times);
-    const act = { act: "retry", reason: "matrix", actor: "matrix" } as const;
-    const ended = await handle.signal(operatorActSignal, act).then(
-      () => false,
-      () => true,
-    );
-    if (ended) return;
-  }
+const UNDOING: ReadonlySet<string> = new Set(["beginCompensation", "releaseOrder", "refundCard", "cancelCardAuthorisation", "cancelOrder"]);
+const looking = new Set<string>();
+
+// What cannot be undone is parked: somebody comes and has it tried again, as often as it takes. While nothing is parked the act does nothing.
+function lookIntoIt(): void {
+  const { info } = Context.current();
+  const handle = handleOfCaller();
+  if (!UNDOING.has(info.activityType) || looking.has(handle.workflowId)) return;
+  looking.add(handle.workflowId);
+  const act = { act: "retry", reason: "matrix", actor: "matrix" } as const;
+  const look = async (): Promise<void> => {
+    for (;;) {
+      await sleep(200);
+      await handle.signal(operatorActSignal, act);
+    }
+  };
+  // Until the order has ended.
+  void look().catch(() => looking.delete(handle.workflowId));
 }
 
 // A local step runs inside its workflow's task, which meets the wish only after it ended: there it is only sent off.

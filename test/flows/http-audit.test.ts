@@ -1,5 +1,6 @@
 import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { insertSelfAudit } from "../../src/store/self-audits.ts";
 import { createTestApi, type TestApi } from "../support/http-api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 
@@ -27,6 +28,16 @@ describe("the audit over HTTP", () => {
     expect(findings.map(({ invariant }) => invariant).slice(0, 4)).toEqual(["I1", "I2", "I3", "I4"]);
     expect(first?.body["durationMs"]).toBeTypeOf("number");
     expect(new Set(answers.map(({ body }) => body["startedAt"])).size).toBe(1);
+  });
+
+  test("tells what the last self-audit found, once there was one", async () => {
+    const finding = { check: "C1", title: "t", level: "warning", checked: "2", broken: "0", repaired: "1", examples: ["one"] } as const;
+    const before = await api.call("GET", "/api/v1/audit");
+    await insertSelfAudit(api.db, { ok: true, findings: [finding] });
+    const after = await api.call("GET", "/api/v1/audit");
+
+    expect(before.body["lastSelfAudit"]).toBeUndefined();
+    expect(after.body["lastSelfAudit"]).toMatchObject({ ok: true, findings: [finding] });
   });
 
   test("tells what is broken with status 200: the question was answered", async () => {

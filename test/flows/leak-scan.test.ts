@@ -84,7 +84,7 @@ describe("a number that was planted", () => {
     expect(findingsOf(await scan(number, namespace, [place]), place)).toEqual([]);
     await plant(number);
     const report = await scan(number, namespace, [place]);
-    expect([report.found, report.complete]).toEqual([true, true]);
+    expect(report, JSON.stringify(report)).toMatchObject({ found: true, complete: true });
     for (const spelling of [number, dashed(number), spaced(number)]) expect(JSON.stringify(report)).not.toContain(spelling);
     return findingsOf(report, place);
   }

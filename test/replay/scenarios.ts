@@ -1,46 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { WithStartWorkflowOperation, type Client } from "@temporalio/client";
+import { WithStartWorkflowOperation } from "@temporalio/client";
 import { orderWorkflowId, reportWorkflowId, reservationWorkflowId } from "../../src/contract/ids.ts";
-import { cancelOrderUpdate, type OrderSagaInput } from "../../src/contract/orders.ts";
+import { cancelOrderUpdate } from "../../src/contract/orders.ts";
 import type { ReservationInput } from "../../src/contract/reservations.ts";
 import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
-import type { Starters } from "../../src/starters.ts";
-import type { Db } from "../../src/store/database.ts";
 import { beginPause, endPause } from "../../src/store/pauses.ts";
+import { ORDER_SCENARIOS } from "./order-scenarios.ts";
+import { order, runOrder, untilEnded, WAIT_MS, type Recording, type Scenario } from "./recording.ts";
 
-/** What a scenario works with. */
-export interface Recording {
-  readonly starters: Starters;
-  readonly client: Client;
-  readonly db: Db;
-  /** Gives the user money to spend. */
-  readonly fund: (userId: string, amountMinor: bigint) => Promise<void>;
-  /** The next `count` captures do not reach Postgres. */
-  readonly loseCaptures: (count: number) => void;
-}
-
-/** One path through the workflows. It answers with the id of the workflow whose history shows it, once that has ended. */
-export type Scenario = (recording: Recording) => Promise<string>;
-
-const WAIT_MS = 20_000;
 const LONG_MS = 60_000;
 const SHORT_MS = 1_500;
-
-const order = (orderId: string): OrderSagaInput => ({
-  orderId,
-  userId: `user-of-${orderId}`,
-  currency: "RUB",
-  lines: [
-    { lineNo: 1, serviceId: "cleaning", quantity: 1, amountMinor: "7000" },
-    { lineNo: 2, serviceId: "delivery", quantity: 2, amountMinor: "3000" },
-  ],
-  totalMinor: "10000",
-  paymentMethod: "wallet",
-  comment: "recorded for the replay test",
-  requestHash: `hash-of-${orderId}`,
-  correlationId: `recording-${orderId}`,
-  caller: "recording",
-});
 
 const reservation = (reservationId: string, ttlMs: number): ReservationInput => ({
   reservationId,
@@ -56,14 +25,6 @@ const reservation = (reservationId: string, ttlMs: number): ReservationInput => 
   caller: "recording",
 });
 
-async function runOrder({ starters, fund }: Recording, orderId: string, fundsMinor: bigint): Promise<string> {
-  const input = order(orderId);
-  if (fundsMinor > 0n) await fund(input.userId, fundsMinor);
-  const started = await starters.startOrder(input);
-  if ((await started.outcome(WAIT_MS)) === undefined) throw new Error(`${orderId} did not end`);
-  return started.workflowId;
-}
-
 async function place(
   { starters, fund }: Recording,
   reservationId: string,
@@ -76,13 +37,9 @@ async function place(
   return reservationWorkflowId(reservationId);
 }
 
-async function untilEnded({ client }: Recording, workflowId: string): Promise<string> {
-  await client.withDeadline(Date.now() + WAIT_MS, () => client.workflow.getHandle(workflowId).result());
-  return workflowId;
-}
-
 /** Every path of orders and reservations, by the name of its recorded history. */
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
+  ...ORDER_SCENARIOS,
   "order-completed": (recording) => runOrder(recording, "completed", 10_000n),
   "order-insufficient-funds": (recording) => runOrder(recording, "insufficient-funds", 9_999n),
   async "order-completed-after-lost-captures"(recording) {

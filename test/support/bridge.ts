@@ -5,10 +5,12 @@ import { createEventActivities } from "../../activities/events.ts";
 import { createKafka, ensureTopics, type Kafka, type KafkaProducer, type OutgoingMessage } from "../../src/adapters/kafka.ts";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { deadLetterTopic } from "../../src/contract/topics.ts";
+import type { EventTopic } from "../../src/ingest/event-topic.ts";
 import { createIngest, type IngestDeps } from "../../src/ingest/ingest.ts";
+import { purchaseTopic } from "../../src/ingest/ledger-events.ts";
 import type { Starters } from "../../src/starters.ts";
 import { createDatabase, type Database } from "../../src/store/database.ts";
-import { writeDeadLetters } from "../../src/store/dead-letters.ts";
+import { writeDeadLetters, type DeadLetter } from "../../src/store/dead-letters.ts";
 import { createLedger, type Ledger } from "../../src/store/ledger.ts";
 import type { TestDatabase } from "./test-database.ts";
 
@@ -23,12 +25,18 @@ export interface BridgeBench {
   newTopic(partitions?: number): Promise<string>;
   /** Runs batches as the workflow's activity would, without Temporal. */
   readonly starters: Pick<Starters, "runEventBatch">;
-  startBridge(
-    options: { topic: string; group: string } & Partial<Pick<IngestDeps, "starters" | "writeDeadLetters" | "limits">>,
-  ): Promise<TestBridge>;
+  /** A bridge of purchases, or of what `kind` says. */
+  startBridge<Event extends object>(options: BridgeOptions<Event>): Promise<TestBridge>;
   committed(group: string, topic: string): Promise<bigint>;
   close(): Promise<void>;
 }
+
+type BridgeOptions<Event> = {
+  readonly topic: string;
+  readonly group: string;
+  readonly kind?: EventTopic<Event>;
+  readonly starters?: Pick<Starters, "runEventBatch">;
+} & Partial<Pick<IngestDeps<Event>, "writeDeadLetters" | "limits">>;
 
 export interface TestBridge {
   readonly outage: () => string | undefined;
@@ -38,7 +46,7 @@ export interface TestBridge {
 }
 
 /** Opens the bench. Whoever opens it closes it, and stops the bridges before. */
-export async function createBridgeBench(testDatabase: TestDatabase): Promise<BridgeBench> {
+export async function createBridgeBench(testDatabase: Pick<TestDatabase, "appUrl">): Promise<BridgeBench> {
   const brokers = inject("kafkaBrokers");
   const kafka = createKafka({ brokers, clientId: "test", logger: SILENT_LOG });
   const producer = kafka.createProducer();
@@ -61,17 +69,20 @@ export async function createBridgeBench(testDatabase: TestDatabase): Promise<Bri
       await ensureTopics(brokers, [{ topic, partitions, settings: { "compression.type": "uncompressed" } }]);
       return topic;
     },
-    async startBridge({ topic, group, ...changes }) {
+    async startBridge<Event extends object>({ topic, group, kind, starters: changed, ...changes }: BridgeOptions<Event>) {
       const own = createKafka({ brokers, clientId: `test-${bridges.length}`, logger: SILENT_LOG });
       const consumer = own.createConsumer({ group, topic, sessionTimeoutMs: TEST_SESSION_TIMEOUT_MS, partitionsAtOnce: 4, graceMs: 3_000 });
-      const ingest = createIngest({
-        starters,
-        writeDeadLetters: (letters) => writeDeadLetters(database.db, { deadLetterTopic: deadLetterTopic(topic), letters }),
+      const shared = {
+        writeDeadLetters: (letters: readonly DeadLetter[]) => writeDeadLetters(database.db, { deadLetterTopic: kind?.deadLetterTopic ?? deadLetterTopic(topic), letters }),
         limits: { maxMessages: 100, maxBytes: 200_000 },
         backoff: { firstMs: 20, maxMs: 100 },
         log: SILENT_LOG,
         ...changes,
-      });
+      };
+      const ingest =
+        kind === undefined
+          ? createIngest({ ...shared, topic: purchaseTopic(topic, changed ?? starters) })
+          : createIngest({ ...shared, topic: kind });
       const crashes: Error[] = [];
       await consumer.run(ingest.handle, (error) => crashes.push(error));
       const bridge: TestBridge = {
@@ -111,4 +122,9 @@ export function purchaseMessage(change: Readonly<Record<string, unknown>> = {}):
     ...change,
   };
   return { key: event.user_id, value: JSON.stringify(event) };
+}
+
+/** An event as a message, keyed by `key`. */
+export function eventMessage(key: string, event: Readonly<Record<string, unknown>>): OutgoingMessage {
+  return { key, value: JSON.stringify(event) };
 }

@@ -149,5 +149,8 @@ function noTemporal(): Starters {
     startReport: unavailable,
     reportProgress: unavailable,
     runEventBatch: unavailable,
+    replyToOrder: unavailable,
+    runSagaCommand: unavailable,
+    orderRequestHash: unavailable,
   };
 }

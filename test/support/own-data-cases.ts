@@ -29,7 +29,7 @@ export async function prepareAlice(api: TestApi, headers: Record<string, string>
   const deposit = await api.call("POST", `/api/v1/balances/${ALICE}/deposits`, { headers, body: { amount: "100.00" } });
   operationId = String(deposit.body["operationId"]);
   await createOrder(api.db, orderOfAlice());
-  await api.ledger.post(
+  const held = await api.ledger.post(
     placeHoldOperation({
       key: "hold-of-alice",
       holdId: RESERVATION,
@@ -44,6 +44,7 @@ export async function prepareAlice(api: TestApi, headers: Record<string, string>
       origin: { caller: ALICE, correlationId: "c", workflowId: `reservation/${RESERVATION}` },
     }),
   );
+  if (held.outcome !== "done") throw new Error(`Alice has no reservation: ${JSON.stringify(held)}`);
 }
 
 /**
@@ -183,7 +184,8 @@ function narrowed(path: string, member: string) {
     const rowsOf = (answer: TestAnswer) => (answer.status === 200 ? (answer.body[member] as unknown[]).length : 0);
     const plain = rowsOf(await asOther("GET", path));
     const named = rowsOf(await asOther("GET", `${path}?userId=${ALICE}`));
-    return { owner: rowsOf(await asOwner("GET", path)) > 0, expectedOfOwner: true, other: [plain, named], expectedOfOther: [0, 0] };
+    const own = await asOwner("GET", `${path}?userId=${ALICE}`);
+    return { owner: rowsOf(own) > 0, expectedOfOwner: true, other: [plain, named], expectedOfOther: [0, 0] };
   };
 }
 

@@ -23,6 +23,7 @@ import { makeTestNamespace } from "./test-namespace.ts";
 export interface SagaBench {
   /** The database's address with the superuser's rights. */
   readonly adminUrl: string;
+  readonly appUrl: string;
   readonly client: Client;
   readonly starters: Starters;
   readonly database: Database;
@@ -58,6 +59,7 @@ export async function openSagaBench(options: { readonly redisUrl: string | undef
 
   const bench: SagaBench = {
     adminUrl: testDatabase.adminUrl,
+    appUrl: url,
     client: link.client,
     starters: createStarters({ client: link.client, eager: true, deadlineMs: 20_000 }),
     database,

@@ -1,5 +1,7 @@
+import type { SelfAuditFinding } from "../../contract/self-audit.ts";
 import { auditBooks, type AuditReport } from "../../store/audit.ts";
 import type { Db } from "../../store/database.ts";
+import { latestSelfAudit } from "../../store/self-audits.ts";
 import { ADMINS } from "../access.ts";
 import { addRoute } from "../add-route.ts";
 import type { Api, ApiDeps } from "../api-env.ts";
@@ -26,7 +28,7 @@ export function addAuditRoute(api: Api, { db, auditDb = db, settings }: ApiDeps)
     auditRoute,
     { access: ADMINS, maxBodyBytes: settings.maxBodyBytes, problems: ["UNAVAILABLE", "DEADLINE_EXCEEDED"] },
     async (context) => {
-      const { report, startedAt, durationMs } = await audit();
+      const [{ report, startedAt, durationMs }, last] = await Promise.all([audit(), latestSelfAudit(db)]);
       return context.json(
         {
           ok: report.ok,
@@ -40,11 +42,18 @@ export function addAuditRoute(api: Api, { db, auditDb = db, settings }: ApiDeps)
             broken: broken.toString(),
             examples: [...examples],
           })),
+          ...(last === undefined
+            ? {}
+            : { lastSelfAudit: { at: last.at.toISOString(), ok: last.ok, findings: last.findings.map(showFinding) } }),
         },
         200,
       );
     },
   );
+}
+
+function showFinding(finding: SelfAuditFinding) {
+  return { ...finding, examples: [...finding.examples] };
 }
 
 async function timedAudit(db: Db): Promise<TimedAudit> {

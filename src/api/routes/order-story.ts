@@ -1,15 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { z } from "@hono/zod-openapi";
 import { streamSSE, type SSEStreamingApi } from "hono/streaming";
 import { isFinal } from "../../domain/order-states.ts";
 import { messageOf } from "../../errors.ts";
 import { formatAmount } from "../../money.ts";
-import { readOrderFacts, readTransitions, type OrderTransition } from "../../store/order-story.ts";
+import { readOrderFacts, readTransitions, type OrderFact, type OrderTransition } from "../../store/order-story.ts";
 import type { OrderRecord } from "../../store/orders.ts";
 import { OWN_DATA } from "../access.ts";
 import { addRoute } from "../add-route.ts";
 import type { Api, ApiDeps } from "../api-env.ts";
 import { ACTIVE_DEADLINE_MS, findOwnOrder, OUTAGES } from "../order-access.ts";
-import { cardSentenceOf, languageOf, sentenceOf } from "../order-sentences.ts";
+import { cardSentenceOf, languageOf, sentenceOf, type Language } from "../order-sentences.ts";
 import { quicklyOrOutage } from "../quickly.ts";
 import { orderEventsRoute, timelineRoute, undoPlanRoute } from "../schemas/orders.ts";
 import { isClosed } from "../show-order.ts";
@@ -30,13 +31,7 @@ export function addOrderStoryRoutes(api: Api, { db, starters, settings, log }: A
     const order = await findOwnOrder(context, db, context.req.valid("param").orderId);
     const language = languageOf(context.req.header("accept-language"));
     const facts = await readOrderFacts(db, order.orderId);
-    const events = facts.map((fact) => ({
-      at: fact.at.toISOString(),
-      kind: fact.kind as "state" | "ledger" | "payment" | "refund" | "act" | "message",
-      text: sentenceOf(fact, language),
-      ...(fact.correlationId === undefined ? {} : { correlationId: fact.correlationId }),
-      ...(fact.kind === "ledger" ? { operationId: fact.operationId } : {}),
-    }));
+    const events = facts.map((fact) => tell(fact, language));
     const card = cardSentenceOf(order, language);
     if (card !== undefined && order.payment !== undefined)
       events.push({ at: order.payment.updatedAt.toISOString(), kind: "payment", text: card });
@@ -90,8 +85,20 @@ export function addOrderStoryRoutes(api: Api, { db, starters, settings, log }: A
       },
       // The client comes again with what it saw last, so an outage loses nothing.
       async (error) => log.warn({ orderId, reason: messageOf(error) }, "a stream of an order was cut"),
-    ) as never;
+    );
   });
+}
+
+type Told = z.infer<(typeof timelineRoute.responses)[200]["content"]["application/json"]["schema"]>["events"][number];
+
+function tell(fact: OrderFact, language: Language): Told {
+  return {
+    at: fact.at.toISOString(),
+    kind: fact.kind,
+    text: sentenceOf(fact, language),
+    ...(fact.correlationId === undefined ? {} : { correlationId: fact.correlationId }),
+    ...(fact.kind === "ledger" ? { operationId: fact.operationId } : {}),
+  };
 }
 
 async function send(stream: SSEStreamingApi, orderId: string, transition: OrderTransition): Promise<void> {

@@ -1,6 +1,24 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { timeSchema } from "./common.ts";
 
+const selfAuditSchema = z
+  .object({
+    at: timeSchema,
+    ok: z.boolean(),
+    findings: z.array(
+      z.object({
+        check: z.string(),
+        title: z.string(),
+        level: z.enum(["broken", "warning"]),
+        checked: z.string(),
+        broken: z.string().openapi({ description: "How many are wrong and stay so." }),
+        repaired: z.string().openapi({ description: "How many were wrong and have been put right." }),
+        examples: z.array(z.string()),
+      }),
+    ),
+  })
+  .openapi("SelfAudit");
+
 const auditSchema = z
   .object({
     ok: z.boolean(),
@@ -16,6 +34,10 @@ const auditSchema = z
         examples: z.array(z.string()).openapi({ description: "The first of those, in words." }),
       }),
     ),
+    lastSelfAudit: selfAuditSchema.optional().openapi({
+      description:
+        "The newest run of the scheduled self-audit, which also looks at workflows and at what waits to leave. Absent before the first.",
+    }),
   })
   .openapi("Audit");
 

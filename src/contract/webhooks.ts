@@ -1,0 +1,23 @@
+import { defineSignal } from "@temporalio/workflow";
+
+/** What starts a `webhookDelivery`. What is sent stands in Postgres under the delivery's id. */
+export interface WebhookDeliveryInput {
+  readonly webhookId: string;
+  readonly eventId: string;
+  readonly deliveryId: string;
+}
+
+/** One attempt at a delivery. `nextDelayMs` is how long the workflow will wait before the next; null when there is none. */
+export interface WebhookAttemptInput {
+  readonly deliveryId: string;
+  readonly nextDelayMs: number | null;
+}
+
+/** `settled`: delivered, given up or not wanted any more. */
+export type WebhookAttemptResult = "settled" | "again";
+
+/** Somebody asked for this delivery: try now. */
+export const deliverNowSignal = defineSignal("deliverNow");
+
+/** The type of the event that a webhook is tried out with. */
+export const WEBHOOK_TEST_EVENT = "saldo.webhook.test";

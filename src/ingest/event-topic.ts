@@ -1,0 +1,42 @@
+import type { EventReading } from "../events/event-reading.ts";
+import type { ErrorCode } from "../errors.ts";
+
+/** A valid event on its way: what it says, where it stands, and what it came with. */
+export type Carried<Event> = Event & { readonly offset: string; readonly correlationId?: string; readonly eventId?: string };
+
+/** Valid events of one partition in their order. */
+export interface EventRun<Event> {
+  readonly topic: string;
+  readonly partition: number;
+  readonly firstOffset: string;
+  readonly lastOffset: string;
+  readonly events: readonly Carried<Event>[];
+}
+
+/** A valid event that was not taken and is to be a dead letter. */
+export interface Rejected {
+  readonly offset: string;
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+/** What became of a run. */
+export interface RunResult {
+  readonly applied: number;
+  readonly duplicates: number;
+  readonly refused: number;
+  readonly rejected: readonly Rejected[];
+}
+
+/** One kind of events: how a message is read, and how a run of them takes effect. */
+export interface EventTopic<Event> {
+  readonly topic: string;
+  readonly deadLetterTopic: string;
+  /** Never throws on content. */
+  read(value: Buffer | null, timestampMs: number): EventReading<Event>;
+  /**
+   * Makes the events take effect, each once and those of one key in their order; settles when that is durable. Safe to retry.
+   * Throws: UNAVAILABLE, DEADLINE_EXCEEDED while a part is away: the same run is then handed to it again. `signal` ends the wait.
+   */
+  apply(run: EventRun<Event>, signal: AbortSignal): Promise<RunResult>;
+}

@@ -1,0 +1,82 @@
+import { createHash } from "node:crypto";
+import type { OrderSagaInput } from "../contract/orders.ts";
+import { deadLetterTopic } from "../contract/topics.ts";
+import { DomainError } from "../errors.ts";
+import { readOrderRequest, type OrderRequest } from "../events/order-request.ts";
+import type { Starters } from "../starters.ts";
+import { resultOfEach, type OneOutcome } from "./each-result.ts";
+import type { Carried, EventTopic } from "./event-topic.ts";
+import { eachInOrder } from "./in-order.ts";
+
+/** Starts side by side: each is one call to Temporal and one or two reads of Postgres. */
+const AT_ONCE = 8;
+
+export interface OrderRequestDeps {
+  readonly starters: Pick<Starters, "startOrder" | "orderRequestHash">;
+  /** The hash of the request that the order's row was made of; undefined while there is no row. */
+  readonly knownRequestHash: (orderId: string) => Promise<string | undefined>;
+  /** Those of the services that are sold. */
+  readonly knownServices: (ids: readonly string[]) => Promise<ReadonlySet<string>>;
+  readonly defaultCurrency: string;
+  /** What every order is started with besides: its deadlines, and who takes its payment. */
+  readonly settings: Pick<OrderSagaInput, "paymentDeadlineMs" | "compensationFastRetries" | "paidBy">;
+}
+
+/**
+ * Wishes for orders: each starts an `orderSaga` under the id that the wish gives. One that is known already is a duplicate; the same
+ * id with other content is a CONFLICT. An event is done when its saga's start is acknowledged.
+ */
+export function orderRequestTopic(topic: string, deps: OrderRequestDeps): EventTopic<OrderRequest> {
+  return {
+    topic,
+    deadLetterTopic: deadLetterTopic(topic),
+    read: (value, timestampMs) => readOrderRequest(value, timestampMs, deps.defaultCurrency),
+    apply: async ({ topic: name, partition, events }) =>
+      resultOfEach(
+        events,
+        await eachInOrder(events, { keyOf: ({ orderId }) => orderId, atOnce: AT_ONCE }, (event) =>
+          startOrder(deps, event, `${name}/${partition}/${event.offset}`),
+        ),
+      ),
+  };
+}
+
+async function startOrder(deps: OrderRequestDeps, event: Carried<OrderRequest>, place: string): Promise<OneOutcome> {
+  const requestHash = hashOf(event);
+  const known = await deps.knownRequestHash(event.orderId);
+  if (known !== undefined) return sameOrConflict(known, requestHash);
+
+  const wanted = [...new Set(event.lines.map(({ serviceId }) => serviceId))];
+  const sold = await deps.knownServices(wanted);
+  const unknown = wanted.find((id) => !sold.has(id));
+  if (unknown !== undefined) return { rejected: "UNKNOWN_SERVICE", message: `the service ${JSON.stringify(unknown)} is not known` };
+
+  const { orderId, userId, currency, lines, totalMinor } = event;
+  const started = await deps.starters.startOrder({
+    ...deps.settings,
+    orderId,
+    userId,
+    currency,
+    lines,
+    totalMinor,
+    paymentMethod: "wallet",
+    comment: event.comment ?? `order by event ${place}`,
+    requestHash,
+    correlationId: event.correlationId ?? place,
+    caller: "kafka",
+  });
+  if (!started.alreadyStarted) return "applied";
+  const running = (await deps.starters.orderRequestHash(orderId)) ?? (await deps.knownRequestHash(orderId));
+  if (running === undefined) throw new DomainError("UNAVAILABLE", "the order runs already and cannot be read yet");
+  return sameOrConflict(running, requestHash);
+}
+
+function sameOrConflict(known: string, asked: string): OneOutcome {
+  return known === asked ? "duplicate" : { rejected: "CONFLICT", message: "the order's id belongs to another request" };
+}
+
+// Words and the way it came are not content.
+function hashOf({ userId, currency, lines }: OrderRequest): string {
+  const content = [userId, currency, "wallet", lines.map(({ serviceId, quantity, amountMinor }) => [serviceId, quantity, amountMinor])];
+  return createHash("sha256").update(JSON.stringify(content)).digest("hex");
+}

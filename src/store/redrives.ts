@@ -1,0 +1,99 @@
+import { sql, type SQL } from "drizzle-orm";
+import type { MessagePosition } from "../contract/ids.ts";
+import type { Db } from "./database.ts";
+import { matching, type DeadLetterFilter } from "./dead-letter-list.ts";
+
+/** Who sends dead letters again and why. */
+export interface RedriveAct {
+  readonly actor: string;
+  readonly reason: string;
+  readonly correlationId: string;
+}
+
+/** What is sent again must fit the broker's 1 MiB with its headers. */
+export const MAX_REDRIVE_BYTES = 900_000;
+/** An event may have 64 headers, and the redrive adds its own. */
+const MAX_HEADERS = 60;
+
+/**
+ * Sends one dead letter again to the topic it came from, as it was or with a corrected value, and answers whether it exists. The message
+ * leaves by the outbox and names its dead letter, so that it keeps its identity: an effect that did happen is not doubled.
+ * Not safe to retry in the sense that each call sends one message; all of them have one effect.
+ * Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
+ */
+export async function redriveDeadLetter(
+  db: Db,
+  input: RedriveAct & { readonly deadLetterId: string; readonly body?: string },
+): Promise<boolean> {
+  const chosen = sql`select * from dead_letters where id = ${input.deadLetterId}::bigint`;
+  return (await redrive(db, { ...input, chosen })).length === 1;
+}
+
+/** Sends the oldest dead letters again that match and never were, those aside that are too large for it. Answers their ids. Throws as `redriveDeadLetter`. */
+export async function redriveMatching(
+  db: Db,
+  input: RedriveAct & { readonly filter: DeadLetterFilter; readonly limit: number },
+): Promise<string[]> {
+  const chosen = sql`
+    select * from dead_letters
+     where ${matching({ ...input.filter, redriven: false })}
+       and coalesce(octet_length(raw_value), 0) + coalesce(octet_length(raw_key), 0) <= ${MAX_REDRIVE_BYTES}::integer
+     order by id limit ${input.limit}::integer`;
+  return await redrive(db, { ...input, chosen });
+}
+
+async function redrive(db: Db, input: RedriveAct & { readonly chosen: SQL; readonly body?: string }): Promise<string[]> {
+  const corrected = input.body !== undefined;
+  const value = corrected ? sql`decode(${Buffer.from(input.body).toString("base64")}, 'base64')` : sql`raw_value`;
+  const rows = await db.execute<{ id: string }>(sql`
+    with chosen as (${input.chosen}),
+    letters as (select id, topic, raw_key, ${value} as value, headers from chosen),
+    noted as (
+      insert into dead_letter_redrives (dead_letter_id, value_sha256, corrected, actor, reason, correlation_id)
+      select id, encode(sha256(coalesce(value, ''::bytea)), 'hex'), ${corrected}::boolean, ${input.actor}, ${input.reason}, ${input.correlationId} from letters
+    ), sent as (
+      insert into outbox (aggregate_type, aggregate_id, topic, raw_key, raw_value, headers)
+      select 'redrive', id::text, topic, raw_key, value,
+             (select coalesce(jsonb_object_agg(h.key, h.value), '{}'::jsonb)
+                from (select * from jsonb_each(headers) where key not in ('redrive-of', 'headers-left-out') limit ${MAX_HEADERS}::integer) h)
+             || jsonb_build_object('redrive-of', id::text)
+        from letters order by id
+    )
+    update dead_letters d set redriven_at = clock_timestamp(), redriven_by = ${input.actor}
+      from letters l where d.id = l.id
+    returning d.id`);
+  return [...rows].map(({ id }) => id);
+}
+
+/** A message that says it is a dead letter sent again. `valueSha256` is hex. */
+export interface RedriveClaim {
+  readonly deadLetterId: string;
+  readonly valueSha256: string;
+}
+
+/** The dead letter that a message was sent again for. */
+export interface FoundRedrive {
+  readonly deadLetterId: string;
+  readonly identity: string;
+  /** Where the dead letter came from. */
+  readonly origin: MessagePosition;
+}
+
+/**
+ * The dead letters behind such claims, by the dead letter's id. A claim is good only when Saldo itself sent this very value again: a message
+ * that anybody else wrote with the header gets nobody else's identity. Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
+ */
+export async function findRedrives(db: Db, topic: string, claims: readonly RedriveClaim[]): Promise<Map<string, FoundRedrive>> {
+  if (claims.length === 0) return new Map();
+  const rows = await db.execute<{ id: string; identity: string; partition: number; offset: string; sha: string }>(sql`
+    select d.id, d.identity, d.partition, d."offset", g."valueSha256" as sha
+      from json_to_recordset(${JSON.stringify(claims)}::json) as g("deadLetterId" bigint, "valueSha256" text)
+      join dead_letters d on d.id = g."deadLetterId" and d.topic = ${topic}
+     where exists (select 1 from dead_letter_redrives r where r.dead_letter_id = d.id and r.value_sha256 = g."valueSha256")`);
+  return new Map(
+    [...rows].map(({ id, identity, partition, offset, sha }) => [
+      `${id} ${sha}`,
+      { deadLetterId: id, identity, origin: { topic, partition, offset } },
+    ]),
+  );
+}
