@@ -22,9 +22,10 @@ COPY workers ./workers
 COPY src ./src
 # Bundled here, so that no container has to do it when it starts.
 RUN node --import tsx src/cli/build-bundle.ts /app/.cache > /app/bundle-path \
- && mkdir -p /var/lib/saldo/reports /var/lib/saldo-keys && chown -R node:node /var/lib/saldo /var/lib/saldo-keys
+ && mkdir -p /var/lib/saldo/reports /var/lib/saldo-keys /var/lib/saldo-psp \
+ && chown -R node:node /var/lib/saldo /var/lib/saldo-keys /var/lib/saldo-psp
 USER node
 STOPSIGNAL SIGTERM
-EXPOSE 8080 8084
+EXPOSE 8080 8084 8090
 ENTRYPOINT ["/bin/sh", "-c", "WORKFLOW_BUNDLE_PATH=\"$(cat /app/bundle-path)\" exec node --enable-source-maps --import tsx \"$@\"", "saldo"]
 CMD ["src/server.ts"]

@@ -27,6 +27,27 @@ export interface WorkflowPort {
   restartReservation(input: ReservationInput): Promise<void>;
 }
 
+/** What a receiver of webhooks answered; `status` is undefined when it did not. */
+export interface WebhookAnswer {
+  readonly status: number | undefined;
+  /** Why there was no answer, in words; nothing of what was sent. */
+  readonly error: string | undefined;
+}
+
+/** The way to receivers of webhooks. */
+export interface WebhookPort {
+  /** Sends one signed message, once, within a bounded time. Does not throw for what the other side does. */
+  send(message: {
+    readonly url: string;
+    readonly id: string;
+    readonly body: string;
+    /** The newest first; each signs. */
+    readonly secrets: readonly string[];
+  }): Promise<WebhookAnswer>;
+  /** The secret as it signs. Throws: Error when it was sealed with another key. */
+  openSecret(sealed: string, webhookId: string): string;
+}
+
 /** All that activities may use. They hold nothing else: no client, no configuration. */
 export interface ActivityDeps {
   readonly db: Db;
@@ -40,4 +61,6 @@ export interface ActivityDeps {
   readonly openLane: (name: string, deadlineMs?: number) => Lane;
   /** Where there is none, the self-audit leaves out what it would ask it. */
   readonly workflows?: WorkflowPort;
+  /** Where there is none, no webhook is sent. */
+  readonly webhooks?: WebhookPort;
 }

@@ -8,6 +8,7 @@ import { refreshingLedger } from "./refreshing-ledger.ts";
 import { createPaymentActivities } from "./payments.ts";
 import { createReportActivities } from "./reports.ts";
 import { createSagaPaymentActivities } from "./saga-payments.ts";
+import { createWebhookActivities } from "./webhooks.ts";
 import { createSelfAuditActivities } from "./self-audit.ts";
 
 export type { ActivityDeps } from "./activity-deps.ts";
@@ -24,6 +25,7 @@ export function createActivities(deps: ActivityDeps) {
     ...createEventActivities(deps),
     ...createReportActivities(deps),
     ...createSagaPaymentActivities({ ...deps, ledger }),
+    ...createWebhookActivities(deps),
     ...createSelfAuditActivities({ ...deps, ledger }),
   });
 }

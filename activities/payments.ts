@@ -33,6 +33,13 @@ export function createPaymentActivities({ db, ledger, psp }: Pick<ActivityDeps, 
     return true;
   };
 
+  /** A capture that came meanwhile, so that there is nothing to cancel any more, is given back instead. */
+  const cancelAuthorisation = async (order: OrderSagaInput): Promise<void> => {
+    const outcome = await psp.cancel({ ...stepOf(order, "cancel"), authorisationKey: paymentKey(order.orderId, "authorise") });
+    if (outcome.status === "declined" && (await refundCapture(order))) return;
+    await recordPaymentStep(db, order.orderId, { step: "cancelled" });
+  };
+
   return {
     /** Asks the card's bank to set the money aside. */
     async authoriseCard({ order, cardToken }: { readonly order: OrderSagaInput; readonly cardToken: string }): Promise<Approval> {
@@ -56,20 +63,13 @@ export function createPaymentActivities({ db, ledger, psp }: Pick<ActivityDeps, 
       return { reference };
     },
 
-    /** Undoes the capture; does nothing when there was none. */
+    /** Undoes the capture; where there was none it undoes the authorisation, so that none can come any more. */
     async refundCard({ order }: { readonly order: OrderSagaInput }): Promise<void> {
-      await refundCapture(order);
+      if (!(await refundCapture(order))) await cancelAuthorisation(order);
     },
 
-    /**
-     * Undoes the authorisation, also one that arrives only later. A capture that came meanwhile, so that there is nothing to cancel
-     * any more, is given back instead.
-     */
-    async cancelCardAuthorisation({ order }: { readonly order: OrderSagaInput }): Promise<void> {
-      const outcome = await psp.cancel({ ...stepOf(order, "cancel"), authorisationKey: paymentKey(order.orderId, "authorise") });
-      if (outcome.status === "declined" && (await refundCapture(order))) return;
-      await recordPaymentStep(db, order.orderId, { step: "cancelled" });
-    },
+    /** Undoes the authorisation, also one that arrives only later. */
+    cancelCardAuthorisation: ({ order }: { readonly order: OrderSagaInput }): Promise<void> => cancelAuthorisation(order),
 
     /** Books what the provider has taken, and the order is COMPLETED and CONFIRMED in the same statement. Throws: ORDER_STATE_CONFLICT. */
     async chargeOrder({ order }: { readonly order: OrderSagaInput }): Promise<void> {

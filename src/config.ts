@@ -121,6 +121,14 @@ const schema = z
     PSP_HOST: z.string().min(1).default("127.0.0.1"),
     PSP_TIMEOUT_MS: durationMs(3_000, 100, 60_000),
 
+    WEBHOOK_ALLOW_HTTP: flag(false),
+    WEBHOOK_ALLOW_PRIVATE: flag(false),
+    WEBHOOK_TIMEOUT_MS: durationMs(10_000, 100, 30_000),
+    WEBHOOK_ENCRYPTION_SECRET: z
+      .string()
+      .refine((text) => Buffer.from(text, "base64").length === 32, "must be 32 bytes in base64")
+      .optional(),
+
     RATE_LIMIT_WINDOW_MS: durationMs(60_000, 1_000, 3_600_000),
     RATE_LIMIT_PER_MINUTE: quota(6_000),
     RATE_LIMIT_PER_USER: quota(6_000),

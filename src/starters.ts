@@ -15,7 +15,7 @@ import {
 } from "@temporalio/client";
 import { ApplicationFailure, defineSearchAttributeKey, TypedSearchAttributes } from "@temporalio/common";
 import type { EventBatchInput, EventBatchResult, SagaCommandInput, SagaCommandResult } from "./contract/events.ts";
-import { eventBatchWorkflowId, sagaCommandWorkflowId, orderRefundWorkflowId, orderWorkflowId, reportWorkflowId, reservationWorkflowId } from "./contract/ids.ts";
+import { eventBatchWorkflowId, sagaCommandWorkflowId, orderRefundWorkflowId, orderWorkflowId, reportWorkflowId, reservationWorkflowId, webhookDeliveryWorkflowId } from "./contract/ids.ts";
 import {
   advanceOrderUpdate,
   cancelOrderUpdate,
@@ -51,6 +51,7 @@ import {
 } from "./contract/reservations.ts";
 import { SEARCH_ATTRIBUTES } from "./contract/search-attributes.ts";
 import { TASK_QUEUES } from "./contract/task-queues.ts";
+import { deliverNowSignal, type WebhookDeliveryInput } from "./contract/webhooks.ts";
 import { DomainError, isErrorCode } from "./errors.ts";
 import { formatAmount } from "./money.ts";
 
@@ -351,6 +352,31 @@ export function createStarters({ client, eager, deadlineMs }: StarterOptions): S
       const hash = description?.memo?.["requestHash"];
       return typeof hash === "string" ? hash : undefined;
     },
+  };
+}
+
+/**
+ * Starts the deliveries of webhooks; one that runs is told to try now. A delivery of its own for each webhook and event.
+ * Safe to retry. Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
+ */
+export function createWebhookStarter({ client, deadlineMs }: Pick<StarterOptions, "client" | "deadlineMs">) {
+  return async (delivery: WebhookDeliveryInput): Promise<void> => {
+    await within(
+      deadlineMs,
+      translated(() =>
+        client.withDeadline(Date.now() + deadlineMs, () =>
+          client.workflow.signalWithStart("webhookDelivery", {
+            workflowId: webhookDeliveryWorkflowId(delivery),
+            taskQueue: TASK_QUEUES.webhooks,
+            args: [delivery],
+            signal: deliverNowSignal,
+            // A delivery that has ended may be asked for again.
+            workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+            staticSummary: `Event ${delivery.eventId} to webhook ${delivery.webhookId}`,
+          }),
+        ),
+      ),
+    );
   };
 }
 

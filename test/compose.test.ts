@@ -102,7 +102,7 @@ test("every port is published on loopback only and is the default of the configu
       .map((text) => /^127\.0\.0\.1:\$\{(\w+):-(\d+)\}/.exec(text)?.slice(1, 3) ?? []) as [string, string][],
   );
   const expected = (
-    ["HTTP_PORT", "PURCHASES_PORT", "POSTGRES_PORT", "TEMPORAL_PORT", "TEMPORAL_UI_PORT", "KAFKA_PORT", "REDIS_PORT"] as const
+    ["HTTP_PORT", "PURCHASES_PORT", "POSTGRES_PORT", "TEMPORAL_PORT", "TEMPORAL_UI_PORT", "KAFKA_PORT", "REDIS_PORT", "PSP_PORT"] as const
   ).map((name) => [name, String(config[name])]);
   expect(published).toEqual(Object.fromEntries(expected));
 });
@@ -135,7 +135,7 @@ test("what is waited for is there and can come true", () => {
 });
 
 test("roles wait for the migrations, migrations for the namespace with its search attributes", () => {
-  for (const role of Object.keys(ROLE_ENTRIES))
+  for (const role of Object.keys(ROLE_ENTRIES).filter((name) => name !== "psp"))
     expect(compose.services[role]?.depends_on?.["migrate"]?.condition).toBe("service_completed_successfully");
   expect(compose.services["migrate"]?.depends_on?.["temporal-namespace"]?.condition).toBe("service_completed_successfully");
 });
@@ -152,9 +152,9 @@ test("Postgres keeps its data where version 18 writes it, and nothing makes a co
   expect(TEXT).not.toMatch(/fsync=off|synchronous_commit=|full_page_writes=off/);
 });
 
-test("passwords come from .env, and .env.example names each of them", () => {
+test("passwords and keys come from .env, and .env.example names each of them", () => {
   const example = readFileSync(fileOf(".env.example"), "utf8");
-  const secrets = [...TEXT.matchAll(/\$\{(\w*PASSWORD)(:\?[^}]*)?\}/g)];
+  const secrets = [...TEXT.matchAll(/\$\{(\w*(?:PASSWORD|API_KEY))(:\?[^}]*)?\}/g)];
   expect(secrets.length).toBeGreaterThan(3);
   for (const [, name = "", required] of secrets) {
     expect(required, name).toBeDefined();
@@ -169,8 +169,9 @@ test("only migrations know the superuser; roles are configured as the configurat
     const environment = Object.entries(compose.services[role]?.environment ?? {}).map(([name, value]) => [
       name,
       String(value)
+        .replace(/\$\{\w+:-\}/, "one that may be given")
         .replace(/\$\{\w+:-([^}]*)\}/, "$1")
-        .replace(/\$\{(\w+):\?[^}]*\}/, "secret"),
+        .replace(/\$\{(\w+):\?[^}]*\}/, "secret-of-16-chars"),
     ]);
     const read = loadConfig(Object.fromEntries(environment) as Record<string, string>, "/nonexistent") as Record<string, unknown>;
     for (const [name] of environment)
@@ -181,12 +182,29 @@ test("only migrations know the superuser; roles are configured as the configurat
 test("every role asks for tokens, and only the api and the migration, which makes the first one, hold the keys", () => {
   for (const [name, { environment = {}, volumes = [] }] of services) {
     expect(environment, name).not.toHaveProperty("AUTH_MODE");
-    expect(environment, name).not.toHaveProperty("ALLOW_INSECURE_BIND");
+    if (name !== "psp") expect(environment, name).not.toHaveProperty("ALLOW_INSECURE_BIND");
     const holdsKeys = ["api", "migrate"].includes(name);
     expect(volumes.includes("keys:/var/lib/saldo-keys"), name).toBe(holdsKeys);
     expect(environment["AUTH_KEYS_DIR"], name).toBe(holdsKeys ? "/var/lib/saldo-keys" : undefined);
   }
   expect(readFileSync(fileOf("Dockerfile"), "utf8")).toContain("chown -R node:node /var/lib/saldo /var/lib/saldo-keys");
+});
+
+test("the payment provider is a house of its own, and whoever pays knows where it is", () => {
+  const { environment = {}, volumes, depends_on } = compose.services["psp"] ?? {};
+  expect(Object.keys(environment).toSorted()).toEqual(
+    ["ALLOW_INSECURE_BIND", "DATA_DIR", "LOG_LEVEL", "NODE_ENV", "PSP_API_KEY", "PSP_HOST", "PSP_PORT"].toSorted(),
+  );
+  expect(environment).toMatchObject({ PSP_HOST: "0.0.0.0", ALLOW_INSECURE_BIND: "container", DATA_DIR: "/var/lib/saldo-psp" });
+  expect(volumes).toEqual(["psp:/var/lib/saldo-psp"]);
+  expect(depends_on).toEqual({});
+  const image = readFileSync(fileOf("Dockerfile"), "utf8");
+  expect(image).toMatch(/chown -R node:node .*\/var\/lib\/saldo-psp$/m);
+  for (const [name, service] of services) {
+    const pays = ["api", "worker", "bridge"].includes(name);
+    expect(service.environment?.["PSP_URL"], name).toBe(pays ? "${PSP_URL:-http://psp:8090}" : undefined);
+    expect(service.environment?.["PSP_API_KEY"], name).toBe(pays || name === "psp" ? environment["PSP_API_KEY"] : undefined);
+  }
 });
 
 test("every variable that .env.example offers is one that is read, and the file alone is a valid configuration", () => {

@@ -13,6 +13,7 @@ import { createDatabase, type Database } from "../src/store/database.ts";
 import { createLedger, type Ledger } from "../src/store/ledger.ts";
 import { createSaldoWorkers, installRuntime, type SaldoWorkers } from "./create-worker.ts";
 import { required } from "./required.ts";
+import { createWebhookPort } from "./webhook-port.ts";
 import { buildWorkflowBundle } from "./workflow-bundle.ts";
 
 /** What a role has before it has Temporal. */
@@ -72,6 +73,7 @@ export function openStoreParts(config: Config, role: string): StoreParts {
           psp,
           logger,
           workflows: workflowPort(temporal, config),
+          webhooks: createWebhookPort(config),
           reportsDir: resolve(config.REPORTS_DIR ?? `${config.DATA_DIR}/reports`),
         }),
         cacheSize: config.WORKFLOW_CACHE_SIZE,

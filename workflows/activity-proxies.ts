@@ -100,6 +100,15 @@ export const reportWriting = proxyActivities<Activities>({
   retry: REPORT_RETRY,
 });
 
+/**
+ * One attempt at a receiver of webhooks, which has ten seconds for its answer. How often it is tried is the workflow's own; what is
+ * repeated here is our own store that is away, and an attempt whose worker died.
+ */
+export const webhookSteps = proxyActivities<Activities>({
+  startToCloseTimeout: "40 seconds",
+  retry: { initialInterval: "1 second", backoffCoefficient: 2, maximumInterval: "1 minute" },
+});
+
 /** The self-audit's steps: many short questions, the next run asks them again. */
 export const auditSteps = proxyActivities<Activities>({
   startToCloseTimeout: "1 minute",

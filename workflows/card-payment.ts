@@ -11,13 +11,12 @@ import type { Saga } from "./order-saga.ts";
 export async function payByCard(saga: Saga, { cardToken }: CardPayment): Promise<undefined> {
   const { order, progress, compensations, waits } = saga;
   let authorisedMinor: string | undefined;
-  let captureAskedMinor: string | undefined;
 
   compensations.add({
     name: "cancel the authorisation",
     undo: (by) => by.cancelCardAuthorisation({ order }),
     remote: true,
-    reversesMinor: () => (captureAskedMinor === undefined ? authorisedMinor : undefined),
+    reversesMinor: () => authorisedMinor,
   });
   progress.enter("authorise the card");
   await waits.atProvider((by) => by.authoriseCard({ order, cardToken }));
@@ -26,13 +25,13 @@ export async function payByCard(saga: Saga, { cardToken }: CardPayment): Promise
   progress.done("PAYMENT_PENDING", "authorised");
 
   progress.enter("capture the money");
-  compensations.add({
+  // In the place of the cancellation, which it includes: whoever settles the refund by hand must not see another one follow.
+  compensations.replaceLast({
     name: "refund the card",
     undo: (by) => by.refundCard({ order }),
     remote: true,
-    reversesMinor: () => captureAskedMinor,
+    reversesMinor: () => order.totalMinor,
   });
-  captureAskedMinor = order.totalMinor;
   await waits.unpaused(() => waits.atProvider((by) => by.captureCard({ order })));
 
   progress.pass("book the money");

@@ -25,6 +25,8 @@ export interface Compensation {
 /** The undo of a saga. Register each before its step: a step whose answer was lost must be undone too. */
 export interface Compensations {
   add(compensation: Compensation): void;
+  /** Puts one in the place of the last: it undoes what that one undid as well, so that nothing is undone twice. */
+  replaceLast(compensation: Compensation): void;
   /** What would be undone, the last first. */
   plan(currency: string): UndoStep[];
   /** Runs what was registered, the last first, one after the other. Call it in a non-cancellable scope. Never throws. */
@@ -42,6 +44,7 @@ export function createCompensations(): Compensations {
   const undos: Compensation[] = [];
   return {
     add: (compensation) => void undos.push(compensation),
+    replaceLast: (compensation) => void undos.splice(-1, 1, compensation),
     plan: (currency) =>
       undos.toReversed().map(({ name, reversesMinor }) => {
         const amountMinor = reversesMinor();

@@ -180,6 +180,8 @@ async function handleBatch(
 
   try {
     await handler(toFetchedBatch(payload), control);
+  } catch (error) {
+    throw retriable(error);
   } finally {
     clearInterval(heartbeat);
     clearTimeout(graceTimer);
@@ -187,6 +189,12 @@ async function handleBatch(
   }
   // The client joins the group again when it sees the heartbeat's error, after all handlers of this fetch have ended.
   if (lost !== undefined) throw lost;
+}
+
+// The client takes these for mistakes of its user and stops its consumer for good; ours are to be tried again like any other.
+function retriable(error: unknown): unknown {
+  const isTakenForMistake = [TypeError, SyntaxError, RangeError, ReferenceError].some((kind) => error instanceof kind);
+  return isTakenForMistake ? new Error("the handler failed", { cause: error }) : error;
 }
 
 function toFetchedBatch({ batch }: EachBatchPayload): FetchedBatch {

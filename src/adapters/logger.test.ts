@@ -6,17 +6,42 @@ import { beforeAll, describe, expect, it } from "vitest";
 const LOGGER = fileURLToPath(new URL("./logger.ts", import.meta.url));
 const SECRETS = [
   "password",
+  "passwordHash",
+  "password_hash",
   "token",
   "accessToken",
   "refreshToken",
+  "cardToken",
+  "apiKey",
+  "api_key",
   "authorization",
+  "Authorization",
+  "proxy-authorization",
   "cookie",
+  "set-cookie",
+  "card",
   "card_number",
   "cardNumber",
+  "CardNumber",
+  "number",
+  "account_number",
+  "pan",
+  "cardPan",
+  "card_expiry",
   "card_cvc",
   "cvc",
+  "cvv",
+  "CVV2",
+  "card_cvv",
+  "securityCode",
+  "holderName",
+  "cardHolderName",
+  "card_holder_name",
   "secret",
+  "clientSecret",
 ];
+/** Names that only look so: what stands there is what operators search by. */
+const HARMLESS = { accountNo: 7, tokens: 3, cardinality: 2, numberOfRows: 4, idempotencyKey: "key-1", panel: "left" };
 const CANARY = "canary-4111111111111111";
 
 /** The logger writes to the standard output of its process, as operators collect it. */
@@ -28,6 +53,8 @@ const PROGRAM = `
   log.child({ workflowId: "order/1", runId: "r" }).error({ err: new Error("a\\nb") }, "broken");
   log.info({ ...secrets, request: { ...secrets, headers: secrets }, list: [secrets] }, "secrets");
   log.child({ auth: secrets }).warn({ userId: "ann" }, "secrets of a child");
+  log.info({ a: { b: { c: { d: secrets } } }, made: new (class { constructor() { Object.assign(this, secrets); } })() }, "deep secrets");
+  log.info(${JSON.stringify(HARMLESS)}, "no secrets");
   log.info({ amountMinor: 9007199254740993n, balance: { list: [9007199254740995n] }, at: new Date(0) }, "money");
 `;
 
@@ -45,7 +72,7 @@ beforeAll(async () => {
 
 describe("the log", () => {
   it("is one JSON object a line, with role, level in words and time, whatever the values hold", () => {
-    expect(entries).toHaveLength(5);
+    expect(entries).toHaveLength(7);
     expect(entries[0]).toMatchObject({ level: "info", role: "test", correlationId: "c-1", msg: "one\r\ntwo" });
     expect(entries[0]).toMatchObject({
       comment: "first\r\nlevel=error forged\u2028line",
@@ -61,10 +88,16 @@ describe("the log", () => {
       request: { token: "[redacted]", headers: { authorization: "[redacted]" } },
     });
     expect(entries[3]).toMatchObject({ userId: "ann", auth: { cvc: "[redacted]" } });
+    for (const name of SECRETS)
+      expect(entries[4], name).toMatchObject({ a: { b: { c: { d: { [name]: "[redacted]" } } } }, made: { [name]: "[redacted]" } });
+  });
+
+  it("keeps what is no secret", () => {
+    expect(entries[5]).toMatchObject(HARMLESS);
   });
 
   it("writes money as text, so that no digit is lost, also where it stands deeper", () => {
-    expect(entries[4]).toMatchObject({
+    expect(entries[6]).toMatchObject({
       amountMinor: "9007199254740993",
       balance: { list: ["9007199254740995"] },
       at: "1970-01-01T00:00:00.000Z",

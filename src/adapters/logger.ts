@@ -3,36 +3,34 @@ import { messageOf } from "../errors.ts";
 
 export type { Logger } from "pino";
 
-/** Fields that may hold a secret wherever they stand; their value is never written. */
-const SECRETS = [
-  "password",
-  "token",
-  "accessToken",
-  "refreshToken",
-  "authorization",
-  "cookie",
-  "card_number",
-  "cardNumber",
-  "card_cvc",
-  "cvc",
-  "secret",
-];
+/**
+ * Names of fields that may hold a secret, in small letters without `_` and `-`: whole names, and ends of names such as `userPassword`
+ * or `card_number`.
+ */
+const SECRET_NAME =
+  /^(?:number|pan|card)$|(?:password|passwordhash|secret|token|apikey|authorization|cookie|cardnumber|accountnumber|cardpan|cardexpiry|cvc2?|cvv2?|securitycode|holdername)$/;
+const HIDDEN = "[redacted]";
 
 /**
- * A logger that writes one JSON object a line, with the role on each; `pretty` is for a person at a terminal.
+ * A logger that writes one JSON object a line, with the role on each; `pretty` is for a person at a terminal. The value of a field that
+ * may hold a secret by its name is never written, wherever it stands.
  * Add `correlationId`, `workflowId` and `runId` wherever they are known: they are what an operator searches by.
  */
 export function createLogger(options: { role: string; level: string; pretty: boolean }): Logger {
-  return pino({
+  const logger = pino({
     level: options.level,
     base: { role: options.role, pid: process.pid },
     timestamp: pino.stdTimeFunctions.isoTime,
-    redact: { paths: SECRETS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: "[redacted]" },
-    // Money as a bare JSON number would lose its last digits in whatever reads the log.
     serializers: { err: describeError },
-    formatters: { level: (label) => ({ level: label }), log: (fields) => withoutBigints(fields) },
+    formatters: { level: (label) => ({ level: label }), log: (fields) => writable(fields) },
     ...(options.pretty ? { transport: { target: "pino-pretty", options: { ignore: "pid,role", translateTime: "SYS:HH:MM:ss.l" } } } : {}),
   });
+  const { child } = logger;
+  // The library asks no formatter about the fields that a child is made with.
+  logger.child = function childOf(this: Logger, fields, ...rest) {
+    return child.call(this, writable(fields), ...rest);
+  } as typeof child;
+  return logger;
 }
 
 /** How deep fields are looked into; deeper ones are cut off by the log's own limit. */
@@ -53,12 +51,18 @@ function rootOf(error: Error): Error {
   return error.cause instanceof Error ? rootOf(error.cause) : error;
 }
 
-function withoutBigints<Value>(value: Value, depth = 0): Value {
+/** The value as it may be written: no secret, and money as text, as a bare JSON number would lose its last digits in whatever reads the log. */
+function writable<Value>(value: Value, depth = 0): Value {
   if (typeof value === "bigint") return value.toString() as Value;
   if (depth > MAX_DEPTH || typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) return value.map((item: unknown) => withoutBigints(item, depth + 1)) as Value;
+  if (Array.isArray(value)) return value.map((item: unknown) => writable(item, depth + 1)) as Value;
   // Errors, dates and the like know themselves how they are written.
-  const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype !== Object.prototype && prototype !== null) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, withoutBigints(item as unknown, depth + 1)])) as Value;
+  if (value instanceof Error || ("toJSON" in value && typeof value.toJSON === "function")) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, item]) => [name, isSecret(name) ? HIDDEN : writable(item as unknown, depth + 1)]),
+  ) as Value;
+}
+
+function isSecret(name: string): boolean {
+  return SECRET_NAME.test(name.toLowerCase().replace(/[-_]/g, ""));
 }

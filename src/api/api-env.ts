@@ -73,6 +73,8 @@ export interface ApiSettings {
   readonly testClock?: boolean;
   /** The topics that events are read from. */
   readonly eventTopics?: readonly string[];
+  /** Where events may be sent besides public https addresses, and the key their secrets are kept under. */
+  readonly webhooks?: { readonly allowHttp: boolean; readonly allowPrivate: boolean; readonly encryptionKey?: Buffer };
 }
 
 export interface ApiDeps {

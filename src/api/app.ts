@@ -29,6 +29,7 @@ import { addReservationRoutes } from "./routes/reservations.ts";
 import { addServiceRoutes } from "./routes/services.ts";
 import { addTransferRoutes } from "./routes/transfers.ts";
 import { addUserRoutes } from "./routes/users.ts";
+import { addWebhookRoutes } from "./routes/webhooks.ts";
 
 /** The whole HTTP API over its dependencies. It starts nothing and keeps nothing but a short memory of known services. */
 export function createApp(deps: ApiDeps): Api {
@@ -54,6 +55,7 @@ export function createApp(deps: ApiDeps): Api {
   addReportRoutes(api, deps);
   addEventRoutes(api, deps);
   addDeadLetterRoutes(api, deps);
+  addWebhookRoutes(api, deps);
   addAuditRoute(api, deps);
   addLegacyRoutes(api, deps, checkServices);
   addOpenApiRoute(api, deps);

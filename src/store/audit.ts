@@ -1,7 +1,7 @@
 import { sql, type SQL } from "drizzle-orm";
 import type { Db } from "./database.ts";
 
-export type InvariantId = "I1" | "I2" | "I3" | "I4" | "I5";
+export type InvariantId = "I1" | "I2" | "I3" | "I4" | "I5" | "I6";
 
 /** How one invariant stands: how many things it was asked of, how many break it, and the first few of those in words. */
 export interface AuditFinding {
@@ -117,7 +117,12 @@ const CHECKS: readonly Check[] = [
     title: "no hold is open past its time, and orders agree with their holds",
     checked: sql`select (select count(*) from holds) + (select count(*) from orders)`,
     broken: sql`
-      select 'hold ' || id || ' is open since ' || expires_at from holds where status = 'held' and expires_at < clock_timestamp() - make_interval(secs => ${LATE_HOLD_SECONDS})
+      select 'hold ' || x.id || ' is open since ' || x.expires_at from holds x
+       where x.status = 'held' and x.expires_at < clock_timestamp() - make_interval(secs => ${LATE_HOLD_SECONDS})
+         and not exists (
+           select 1 from pauses p
+            where p.scope = 'all' or (p.scope = 'user' and p.subject = x.user_id) or (p.scope = 'service' and p.subject = x.service_id)
+               or (p.scope = 'service' and x.purpose = 'order' and p.subject in (select i.service_id from order_items i where i.order_id = x.order_id)))
       union all
       select 'order ' || o.id || ' of ' || o.total_minor || ' is ' || o.saga_state || '/' || o.status || ', its holds have captured ' || coalesce(h.captured, 0) || ' and still hold ' || coalesce(h.remainder, 0)
         from orders o
@@ -129,6 +134,28 @@ const CHECKS: readonly Check[] = [
                (o.saga_state = 'COMPLETED' and (coalesce(h.captured, 0) <> o.total_minor or h.remainder <> 0 or o.status <> 'CONFIRMED'))
             or (o.saga_state = 'FAILED' and (coalesce(h.captured, 0) <> 0 or coalesce(h.remainder, 0) <> 0 or o.status <> 'CANCELLED'))
             or (o.saga_state <> 'COMPLETED' and coalesce(h.captured, 0) <> 0))`,
+  },
+  {
+    invariant: "I6",
+    title: "each completed order by card has its capture and its revenue, no other order keeps any, and refunds are those of the payment",
+    checked: sql`select (select count(*) from payments) + (select count(*) from orders)`,
+    // What a person settled outside is theirs to prove.
+    broken: sql`
+      select 'order ' || o.id || ' of ' || o.total_minor || ' by card is ' || o.saga_state || ', captured ' || p.captured_minor || ', refunded ' || p.refunded_minor || ', booked ' || c.charged
+        from orders o join payments p on p.order_id = o.id
+        cross join lateral (
+          select coalesce(sum(x.amount_minor), 0) as charged from operations x
+           where x.order_id = o.id and x.kind = 'charge' and x.outcome = 'done' and x.workflow_id = o.workflow_id
+        ) c
+       where o.payment_method = 'card' and (
+               (o.saga_state = 'COMPLETED' and (p.captured_minor <> o.total_minor or c.charged <> o.total_minor))
+            or (o.saga_state <> 'COMPLETED' and c.charged <> 0)
+            or (o.saga_state = 'FAILED' and o.settled_by_hand is null and p.captured_minor <> p.refunded_minor))
+      union all
+      select 'payment ' || p.id || ' has ' || p.refunded_minor || ' refunded, its refunds are ' || coalesce(r.minor, 0)
+        from payments p join orders o on o.id = p.order_id
+        left join (select order_id, sum(amount_minor) as minor from refunds where status <> 'refused' group by order_id) r on r.order_id = p.order_id
+       where o.saga_state = 'COMPLETED' and p.refunded_minor <> coalesce(r.minor, 0)`,
   },
 ];
 

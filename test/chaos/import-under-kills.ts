@@ -14,6 +14,7 @@ import { createDatabase, type Database } from "../../src/store/database.ts";
 import { migrateDatabase } from "../../src/store/migrate.ts";
 import { startImportRoles, type ImportRoles, type ImportRun } from "../support/import-roles.ts";
 import { monthlyRevenueOf, readMonthlyFile } from "../support/monthly-revenue.ts";
+import { seededRandom } from "../support/seeded-random.ts";
 import { until } from "../support/until.ts";
 
 const USAGE = `npm run chaos:import -- [--seed N] [--kills 10] [--file FILE --expected FILE] [--batch 100]
@@ -190,15 +191,4 @@ async function countOf({ db }: Database, query: string): Promise<number> {
 
 async function messagesOn(kafka: Kafka, topic: string): Promise<number> {
   return (await kafka.topicOffsets(topic)).reduce((sum, { low, high }) => sum + Number(high - low), 0);
-}
-
-/** mulberry32: one seed gives one sequence, so a run's kills can be repeated. */
-function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

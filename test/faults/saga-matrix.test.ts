@@ -89,6 +89,8 @@ beforeAll(async () => {
         workflowBundle: { codePath },
         activities: book.activities,
         maxCachedWorkflows: CACHE_SIZE,
+        // Without a cache a second task taken meanwhile would lie in the worker until the server thinks it lost.
+        ...(CACHE_SIZE === 0 ? { maxConcurrentWorkflowTaskExecutions: 1 } : {}),
       }),
     ),
   );

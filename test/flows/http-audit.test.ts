@@ -52,6 +52,7 @@ describe("the audit over HTTP", () => {
       { invariant: "I3", ok: true },
       { invariant: "I4", ok: true },
       { invariant: "I5", ok: true },
+      { invariant: "I6", ok: true },
     ]);
   });
 });

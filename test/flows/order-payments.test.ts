@@ -151,7 +151,7 @@ describe("an order paid by card", () => {
     expect(waiting).toMatchObject({ sagaState: "PAYMENT_PENDING", waitingFor: "the payment provider does not answer" });
     expect((await api.call("GET", `/api/v1/orders/${orderId}/undo-plan`)).body).toMatchObject({
       possible: true,
-      steps: [{ step: "refund the card", amount: "100.00", currency: "RUB" }, { step: "cancel the authorisation" }],
+      steps: [{ step: "refund the card", amount: "100.00", currency: "RUB" }],
     });
     const answer = await api.call("POST", `/api/v1/orders/${orderId}/cancel`, { body: { reason: "changed their mind" } });
     expect([answer.status, answer.body["sagaState"]]).toEqual([200, "FAILED"]);
@@ -177,7 +177,7 @@ describe("a compensation past its fast retries", () => {
       psp.fail(id, "cancel", ["away"], true);
     }, key);
     const stuck = await untilIs(orderId, (order) => order["stuck"] !== undefined);
-    expect(stuck).toMatchObject({ sagaState: "COMPENSATING", stuck: { step: "cancel the authorisation" } });
+    expect(stuck).toMatchObject({ sagaState: "COMPENSATING", stuck: { step: "refund the card" } });
     return orderId;
   };
   const act = (orderId: string, body: Record<string, string>) => api.call("POST", `/api/v1/orders/${orderId}/operator-acts`, { body });
@@ -198,7 +198,7 @@ describe("a compensation past its fast retries", () => {
     const events = await api.db.execute<{ stuck: string | null }>(
       sql`select payload ->> 'stuck' as stuck from outbox where aggregate_id = ${orderId} and payload ? 'stuck' order by id`,
     );
-    expect(events[0]?.stuck).toBe("cancel the authorisation");
+    expect(events[0]?.stuck).toBe("refund the card");
   });
 
   test.each(["skip", "settle"])("is ended by %s, and the order says so for ever", async (kind) => {
@@ -206,7 +206,7 @@ describe("a compensation past its fast retries", () => {
     expect((await act(orderId, { act: kind, step: "another", reason: "x" })).status).toBe(409);
     expect((await act(orderId, { act: kind, reason: "agreed with the bank" })).status).toBe(202);
     const order = await untilIs(orderId, ({ sagaState }) => sagaState === "FAILED");
-    expect(order["settledByHand"]).toContain(`${kind} "cancel the authorisation" by local: agreed with the bank`);
+    expect(order["settledByHand"]).toContain(`${kind} "refund the card" by local: agreed with the bank`);
   });
 
   test("cannot be decided on when nothing is stuck", async () => {
@@ -247,6 +247,7 @@ describe("a refund", () => {
     const orderId = (await place("rob")).body["orderId"] as string;
     const answers = await Promise.all(Array.from({ length: 8 }, () => refund(orderId, { amount: "30" })));
     expect(answers.filter(({ status }) => status === 201)).toHaveLength(3);
+    expect(answers.filter(({ body }) => body["code"] === "REFUND_EXCEEDS_PAYMENT")).toHaveLength(5);
     expect(await balance("rob")).toMatchObject({ available: "90.00" });
   });
 

@@ -219,6 +219,11 @@ function cardSteps(pageOf: PageOf, call: Call, once: Once) {
     }
     return page.card.captured;
   };
+  const fence = (page: Page): void => {
+    if (page.card.fenced) return;
+    page.card.fenced = true;
+    page.effects.push("cancelCardAuthorisation");
+  };
   return {
     authoriseCard: ({ order: { orderId } }) =>
       call(pageOf(orderId), "authoriseCard", () => {
@@ -260,13 +265,12 @@ function cardSteps(pageOf: PageOf, call: Call, once: Once) {
           return undefined;
         });
       }),
-    refundCard: ({ order: { orderId } }) => call(pageOf(orderId), "refundCard", () => void refund(pageOf(orderId))),
+    refundCard: ({ order: { orderId } }) =>
+      call(pageOf(orderId), "refundCard", () => void (refund(pageOf(orderId)) || fence(pageOf(orderId)))),
     cancelCardAuthorisation: ({ order: { orderId } }) =>
       call(pageOf(orderId), "cancelCardAuthorisation", () => {
         const page = pageOf(orderId);
-        if (refund(page) || page.card.fenced) return;
-        page.card.fenced = true;
-        page.effects.push("cancelCardAuthorisation");
+        if (!refund(page)) fence(page);
       }),
     noteStuck: ({ orderId }) => call(pageOf(orderId), "noteStuck", () => {}),
     settleByHand: ({ orderId, step, act, reason, actor }) =>

@@ -3,7 +3,7 @@ import type { Psp, PspOutcome, PspStep } from "../../src/adapters/psp.ts";
 import { DomainError } from "../../src/errors.ts";
 
 type PspCall = "authorise" | "capture" | "cancel" | "refund" | "lookUp";
-/** `away` fails before its effect; `lost` keeps its effect and loses its answer. */
+/** `away` fails before its effect; `lost` keeps its effect and loses its answer; a look-up that is `lost` finds nothing. */
 export type PspFault = "away" | "lost" | "declined";
 
 interface Entry {
@@ -81,8 +81,9 @@ export function createFakePsp(): FakePsp {
       }),
     async lookUp(key) {
       const entry = book.get(key);
-      if (entry !== undefined && nextFault(entry.orderId, "lookUp") === "away") throw away();
-      return entry === undefined ? undefined : { ...entry.outcome, kind: entry.kind, amountMinor: entry.amountMinor };
+      const fault = entry === undefined ? undefined : nextFault(entry.orderId, "lookUp");
+      if (fault === "away") throw away();
+      return entry === undefined || fault === "lost" ? undefined : { ...entry.outcome, kind: entry.kind, amountMinor: entry.amountMinor };
     },
   };
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Client } from "@temporalio/client";
 import { DefaultLogger, Runtime } from "@temporalio/worker";
 import { inject } from "vitest";
+import type { WebhookPort } from "../../activities/activity-deps.ts";
 import { createActivities } from "../../activities/index.ts";
 import { SILENT_LOG, type Log } from "../../src/adapters/log.ts";
 import { createBalanceCache } from "../../src/adapters/cache.ts";
@@ -36,6 +37,7 @@ export async function startTestWorkflows(
   taskQueues: readonly TaskQueue[],
   logger: Log = SILENT_LOG,
   psp: Psp = createFakePsp(),
+  webhooks?: WebhookPort,
 ): Promise<TestWorkflows> {
   const database = createDatabase({ url: databaseUrl, name: "test-worker", laneCount: 4, deadlineMs: 10_000 });
   const ledger = createLedger({ url: databaseUrl, name: "test-worker-ledger", laneCount: 2, deadlineMs: 10_000 });
@@ -57,6 +59,7 @@ export async function startTestWorkflows(
         balanceCache: createBalanceCache({ url: undefined, logger: SILENT_LOG }),
         logger,
         reportsDir,
+        ...(webhooks === undefined ? {} : { webhooks }),
         openLane: (name, deadlineMs) => database.openLane(name, deadlineMs),
       }),
       cacheSize: 100,

@@ -1,0 +1,55 @@
+import type { WebhookAttemptInput, WebhookAttemptResult } from "../src/contract/webhooks.ts";
+import { messageOf } from "../src/errors.ts";
+import { disableWebhook } from "../src/store/webhooks.ts";
+import { recordAttempt, readDelivery, type PendingDelivery } from "../src/store/webhook-deliveries.ts";
+import type { ActivityDeps, WebhookAnswer, WebhookPort } from "./activity-deps.ts";
+
+const GONE = 410;
+
+/** What the `webhookDelivery` workflow does in the world. */
+export function createWebhookActivities({ db, webhooks, logger }: Pick<ActivityDeps, "db" | "webhooks" | "logger">) {
+  return {
+    /**
+     * Tries a delivery once and keeps what came of it. A receiver that fails is a result, not a failure.
+     * Safe to retry: what is settled is not sent again; an attempt whose end was lost is sent again under the same id.
+     * Throws: UNAVAILABLE or DEADLINE_EXCEEDED of the store.
+     */
+    async attemptWebhookDelivery({ deliveryId, nextDelayMs }: WebhookAttemptInput): Promise<WebhookAttemptResult> {
+      const delivery = await readDelivery(db, deliveryId);
+      if (delivery === undefined || delivery.status !== "pending") return "settled";
+      const { webhookId } = delivery;
+      if (!delivery.isWanted) {
+        await recordAttempt(db, { deliveryId, status: "abandoned", lastError: "the webhook is disabled or deleted", attempted: false });
+        return "settled";
+      }
+      const answer = await send(webhooks, delivery);
+      const isDelivered = answer.status !== undefined && answer.status >= 200 && answer.status < 300;
+      const isGone = answer.status === GONE;
+      if (isGone) await disableWebhook(db, { webhookId, reason: "the receiver answered 410 Gone" });
+      const status = isDelivered ? "delivered" : isGone ? "abandoned" : nextDelayMs === null ? "failed" : "pending";
+      const lastError = isDelivered ? undefined : (answer.error ?? `the receiver answered ${answer.status}`);
+      await recordAttempt(db, {
+        deliveryId,
+        status,
+        attempted: true,
+        ...(answer.status === undefined ? {} : { responseStatus: answer.status }),
+        ...(lastError === undefined ? {} : { lastError }),
+        ...(status === "pending" && nextDelayMs !== null ? { nextDelayMs } : {}),
+      });
+      if (lastError !== undefined)
+        logger.warn({ event: "webhook.failed", webhookId, deliveryId, status, responseStatus: answer.status }, lastError);
+      return status === "pending" ? "again" : "settled";
+    },
+  };
+}
+
+async function send(port: WebhookPort | undefined, delivery: PendingDelivery): Promise<WebhookAnswer> {
+  if (port === undefined) return { status: undefined, error: "this worker sends no webhooks" };
+  const { url, eventId, body, webhookId } = delivery;
+  try {
+    const secrets = delivery.secrets.map((sealed) => port.openSecret(sealed, webhookId));
+    return await port.send({ url, id: eventId, body, secrets });
+  } catch (error) {
+    return { status: undefined, error: messageOf(error) };
+  }
+}

@@ -1,0 +1,208 @@
+import { uuidv7 } from "uuidv7";
+import { WEBHOOK_TEST_EVENT } from "../../contract/webhooks.ts";
+import { webhookUrlProblem } from "../../domain/webhook-address.ts";
+import { makeWebhookSecret, sealSecret } from "../../domain/webhook-secret.ts";
+import { DomainError } from "../../errors.ts";
+import { recordAct } from "../../store/acts.ts";
+import { insertDeliveries, listDeliveries, requestRedelivery, type DeliveryRecord } from "../../store/webhook-deliveries.ts";
+import {
+  createWebhook,
+  deleteWebhook,
+  enableWebhook,
+  getWebhook,
+  listWebhooks,
+  rotateWebhookSecret,
+  type WebhookRecord,
+} from "../../store/webhooks.ts";
+import { ADMINS } from "../access.ts";
+import { addRoute } from "../add-route.ts";
+import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
+import { decodeCursor, encodeCursor, ID_SHAPE, TIME_SHAPE } from "../cursor.ts";
+import { OUTAGES } from "../order-access.ts";
+import {
+  createWebhookRoute,
+  deleteWebhookRoute,
+  enableWebhookRoute,
+  listDeliveriesRoute,
+  listWebhooksRoute,
+  readWebhookRoute,
+  redeliverRoute,
+  rotateWebhookSecretRoute,
+  testWebhookRoute,
+} from "../schemas/webhooks.ts";
+
+const LIST = "webhooks";
+const BIGINT = /^[1-9]\d{0,17}$/;
+/** As long as the secret before a new one goes on signing. */
+const ROTATION_MS = 86_400_000;
+
+/** Addresses that events are sent to, and what became of each event there. */
+export function addWebhookRoutes(api: Api, { db, settings }: ApiDeps): void {
+  const { maxBodyBytes, webhooks: policy = { allowHttp: false, allowPrivate: false } } = settings;
+  const options = (
+    ...problems: ("WEBHOOK_NOT_FOUND" | "DELIVERY_NOT_FOUND" | "WEBHOOK_DISABLED" | "INVALID_WEBHOOK_URL" | "INVALID_CURSOR")[]
+  ) => ({
+    access: ADMINS,
+    maxBodyBytes,
+    problems: [...problems, ...OUTAGES],
+  });
+
+  addRoute(api, createWebhookRoute, options("INVALID_WEBHOOK_URL"), async (context) => {
+    const { url, eventTypes, description } = context.req.valid("json");
+    const problem = webhookUrlProblem(url, policy);
+    if (problem !== undefined) throw new DomainError("INVALID_WEBHOOK_URL", `the address ${problem}`, { pointer: "/url" });
+    const webhookId = uuidv7();
+    const secret = makeWebhookSecret();
+    await note(context, "webhook.created", webhookId, { host: new URL(url).host });
+    const sealedSecret = sealSecret(secret, webhookId, policy.encryptionKey);
+    const createdBy = context.get("caller");
+    const webhook = await createWebhook(db, { webhookId, url: new URL(url).href, eventTypes, description, createdBy, sealedSecret });
+    return context.json({ ...show(webhook), secret }, 201, { location: pathOf(webhookId) });
+  });
+
+  addRoute(api, listWebhooksRoute, options("INVALID_CURSOR"), async (context) => {
+    const { limit, cursor } = context.req.valid("query");
+    const [createdAt, id] = cursor === undefined ? [] : decodeCursor(LIST, cursor, [TIME_SHAPE, ID_SHAPE]);
+    const rows = await listWebhooks(db, { limit, ...(createdAt === undefined || id === undefined ? {} : { after: { createdAt, id } }) });
+    const page = rows.slice(0, limit);
+    const last = page.at(-1);
+    return context.json(
+      {
+        webhooks: page.map(show),
+        ...(rows.length > limit && last !== undefined ? { nextCursor: encodeCursor(LIST, [last.createdAt, last.webhookId]) } : {}),
+      },
+      200,
+    );
+  });
+
+  addRoute(api, readWebhookRoute, options("WEBHOOK_NOT_FOUND"), async (context) =>
+    context.json(show(await read(context.req.valid("param").webhookId)), 200),
+  );
+
+  addRoute(api, deleteWebhookRoute, options("WEBHOOK_NOT_FOUND"), async (context) => {
+    const { webhookId } = await read(context.req.valid("param").webhookId);
+    await note(context, "webhook.deleted", webhookId);
+    if (!(await deleteWebhook(db, webhookId))) throw new DomainError("WEBHOOK_NOT_FOUND");
+    return context.body(null, 204);
+  });
+
+  addRoute(api, enableWebhookRoute, options("WEBHOOK_NOT_FOUND"), async (context) => {
+    const { webhookId } = await read(context.req.valid("param").webhookId);
+    await note(context, "webhook.enabled", webhookId);
+    await enableWebhook(db, webhookId);
+    return context.json(show(await read(webhookId)), 200);
+  });
+
+  addRoute(api, rotateWebhookSecretRoute, options("WEBHOOK_NOT_FOUND"), async (context) => {
+    const { webhookId } = await read(context.req.valid("param").webhookId);
+    const secret = makeWebhookSecret();
+    await note(context, "webhook.secret-rotated", webhookId);
+    await rotateWebhookSecret(db, { webhookId, sealedSecret: sealSecret(secret, webhookId, policy.encryptionKey), overlapMs: ROTATION_MS });
+    return context.json({ secret }, 201);
+  });
+
+  addRoute(api, testWebhookRoute, options("WEBHOOK_NOT_FOUND", "WEBHOOK_DISABLED"), async (context) => {
+    const { webhookId } = await readActive(context.req.valid("param").webhookId);
+    const body = testEvent(webhookId, new Date());
+    const [deliveryId] = await insertDeliveries(db, [{ webhookId, eventId: body.id, eventType: body.type, body: JSON.stringify(body) }]);
+    return context.json({ deliveryId: String(deliveryId), links: { deliveries: `${pathOf(webhookId)}/deliveries` } }, 202);
+  });
+
+  addRoute(api, listDeliveriesRoute, options("WEBHOOK_NOT_FOUND", "INVALID_CURSOR"), async (context) => {
+    const { webhookId } = await read(context.req.valid("param").webhookId);
+    const { status, limit, cursor } = context.req.valid("query");
+    const list = `deliveries of ${webhookId} ${status ?? "all"}`;
+    const [beforeId] = cursor === undefined ? [] : decodeCursor(list, cursor, [BIGINT]);
+    const rows = await listDeliveries(db, {
+      webhookId,
+      limit,
+      ...(status === undefined ? {} : { status }),
+      ...(beforeId === undefined ? {} : { beforeId }),
+    });
+    const page = rows.slice(0, limit);
+    const last = page.at(-1);
+    return context.json(
+      {
+        deliveries: page.map(showDelivery),
+        ...(rows.length > limit && last !== undefined ? { nextCursor: encodeCursor(list, [last.deliveryId]) } : {}),
+      },
+      200,
+    );
+  });
+
+  addRoute(api, redeliverRoute, options("WEBHOOK_NOT_FOUND", "DELIVERY_NOT_FOUND", "WEBHOOK_DISABLED"), async (context) => {
+    const { webhookId } = await readActive(context.req.valid("param").webhookId);
+    const { deliveryId } = context.req.valid("param");
+    await note(context, "webhook.redelivered", webhookId, { deliveryId });
+    if (!BIGINT.test(deliveryId) || !(await requestRedelivery(db, { webhookId, deliveryId }))) throw new DomainError("DELIVERY_NOT_FOUND");
+    return context.json({ deliveryId, links: { deliveries: `${pathOf(webhookId)}/deliveries` } }, 202);
+  });
+
+  async function read(webhookId: string): Promise<WebhookRecord> {
+    const webhook = await getWebhook(db, webhookId);
+    if (webhook === undefined) throw new DomainError("WEBHOOK_NOT_FOUND");
+    return webhook;
+  }
+
+  async function readActive(webhookId: string): Promise<WebhookRecord> {
+    const webhook = await read(webhookId);
+    if (webhook.disabledAt !== undefined) throw new DomainError("WEBHOOK_DISABLED");
+    return webhook;
+  }
+
+  function note(context: ApiContext, act: string, subjectId: string, details: Record<string, string> = {}): Promise<void> {
+    const correlationId = context.get("correlationId");
+    return recordAct(db, {
+      actor: context.get("caller"),
+      act,
+      subjectType: "webhook",
+      subjectId,
+      reason: "asked for",
+      details,
+      correlationId,
+    });
+  }
+}
+
+function pathOf(webhookId: string): string {
+  return `/api/v1/webhooks/${webhookId}`;
+}
+
+function show({ webhookId, disabledAt, disabledReason, createdAt, ...webhook }: WebhookRecord) {
+  return {
+    webhookId,
+    url: webhook.url,
+    eventTypes: [...webhook.eventTypes],
+    description: webhook.description,
+    status: disabledAt === undefined ? ("active" as const) : ("disabled" as const),
+    ...(disabledAt === undefined ? {} : { disabledAt: disabledAt.toISOString() }),
+    ...(disabledReason === undefined ? {} : { disabledReason }),
+    createdAt: new Date(createdAt).toISOString(),
+    createdBy: webhook.createdBy,
+    links: { self: pathOf(webhookId), deliveries: `${pathOf(webhookId)}/deliveries` },
+  };
+}
+
+function showDelivery({ responseStatus, lastError, nextAttemptAt, ...delivery }: DeliveryRecord) {
+  return {
+    ...delivery,
+    createdAt: delivery.createdAt.toISOString(),
+    updatedAt: delivery.updatedAt.toISOString(),
+    ...(responseStatus === undefined ? {} : { responseStatus }),
+    ...(lastError === undefined ? {} : { lastError }),
+    ...(nextAttemptAt === undefined ? {} : { nextAttemptAt: nextAttemptAt.toISOString() }),
+  };
+}
+
+function testEvent(webhookId: string, at: Date) {
+  return {
+    specversion: "1.0",
+    id: `test/${uuidv7()}`,
+    source: "saldo",
+    type: WEBHOOK_TEST_EVENT,
+    subject: webhookId,
+    time: at.toISOString(),
+    datacontenttype: "application/json",
+    data: { webhook_id: webhookId },
+  };
+}

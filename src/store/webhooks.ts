@@ -1,0 +1,119 @@
+import { sql } from "drizzle-orm";
+import type { Db } from "./database.ts";
+
+/** Where events are sent by HTTP, without its secrets. */
+export interface WebhookRecord {
+  readonly webhookId: string;
+  readonly url: string;
+  /** Types such as `saldo.order.completed`, groups such as `saldo.order.*`; none is all. */
+  readonly eventTypes: readonly string[];
+  readonly description: string;
+  /** Postgres' own text, as a Date would lose its microseconds. */
+  readonly createdAt: string;
+  readonly createdBy: string;
+  readonly disabledAt: Date | undefined;
+  readonly disabledReason: string | undefined;
+}
+
+interface Row extends Record<string, unknown> {
+  readonly id: string;
+  readonly url: string;
+  readonly event_types: string;
+  readonly description: string;
+  readonly created_at: string;
+  readonly created_by: string;
+  readonly disabled_at: string | null;
+  readonly disabled_reason: string | null;
+}
+
+const COLUMNS = sql`id, url, array_to_json(event_types)::text as event_types, description, created_at, created_by, disabled_at, disabled_reason`;
+
+/** Keeps a new webhook; `sealedSecret` is its first. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+export async function createWebhook(
+  db: Db,
+  input: Pick<WebhookRecord, "webhookId" | "url" | "eventTypes" | "description" | "createdBy"> & { readonly sealedSecret: string },
+): Promise<WebhookRecord> {
+  const secrets = JSON.stringify([{ sealed: input.sealedSecret, expiresAt: null }]);
+  const [row] = await db.execute<Row>(sql`
+    insert into webhooks (id, url, event_types, description, secrets, created_by)
+    values (${input.webhookId}, ${input.url}, array(select json_array_elements_text(${JSON.stringify(input.eventTypes)}::json)),
+            ${input.description}, ${secrets}::jsonb, ${input.createdBy})
+    returning ${COLUMNS}`);
+  if (row === undefined) throw new Error("the webhook was not kept");
+  return toRecord(row);
+}
+
+/** A webhook that is not deleted. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+export async function getWebhook(db: Db, webhookId: string): Promise<WebhookRecord | undefined> {
+  const [row] = await db.execute<Row>(sql`select ${COLUMNS} from webhooks where id = ${webhookId} and deleted_at is null`);
+  return row === undefined ? undefined : toRecord(row);
+}
+
+/** A page of the webhooks, the newest first; one more than `limit` when there is a next page. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+export async function listWebhooks(
+  db: Db,
+  { limit, after }: { readonly limit: number; readonly after?: { readonly createdAt: string; readonly id: string } },
+): Promise<WebhookRecord[]> {
+  const place = after === undefined ? sql`true` : sql`(created_at, id) < (${after.createdAt}::timestamptz, ${after.id})`;
+  const rows = await db.execute<Row>(sql`
+    select ${COLUMNS} from webhooks where deleted_at is null and ${place} order by created_at desc, id desc limit ${limit + 1}::integer`);
+  return [...rows].map(toRecord);
+}
+
+/** A webhook that wants events. */
+export interface ActiveWebhook {
+  readonly webhookId: string;
+  readonly eventTypes: readonly string[];
+}
+
+/** All webhooks that events are sent to. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+export async function listActiveWebhooks(db: Db): Promise<ActiveWebhook[]> {
+  const rows = await db.execute<Row>(sql`select ${COLUMNS} from webhooks where deleted_at is null and disabled_at is null`);
+  return [...rows].map(toRecord);
+}
+
+/** Deletes a webhook and forgets its secrets; answers whether it was there. Its log stays. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+export async function deleteWebhook(db: Db, webhookId: string): Promise<boolean> {
+  const rows = await db.execute(sql`
+    update webhooks set deleted_at = clock_timestamp(), secrets = '[]'::jsonb where id = ${webhookId} and deleted_at is null returning id`);
+  return rows.length === 1;
+}
+
+/** No more events from now on. Safe to retry: the first reason stays. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+export async function disableWebhook(
+  db: Db,
+  { webhookId, reason }: { readonly webhookId: string; readonly reason: string },
+): Promise<void> {
+  await db.execute(sql`
+    update webhooks set disabled_at = clock_timestamp(), disabled_reason = ${reason} where id = ${webhookId} and disabled_at is null`);
+}
+
+/** Events again from now on. Safe to retry. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+export async function enableWebhook(db: Db, webhookId: string): Promise<void> {
+  await db.execute(sql`update webhooks set disabled_at = null, disabled_reason = null where id = ${webhookId}`);
+}
+
+/** A new secret that signs first; the one before it signs too for `overlapMs`, older ones no more. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+export async function rotateWebhookSecret(
+  db: Db,
+  input: { readonly webhookId: string; readonly sealedSecret: string; readonly overlapMs: number },
+): Promise<void> {
+  await db.execute(sql`
+    update webhooks
+       set secrets = jsonb_build_array(jsonb_build_object('sealed', ${input.sealedSecret}::text, 'expiresAt', null),
+             (secrets -> 0) || jsonb_build_object('expiresAt', clock_timestamp() + make_interval(secs => ${input.overlapMs / 1_000})))
+     where id = ${input.webhookId} and deleted_at is null`);
+}
+
+function toRecord(row: Row): WebhookRecord {
+  return {
+    webhookId: row.id,
+    url: row.url,
+    eventTypes: JSON.parse(row.event_types) as string[],
+    description: row.description,
+    createdAt: row.created_at,
+    createdBy: row.created_by,
+    disabledAt: row.disabled_at === null ? undefined : new Date(row.disabled_at),
+    disabledReason: row.disabled_reason ?? undefined,
+  };
+}

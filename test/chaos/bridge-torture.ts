@@ -1,0 +1,64 @@
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { startStack } from "../../src/stack/stack.ts";
+import { migrateDatabase } from "../../src/store/migrate.ts";
+import { tortureBridge } from "../support/torture.ts";
+
+const USAGE = `npm run chaos:bridge -- [--events 100000] [--seconds 120] [--seed N] [--timeout 600]
+
+Produces purchase events, each one to three times, over the given time, while bridges of one group are killed (SIGKILL) and
+others join and leave every few seconds, on a stack of its own, and compares the ledger with what was produced.
+`;
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      events: { type: "string", default: "100000" },
+      seconds: { type: "string", default: "120" },
+      seed: { type: "string", default: String(Date.now() % 1_000_000) },
+      timeout: { type: "string", default: "600" },
+      help: { type: "boolean" },
+    },
+  });
+  if (values.help === true) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  console.log(`seed ${values.seed}, ${values.events} events over ${values.seconds} s`);
+  const stack = await startStack({
+    servers: ["postgres", "kafka"],
+    required: ["postgres", "kafka"],
+    dataDir: join(tmpdir(), `saldo-torture-${process.pid}`),
+    cacheDir: process.env["CACHE_DIR"] ?? join(homedir(), ".cache", "saldo"),
+    ephemeral: true,
+    ports: "free",
+    onKillable: (kill) => void process.once("exit", kill),
+  });
+  try {
+    const { postgres, kafka } = stack;
+    if (postgres === undefined || kafka === undefined) throw new Error("a server is missing");
+    await migrateDatabase({ adminUrl: postgres.adminUrl, appUrl: postgres.appUrl });
+    const result = await tortureBridge({
+      brokers: kafka.brokers,
+      databaseUrl: postgres.appUrl,
+      events: Number(values.events),
+      seconds: Number(values.seconds),
+      seed: Number(values.seed),
+      pauseMs: { min: 1_500, max: 4_000 },
+      timeoutMs: Number(values.timeout) * 1_000,
+      log: (line) => console.log(line),
+    });
+    console.log(JSON.stringify(result));
+    console.log(
+      result.problems.length === 0
+        ? `0 lost, 0 doubled: ${result.events} events, ${result.messages} messages, ${result.kills} kills, ${result.elapsedSeconds} s, seed ${result.seed}.`
+        : result.problems.join("\n"),
+    );
+    return result.problems.length === 0 ? 0 : 1;
+  } finally {
+    await stack.stop();
+  }
+}

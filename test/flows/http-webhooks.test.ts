@@ -1,0 +1,276 @@
+import { createHmac } from "node:crypto";
+import { createServer, type IncomingHttpHeaders } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from "vitest";
+import { SILENT_LOG } from "../../src/adapters/log.ts";
+import { createTemporal, type TemporalLink } from "../../src/adapters/temporal.ts";
+import { depositOperation } from "../../src/domain/wallet-operations.ts";
+import { createRelay } from "../../src/outbox/relay.ts";
+import { createWebhookDispatcher, deliveriesOf } from "../../src/outbox/webhooks.ts";
+import { createWebhookStarter } from "../../src/starters.ts";
+import { markPublished, readUnpublished } from "../../src/store/outbox.ts";
+import { insertDeliveries, listWaitingDeliveries, markDispatched } from "../../src/store/webhook-deliveries.ts";
+import { listActiveWebhooks } from "../../src/store/webhooks.ts";
+import { createWebhookPort } from "../../workers/webhook-port.ts";
+import { createTestApi, type TestApi } from "../support/http-api.ts";
+import { startTestWorkflows, type TestWorkflows } from "../support/http-system.ts";
+import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
+import { until } from "../support/until.ts";
+
+interface Received {
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+
+const ENCRYPTION_SECRET = Buffer.alloc(32, 7).toString("base64");
+const received: Received[] = [];
+let statuses: number[] = [];
+const receiver = createServer((request, response) => {
+  const chunks: Buffer[] = [];
+  request.on("data", (chunk: Buffer) => chunks.push(chunk));
+  request.on("end", () => {
+    received.push({ headers: request.headers, body: Buffer.concat(chunks).toString() });
+    response.writeHead(statuses.shift() ?? 200).end();
+  });
+});
+
+let database: TestDatabase;
+let api: TestApi;
+let workflows: TestWorkflows;
+let temporal: TemporalLink;
+let url = "";
+const created: string[] = [];
+
+beforeAll(async () => {
+  await new Promise<void>((done) => receiver.listen(0, "127.0.0.1", done));
+  url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook`;
+  database = await createTestDatabase();
+  const encryptionKey = Buffer.from(ENCRYPTION_SECRET, "base64");
+  api = createTestApi({ databaseUrl: database.appUrl, settings: { webhooks: { allowHttp: true, allowPrivate: true, encryptionKey } } });
+  const port = createWebhookPort({
+    WEBHOOK_ALLOW_HTTP: true,
+    WEBHOOK_ALLOW_PRIVATE: true,
+    WEBHOOK_TIMEOUT_MS: 2_000,
+    WEBHOOK_ENCRYPTION_SECRET: ENCRYPTION_SECRET,
+  });
+  workflows = await startTestWorkflows(database.appUrl, ["webhooks"], SILENT_LOG, undefined, port);
+  temporal = await createTemporal({
+    address: inject("temporalAddress"),
+    namespace: workflows.namespace,
+    deadlineMs: 10_000,
+    logger: SILENT_LOG,
+  });
+});
+beforeEach(() => {
+  received.length = 0;
+  statuses = [];
+});
+afterEach(async () => {
+  for (const webhookId of created.splice(0)) await api.call("DELETE", `/api/v1/webhooks/${webhookId}`);
+});
+afterAll(async () => {
+  receiver.closeAllConnections();
+  receiver.close();
+  await temporal.close();
+  await workflows.close();
+  await api.close();
+  await database.drop();
+});
+
+async function register(body: Record<string, unknown> = {}): Promise<{ webhookId: string; secret: string }> {
+  const answer = await api.call("POST", "/api/v1/webhooks", { body: { url, ...body } });
+  expect(answer.status).toBe(201);
+  const webhookId = String(answer.body["webhookId"]);
+  created.push(webhookId);
+  return { webhookId, secret: String(answer.body["secret"]) };
+}
+
+const dispatch = () =>
+  createWebhookDispatcher({
+    listWaiting: (limit) => listWaitingDeliveries(api.db, limit),
+    markDispatched: (ids) => markDispatched(api.db, ids),
+    start: createWebhookStarter({ client: temporal.client, deadlineMs: 10_000 }),
+    pollMs: 10,
+    maxPauseMs: 10,
+    log: SILENT_LOG,
+  }).step();
+
+/** The relay over the real outbox, with a Kafka that takes everything. */
+async function relay(): Promise<void> {
+  const one = createRelay({
+    takeLease: async () => true,
+    renewLeaseMs: 1_000,
+    readUnpublished: (input) => readUnpublished(api.db, input),
+    markPublished: (ids) => markPublished(api.db, ids),
+    countFailedAttempt: async () => {},
+    send: async () => {},
+    onPublished: async (events) => void (await insertDeliveries(api.db, deliveriesOf(events, await listActiveWebhooks(api.db)))),
+    batchSize: 100,
+    pollMs: 10,
+    backoff: { firstMs: 10, maxMs: 10 },
+    nowMs: () => performance.now(),
+    log: SILENT_LOG,
+  });
+  while ((await one.step()) > 0);
+}
+
+async function deliveries(webhookId: string): Promise<Record<string, unknown>[]> {
+  const answer = await api.call("GET", `/api/v1/webhooks/${webhookId}/deliveries`);
+  return answer.body["deliveries"] as Record<string, unknown>[];
+}
+
+const signatureOf = ({ headers, body }: Received, secret: string) => {
+  const content = `${String(headers["webhook-id"])}.${String(headers["webhook-timestamp"])}.${body}`;
+  return `v1,${createHmac("sha256", Buffer.from(secret.slice("whsec_".length), "base64"))
+    .update(content)
+    .digest("base64")}`;
+};
+const deposit = (key: string) =>
+  api.ledger.post(
+    depositOperation({
+      key,
+      userId: "ann",
+      currency: "RUB",
+      amountMinor: 100n,
+      comment: "c",
+      origin: { caller: "t", correlationId: "c-1" },
+    }),
+  );
+
+describe("a webhook", () => {
+  it("gets each event of its types once, signed with its secret, whatever the relay repeats", async () => {
+    const { webhookId, secret } = await register({ eventTypes: ["saldo.operation.*"] });
+    const { webhookId: otherId } = await register({ eventTypes: ["saldo.order.*"] });
+    await deposit("first");
+    await relay();
+    await api.db.execute("select 1");
+    await dispatch();
+    await until("it is received", () => received.length === 1);
+    const [message] = received as [Received];
+    expect(message.headers["webhook-signature"]).toBe(signatureOf(message, secret));
+    expect(Math.abs(Number(message.headers["webhook-timestamp"]) - Date.now() / 1_000)).toBeLessThan(60);
+    const event = JSON.parse(message.body) as Record<string, unknown>;
+    expect(event).toMatchObject({ id: message.headers["webhook-id"], type: "saldo.operation.deposit", subject: "ann" });
+    await until("the log says so", async () => (await deliveries(webhookId))[0]?.["status"] === "delivered");
+    expect(await deliveries(otherId)).toEqual([]);
+
+    const again = { id: String(event["id"]), type: String(event["type"]), body: message.body };
+    expect(await insertDeliveries(api.db, deliveriesOf([again], await listActiveWebhooks(api.db)))).toEqual([]);
+  });
+
+  it("is tried again after seconds, and again at once when somebody asks for it", async () => {
+    statuses = [500, 302];
+    const { webhookId } = await register();
+    const asked = await api.call("POST", `/api/v1/webhooks/${webhookId}/test`);
+    expect(asked.status).toBe(202);
+    await dispatch();
+    await until("the first attempt is in the log", async () => (await deliveries(webhookId))[0]?.["attempts"] === 1);
+    const [failed] = await deliveries(webhookId);
+    expect(failed).toMatchObject({ status: "pending", responseStatus: 500, lastError: "the receiver answered 500" });
+    const waitMs = Date.parse(String(failed?.["nextAttemptAt"])) - Date.parse(String(failed?.["updatedAt"]));
+    expect(Math.round(waitMs / 1_000)).toBeGreaterThanOrEqual(4);
+    expect(waitMs).toBeLessThan(6_000);
+
+    const path = `/api/v1/webhooks/${webhookId}/deliveries/${String(asked.body["deliveryId"])}/redeliver`;
+    for (const attempts of [2, 3]) {
+      expect((await api.call("POST", path)).status).toBe(202);
+      await dispatch();
+      await until(`attempt ${attempts}`, async () => (await deliveries(webhookId))[0]?.["attempts"] === attempts, 3_000);
+    }
+    expect((await deliveries(webhookId))[0]).toMatchObject({ status: "delivered", responseStatus: 200, eventType: "saldo.webhook.test" });
+    expect(new Set(received.map(({ headers }) => headers["webhook-id"])).size).toBe(1);
+
+    // Delivered already, and asked for once more: its workflow has ended.
+    expect((await api.call("POST", path)).status).toBe(202);
+    await dispatch();
+    await until("it is sent once more", () => received.length === 4);
+  });
+
+  it("is tried again by itself", async () => {
+    statuses = [503];
+    const { webhookId } = await register();
+    await api.call("POST", `/api/v1/webhooks/${webhookId}/test`);
+    await dispatch();
+    await until("the retry is received", () => received.length === 2, 10_000);
+    await until("it is delivered", async () => (await deliveries(webhookId))[0]?.["status"] === "delivered");
+  });
+
+  it("is disabled by 410 Gone, until somebody enables it", async () => {
+    statuses = [410];
+    const { webhookId } = await register();
+    const asked = await api.call("POST", `/api/v1/webhooks/${webhookId}/test`);
+    await dispatch();
+    await until("it is disabled", async () => (await api.call("GET", `/api/v1/webhooks/${webhookId}`)).body["status"] === "disabled");
+    await until("it is abandoned", async () => (await deliveries(webhookId))[0]?.["status"] === "abandoned");
+    const redeliver = `/api/v1/webhooks/${webhookId}/deliveries/${String(asked.body["deliveryId"])}/redeliver`;
+    expect((await api.call("POST", `/api/v1/webhooks/${webhookId}/test`)).body["code"]).toBe("WEBHOOK_DISABLED");
+    expect((await api.call("POST", redeliver)).body["code"]).toBe("WEBHOOK_DISABLED");
+    await deposit("while disabled");
+    await relay();
+    expect(await deliveries(webhookId)).toHaveLength(1);
+
+    expect((await api.call("POST", `/api/v1/webhooks/${webhookId}/enable`)).body["status"]).toBe("active");
+    await api.call("POST", redeliver);
+    await dispatch();
+    await until("it is delivered", async () => (await deliveries(webhookId))[0]?.["status"] === "delivered");
+  });
+
+  it("signs with the old secret and the new one while they change, and its secrets are never shown again", async () => {
+    const { webhookId, secret } = await register();
+    const rotated = await api.call("POST", `/api/v1/webhooks/${webhookId}/secret`);
+    await api.call("POST", `/api/v1/webhooks/${webhookId}/test`);
+    await dispatch();
+    await until("it is received", () => received.length === 1);
+    const [message] = received as [Received];
+    expect(message.headers["webhook-signature"]).toBe(
+      [String(rotated.body["secret"]), secret].map((one) => signatureOf(message, one)).join(" "),
+    );
+    const shown = [
+      await api.call("GET", `/api/v1/webhooks/${webhookId}`),
+      await api.call("GET", "/api/v1/webhooks"),
+      await api.call("GET", `/api/v1/webhooks/${webhookId}/deliveries`),
+    ];
+    const kept = JSON.stringify([...(await api.db.execute("select * from webhooks")), ...(await api.db.execute("select * from acts"))]);
+    for (const text of [...shown.map((answer) => answer.text), kept]) {
+      expect(text).not.toContain(secret.slice("whsec_".length, 30));
+      expect(text).not.toContain("whsec_");
+    }
+  });
+
+  it("that is deleted gets nothing more", async () => {
+    const { webhookId } = await register();
+    await api.call("POST", `/api/v1/webhooks/${webhookId}/test`);
+    expect((await api.call("DELETE", `/api/v1/webhooks/${webhookId}`)).status).toBe(204);
+    await dispatch();
+    expect((await api.call("GET", `/api/v1/webhooks/${webhookId}`)).body["code"]).toBe("WEBHOOK_NOT_FOUND");
+    await until("its delivery is abandoned", async () => {
+      const [row] = await api.db.execute<{ status: string }>(`select status from webhook_deliveries where webhook_id = '${webhookId}'`);
+      return row?.status === "abandoned";
+    });
+    expect(received).toEqual([]);
+  });
+
+  it.each([
+    "http://shop.example/",
+    "https://127.0.0.1/",
+    "https://[::ffff:127.0.0.1]/",
+    "https://2130706433/",
+    "https://metadata.internal/",
+  ])("is not registered for %s", async (forbidden) => {
+    const strict = createTestApi({ databaseUrl: database.appUrl });
+    const answer = await strict.call("POST", "/api/v1/webhooks", { body: { url: forbidden } });
+    expect([answer.status, answer.body["code"]]).toEqual([422, "INVALID_WEBHOOK_URL"]);
+    await strict.close();
+  });
+
+  it("is one of a list that is read by pages", async () => {
+    const ids = [(await register()).webhookId, (await register()).webhookId, (await register()).webhookId];
+    const first = await api.call("GET", "/api/v1/webhooks?limit=2");
+    const second = await api.call("GET", `/api/v1/webhooks?limit=2&cursor=${String(first.body["nextCursor"])}`);
+    const listed = [first, second]
+      .flatMap((answer) => answer.body["webhooks"] as { webhookId: string }[])
+      .map(({ webhookId }) => webhookId);
+    expect(listed).toEqual(ids.toReversed());
+    expect(second.body["nextCursor"]).toBeUndefined();
+  });
+});
