@@ -122,7 +122,7 @@ function describe(system: System, config: Config, say: Say, token: string): void
   const temporal = `${running.temporalAddress}, namespace ${config.TEMPORAL_NAMESPACE}`;
   const lines: [string, string | undefined][] = [
     ["API", running.apiUrl],
-    ["OpenAPI", `${running.apiUrl}/openapi.json`],
+    ["API pages", `${running.apiUrl}/docs`],
     ["Temporal Web UI", running.temporalUiUrl],
     [
       "Temporal",
