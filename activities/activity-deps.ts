@@ -1,4 +1,5 @@
 import type { Psp } from "../src/adapters/psp.ts";
+import type { OrderRefundInput } from "../src/contract/orders.ts";
 import type { ReservationInput } from "../src/contract/reservations.ts";
 import type { Db } from "../src/store/database.ts";
 import type { BalanceRecord } from "../src/store/balances.ts";
@@ -19,12 +20,20 @@ export interface BalanceSink {
   put(balances: readonly BalanceRecord[]): Promise<void>;
 }
 
+/** Where orders go that have ended. `enabled` is false where there is no Redis. */
+export interface OrderSink {
+  readonly enabled: boolean;
+  put(orderId: string, order: { readonly version: bigint; readonly text: string }): Promise<void>;
+}
+
 /** What the self-audit asks Temporal. */
 export interface WorkflowPort {
   /** Whether a workflow runs under this id at this moment. */
   isOpen(workflowId: string): Promise<boolean>;
   /** Starts the workflow of a hold that stands and has lost its own; one that runs is left alone. */
   restartReservation(input: ReservationInput): Promise<void>;
+  /** Starts the workflow of a refund that was set aside; one that runs is left alone. */
+  startRefund(input: OrderRefundInput): Promise<unknown>;
 }
 
 /** What a receiver of webhooks answered; `status` is undefined when it did not. */
@@ -53,6 +62,8 @@ export interface ActivityDeps {
   readonly db: Db;
   readonly ledger: Ledger;
   readonly balanceCache: BalanceSink;
+  /** Where there is none, every read of an order asks Postgres. */
+  readonly orderCache?: OrderSink;
   readonly psp: Psp;
   readonly logger: ActivityLog;
   /** The folder of the published reports. */

@@ -1,15 +1,16 @@
-import type { EventBatchInput, EventBatchResult, LoyaltyEventItem, PurchaseEventItem } from "../src/contract/events.ts";
-import { eventKey } from "../src/contract/ids.ts";
+import type { EventBatchInput, EventBatchResult, FirstPlace, LoyaltyEventItem, PurchaseEventItem } from "../src/contract/events.ts";
+import { eventKey, type MessagePosition } from "../src/contract/ids.ts";
 import type { Operation } from "../src/domain/operations.ts";
 import { pointsOperation, purchaseOperation } from "../src/domain/wallet-operations.ts";
 import { messageOf } from "../src/errors.ts";
 import { isRetryable } from "../src/store/lane.ts";
 import type { Ledger, PostResult } from "../src/store/ledger.ts";
+import { recordReceipts, type EventReceipt } from "../src/store/receipts.ts";
 import type { ActivityDeps } from "./activity-deps.ts";
 import { currentWorkflow } from "./execution.ts";
 
 /** What the `eventBatch` workflow does in the world. */
-export function createEventActivities({ ledger }: Pick<ActivityDeps, "ledger">) {
+export function createEventActivities({ ledger, db }: Pick<ActivityDeps, "ledger"> & Partial<Pick<ActivityDeps, "db">>) {
   return {
     /**
      * Applies a batch of purchases or of loyalty transactions to the ledger, each once, in their order.
@@ -22,7 +23,10 @@ export function createEventActivities({ ledger }: Pick<ActivityDeps, "ledger">) 
         input.kind === "loyalty"
           ? input.events.map((event) => loyaltyOperation(source, event))
           : input.events.map((event) => toPurchaseOperation(source, event));
-      return summarize(input.events, await postEach(ledger, operations));
+      const posted = await postEach(ledger, operations);
+      // Without a store nobody asks for receipts.
+      if (db !== undefined) await recordReceipts(db, receiptsOf(input, operations, posted));
+      return summarize(input.events, posted);
     },
   };
 }
@@ -78,12 +82,36 @@ function loyaltyOperation(source: Source, event: LoyaltyEventItem): Operation {
   });
 }
 
-function placeOf({ topic, partition }: Source, { offset }: { readonly offset: string }): string {
+interface Placed {
+  readonly offset: string;
+  readonly origin?: FirstPlace;
+}
+
+function positionOf({ topic, partition }: Pick<Source, "topic" | "partition">, { offset, origin }: Placed): MessagePosition {
+  return { topic, partition, offset, ...origin };
+}
+
+function placeOf(source: Source, event: Placed): string {
+  const { topic, partition, offset } = positionOf(source, event);
   return `${topic}/${partition}/${offset}`;
 }
 
+// The operation itself tells of a message that was taken for the first time, so the usual batch writes none.
+function receiptsOf(input: EventBatchInput, operations: readonly Operation[], posted: readonly Posted[]): EventReceipt[] {
+  return input.events.flatMap((event, index): EventReceipt[] => {
+    const result = posted[index];
+    const identity = operations[index]?.key;
+    if (result === undefined || identity === undefined || (result.outcome !== "done" && result.outcome !== "refused")) return [];
+    if (!result.duplicate && event.origin === undefined) return [];
+    const outcome = result.duplicate ? "duplicate" : result.outcome === "done" ? "applied" : "refused";
+    const receipt = { identity, outcome, operationId: result.operationId } as const;
+    const own = { topic: input.topic, partition: input.partition, offset: event.offset };
+    return [{ position: own, ...receipt }, ...(event.origin === undefined ? [] : [{ position: positionOf(input, event), ...receipt }])];
+  });
+}
+
 function commonOf(source: Source, event: PurchaseEventItem | LoyaltyEventItem) {
-  const position = { topic: source.topic, partition: source.partition, offset: event.offset };
+  const position = positionOf(source, event);
   return {
     key: eventKey(position, event.eventId),
     userId: event.userId,

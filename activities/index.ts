@@ -4,6 +4,7 @@ import { createEventActivities } from "./events.ts";
 import { withFailures } from "./failures.ts";
 import { createLedgerActivities } from "./ledger.ts";
 import { createOrderActivities } from "./orders.ts";
+import { createOrderMemory } from "./order-memory.ts";
 import { refreshingLedger } from "./refreshing-ledger.ts";
 import { createPaymentActivities } from "./payments.ts";
 import { createReportActivities } from "./reports.ts";
@@ -17,10 +18,11 @@ export type { ActivityDeps } from "./activity-deps.ts";
 export function createActivities(deps: ActivityDeps) {
   const cache = createCacheActivities(deps);
   const ledger = refreshingLedger(deps.ledger, cache.refreshWallets);
+  const rememberOrder = createOrderMemory(deps);
   return withFailures({
-    ...createOrderActivities({ ...deps, ledger }),
+    ...createOrderActivities({ ...deps, ledger, rememberOrder }),
     ...createLedgerActivities({ ...deps, ledger }),
-    ...createPaymentActivities({ ...deps, ledger }),
+    ...createPaymentActivities({ ...deps, ledger, rememberOrder }),
     ...cache,
     ...createEventActivities(deps),
     ...createReportActivities(deps),

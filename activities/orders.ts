@@ -21,13 +21,19 @@ import {
   type NewOrder,
   type OrderFailure,
   type OrderStanding,
+  type StuckNote,
 } from "../src/store/orders.ts";
 import type { ActivityDeps } from "./activity-deps.ts";
 import { currentOrigin, currentWorkflow } from "./execution.ts";
+import type { RememberOrder } from "./order-memory.ts";
 import { concernedBy, refuseWhilePaused } from "./pausing.ts";
 
 /** The steps of an order and their compensations. Each is safe to retry: its key is the workflow's id and its own name. */
-export function createOrderActivities({ db, ledger }: Pick<ActivityDeps, "db" | "ledger">) {
+export function createOrderActivities({
+  db,
+  ledger,
+  rememberOrder = () => {},
+}: Pick<ActivityDeps, "db" | "ledger"> & { readonly rememberOrder?: RememberOrder }) {
   const pauseFor = createPauseCheck(db);
   return {
     /** Writes the order as PENDING, STARTED, and tells how its row stands: new, or as another run or request left it. */
@@ -48,6 +54,7 @@ export function createOrderActivities({ db, ledger }: Pick<ActivityDeps, "db" | 
       refuseWhilePaused(await pauseFor(concernedBy(order)));
       const change = { orderId: order.orderId, from: "PAYMENT_PENDING", to: "COMPLETED", status: "CONFIRMED" } as const;
       settled(await ledger.post(captureOrderOperation({ ...operationOf(order, "capture"), orderChange: change })));
+      rememberOrder(order.orderId);
     },
 
     /** The card is authorised, and the order waits for its capture. Throws: ORDER_STATE_CONFLICT, ORDER_NOT_FOUND. */
@@ -78,11 +85,14 @@ export function createOrderActivities({ db, ledger }: Pick<ActivityDeps, "db" | 
     /** Ends the compensation: the order is FAILED and CANCELLED, its row stays. Throws: ORDER_STATE_CONFLICT, ORDER_NOT_FOUND. */
     async cancelOrder({ orderId }: { readonly orderId: string }): Promise<void> {
       await changeOrderState(db, { orderId, from: "COMPENSATING", to: "FAILED" });
+      rememberOrder(orderId);
     },
 
-    /** Notes in the order's row, and tells the world, which compensation is past its fast retries; without a step that none is any more. */
-    noteStuck: (input: { readonly orderId: string; readonly step?: string; readonly reason: string }): Promise<void> =>
-      noteStuck(db, input),
+    /** Notes in the order's row, and tells the world, which step is past its fast retries; without a step that none is any more. */
+    async noteStuck(input: StuckNote): Promise<void> {
+      await noteStuck(db, input);
+      rememberOrder(input.orderId);
+    },
 
     /** Notes in the order's row that a person ended a compensation, and how. Safe to retry: the same words stand once. */
     settleByHand: (input: HandSettlement): Promise<void> => settleByHand(db, input),

@@ -8,6 +8,7 @@ import { recordPaymentStep } from "../src/store/payments.ts";
 import { finishRefund, refuseRefund } from "../src/store/refunds.ts";
 import type { ActivityDeps } from "./activity-deps.ts";
 import { currentOrigin, currentWorkflow } from "./execution.ts";
+import type { RememberOrder } from "./order-memory.ts";
 import { settled } from "./orders.ts";
 import { concernedBy, refuseWhilePaused } from "./pausing.ts";
 
@@ -19,7 +20,12 @@ const PAUSE_POLL = "1 second";
  * attempt's, and the provider does a key once.
  * Throws: PSP_UNAVAILABLE while the provider's answer cannot be had, PAYMENT_DECLINED when it is no.
  */
-export function createPaymentActivities({ db, ledger, psp }: Pick<ActivityDeps, "db" | "ledger" | "psp">) {
+export function createPaymentActivities({
+  db,
+  ledger,
+  psp,
+  rememberOrder = () => {},
+}: Pick<ActivityDeps, "db" | "ledger" | "psp"> & { readonly rememberOrder?: RememberOrder }) {
   const pauseFor = createPauseCheck(db);
 
   /** Gives a capture back that did happen; does nothing when the provider never took any money. */
@@ -84,6 +90,7 @@ export function createPaymentActivities({ db, ledger, psp }: Pick<ActivityDeps, 
           }),
         ),
       );
+      rememberOrder(order.orderId);
     },
 
     /** Gives a part of a captured payment back at the provider. */

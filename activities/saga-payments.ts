@@ -1,14 +1,24 @@
-import { sagaCommandWorkflowId } from "../src/contract/ids.ts";
 import type { SagaCommandInput, SagaCommandKind, SagaCommandResult } from "../src/contract/events.ts";
+import { orderWorkflowId, sagaCommandWorkflowId, stepKey } from "../src/contract/ids.ts";
+import type { OrderSagaInput } from "../src/contract/orders.ts";
+import { chargeOrderOperation } from "../src/domain/hold-operations.ts";
 import { sagaChargeFence, sagaChargeOperation, sagaRefundOperation, type SagaPayment } from "../src/domain/wallet-operations.ts";
-import { ERROR_CATALOGUE } from "../src/errors.ts";
+import { DomainError, ERROR_CATALOGUE } from "../src/errors.ts";
+import { formatAmount } from "../src/money.ts";
 import type { PostResult } from "../src/store/ledger.ts";
-import { sendSagaReply, type SagaReply } from "../src/store/saga-outbox.ts";
+import { findOrderIdentity } from "../src/store/order-identity.ts";
+import { createPauseCheck } from "../src/store/pauses.ts";
+import { recordPaymentStep } from "../src/store/payments.ts";
+import { requestSagaCharge, requestSagaRefund, sendSagaReply, type SagaPaymentRequest, type SagaReply } from "../src/store/saga-outbox.ts";
 import type { ActivityDeps } from "./activity-deps.ts";
-import { currentOrigin } from "./execution.ts";
+import { currentOrigin, currentWorkflow } from "./execution.ts";
+import { settled } from "./orders.ts";
+import { concernedBy, refuseWhilePaused } from "./pausing.ts";
 
-/** The payment side of saga.commands: what the `sagaCommand` workflow does in the world. */
+/** Payments over saga.commands and saga.replies: what the payment's side does, and what the order's side does. */
 export function createSagaPaymentActivities({ db, ledger }: Pick<ActivityDeps, "db" | "ledger">) {
+  const pauseFor = createPauseCheck(db);
+
   const charge = async (input: SagaCommandInput): Promise<Decision> => {
     const result = await ledger.post(sagaChargeOperation(paymentOf(input, "CHARGE")));
     return decisionOf(result);
@@ -34,9 +44,42 @@ export function createSagaPaymentActivities({ db, ledger }: Pick<ActivityDeps, "
       return { ...(await (input.command === "CHARGE" ? charge(input) : refund(input))), amountMinor, currency, userId };
     },
 
+    /**
+     * Moves the order to PAYMENT_PENDING and sends its CHARGE, both or none. Safe to retry: it is sent once.
+     * Throws: PAUSED, ORDER_STATE_CONFLICT.
+     */
+    async askForPayment({ order }: { readonly order: OrderSagaInput }): Promise<void> {
+      refuseWhilePaused(await pauseFor(concernedBy(order)));
+      if (await requestSagaCharge(db, requestOf(order))) return;
+      const standing = await findOrderIdentity(db, order.orderId);
+      if (standing?.sagaState !== "PAYMENT_PENDING") throw new DomainError("ORDER_STATE_CONFLICT", `the order is ${standing?.sagaState}`);
+    },
+
+    /** Sends the order's REFUND when its CHARGE was ever sent. At least once. Only after beginCompensation: before it a CHARGE could still come. */
+    async askForRefund({ order }: { readonly order: OrderSagaInput }): Promise<void> {
+      await requestSagaRefund(db, requestOf(order));
+      await recordPaymentStep(db, order.orderId, { step: "cancelled" });
+    },
+
+    /** Books what the payment service has taken, and the order is COMPLETED and CONFIRMED in the same statement. Throws: ORDER_STATE_CONFLICT. */
+    async bookSagaPayment({ order, paymentId }: { readonly order: OrderSagaInput; readonly paymentId?: string }): Promise<void> {
+      const orderChange = { orderId: order.orderId, from: "PAYMENT_PENDING", to: "COMPLETED", status: "CONFIRMED" } as const;
+      const key = stepKey(currentWorkflow().workflowId, "charge");
+      settled(await ledger.post(chargeOrderOperation({ ...order, key, origin: currentOrigin(order), orderChange })));
+      await recordPaymentStep(db, order.orderId, {
+        step: "captured",
+        amountMinor: BigInt(order.totalMinor),
+        reference: paymentId ?? orderWorkflowId(order.orderId),
+      });
+    },
+
     /** Answers the command on saga.replies. At least once. */
     replyToSaga: (reply: SagaReply): Promise<void> => sendSagaReply(db, reply),
   };
+}
+
+function requestOf({ orderId, userId, totalMinor, currency, correlationId }: OrderSagaInput): SagaPaymentRequest {
+  return { orderId, userId, amount: formatAmount(BigInt(totalMinor), currency), currency, correlationId };
 }
 
 type Decision = Pick<SagaCommandResult, "outcome" | "paymentId" | "error">;

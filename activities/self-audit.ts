@@ -5,6 +5,7 @@ import {
   type SelfAuditFinding,
   type SelfAuditResult,
 } from "../src/contract/self-audit.ts";
+import { orderRefundWorkflowId } from "../src/contract/ids.ts";
 import { messageOf } from "../src/errors.ts";
 import { auditBooks } from "../src/store/audit.ts";
 import { databaseOver } from "../src/store/database.ts";
@@ -14,7 +15,13 @@ import { EXPIRING_TABLES, pruneExpired, pruneOutbox } from "../src/store/houseke
 import { readOutboxBacklog } from "../src/store/outbox-backlog.ts";
 import { pausedFor } from "../src/store/pauses.ts";
 import { insertSelfAudit, latestProof } from "../src/store/self-audits.ts";
-import { listOpenReservations, listUnfinishedOrders, reservationInputOf, type OpenReservation } from "../src/store/unfinished.ts";
+import {
+  listOpenReservations,
+  listPendingRefunds,
+  listUnfinishedOrders,
+  reservationInputOf,
+  type OpenReservation,
+} from "../src/store/unfinished.ts";
 import type { ActivityDeps, WorkflowPort } from "./activity-deps.ts";
 
 /** How many holds and orders one run looks at: those that end next. The others are looked at before their own end comes. */
@@ -60,14 +67,36 @@ export function createSelfAuditActivities({ db, ledger, openLane, workflows, log
       return reservationFinding(found);
     },
 
-    /** Orders that are in no final state and that nothing runs any more. A person has to look. */
+    /**
+     * Orders that are in no final state and that nothing runs any more: a person has to look. To a refund that was set aside while Temporal
+     * was away its workflow is given.
+     */
     async findLostOrders(): Promise<SelfAuditFinding> {
-      const orders = workflows === undefined ? [] : await listUnfinishedOrders(db, { quietMs: QUIET_ORDER_MS, limit: PER_RUN });
+      const quiet = { quietMs: QUIET_ORDER_MS, limit: PER_RUN };
+      const orders = workflows === undefined ? [] : await listUnfinishedOrders(db, quiet);
       const lost: string[] = [];
+      const repaired: string[] = [];
       await each(orders, async ({ orderId, sagaState, workflowId }) => {
         if (!(await workflows?.isOpen(workflowId))) lost.push(`order ${orderId} is ${sagaState} and its workflow does not run`);
       });
-      return finding("orders", "every order in no final state has its workflow", { checked: orders.length, broken: lost });
+      const refunds = workflows === undefined ? [] : await listPendingRefunds(db, quiet);
+      await each(refunds, async (refund) => {
+        const { refundId, orderId } = refund;
+        if (await workflows?.isOpen(orderRefundWorkflowId(orderId, refundId))) return;
+        try {
+          await workflows?.startRefund(refund);
+          repaired.push(`refund ${refundId} of order ${orderId} had no workflow and was given one`);
+        } catch (error) {
+          lost.push(`refund ${refundId} of order ${orderId} has no workflow: ${messageOf(error)}`);
+        }
+      });
+      for (const words of repaired) logger.warn({ event: "self-audit.repaired" }, words);
+      const checked = orders.length + refunds.length;
+      return finding("orders", "every order in no final state and every pending refund has its workflow", {
+        checked,
+        broken: lost,
+        repaired,
+      });
     },
 
     /** Whether messages leave. Where there is no Kafka they wait, which is a warning and no fault of the books. */

@@ -319,7 +319,12 @@ export const deadLetters = pgTable(
     redrivenBy: text("redriven_by"),
     refusedAgainAt: moment("refused_again_at"),
   },
-  (table) => [index("dead_letters_position").on(table.topic, table.partition, table.offset)],
+  (table) => [
+    index("dead_letters_position").on(table.topic, table.partition, table.offset),
+    index("dead_letters_waiting")
+      .on(table.id)
+      .where(sql`${table.redrivenAt} is null`),
+  ],
 );
 
 /** Each time a dead letter was sent again, as it was or corrected. Only a message with such a row's value speaks for the dead letter. */
@@ -420,6 +425,9 @@ export const webhookDeliveries = pgTable(
       .on(table.id)
       .where(sql`${table.dispatchedAt} is null and ${table.status} = 'pending'`),
     index("webhook_deliveries_created").on(table.createdAt),
+    index("webhook_deliveries_open")
+      .on(table.status)
+      .where(sql`${table.status} in ('pending', 'failed')`),
   ],
 );
 

@@ -94,6 +94,14 @@ describe("the configuration", () => {
     expect(JSON.stringify(describeConfig(loadConfig({ SALDO_TOKEN: "s3cret-token" }, empty)))).not.toContain("s3cret");
   });
 
+  it("never pays its own commands, and gives each topic a name and a group of its own", () => {
+    expect(problemsOf({ ORDER_PAYMENT: "saga-commands" })).toEqual([expect.stringMatching(/^SAGA_COMMANDS: must be ignore/)]);
+    expect(problemsOf({ ORDER_PAYMENT: "saga-commands", SAGA_COMMANDS: "ignore" })).toEqual([]);
+    expect(problemsOf({ LOYALTY_TOPIC: "purchases" })).toHaveLength(1);
+    expect(problemsOf({ KAFKA_TOPIC: "saga.replies" })).toHaveLength(1);
+    expect(problemsOf({ LOYALTY_GROUP: "purchase-processor-group" })).toHaveLength(1);
+  });
+
   it("takes the environment before .env, and .env before the YAML file", () => {
     writeFileSync(join(folder, ".env"), "HTTP_PORT=1111\nKAFKA_GROUP=from-dotenv\n");
     writeFileSync(join(folder, "saldo.yaml"), "HTTP_PORT: 2222\nKAFKA_GROUP: from-yaml\nKAFKA_TOPIC: from-yaml\n");

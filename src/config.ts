@@ -133,6 +133,8 @@ const schema = z
     RATE_LIMIT_PER_MINUTE: quota(6_000),
     RATE_LIMIT_PER_USER: quota(6_000),
     RATE_LIMIT_LOGIN: quota(30),
+    STREAMS_PER_USER: z.coerce.number().int().min(1).max(100_000).default(20),
+    STREAMS_IN_ALL: z.coerce.number().int().min(1).max(100_000).default(1_000),
     TRUSTED_PROXIES: listOf(isAddressRange, "must be addresses or ranges such as 10.0.0.0/8, with commas between"),
     CORS_ORIGINS: listOf(isOrigin, "must be origins such as https://shop.example, with commas between"),
     METRICS_TOKEN: z.string().min(16).max(512).optional(),
@@ -159,9 +161,21 @@ const schema = z
     if (env.HTTP_PORT !== 0 && env.HTTP_PORT === env.PURCHASES_PORT)
       context.addIssue({ code: "custom", path: ["PURCHASES_PORT"], message: "must not be the same as HTTP_PORT" });
     if (env.ORDER_PAYMENT === "saga-commands" && env.SAGA_COMMANDS === "execute")
-      context.addIssue({ code: "custom", path: ["SAGA_COMMANDS"], message: "must be ignore with ORDER_PAYMENT=saga-commands: Saldo would pay its own commands" });
+      context.addIssue({
+        code: "custom",
+        path: ["SAGA_COMMANDS"],
+        message: "must be ignore with ORDER_PAYMENT=saga-commands: Saldo would pay its own commands",
+      });
     if (new Set(topics(env)).size < topics(env).length)
-      context.addIssue({ code: "custom", path: ["KAFKA_TOPIC"], message: "KAFKA_TOPIC, LOYALTY_TOPIC and ORDERS_TOPIC must be different topics, and none of Saldo's own" });
+      context.addIssue({
+        code: "custom",
+        path: ["KAFKA_TOPIC"],
+        message: "KAFKA_TOPIC, LOYALTY_TOPIC and ORDERS_TOPIC must be different topics, and none of Saldo's own",
+      });
+    // Members of one group that read different topics get each other's partitions from the client.
+    const groups = [env.KAFKA_GROUP, env.LOYALTY_GROUP, env.ORDERS_GROUP, env.SAGA_COMMANDS_GROUP, env.SAGA_REPLIES_GROUP];
+    if (new Set(groups).size < groups.length)
+      context.addIssue({ code: "custom", path: ["KAFKA_GROUP"], message: "every topic needs a group of its own" });
     for (const [variable, message] of authProblems(env)) context.addIssue({ code: "custom", path: [variable], message });
     if (env.RESERVATION_TTL_MIN_MS > env.RESERVATION_TTL_MS || env.RESERVATION_TTL_MS > env.RESERVATION_TTL_MAX_MS)
       context.addIssue({

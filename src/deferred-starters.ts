@@ -23,6 +23,8 @@ export function createDeferredStarters(): DeferredStarters {
     orderStatus: async (orderId) => (await there()).orderStatus(orderId),
     orderUndoPlan: async (orderId) => (await there()).orderUndoPlan(orderId),
     actOnOrder: async (orderId, act) => (await there()).actOnOrder(orderId, act),
+    refundStatus: async (orderId, refundId) => (await there()).refundStatus(orderId, refundId),
+    actOnRefund: async (orderId, refundId, act) => (await there()).actOnRefund(orderId, refundId, act),
     advanceOrder: async (orderId, advanceMs) => (await there()).advanceOrder(orderId, advanceMs),
     startRefund: async (input) => (await there()).startRefund(input),
     placeReservation: async (input) => (await there()).placeReservation(input),

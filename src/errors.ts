@@ -56,6 +56,7 @@ export const ERROR_CATALOGUE = {
     remedy: "change the request",
   },
   ORDER_STATE_CONFLICT: { status: 409, title: "The order is in a state that does not allow this.", remedy: "change the request" },
+  ACT_NOT_POSSIBLE: { status: 409, title: "What is stuck does not take this act.", remedy: "change the request" },
   ORDER_CANCELLED: { status: 409, title: "The order was cancelled.", remedy: "change the request" },
   WEBHOOK_DISABLED: { status: 409, title: "The webhook is disabled; enable it first.", remedy: "change the request" },
   PAYLOAD_TOO_LARGE: { status: 413, title: "The body is larger than allowed.", remedy: "change the request" },

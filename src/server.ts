@@ -1,9 +1,12 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { sql } from "drizzle-orm";
-import { orderSettings } from "../workers/bridge-topics.ts";
+import { incomingGroups, orderSettings } from "../workers/bridge-topics.ts";
 import { openStoreParts } from "../workers/role-parts.ts";
 import { createAnswerCache } from "./adapters/answer-cache.ts";
+import { brokerList, createKafka } from "./adapters/kafka.ts";
+import { createLagReader, type PartitionLag } from "./adapters/kafka-lag.ts";
+import { SILENT_LOG } from "./adapters/log.ts";
 import type { Logger } from "./adapters/logger.ts";
 import { countPosts } from "./adapters/counted-ledger.ts";
 import { createMetrics } from "./adapters/metrics.ts";
@@ -30,7 +33,7 @@ import { createStarters } from "./starters.ts";
 import { createBalanceReader } from "./store/balance-reader.ts";
 import { createDatabase, type Db } from "./store/database.ts";
 import { createAnswerBook } from "./store/idempotency-answers.ts";
-import { readOutboxBacklog } from "./store/outbox-backlog.ts";
+import { readOutboxBacklog, readWaitingItems } from "./store/outbox-backlog.ts";
 
 /** Somewhat less than a request may take. */
 const AUDIT_DEADLINE_MS = 40_000;
@@ -59,10 +62,14 @@ await runRole("api", async ({ signal, ready }) => {
   const starters = createDeferredStarters();
   let temporal: TemporalLink | undefined;
 
-  const checks = dependencyChecks(config, probe.db, redis, () => temporal);
+  const kafka = createKafka({ brokers: brokerList(config.KAFKA_BROKERS ?? ""), clientId: "saldo-api", logger: SILENT_LOG });
+  const readLag = createLagReader(kafka, config.KAFKA_BROKERS === undefined ? [] : incomingGroups(config), { deadlineMs: CHECK_DEADLINE_MS });
+  const checks = dependencyChecks({ config, db: probe.db, redis, temporal: () => temporal, readLag });
   metrics.watch({
     parts: Object.fromEntries(checks.map(({ name, check }) => [name, check])),
     outbox: () => readOutboxBacklog(probe.db),
+    waiting: () => readWaitingItems(probe.db),
+    lag: readLag,
     lanes: { reads: database.load },
     breakers: { psp: psp.breakerState },
   });
@@ -89,6 +96,8 @@ await runRole("api", async ({ signal, ready }) => {
       maxBodyBytes: config.MAX_BODY_BYTES,
       corsOrigins: config.CORS_ORIGINS,
       isSecure: addresses.isSecure,
+      onlyLocalHosts: config.AUTH_MODE === "off",
+      streams: { perSubject: config.STREAMS_PER_USER, inAll: config.STREAMS_IN_ALL },
       ...(config.METRICS_TOKEN === undefined ? {} : { metricsToken: config.METRICS_TOKEN }),
       ...(config.SERVER_URL === undefined ? {} : { serverUrl: config.SERVER_URL }),
       reservationTtl: {
@@ -128,7 +137,7 @@ await runRole("api", async ({ signal, ready }) => {
   await Promise.all(servers.map((server) => server.close(CLOSE_GRACE_MS)));
   await (await connecting)?.stop();
   await temporal?.close();
-  await Promise.all([parts.close(), closeIdentity(), probe.close(), auditing.close()]);
+  await Promise.all([parts.close(), closeIdentity(), kafka.close(), probe.close(), auditing.close()]);
 });
 
 async function connectTemporal(input: { config: Config; logger: Logger; signal: AbortSignal }): Promise<TemporalLink | undefined> {
@@ -158,7 +167,20 @@ async function announceReady(checks: readonly DependencyCheck[], signal: AbortSi
   return false;
 }
 
-function dependencyChecks(config: Config, db: Db, redis: RedisLink, temporal: () => TemporalLink | undefined): DependencyCheck[] {
+/** By topic and partition, in messages. */
+function lagInWords(lags: readonly PartitionLag[]): Record<string, string> {
+  return Object.fromEntries(lags.map(({ topic, partition, lag }) => [`lag ${topic}/${partition}`, lag.toString()]));
+}
+
+interface Checked {
+  readonly config: Config;
+  readonly db: Db;
+  readonly redis: RedisLink;
+  readonly temporal: () => TemporalLink | undefined;
+  readonly readLag: () => Promise<readonly PartitionLag[]>;
+}
+
+function dependencyChecks({ config, db, redis, temporal, readLag }: Checked): DependencyCheck[] {
   const reachable = (name: string, address: string | undefined): DependencyCheck[] =>
     address === undefined ? [] : [{ name, needed: false, check: () => untilReachable(hostAndPort(address), CHECK_DEADLINE_MS) }];
   return [
@@ -178,7 +200,7 @@ function dependencyChecks(config: Config, db: Db, redis: RedisLink, temporal: ()
     },
     // By its own word: one that hangs still takes connections.
     ...(redis.enabled ? [{ name: "redis", needed: false, check: redis.ping }] : []),
-    ...reachable("kafka", config.KAFKA_BROKERS?.split(",")[0]),
+    ...reachable("kafka", config.KAFKA_BROKERS?.split(",")[0]).map((check) => ({ ...check, details: async () => lagInWords(await readLag()) })),
   ];
 }
 

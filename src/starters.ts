@@ -21,12 +21,14 @@ import {
   cancelOrderUpdate,
   operatorActSignal,
   orderStatusQuery,
+  refundStatusQuery,
   orderUndoPlanQuery,
   paymentReplySignal,
   type OperatorAct,
   type OrderOutcome,
   type OrderRefundInput,
   type OrderRefundOutcome,
+  type OrderRefundStatus,
   type OrderSagaInput,
   type OrderSagaStatus,
   type PaymentReply,
@@ -91,6 +93,9 @@ export interface Starters {
   advanceOrder(orderId: string, advanceMs: number): Promise<{ readonly advancedMs: number } | undefined>;
   /** Starts the refund or finds the one that runs; its amount must be set aside before. */
   startRefund(input: OrderRefundInput): Promise<Started<OrderRefundOutcome>>;
+  refundStatus(orderId: string, refundId: string): Promise<OrderRefundStatus | undefined>;
+  /** As `actOnOrder`, for a refund. */
+  actOnRefund(orderId: string, refundId: string, act: OperatorAct): Promise<boolean>;
   /** Starts the reservation or joins the running one, and answers once the money is held. One that has ended may answer as it did then. */
   placeReservation(input: ReservationInput): Promise<ReservationState | undefined>;
   confirmReservation(reservationId: string, input: ConfirmInput): Promise<ReservationState | undefined>;
@@ -152,6 +157,12 @@ export function createStarters({ client, eager, deadlineMs }: StarterOptions): S
   };
   const handleOf = (workflowId: string) => client.workflow.getHandle(workflowId);
 
+  const actOn = async (workflowId: string, act: OperatorAct): Promise<boolean> =>
+    (await ifRunning(async () => {
+      await handleOf(workflowId).signal(operatorActSignal, act);
+      return true;
+    })) ?? false;
+
   const start = async <Outcome>(
     type: string,
     workflowId: string,
@@ -198,11 +209,7 @@ export function createStarters({ client, eager, deadlineMs }: StarterOptions): S
 
     orderUndoPlan: (orderId) => ifRunning(() => handleOf(orderWorkflowId(orderId)).query(orderUndoPlanQuery)),
 
-    actOnOrder: async (orderId, act) =>
-      (await ifRunning(async () => {
-        await handleOf(orderWorkflowId(orderId)).signal(operatorActSignal, act);
-        return true;
-      })) ?? false,
+    actOnOrder: (orderId, act) => actOn(orderWorkflowId(orderId), act),
 
     advanceOrder: (orderId, advanceMs) =>
       update(() => handleOf(orderWorkflowId(orderId)).executeUpdate(advanceOrderUpdate, { args: [{ advanceMs }], updateId: randomUUID() })),
@@ -219,6 +226,10 @@ export function createStarters({ client, eager, deadlineMs }: StarterOptions): S
         memo: { userId: refund.userId, orderId: refund.orderId, amount: inWords(refund.amountMinor, refund.currency) },
         typedSearchAttributes: searchAttributes(refund),
       }),
+
+    refundStatus: (orderId, refundId) => ifRunning(() => handleOf(orderRefundWorkflowId(orderId, refundId)).query(refundStatusQuery)),
+
+    actOnRefund: (orderId, refundId, act) => actOn(orderRefundWorkflowId(orderId, refundId), act),
 
     placeReservation: async (reservation) => {
       const startWorkflowOperation = new WithStartWorkflowOperation("reservation", {

@@ -1,4 +1,6 @@
+import type { WatchedGroup } from "../src/adapters/kafka-lag.ts";
 import type { Config } from "../src/config.ts";
+import { SAGA_COMMANDS_TOPIC, SAGA_REPLIES_TOPIC } from "../src/contract/topics.ts";
 import type { EventTopic } from "../src/ingest/event-topic.ts";
 import { createIngest, type Ingest, type IngestDeps } from "../src/ingest/ingest.ts";
 import { loyaltyTopic, purchaseTopic } from "../src/ingest/ledger-events.ts";
@@ -10,6 +12,8 @@ import type { Db } from "../src/store/database.ts";
 import { writeDeadLetters } from "../src/store/dead-letters.ts";
 import { findOrderIdentity } from "../src/store/order-identity.ts";
 import { refundLatePayment } from "../src/store/saga-outbox.ts";
+import { recordReceipts } from "../src/store/receipts.ts";
+import { findRedrives } from "../src/store/redrives.ts";
 import { getServices } from "../src/store/services.ts";
 
 /** A topic that the bridge reads, and what it does with it. */
@@ -34,6 +38,17 @@ export function orderSettings(config: Config) {
   };
 }
 
+/** Which group reads which topic, by the configuration. */
+export function incomingGroups(config: Config): WatchedGroup[] {
+  return [
+    { topic: config.KAFKA_TOPIC, group: config.KAFKA_GROUP },
+    { topic: config.LOYALTY_TOPIC, group: config.LOYALTY_GROUP },
+    { topic: config.ORDERS_TOPIC, group: config.ORDERS_GROUP },
+    ...(config.SAGA_COMMANDS === "execute" ? [{ topic: SAGA_COMMANDS_TOPIC, group: config.SAGA_COMMANDS_GROUP }] : []),
+    ...(config.ORDER_PAYMENT === "saga-commands" ? [{ topic: SAGA_REPLIES_TOPIC, group: config.SAGA_REPLIES_GROUP }] : []),
+  ];
+}
+
 /** The topics of one bridge by its configuration: of the two saga topics only that of the side which Saldo is on. */
 export function bridgeTopics(config: Config, { db, starters, ingestion }: Deps): BridgeTopic[] {
   const of = <Event extends object>(topic: EventTopic<Event>, group: string): BridgeTopic => ({
@@ -43,6 +58,8 @@ export function bridgeTopics(config: Config, { db, starters, ingestion }: Deps):
       ...ingestion,
       topic,
       writeDeadLetters: (letters) => writeDeadLetters(db, { deadLetterTopic: topic.deadLetterTopic, letters }),
+      findRedrives: (name, claims) => findRedrives(db, name, claims),
+      recordReceipts: (receipts) => recordReceipts(db, receipts),
     }),
   });
   const orders = orderRequestTopic(config.ORDERS_TOPIC, {
@@ -74,4 +91,3 @@ export function bridgeTopics(config: Config, { db, starters, ingestion }: Deps):
     ...(config.ORDER_PAYMENT === "saga-commands" ? [of(replies, config.SAGA_REPLIES_GROUP)] : []),
   ];
 }
-

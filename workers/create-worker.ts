@@ -49,6 +49,8 @@ export async function createSaldoWorkers(options: SaldoWorkersOptions): Promise<
         workflowBundle: { codePath: options.bundlePath },
         activities: options.activities,
         maxCachedWorkflows: options.cacheSize,
+        // Without a cache a second task taken meanwhile would lie in the worker until the server thinks it lost.
+        ...(options.cacheSize === 0 ? { maxConcurrentWorkflowTaskExecutions: 1 } : {}),
         shutdownGraceTime: SHUTDOWN_GRACE,
         shutdownForceTime: SHUTDOWN_FORCE,
       }),

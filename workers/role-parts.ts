@@ -3,6 +3,7 @@ import type { WorkflowPort } from "../activities/activity-deps.ts";
 import { createActivities } from "../activities/index.ts";
 import { createBalanceCache, type BalanceCache } from "../src/adapters/cache.ts";
 import { createLogger, type Logger } from "../src/adapters/logger.ts";
+import { createOrderCache } from "../src/adapters/order-cache.ts";
 import { createPsp, type HttpPsp } from "../src/adapters/psp-http.ts";
 import { openRedis, type RedisLink } from "../src/adapters/redis.ts";
 import { createTemporal, type TemporalLink } from "../src/adapters/temporal.ts";
@@ -70,6 +71,7 @@ export function openStoreParts(config: Config, role: string): StoreParts {
           openLane: database.openLane,
           ledger,
           balanceCache,
+          orderCache: createOrderCache(redis),
           psp,
           logger,
           workflows: workflowPort(temporal, config),
@@ -110,6 +112,7 @@ function workflowPort({ client }: TemporalLink, config: Config): WorkflowPort {
   const starters = createStarters({ client, eager: false, deadlineMs: config.TEMPORAL_DEADLINE_MS });
   return {
     isOpen: (workflowId) => starters.isOpen(workflowId),
+    startRefund: (input) => starters.startRefund({ ...input, fastRetries: config.COMPENSATION_FAST_RETRIES }),
     restartReservation: (input) => starters.restartReservation({ ...input, expiringMs: config.RESERVATION_EXPIRING_MS }),
   };
 }

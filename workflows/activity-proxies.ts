@@ -51,6 +51,18 @@ export const patientProviderSteps = proxyActivities<Activities>({
 });
 
 /**
+ * The same for what has no deadline. A try that is under way is waited for before somebody's decision takes its place: it may have
+ * moved the money.
+ */
+export const enduringProviderSteps = proxyActivities<Activities>({
+  taskQueue: TASK_QUEUES.payments,
+  startToCloseTimeout: PROVIDER_ATTEMPT,
+  cancellationType: "WAIT_CANCELLATION_COMPLETED",
+  retry: { initialInterval: "400 milliseconds", backoffCoefficient: 2, maximumInterval: "10 seconds" },
+  summary: "the payment provider does not answer: asked again until it does, or an operator decides",
+});
+
+/**
  * A compensation at short intervals: 100 ms, doubled up to 10 s, so that the usual nine retries take some 30 s. What is not undone by
  * then is parked.
  */

@@ -1,7 +1,7 @@
 import { CancellationScope } from "@temporalio/workflow";
 import type { CardPayment } from "../src/contract/orders.ts";
 import { steps } from "./activity-proxies.ts";
-import { withoutEnd } from "./compensation.ts";
+import { seeThrough } from "./compensation.ts";
 import type { Saga } from "./order-saga.ts";
 
 /**
@@ -35,7 +35,8 @@ export async function payByCard(saga: Saga, { cardToken }: CardPayment): Promise
   await waits.unpaused(() => waits.atProvider((by) => by.captureCard({ order })));
 
   progress.pass("book the money");
-  await CancellationScope.nonCancellable(() => withoutEnd((by) => by.chargeOrder({ order })));
+  const where = { orderId: order.orderId, name: "book the money", desk: progress };
+  await CancellationScope.nonCancellable(() => seeThrough(where, (by) => by.chargeOrder({ order })));
   progress.done("COMPLETED", "captured");
   return undefined;
 }

@@ -1,5 +1,13 @@
-import { ActivityFailure, ApplicationFailure, TimeoutFailure, log, patched } from "@temporalio/workflow";
-import { COMPENSATION_SLOW_MS, COMPENSATION_SLOWEST_MS, type OrderSagaInput, type UndoStep } from "../src/contract/orders.ts";
+import { ActivityFailure, ApplicationFailure, CancellationScope, TimeoutFailure, condition, log, patched } from "@temporalio/workflow";
+import {
+  COMPENSATION_SLOW_MS,
+  COMPENSATION_SLOWEST_MS,
+  ONLY_RETRY,
+  type OperatorAct,
+  type OperatorActKind,
+  type OrderSagaInput,
+  type UndoStep,
+} from "../src/contract/orders.ts";
 import { isErrorCode, messageOf, type ErrorCode } from "../src/errors.ts";
 import { compensationSteps, enduringSteps, noteSteps, steps, type OrderSteps } from "./activity-proxies.ts";
 import type { OrderProgress } from "./order-progress.ts";
@@ -107,11 +115,13 @@ async function park(compensation: Compensation, { order, progress, clock }: Park
 }
 
 // The row and its event make a stuck order easier to find; the search attribute shows it even when they cannot be written.
-async function note(write: () => Promise<void>): Promise<void> {
+async function note(write: () => Promise<void>): Promise<boolean> {
   try {
     await write();
+    return true;
   } catch (error) {
     log.warn("a stuck order could not be noted in its row", { reason: messageOf(error) });
+    return false;
   }
 }
 
@@ -127,13 +137,13 @@ function wordsOf(error: unknown): string {
 export async function insist<Result>(
   name: string,
   step: (by: OrderSteps) => Promise<Result>,
-  { progress, clock }: Parking,
+  { order, progress, clock }: Parking,
 ): Promise<Result> {
   for (;;) {
     try {
-      return await withoutEnd(step);
+      return await seeThrough({ orderId: order.orderId, name, desk: progress }, step);
     } catch (error) {
-      progress.stuck(name, wordsOf(error));
+      progress.stuck(name, wordsOf(error), ONLY_RETRY);
     }
     await clock.waitUntil(() => progress.hasAct(name), clock.nowMs() + COMPENSATION_SLOW_MS);
     progress.stuck(undefined);
@@ -151,11 +161,90 @@ export async function withoutEnd<Result>(step: (activities: OrderSteps) => Promi
     // A cancelled try is no answer either: nobody can cancel here, but a worker that loses its task drops the step like that.
     if (isFinalRefusal(error)) throw error;
   }
+  return goOn(step);
+}
+
+async function goOn<Result>(step: (by: OrderSteps) => Promise<Result>): Promise<Result> {
   showStuck(true);
   try {
     return await step(enduringSteps);
   } finally {
     showStuck(false);
+  }
+}
+
+/** Where a step that goes on without end shows itself to operators and hears of them. */
+interface StuckStep {
+  readonly orderId: string;
+  readonly name: string;
+  readonly possibleActs: readonly OperatorActKind[];
+  readonly desk: {
+    stuck(step: string | undefined, reason?: string, possibleActs?: readonly OperatorActKind[]): void;
+    hasAct(step: string): boolean;
+    takeAct(step: string): OperatorAct | undefined;
+  };
+}
+
+/** As `withoutEnd`, for a step of an order that operators may have tried again at once. */
+export async function seeThrough<Result>(
+  where: Omit<StuckStep, "possibleActs">,
+  step: (by: OrderSteps) => Promise<Result>,
+): Promise<Result> {
+  let failure: unknown;
+  try {
+    return await step(steps);
+  } catch (error) {
+    if (isFinalRefusal(error)) throw error;
+    failure = error;
+  }
+  if (!patched("acts-on-any-stuck-step")) return goOn(step);
+  for (;;) {
+    const end = await untilActed({ ...where, possibleActs: ONLY_RETRY }, failure, () => step(enduringSteps));
+    if ("result" in end) return end.result;
+  }
+}
+
+/**
+ * Runs a step whose retries have no end, shown as stuck, until it succeeds, is refused for good, or an operator decides otherwise. When one
+ * says `retry` the rest between two tries is cut short. Call it in a non-cancellable scope.
+ */
+export async function untilActed<Result>(
+  { orderId, name, possibleActs, desk }: StuckStep,
+  failure: unknown,
+  step: () => Promise<Result>,
+): Promise<{ readonly result: Result } | { readonly act: OperatorAct }> {
+  const reason = wordsOf(failure);
+  desk.stuck(name, reason, possibleActs);
+  // Beside the step: what keeps it may be the very store that the note goes to.
+  let noted = note(() => noteSteps.noteStuck({ orderId, step: name, reason }));
+  let restMs = COMPENSATION_SLOW_MS;
+  try {
+    for (;;) {
+      const scope = new CancellationScope();
+      let settled = false;
+      const result = scope.run(step).finally(() => {
+        settled = true;
+      });
+      result.catch(() => undefined);
+      while (!(await condition(() => settled || desk.hasAct(name), restMs))) {
+        // The row has room for one: another refund of the order may have stood there the last time.
+        noted = note(() => noteSteps.noteStuck({ orderId, step: name, reason }));
+        restMs = Math.min(restMs * 2, COMPENSATION_SLOWEST_MS);
+      }
+      if (settled) return { result: await result };
+      const act = desk.takeAct(name);
+      // A try that is under way may still have its effect; where it is not waited for, the next one finds it under the same key.
+      scope.cancel();
+      try {
+        return { result: await result };
+      } catch (error) {
+        if (isFinalRefusal(error)) throw error;
+      }
+      if (act !== undefined && act.act !== "retry") return { act };
+    }
+  } finally {
+    desk.stuck(undefined);
+    if (await noted) await note(() => noteSteps.noteStuck({ orderId, was: name, reason: "" }));
   }
 }
 

@@ -2,18 +2,19 @@ import { allHandlersFinished, CancellationScope, CancelledFailure, condition, se
 import {
   advanceOrderUpdate,
   cancelOrderUpdate,
-  operatorActSignal,
   orderStatusQuery,
   orderUndoPlanQuery,
   type OperatorAct,
+  type OperatorActKind,
   type OrderOutcome,
   type OrderSagaInput,
   type SagaState,
   type UndoStep,
 } from "../src/contract/orders.ts";
 import { formatAmount } from "../src/money.ts";
+import { createOperatorDesk } from "./operator-desk.ts";
 import type { SagaClock } from "./saga-clock.ts";
-import { showSagaState, showStuck } from "./search-attributes.ts";
+import { showSagaState } from "./search-attributes.ts";
 
 /** How an order's saga shows itself to those who ask, cancel, act on it or look on. */
 export interface OrderProgress {
@@ -29,8 +30,8 @@ export interface OrderProgress {
   done(state: SagaState, result: string): void;
   /** Tells what compensation is doing. */
   undoing(step: string): void;
-  /** Shows that a compensation is parked, or undefined when it is not any more. */
-  stuck(step: string | undefined, reason?: string): void;
+  /** Shows that a step is past its fast retries and which acts it takes, all of them by default; undefined when it is not any more. */
+  stuck(step: string | undefined, reason?: string, possibleActs?: readonly OperatorActKind[]): void;
   /** The next decision of an operator about this step, taken off the list; undefined when there is none. */
   takeAct(step: string): OperatorAct | undefined;
   hasAct(step: string): boolean;
@@ -42,11 +43,10 @@ export interface OrderProgress {
 export function createOrderProgress(order: OrderSagaInput, clock: SagaClock, plan: () => UndoStep[]): OrderProgress {
   const { orderId } = order;
   const rows: string[] = [];
-  let acts: OperatorAct[] = [];
+  const desk = createOperatorDesk();
   let current: OrderOutcome = { orderId, sagaState: "STARTED", status: "PENDING" };
   let step = "starting";
   let waitingFor: string | undefined;
-  let stuckStep: string | undefined;
   let passed = false;
   let ended = false;
   let cancelReason: string | undefined;
@@ -54,8 +54,8 @@ export function createOrderProgress(order: OrderSagaInput, clock: SagaClock, pla
   setHandler(orderStatusQuery, () => ({
     ...current,
     step,
+    ...desk.standing(),
     ...(waitingFor === undefined ? {} : { waitingFor }),
-    ...(stuckStep === undefined ? {} : { stuck: stuckStep }),
   }));
   setHandler(orderUndoPlanQuery, () => {
     const open = current.sagaState !== "COMPLETED" && current.sagaState !== "FAILED";
@@ -67,10 +67,6 @@ export function createOrderProgress(order: OrderSagaInput, clock: SagaClock, pla
     await CancellationScope.nonCancellable(() => condition(() => ended));
     return current;
   });
-  // What is sent while nothing is stuck decides nothing: the next compensation that is parked must not be skipped by it.
-  setHandler(operatorActSignal, (act) => {
-    if (stuckStep !== undefined && (act.step === undefined || act.step === stuckStep)) acts.push({ ...act, step: stuckStep });
-  });
   setHandler(advanceOrderUpdate, ({ advanceMs }) => {
     clock.advance(advanceMs);
     return { advancedMs: advanceMs };
@@ -78,8 +74,8 @@ export function createOrderProgress(order: OrderSagaInput, clock: SagaClock, pla
 
   const show = () => {
     const total = `${formatAmount(BigInt(order.totalMinor), order.currency)} ${order.currency}`;
-    const now =
-      stuckStep === undefined ? waitingFor : `stuck at "${stuckStep}": ${waitingFor ?? "an operator may retry, skip or settle it"}`;
+    const { stuck } = desk.standing();
+    const now = stuck === undefined ? waitingFor : `stuck at "${stuck}": ${waitingFor ?? "an operator has to look"}`;
     setCurrentDetails(
       `Order **${orderId}** of user **${order.userId}**, ${total}\n\n| | step | result |\n|---|---|---|\n${rows.join("\n")}` +
         (now === undefined ? "" : `\n\n**Waits:** ${now}`),
@@ -117,18 +113,13 @@ export function createOrderProgress(order: OrderSagaInput, clock: SagaClock, pla
       current = { ...current, sagaState: "COMPENSATING" };
       tell("undoing");
     },
-    stuck(next, reason) {
-      stuckStep = next;
+    stuck(next, reason, possibleActs) {
       waitingFor = reason;
-      acts = [];
-      showStuck(next !== undefined);
+      desk.stuck(next, reason, possibleActs);
       show();
     },
-    hasAct: (of) => acts.some((act) => act.step === of),
-    takeAct(of) {
-      const place = acts.findIndex((act) => act.step === of);
-      return place < 0 ? undefined : acts.splice(place, 1)[0];
-    },
+    hasAct: desk.hasAct,
+    takeAct: desk.takeAct,
     async finish(outcome) {
       step = "ended";
       waitingFor = undefined;

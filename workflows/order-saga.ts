@@ -3,9 +3,10 @@ import { ORDER_HOLD_TTL_MS, type CardPayment, type OrderOutcome, type OrderSagaI
 import { isFinal } from "../src/domain/order-states.ts";
 import { steps } from "./activity-proxies.ts";
 import { payByCard } from "./card-payment.ts";
-import { createCompensations, failureOf, insist, withoutEnd, type Compensations, type Failure } from "./compensation.ts";
+import { createCompensations, failureOf, insist, seeThrough, type Compensations, type Failure } from "./compensation.ts";
 import { createOrderProgress, type OrderProgress } from "./order-progress.ts";
 import { createSagaClock, type SagaClock } from "./saga-clock.ts";
+import { createSagaPayment } from "./saga-payment.ts";
 import { createSagaWaits, type SagaWaits } from "./saga-waits.ts";
 import { showSagaState } from "./search-attributes.ts";
 
@@ -28,8 +29,7 @@ export async function orderSaga(order: OrderSagaInput): Promise<OrderOutcome> {
   const progress = createOrderProgress(order, clock, () => compensations.plan(order.currency));
   const saga: Saga = { order, progress, compensations, clock, waits: createSagaWaits(order, progress, clock) };
   try {
-    const { card } = order;
-    const known = card === undefined ? await payByWallet(saga) : await createAndPayByCard(saga, card);
+    const known = await createAndPay(saga);
     if (known !== undefined) return await progress.finish(known);
   } catch (error) {
     return CancellationScope.nonCancellable(() => undo(saga, reasonOf(error)));
@@ -45,6 +45,12 @@ const OTHER_REQUEST = {
   failureCode: "IDEMPOTENCY_CONFLICT",
   failureMessage: "the order's id belongs to another request",
 } as const;
+
+function createAndPay(saga: Saga): Promise<Outcome | undefined> {
+  const { card, paidBy } = saga.order;
+  if (card !== undefined) return createAndPayByCard(saga, card);
+  return paidBy === "saga-commands" ? createAndPayElsewhere(saga) : payByWallet(saga);
+}
 
 /** Create, hold, capture. Answers with the outcome of an earlier run when there is one. */
 async function payByWallet(saga: Saga): Promise<Outcome | undefined> {
@@ -71,7 +77,8 @@ async function payByWallet(saga: Saga): Promise<Outcome | undefined> {
   // A capture whose answer was lost may have happened, so it is asked for again until the answer is known; it is never undone on a guess.
   await waits.unpaused(() => {
     progress.pass("capture the money");
-    return CancellationScope.nonCancellable(() => withoutEnd((by) => by.captureOrder(order)));
+    const where = { orderId: order.orderId, name: "capture the money", desk: progress };
+    return CancellationScope.nonCancellable(() => seeThrough(where, (by) => by.captureOrder(order)));
   });
   progress.done("COMPLETED", "captured");
   return undefined;
@@ -79,6 +86,11 @@ async function payByWallet(saga: Saga): Promise<Outcome | undefined> {
 
 async function createAndPayByCard(saga: Saga, card: CardPayment): Promise<Outcome | undefined> {
   return (await create(saga)) ?? payByCard(saga, card);
+}
+
+async function createAndPayElsewhere(saga: Saga): Promise<Outcome | undefined> {
+  const payment = createSagaPayment(saga);
+  return (await create(saga)) ?? payment.pay();
 }
 
 async function create({ order, progress }: Saga): Promise<Outcome | undefined> {

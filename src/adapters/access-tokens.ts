@@ -37,6 +37,8 @@ const OWN_TYPE = "at+jwt";
 const EXTERNAL_TYPES = new Set(["at+jwt", "application/at+jwt", "jwt"]);
 const MAX_TOKEN_LENGTH = 8_192;
 const MAX_NAME_LENGTH = 255;
+/** The year 9999, less a day for what is reckoned from there. */
+const MAX_MOMENT_SECONDS = 253_402_214_400;
 const COMPACT_FORM = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 const CONTROL = /\p{Cc}/u;
 const OWN_HEADER = new Set(["alg", "typ", "kid"]);
@@ -156,7 +158,9 @@ async function verifyJwt(
 function readClaims(payload: JWTPayload, now: () => number): Pick<VerifiedToken, "subject" | "issuedAtMs" | "expiresAtMs"> {
   const { iat, exp } = payload;
   if (iat !== undefined && iat * 1_000 > now() + CLOCK_TOLERANCE_MS) throw refusal("issued in the future");
-  if (typeof exp !== "number") throw refusal("exp");
+  // Further away no date can be written, here or in the database.
+  if (typeof exp !== "number" || !(exp < MAX_MOMENT_SECONDS)) throw refusal("exp");
+  if (iat !== undefined && !(iat >= 0)) throw refusal("iat");
   return { subject: readName(payload.sub, "sub"), issuedAtMs: (iat ?? 0) * 1_000, expiresAtMs: exp * 1_000 };
 }
 

@@ -7,26 +7,33 @@ export type Begun =
   /** It was answered before. */
   | { readonly state: "answered"; readonly answer: KeptAnswer }
   /** Another one with this key runs, here or in another process. */
-  | { readonly state: "running" }
+  | { readonly state: "running"; /** When its lease ends, unless it is renewed. */ readonly leaseMs: number }
   /** It may run. `lease` is handed back by `end`; without Redis there is none. */
   | { readonly state: "free"; readonly lease: string | undefined };
 
 /** The fast path to kept answers, and a lease per running request. Best effort: nothing that must be right hangs on it. Never throws. */
 export interface AnswerCache {
   begin(key: string): Promise<Begun>;
+  /** Lets the lease of a request that still runs last on. */
+  renew(key: string, lease: string): Promise<void>;
   /** Gives the lease back and keeps the answer, when there is one, for a day. */
   end(key: string, lease: string | undefined, answer: KeptAnswer | undefined): Promise<void>;
 }
 
 const LIFETIME_SECONDS = 86_400;
-/** Longer than any request may run. The lease of a process that died ends by itself. */
-const LEASE_MS = 60_000;
+/** Renewed while the request runs, so that the lease of a process that died ends soon. */
+const LEASE_MS = 10_000;
+export const RENEW_EVERY_MS = 3_000;
 
 const BEGIN = `
 local answer = redis.call('GET', KEYS[1])
 if answer then return {'answered', answer} end
 if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then return {'free', ''} end
-return {'running', ''}`;
+return {'running', redis.call('PTTL', KEYS[2])}`;
+
+const RENEW = `
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+return 1`;
 
 // Only its own lease: one that ran out may be another request's by now.
 const END = `
@@ -51,9 +58,12 @@ export function createAnswerCache(link: RedisLink): AnswerCache {
       const lease = randomUUID();
       const answer = await link.attempt((redis) => redis.eval(BEGIN, 2, answerCacheKey(key), answerLeaseKey(key), lease, LEASE_MS));
       const [state, text] = Array.isArray(answer) ? answer.map(String) : [];
-      if (state === "running") return { state };
+      if (state === "running") return { state, leaseMs: Math.max(0, Number(text)) };
       const known = state === "answered" && text !== undefined ? readAnswer(text) : undefined;
       return known === undefined ? { state: "free", lease: state === "free" ? lease : undefined } : { state: "answered", answer: known };
+    },
+    async renew(key, lease) {
+      await link.attempt((redis) => redis.eval(RENEW, 1, answerLeaseKey(key), lease, LEASE_MS));
     },
     async end(key, lease, answer) {
       if (lease === undefined && answer === undefined) return;

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { PartitionAssigners, type Consumer, type EachBatchPayload, type IHeaders, type Kafka as KafkaClient } from "kafkajs";
+import type { FoundRedrive } from "../store/redrives.ts";
 import { LeftOutHeaders } from "./kafka-headers.ts";
 import type { Log } from "./log.ts";
 
@@ -14,6 +15,8 @@ export interface FetchedMessage {
   /** How many headers the message has beyond those that are kept. */
   readonly headersLeftOut: number;
   readonly timestampMs: number;
+  /** Set by whoever found that the message is a dead letter sent again. */
+  readonly redriveOf?: FoundRedrive;
 }
 
 /** Messages of one partition in their order. `nextOffset` follows the last of them and what the client skipped after it. */

@@ -53,6 +53,7 @@ describe("the metrics", () => {
     metrics.watch({
       parts: { postgres: async () => {}, redis: () => Promise.reject(new Error("gone")) },
       outbox: () => Promise.reject(new Error("gone")),
+      lag: async () => [{ topic: "purchases", group: "g", partition: 2, lag: 7n }],
       lanes: { reads: () => 3 },
     });
     const samples = parse(await metrics.render());
@@ -60,6 +61,10 @@ describe("the metrics", () => {
       ["postgres", 1],
       ["redis", 0],
     ]);
+    expect(samples.find(({ name }) => name === "kafka_consumer_lag_messages")).toMatchObject({
+      labels: { topic: "purchases", group: "g", partition: "2" },
+      value: 7,
+    });
     expect(samples.find(({ name }) => name === "database_lane_load")).toMatchObject({ labels: { lane: "reads" }, value: 3 });
     expect(samples.some(({ name }) => name.startsWith("outbox_"))).toBe(false);
   });

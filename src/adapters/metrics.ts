@@ -1,6 +1,7 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { PrometheusExporter, PrometheusSerializer } from "@opentelemetry/exporter-prometheus";
 import { AggregationType, MeterProvider } from "@opentelemetry/sdk-metrics";
+import type { PartitionLag } from "./kafka-lag.ts";
 
 /** How one request went. */
 export interface RequestMeasure {
@@ -24,8 +25,12 @@ export interface Watched {
   /** By name: `postgres`, `temporal`, `redis`, `kafka`. */
   readonly parts?: Readonly<Record<string, () => Promise<void>>>;
   readonly outbox?: () => Promise<Backlog>;
+  /** Things that wait for somebody, by kind: dead letters, deliveries of webhooks. */
+  readonly waiting?: () => Promise<Readonly<Record<string, number>>>;
   /** Circuit breakers by name. */
   readonly breakers?: Readonly<Record<string, () => "closed" | "open" | "half-open">>;
+  /** What the groups of the bridge have not done yet. */
+  readonly lag?: () => Promise<readonly PartitionLag[]>;
   /** Statements that wait or run, by the kind of lane. */
   readonly lanes?: Readonly<Record<string, () => number>>;
 }
@@ -111,7 +116,7 @@ function observeProcess(meter: Meter): void {
     });
 }
 
-function observe(meter: Meter, { parts = {}, outbox, lanes = {}, breakers = {} }: Watched): void {
+function observe(meter: Meter, { parts = {}, outbox, waiting, lag, lanes = {}, breakers = {} }: Watched): void {
   meter.createObservableGauge("dependency_up", { description: "1 when the part answers." }).addCallback(async (result) => {
     await Promise.all(
       Object.entries(parts).map(async ([part, check]) => {
@@ -126,10 +131,24 @@ function observe(meter: Meter, { parts = {}, outbox, lanes = {}, breakers = {} }
   meter.createObservableGauge("database_lane_load", { description: "Statements that wait or run." }).addCallback((result) => {
     for (const [lane, load] of Object.entries(lanes)) result.observe(load(), { lane });
   });
+  meter
+    .createObservableGauge("kafka_consumer_lag_messages", { description: "Messages that a group of the bridge has not done yet." })
+    .addCallback(async (result) => {
+      for (const { topic, group, partition, lag: messages } of (await lag?.()) ?? [])
+        result.observe(Number(messages), { topic, group, partition: String(partition) });
+    });
   meter.createObservableGauge("circuit_breaker_state", { description: "1 for the state the breaker is in." }).addCallback((result) => {
     for (const [breaker, stateNow] of Object.entries(breakers))
       for (const state of ["closed", "open", "half-open"]) result.observe(state === stateNow() ? 1 : 0, { breaker, state });
   });
+  if (waiting !== undefined)
+    meter
+      .createObservableGauge("waiting_items", {
+        description: "Dead letters never sent again, and deliveries of webhooks that wait or failed.",
+      })
+      .addCallback(async (result) => {
+        for (const [kind, count] of Object.entries(await waiting())) result.observe(count, { kind });
+      });
   if (outbox === undefined) return;
   const backlog = meter.createObservableGauge("outbox_backlog_messages", { description: "Messages that wait to leave." });
   const oldest = meter.createObservableGauge("outbox_oldest_age_seconds", { description: "The age of the oldest that waits." });

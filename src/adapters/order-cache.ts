@@ -1,6 +1,6 @@
 import type { RedisLink } from "./redis.ts";
 
-/** An order as text, of whatever form its writer and its reader agree on, and the version of its row. */
+/** An order as text, of whatever form its writer and its reader agree on, and a number that rises with each change. */
 export interface CachedOrder {
   readonly version: bigint;
   readonly text: string;
@@ -12,11 +12,13 @@ export interface OrderCache {
   /** Keeps the order; an older version never overwrites a newer one. */
   put(orderId: string, order: CachedOrder): Promise<void>;
   get(orderId: string): Promise<CachedOrder | undefined>;
-  /** Forgets the order: what to do whenever it is not certain how it stands. */
-  drop(orderId: string): Promise<void>;
+  /** Forgets the order as it was before this version, also what is still on its way here. */
+  drop(orderId: string, version: bigint): Promise<void>;
 }
 
 const LIFETIME_SECONDS = 600;
+/** Stands in an order's place, so that what was read before the change cannot come there later. */
+const DROPPED = "";
 
 // Versions are compared as numbers by their length first: a Lua number is exact to 2^53 only.
 const PUT_IF_NEWER = `
@@ -41,11 +43,11 @@ export function createOrderCache(link: RedisLink): OrderCache {
     async get(orderId) {
       return await link.attempt(async (redis) => {
         const { version, order } = await redis.hgetall(orderCacheKey(orderId));
-        return version === undefined || order === undefined ? undefined : { version: BigInt(version), text: order };
+        return version === undefined || order === undefined || order === DROPPED ? undefined : { version: BigInt(version), text: order };
       });
     },
-    async drop(orderId) {
-      await link.attempt((redis) => redis.del(orderCacheKey(orderId)));
+    async drop(orderId, version) {
+      await link.attempt((redis) => redis.eval(PUT_IF_NEWER, 1, orderCacheKey(orderId), version.toString(), DROPPED, LIFETIME_SECONDS));
     },
   };
 }

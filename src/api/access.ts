@@ -8,6 +8,9 @@ export type Access = "public" | readonly Role[];
 /** The name of the access token's scheme in the OpenAPI document. */
 export const BEARER = "accessToken";
 
+/** What anyone may read, within the allowance of their address. */
+export const OPEN_READ = { access: "public", routeClass: "read" } as const;
+
 export const OWN_DATA: Access = ["user", "service", "admin"];
 export const SERVICES: Access = ["service", "admin"];
 export const ADMINS: Access = ["admin"];

@@ -43,6 +43,8 @@ export interface DependencyCheck {
   /** Without a needed part the API is not ready; the others are shown only. */
   readonly needed: boolean;
   readonly check: () => Promise<void>;
+  /** More about the part, for people. What it cannot tell it leaves out. Never throws. */
+  readonly details?: () => Promise<Readonly<Record<string, string>>>;
 }
 
 export interface ApiSettings {
@@ -56,6 +58,12 @@ export interface ApiSettings {
   readonly corsOrigins?: readonly string[];
   /** With it, besides admins, a collector may read the metrics. */
   readonly metricsToken?: string;
+  /** True when nobody is asked who they are: then only requests to a loopback name are taken. */
+  readonly onlyLocalHosts?: boolean;
+  /** How often an open stream shows that it lives, and its token is looked at again. */
+  readonly streamHeartbeatMs?: number;
+  /** How many streams may be open at once. */
+  readonly streams?: { readonly perSubject: number; readonly inAll: number };
   /** Tells that the client came over https, by a trusted proxy's word. */
   readonly isSecure?: (context: Context) => boolean;
   readonly reservationTtl: {

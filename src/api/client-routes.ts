@@ -1,6 +1,8 @@
 import { auditRoute } from "./schemas/audit.ts";
 import { loginRoute, logoutRoute, meRoute, refreshRoute, registerRoute, rolesRoute } from "./schemas/auth.ts";
 import { depositRoute, readBalanceRoute, withdrawRoute } from "./schemas/balances.ts";
+import { listDeadLettersRoute, readDeadLetterRoute, redriveDeadLetterRoute, redriveDeadLettersRoute } from "./schemas/dead-letters.ts";
+import { readEventReceiptRoute } from "./schemas/events.ts";
 import { listOperationsRoute, readOperationRoute, whyOperationRoute } from "./schemas/operations.ts";
 import {
   advanceOrderClockRoute,
@@ -34,6 +36,17 @@ import {
 import { createServicesRoute, deleteServiceRoute, listServicesRoute, readServiceRoute } from "./schemas/services.ts";
 import { transferRoute } from "./schemas/transfers.ts";
 import { deleteUserRoute, readUserRoute } from "./schemas/users.ts";
+import {
+  createWebhookRoute,
+  deleteWebhookRoute,
+  enableWebhookRoute,
+  listDeliveriesRoute,
+  listWebhooksRoute,
+  readWebhookRoute,
+  redeliverRoute,
+  rotateWebhookSecretRoute,
+  testWebhookRoute,
+} from "./schemas/webhooks.ts";
 
 /** What the client can ask, by the name it has there. */
 export const CLIENT_ROUTES = {
@@ -89,5 +102,19 @@ export const CLIENT_ROUTES = {
   getReport: readReportRoute,
   getReportCsv: readReportCsvRoute,
   diffReport: diffReportRoute,
+  getEventReceipt: readEventReceiptRoute,
+  listDeadLetters: listDeadLettersRoute,
+  getDeadLetter: readDeadLetterRoute,
+  redriveDeadLetter: redriveDeadLetterRoute,
+  redriveDeadLetters: redriveDeadLettersRoute,
+  createWebhook: createWebhookRoute,
+  listWebhooks: listWebhooksRoute,
+  getWebhook: readWebhookRoute,
+  deleteWebhook: deleteWebhookRoute,
+  enableWebhook: enableWebhookRoute,
+  rotateWebhookSecret: rotateWebhookSecretRoute,
+  testWebhook: testWebhookRoute,
+  listWebhookDeliveries: listDeliveriesRoute,
+  redeliverWebhook: redeliverRoute,
   audit: auditRoute,
 } as const;

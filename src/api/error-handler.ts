@@ -21,6 +21,8 @@ export function createErrorHandler(log: Log): (error: unknown, context: Context<
   return (error, context) => {
     const domainError = asDomainError(error);
     const response = answerProblem(context, domainError.code, domainError.message, errorsOf(domainError));
+    const { retryAfterSeconds } = domainError.details;
+    if (retryAfterSeconds !== undefined) response.headers.set("retry-after", retryAfterSeconds);
     if (response.status >= 500)
       log.error(
         { err: error, code: domainError.code, correlationId: context.get("correlationId"), path: context.req.path },

@@ -1,4 +1,4 @@
-import type { AnswerCache } from "../adapters/answer-cache.ts";
+import { RENEW_EVERY_MS, type AnswerCache } from "../adapters/answer-cache.ts";
 import type { Log } from "../adapters/log.ts";
 import { DomainError, messageOf } from "../errors.ts";
 import type { AnswerBook, KeptAnswer } from "../store/idempotency-answers.ts";
@@ -59,11 +59,15 @@ export function createFirstAnswers(deps: { readonly book: AnswerBook; readonly c
       if (running.has(key)) throw new DomainError("REQUEST_IN_FLIGHT");
       running.add(key);
       let lease: string | undefined;
+      let renewing: NodeJS.Timeout | undefined;
       let cached: KeptAnswer | undefined;
       try {
         const begun = await cache.begin(key);
-        if (begun.state === "running") throw new DomainError("REQUEST_IN_FLIGHT");
+        // It may have died with its process: then it is over when its lease is.
+        if (begun.state === "running")
+          throw new DomainError("REQUEST_IN_FLIGHT", undefined, { retryAfterSeconds: String(Math.max(1, Math.ceil(begun.leaseMs / 1_000))) });
         if (begun.state === "free") lease = begun.lease;
+        if (lease !== undefined) renewing = setInterval((own: string) => void cache.renew(key, own), RENEW_EVERY_MS, lease);
         let known = begun.state === "answered" ? begun.answer : undefined;
         if (known === undefined && memory === "answer") known = cached = await book.find(key);
         if (known?.requestHash === hash) return replay(context, known);
@@ -79,6 +83,7 @@ export function createFirstAnswers(deps: { readonly book: AnswerBook; readonly c
         return isSame(first, own) ? context.body(own.body, own.status as 200, own.headers) : replay(context, first);
       } finally {
         running.delete(key);
+        clearInterval(renewing);
         await cache.end(key, lease, cached);
       }
     },

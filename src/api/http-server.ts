@@ -45,8 +45,15 @@ export async function listen(
     },
     (request: IncomingMessage, response: ServerResponse) => {
       answering.set(request.socket, response);
-      void listener(request, response);
+      // Two readers could take the request for two hosts (RFC 9112, 3.2).
+      if (request.rawHeaders.filter((name, place) => place % 2 === 0 && name.toLowerCase() === "host").length > 1)
+        refuse(request, response, 400, "INVALID_REQUEST");
+      else void listener(request, response);
     },
+  );
+  server.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) => refuse(request, response, 417, "INVALID_REQUEST"));
+  server.on("connect", (_request: IncomingMessage, socket: Socket) =>
+    answerClientError(Object.assign(new Error("CONNECT"), { code: "HPE_INVALID_METHOD" }), socket),
   );
   server.on("clientError", (error: Error & { code?: string }, socket: Socket) => {
     const response = answering.get(socket);
@@ -69,6 +76,17 @@ async function close(server: Server, graceMs: number): Promise<void> {
   await closed;
   clearTimeout(cut);
   clearInterval(closing);
+}
+
+// Whatever body there is stays unread, so the connection ends with the answer.
+function refuse(request: IncomingMessage, response: ServerResponse, status: number, code: ErrorCode): void {
+  const problem = { ...makeProblem({ code, instance: pathOf(request), correlationId: uuidv7() }), status };
+  response.writeHead(status, { ...Object.fromEntries(SECURITY_HEADERS), ...problemHeaders(problem), connection: "close" });
+  response.end(JSON.stringify(problem));
+}
+
+function pathOf({ url = "" }: IncomingMessage): string {
+  return url.startsWith("/") ? (url.split("?", 1)[0] ?? "") : "";
 }
 
 // What Node's parser refuses never reaches the app; its answer has the same form all the same.

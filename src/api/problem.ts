@@ -1,4 +1,5 @@
 import { z } from "@hono/zod-openapi";
+import { maskDigits } from "../domain/card.ts";
 import { ERROR_CATALOGUE, type ErrorCode } from "../errors.ts";
 
 /** One place in the request that is wrong: a JSON pointer into the body, or the name of a parameter. */
@@ -43,6 +44,9 @@ export const SECURITY_HEADERS: readonly (readonly [string, string])[] = [
   ["referrer-policy", "no-referrer"],
 ];
 
+/** Codes whose words repeat what was sent, such as the name of a member: a card number in it is not given back. */
+const REPEATING: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["INVALID_REQUEST", "MALFORMED_JSON", "INVALID_CURRENCY", "INVALID_AMOUNT"]);
+
 /** The problem document of a code. Of our own faults it tells nothing but the correlation id. */
 export function makeProblem(input: {
   code: ErrorCode;
@@ -52,7 +56,8 @@ export function makeProblem(input: {
   errors?: readonly ProblemError[];
 }): Problem {
   const { status, title } = ERROR_CATALOGUE[input.code];
-  const detail = status < 500 ? (input.detail ?? title) : title;
+  const masked = REPEATING.has(input.code) ? maskDigits : (text: string) => text;
+  const detail = status < 500 ? masked(input.detail ?? title) : title;
   return {
     type: `urn:saldo:error:${input.code}`,
     title,
@@ -61,7 +66,7 @@ export function makeProblem(input: {
     instance: input.instance,
     code: input.code,
     correlationId: input.correlationId,
-    ...(input.errors === undefined || input.errors.length === 0 ? {} : { errors: [...input.errors] }),
+    ...(input.errors === undefined || input.errors.length === 0 ? {} : { errors: input.errors.map(({ pointer, message }) => ({ pointer: masked(pointer), message: masked(message) })) }),
   };
 }
 

@@ -1,5 +1,5 @@
 import type { z } from "@hono/zod-openapi";
-import type { OrderSagaStatus, PaymentMethod } from "../contract/orders.ts";
+import { refundOfStep, type OrderSagaStatus, type PaymentMethod } from "../contract/orders.ts";
 import { formatAmount } from "../money.ts";
 import type { OrderRecord } from "../store/orders.ts";
 import type { PaymentRecord } from "../store/payments.ts";
@@ -29,7 +29,10 @@ export function showOrder(order: OrderRecord, running?: OrderSagaStatus): ShownO
     sagaState: running?.sagaState ?? order.sagaState,
     ...(running === undefined ? {} : { step: running.step }),
     ...(running?.waitingFor === undefined ? {} : { waitingFor: running.waitingFor }),
-    ...(stuckStep === undefined || isClosed(order) ? {} : { stuck: { step: stuckStep, ...sinceOf(order) } }),
+    // Of an order that has ended only a refund can be stuck.
+    ...(stuckStep === undefined || (isClosed(order) && refundOfStep(stuckStep) === undefined)
+      ? {}
+      : { stuck: { step: stuckStep, ...sinceOf(order) } }),
     ...(order.settledByHand === undefined ? {} : { settledByHand: order.settledByHand }),
     currency: order.currency,
     total: formatAmount(order.totalMinor, order.currency),

@@ -6,27 +6,32 @@ import { loadConfig, type Config } from "../config.ts";
 import { isCurrency } from "../money.ts";
 import { readRunning } from "../stack/running.ts";
 import { createDatabase } from "../store/database.ts";
+import { traceEvents, traceOrders } from "../store/import-tally.ts";
 import { CommandFailure, runCommand, secondsAsMs, UsageError, type CommandInput } from "./command.ts";
-import { importPurchases, ImportTimeout, type ImportTally } from "./import-purchases.ts";
+import { importEvents, ImportTimeout, type ImportTally } from "./import-events.ts";
 import { createProgressBar, type ProgressStream } from "./progress-bar.ts";
-import { checkPurchaseCsv, CsvFileError, readPurchaseCsv, type BadRow } from "./purchase-csv.ts";
+import { checkEventCsv, CsvFileError, readEventCsv, type BadRow, type RowKind } from "./event-csv.ts";
 
 const USAGE = `npm run import -- FILE [options]
 
-Produces the purchases of a CSV file to Kafka, waits until they are in the ledger, and counts what became of them.
+Produces the events of a CSV file to Kafka, waits until they have taken effect, and counts what became of them.
 
   --source NAME       the name of the source; with a row's line it identifies the row (default: the file's name)
-  --topic NAME        where to produce (default: KAFKA_TOPIC)
+  --topic NAME        purchases (default), loyalty.transactions or orders.requested, or as they are configured
   --currency CODE     for an amount column that names no currency (default: DEFAULT_CURRENCY)
   --timeout SECONDS   how long to wait after the last row was produced (default: 600)
   --json              print one JSON object and no progress
   --help              print this
 
-Exit code 0: every row is in the ledger or among the dead letters, now or from before; 1: a row was no purchase, or the file
+Exit code 0: every row took effect or is among the dead letters, now or from before; 1: a row was no event, or the file
 could not be imported; 2: a wrong option.
 
-Columns, by the header: user_id or customer_id; date or transaction_date (a date without a time is that day in REPORT_TZ);
-amount or amount_<currency>; optional service_id or service, order_id, event_id, payment_method, username.
+Columns, by the header; of names with "or" between them one is enough:
+  every kind             user_id or customer_id; amount or amount_<currency>; optional event_id or transaction_id
+  purchases              date or transaction_date or occurred_at (without a time it is that day in REPORT_TZ);
+                         optional service_id or service, order_id, payment_method, username
+  loyalty.transactions   date as above; type (accrual or redemption); optional comment; amounts are whole points
+  orders.requested       order_id; service_id or service; optional quantity, comment; a row is an order of one line
 `;
 
 const MAX_BAD_ROWS_SHOWN = 100;
@@ -60,7 +65,9 @@ async function run(path: string, options: Options): Promise<number> {
   if (!isCurrency(currency)) throw new UsageError(`--currency ${currency} is not a known currency`);
   const timeoutMs = secondsAsMs("--timeout", options.timeout);
 
-  const { rows: rowCount } = await checkPurchaseCsv(path);
+  const topic = options.topic ?? config.KAFKA_TOPIC;
+  const { kind, group } = kindOf(config, topic);
+  const { rows: rowCount } = await checkEventCsv(path, kind);
   if (rowCount === 0) throw new CsvFileError(`${path} has a header and no row: there is nothing to import`);
   const addresses = findAddresses(config);
   const kafka = createKafka({ brokers: addresses.brokers, clientId: "saldo-import", logger: SILENT_LOG });
@@ -70,16 +77,27 @@ async function run(path: string, options: Options): Promise<number> {
   const bars = createBars({ stream: options.json ? NO_STREAM : process.stderr, rowCount, badRowCount: () => badRows.length });
   const startedAtMs = performance.now();
   try {
-    const rows = readPurchaseCsv({
+    const rows = readEventCsv({
       path,
+      kind,
       source: options.source ?? basename(path),
       currency,
       timeZone: config.REPORT_TZ,
       onBadRow: (row) => badRows.push(row),
     });
-    const topic = options.topic ?? config.KAFKA_TOPIC;
-    const tally = await importPurchases(
-      { kafka, producer, db: database.db, topic, group: config.KAFKA_GROUP, progress: bars, nowMs: () => performance.now() },
+    const tally = await importEvents(
+      {
+        kafka,
+        producer,
+        db: database.db,
+        topic,
+        group,
+        trace: kind === "order" ? traceOrders : traceEvents,
+        // An order is consumed when its saga has begun; its end comes a little later.
+        settleMs: kind === "order" ? timeoutMs : 0,
+        progress: bars,
+        nowMs: () => performance.now(),
+      },
       rows,
       timeoutMs,
     );
@@ -89,6 +107,17 @@ async function run(path: string, options: Options): Promise<number> {
   } finally {
     bars.finish();
     await Promise.allSettled([producer.close(), kafka.close(), database.close()]);
+  }
+}
+
+function kindOf(config: Config, topic: string): { kind: RowKind; group: string } {
+  switch (topic) {
+    case config.LOYALTY_TOPIC:
+      return { kind: "loyalty", group: config.LOYALTY_GROUP };
+    case config.ORDERS_TOPIC:
+      return { kind: "order", group: config.ORDERS_GROUP };
+    default:
+      return { kind: "purchase", group: config.KAFKA_GROUP };
   }
 }
 
@@ -137,7 +166,7 @@ function report(json: boolean, path: string, tally: ImportTally, badRows: readon
   }
   for (const { line, reason } of badRows.slice(0, MAX_BAD_ROWS_SHOWN)) process.stderr.write(`line ${line}: ${reason}\n`);
   if (badRows.length > MAX_BAD_ROWS_SHOWN)
-    process.stderr.write(`and ${badRows.length - MAX_BAD_ROWS_SHOWN} more rows that are no purchases\n`);
+    process.stderr.write(`and ${badRows.length - MAX_BAD_ROWS_SHOWN} more rows that are no events\n`);
   const counts = [
     ["produced", tally.produced],
     ["applied", tally.applied],

@@ -1,3 +1,9 @@
+/** Where a message first stood that was a dead letter and was sent again to its topic. */
+export interface FirstPlace {
+  readonly partition: number;
+  readonly offset: string;
+}
+
 /** One valid purchase event as it travels to its workflow. `offset` is decimal text; `amountMinor` is minor units as text. */
 export interface PurchaseEventItem {
   readonly offset: string;
@@ -12,6 +18,8 @@ export interface PurchaseEventItem {
   readonly orderId?: string;
   /** From the message's header; without it the event's place in the topic. */
   readonly correlationId?: string;
+  /** Set when it was a dead letter that was sent again: its identity is that of this place. */
+  readonly origin?: FirstPlace;
 }
 
 /** One valid loyalty transaction as it travels to its workflow. `amountMinor` is whole points as text. */
@@ -26,6 +34,7 @@ export interface LoyaltyEventItem {
   readonly occurredAt: string;
   readonly comment?: string;
   readonly correlationId?: string;
+  readonly origin?: FirstPlace;
 }
 
 interface Run<Item> {

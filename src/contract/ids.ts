@@ -8,6 +8,14 @@ export function orderRefundWorkflowId(orderId: string, refundId: string): string
   return `refund/${orderId}/${refundId}`;
 }
 
+/** What the id of an order begins with that sees a purchase by card through. */
+export const PURCHASE_ORDER = "purchase-";
+
+/** The id of the order that sees a purchase by card through; `requestId` stands for the request. */
+export function purchaseOrderId(requestId: string): string {
+  return `${PURCHASE_ORDER}${requestId}`;
+}
+
 /** The provider's keys of an order's payment: stable per order and step, never per attempt. */
 export function paymentKey(orderId: string, step: "authorise" | "capture" | "cancel" | "refund"): string {
   return `${orderId}:${step}`;

@@ -55,6 +55,8 @@ export interface OrderSagaInput {
   readonly comment: string;
   /** SHA-256 of what the client asked for; the same order id with another hash is another request. */
   readonly requestHash: string;
+  /** When what it pays for happened in the world, ISO 8601; without it, when it is booked. Only of orders by card. */
+  readonly effectiveAt?: string;
   readonly correlationId: string;
   readonly caller: string;
   /** There when another service takes the payment, asked for on saga.commands; without it Saldo does. Never with a card. */
@@ -79,8 +81,10 @@ export interface OrderSagaStatus extends OrderOutcome {
   readonly step: string;
   /** Why the saga waits, in words; absent while it does not. */
   readonly waitingFor?: string;
-  /** The compensation that is past its fast retries; absent when none is. */
+  /** The step that is past its fast retries; absent when none is. */
   readonly stuck?: string;
+  /** What an operator may do about it. */
+  readonly possibleActs?: readonly OperatorActKind[];
 }
 
 /** One thing that a cancellation would reverse, or has to be reversed still. */
@@ -99,16 +103,34 @@ export interface UndoPlan {
 }
 
 export const OPERATOR_ACTS = ["retry", "skip", "settle"] as const;
-/** Try the stuck compensation at once; leave it undone; or take it as done by hand outside. */
+/** Try what is stuck at once; leave it undone; or take it as done by hand outside. */
 export type OperatorActKind = (typeof OPERATOR_ACTS)[number];
+/** What has to happen and is nobody's to decide, as the capture of money that may be taken already. */
+export const ONLY_RETRY: readonly OperatorActKind[] = ["retry"];
+/** What has to happen and may have been done outside, as a refund by bank transfer. */
+export const RETRY_OR_SETTLE: readonly OperatorActKind[] = ["retry", "settle"];
 
 /** What a person decided about a stuck order. */
 export interface OperatorAct {
   readonly act: OperatorActKind;
-  /** The compensation it is meant for; without it the one that is stuck. */
+  /** The step it is meant for; without it the one that is stuck. */
   readonly step?: string;
   readonly reason: string;
   readonly actor: string;
+}
+
+const REFUND_STEP = "refund ";
+
+/** The name under which a refund that is stuck stands in its order's row. */
+export function refundStep(refundId: string): string {
+  return `${REFUND_STEP}${refundId}`;
+}
+
+/** The refund that such a name is of; undefined for a step of the order itself. */
+export function refundOfStep(step: string | undefined): string | undefined {
+  // A refund's id holds no space, and of an order's own steps "refund the card" does.
+  const refundId = step?.startsWith(REFUND_STEP) === true ? step.slice(REFUND_STEP.length) : "";
+  return refundId === "" || refundId.includes(" ") ? undefined : refundId;
 }
 
 /** Answers how the order stands, from the workflow's memory. */
@@ -151,7 +173,21 @@ export interface OrderRefundInput {
   readonly reason: string;
   readonly correlationId: string;
   readonly caller: string;
+  /** How many times the provider is asked at short intervals before the refund is shown as stuck. */
+  readonly fastRetries?: number;
 }
+
+/** What `refundStatus` answers while the refund runs. */
+export interface OrderRefundStatus {
+  readonly refundId: string;
+  /** As of an order; absent when it is not stuck. */
+  readonly stuck?: string;
+  readonly waitingFor?: string;
+  readonly possibleActs?: readonly OperatorActKind[];
+}
+
+/** Answers whether a refund is stuck. */
+export const refundStatusQuery = defineQuery<OrderRefundStatus>("refundStatus");
 
 /** How a refund ended. */
 export interface OrderRefundOutcome {

@@ -92,20 +92,25 @@ export function isLuhnValid(digits: string): boolean {
 const MIN_DIGITS = 13;
 const MAX_DIGITS = 19;
 
-/** Digits in groups, as people write numbers: between two groups up to three spaces or dashes of any kind. */
-const DIGIT_GROUPS = /\d+(?:[\s\p{Pd}]{1,3}\d+)*/gu;
+/** Digits in groups, as people write numbers: between two groups up to three spaces, dashes of any kind, or what is put there to hide them. */
+const DIGIT_GROUPS = /\d+(?:[\s\p{Pd}._/\p{Cf}]{1,3}\d+)*/gu;
+/** What also stands in sums, dates and paths: with these between them digits must be a brand's. */
+const LOOSE_SEPARATOR = /[._/]/;
+const OTHER_DIGIT = /(?![0-9])\p{Nd}/gu;
+const DIGIT = /^\p{Nd}$/u;
 
 /**
- * True when the text holds what may be a card number: 13 to 19 digits, also with spaces or dashes, that pass Luhn.
+ * True when the text holds what may be a card number: 13 to 19 digits of any script, also with spaces, dashes, dots, slashes or
+ * invisible characters between them or zeros before them, that pass Luhn.
  * For free text only. One id or amount in ten of that length passes Luhn by chance, so those are never asked.
  */
 export function looksLikeCardNumber(text: string): boolean {
-  return findCardNumbers(text.normalize("NFKC")).length > 0;
+  return findCardNumbers(withPlainDigits(text)).length > 0;
 }
 
 /** The text with every number that may be a card's cut to its last four digits, for what must be shown or logged. */
 export function maskDigits(text: string): string {
-  const normal = text.normalize("NFKC");
+  const normal = withPlainDigits(text);
   let masked = "";
   let at = 0;
   for (const { from, to, last4 } of findCardNumbers(normal)) {
@@ -113,6 +118,16 @@ export function maskDigits(text: string): string {
     at = to;
   }
   return at === 0 ? text : masked + normal.slice(at);
+}
+
+// The digits of a script follow each other from its zero on, ten by ten.
+function withPlainDigits(text: string): string {
+  return text.normalize("NFKC").replace(OTHER_DIGIT, (digit) => {
+    const code = digit.codePointAt(0) ?? 0;
+    let before = 0;
+    while (DIGIT.test(String.fromCodePoint(code - before - 1))) before += 1;
+    return String(before % 10);
+  });
 }
 
 interface Found {
@@ -127,7 +142,7 @@ function findCardNumbers(text: string): Found[] {
     const groups = [...run[0].matchAll(/\d+/g)].map((group) => ({ digits: group[0], at: run.index + group.index }));
     let first = 0;
     while (first < groups.length) {
-      const last = lastGroupOfCard(groups, first);
+      const last = lastGroupOfCard(groups, first, LOOSE_SEPARATOR.test(run[0]));
       if (last === undefined) {
         first += 1;
         continue;
@@ -145,13 +160,19 @@ type Groups = readonly { readonly digits: string }[];
 
 // A number that stands among other digits (`4111 1111 1111 1111 12 26`) must begin and be as long as a brand's: any four groups of
 // digits pass Luhn one time in ten.
-function lastGroupOfCard(groups: Groups, first: number): number | undefined {
+function lastGroupOfCard(groups: Groups, first: number, isLoose: boolean): number | undefined {
   for (let last = Math.min(groups.length, first + MAX_DIGITS) - 1; last >= first; last -= 1) {
     const number = digitsOf(groups, first, last);
-    const alone = first === last || (first === 0 && last === groups.length - 1);
-    if (number.length >= MIN_DIGITS && number.length <= MAX_DIGITS && isLuhnValid(number) && (alone || isOfBrand(number))) return last;
+    const alone = first === last || (!isLoose && first === 0 && last === groups.length - 1);
+    if (isCardLike(number, alone)) return last;
+    const shorter = number.replace(/^0+/, "");
+    if (shorter.length < number.length && isCardLike(shorter, false)) return last;
   }
   return undefined;
+}
+
+function isCardLike(number: string, alone: boolean): boolean {
+  return number.length >= MIN_DIGITS && number.length <= MAX_DIGITS && isLuhnValid(number) && (alone || isOfBrand(number));
 }
 
 function digitsOf(groups: Groups, first: number, last: number): string {

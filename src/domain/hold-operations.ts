@@ -145,10 +145,11 @@ export function releaseOrderOperation(input: OrderOfLines): Operation {
 }
 
 /** Books what the payment provider has taken for every line of an order, all or nothing. */
-export function chargeOrderOperation(input: OrderOfLines): Operation {
+export function chargeOrderOperation(input: OrderOfLines & { readonly effectiveAt?: string }): Operation {
   return {
     ...ofOrder(input),
     kind: "charge",
+    ...(input.effectiveAt === undefined ? {} : { effectiveAt: input.effectiveAt }),
     postings: input.lines.map((line) => ({ debit: PSP, credit: revenue(line.serviceId), amountMinor: BigInt(line.amountMinor) })),
   };
 }

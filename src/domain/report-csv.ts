@@ -31,9 +31,9 @@ export function neutraliseCell(text: string): string {
   return FORMULA_START.test(clean) ? `'${clean}` : clean;
 }
 
-/** A field quoted by RFC 4180 where it must be. */
-export function quoteField(text: string, delimiter: string): string {
-  return /["\r\n]/.test(text) || text.includes(delimiter) ? `"${text.replaceAll('"', '""')}"` : text;
+/** A field quoted by RFC 4180 where it must be: also where only another delimiter is in it, which a spreadsheet may take for one. */
+export function quoteField(text: string): string {
+  return /["\r\n,;\t]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 /** The first line of a report with a header, its line feed included. */
@@ -43,7 +43,7 @@ export function reportCsvHeader({ delimiter, withCurrency }: Omit<ReportCsvOptio
 
 /** One line of a report as CSV, its line feed included: the service's name, the amount as a decimal, and the currency where asked for. */
 export function reportCsvLine(line: ReportLine, { delimiter, withCurrency }: Omit<ReportCsvOptions, "header">): string {
-  const cells = [quoteField(neutraliseCell(line.serviceName), delimiter), formatAmount(line.revenueMinor, line.currency)];
+  const cells = [quoteField(neutraliseCell(line.serviceName)), formatAmount(line.revenueMinor, line.currency)];
   return `${(withCurrency ? [...cells, line.currency] : cells).join(delimiter)}\n`;
 }
 

@@ -51,7 +51,8 @@ export function readEvent<Schema extends z.ZodObject, Event extends object>(
   if ("reason" in reading) return reading;
   const { fields } = reading;
 
-  const eventId: unknown = shape.schema.shape[shape.idField]?.safeParse(fields[shape.idField]).data;
+  const fieldSchemas: Readonly<Record<string, z.ZodType | undefined>> = shape.schema.shape;
+  const eventId = fieldSchemas[shape.idField]?.safeParse(fields[shape.idField]).data;
   const identified = typeof eventId === "string" ? { eventId } : {};
   const parsed = shape.schema.safeParse(fields);
   if (!parsed.success) return { ...refuse(codeOfIssues(parsed.error.issues), wordsOfIssues(parsed.error.issues)), ...identified };

@@ -79,7 +79,11 @@ describe("a wish for an order", () => {
     ["no items", { items: [] }, "INVALID_EVENT"],
     ["a line of nothing", { items: [{ service_id: "music", amount: "0" }] }, "INVALID_AMOUNT"],
     ["an amount that is a list", { items: [{ service_id: "music", amount: [1] }] }, "INVALID_AMOUNT"],
-    ["a sum beyond all bounds", { items: Array.from({ length: 100 }, () => ({ service_id: "m", amount: "9999999999.99" })) }, "INVALID_AMOUNT"],
+    [
+      "a sum beyond all bounds",
+      { items: Array.from({ length: 100 }, () => ({ service_id: "m", amount: "9999999999.99" })) },
+      "INVALID_AMOUNT",
+    ],
     ["a quantity of none", { items: [{ service_id: "music", amount: "1", quantity: 0 }] }, "INVALID_EVENT"],
     ["a card", { payment_method: "card" }, "INVALID_EVENT"],
     ["an id that holds a path", { order_id: "a/../b" }, "INVALID_EVENT"],
@@ -109,7 +113,10 @@ describe("a saga's messages", () => {
   });
 
   it("are refused with another command or status", () => {
-    expect(readSagaCommand(bytes({ ...command, command: "charge" }), SENT_AT_MS, "RUB")).toMatchObject({ ok: false, code: "INVALID_EVENT" });
+    expect(readSagaCommand(bytes({ ...command, command: "charge" }), SENT_AT_MS, "RUB")).toMatchObject({
+      ok: false,
+      code: "INVALID_EVENT",
+    });
     expect(readSagaReply(bytes({ ...reply, status: "OK" }), SENT_AT_MS)).toMatchObject({ ok: false, code: "INVALID_EVENT" });
   });
 });

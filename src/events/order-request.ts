@@ -31,7 +31,12 @@ export interface OrderRequest {
   readonly orderId: string;
   readonly userId: string;
   readonly currency: string;
-  readonly lines: readonly { readonly lineNo: number; readonly serviceId: string; readonly quantity: number; readonly amountMinor: string }[];
+  readonly lines: readonly {
+    readonly lineNo: number;
+    readonly serviceId: string;
+    readonly quantity: number;
+    readonly amountMinor: string;
+  }[];
   readonly totalMinor: string;
   readonly eventId?: string;
   readonly comment?: string;

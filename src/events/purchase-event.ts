@@ -1,14 +1,7 @@
 import { z } from "zod";
 import { MAX_ID_LENGTH } from "../contract/id-rule.ts";
 import { amountField, currencyField, momentField, optional, ownId, storableText, subjectId, versionField } from "./event-fields.ts";
-import {
-  eventJsonSchema,
-  readEvent,
-  readEventAmount,
-  readMoment,
-  type EventReading,
-  type EventShape,
-} from "./event-reading.ts";
+import { eventJsonSchema, readEvent, readEventAmount, readMoment, type EventReading, type EventShape } from "./event-reading.ts";
 
 const WALLET = "wallet";
 // Taken as a method of its own, `Wallet` would be revenue without a debit.

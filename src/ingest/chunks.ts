@@ -65,6 +65,9 @@ export function toDeadLetter(
     value: message.value,
     headers: readableHeaders(message.headers, message.headersLeftOut),
     attempts: 1,
+    ...(message.redriveOf === undefined
+      ? {}
+      : { redriveOf: { deadLetterId: message.redriveOf.deadLetterId, partition: place.partition, offset: message.offset } }),
   };
 }
 
@@ -78,16 +81,17 @@ function readMessage<Event extends object>(
   read: Reader<Event>,
 ): { readonly event: Carried<Event> } | { readonly letter: DeadLetter } {
   const position = { topic: batch.topic, partition: batch.partition, offset: message.offset };
+  const first = message.redriveOf?.origin ?? position;
   const letter = (code: ErrorCode, reason: string, eventId: string | undefined) => ({
-    letter: toDeadLetter(position, message, { identity: eventKey(position, eventId), code, reason }),
+    letter: toDeadLetter(position, message, { identity: eventKey(first, eventId), code, reason }),
   });
   const reading = read(message.value, message.timestampMs);
   if (!reading.ok) return letter(reading.code, reading.reason, reading.eventId);
   const event: Event & { readonly eventId?: string; readonly comment?: string } = reading.event;
-  if (message.headersLeftOut > 0)
-    return letter("INVALID_EVENT", `the message has more than ${MAX_MESSAGE_HEADERS} headers`, event.eventId);
+  if (message.headersLeftOut > 0) return letter("INVALID_EVENT", `the message has more than ${MAX_MESSAGE_HEADERS} headers`, event.eventId);
   if (event.comment !== undefined && looksLikeCardNumber(event.comment))
     return letter("CARD_DATA_REFUSED", "comment: holds what looks like a card number", event.eventId);
   const correlationId = correlationIdOf(message.headers);
-  return { event: { offset: message.offset, ...event, ...(correlationId === undefined ? {} : { correlationId }) } };
+  const origin = message.redriveOf === undefined ? {} : { origin: { partition: first.partition, offset: first.offset } };
+  return { event: { offset: message.offset, ...event, ...origin, ...(correlationId === undefined ? {} : { correlationId }) } };
 }

@@ -13,5 +13,9 @@ export function resultOfEach(events: readonly { readonly offset: string }[], out
       ? []
       : [{ offset: event.offset, code: outcome.rejected, message: outcome.message }];
   });
-  return { applied: count("applied"), duplicates: count("duplicate"), refused: count("refused"), rejected };
+  const taken = outcomes.flatMap((outcome, place) => {
+    const event = events[place];
+    return typeof outcome !== "string" || event === undefined ? [] : [{ offset: event.offset, outcome }];
+  });
+  return { applied: count("applied"), duplicates: count("duplicate"), refused: count("refused"), rejected, taken };
 }

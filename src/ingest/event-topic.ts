@@ -1,8 +1,15 @@
 import type { EventReading } from "../events/event-reading.ts";
+import type { FirstPlace } from "../contract/events.ts";
 import type { ErrorCode } from "../errors.ts";
 
 /** A valid event on its way: what it says, where it stands, and what it came with. */
-export type Carried<Event> = Event & { readonly offset: string; readonly correlationId?: string; readonly eventId?: string };
+export type Carried<Event> = Event & {
+  readonly offset: string;
+  readonly correlationId?: string;
+  readonly eventId?: string;
+  /** Where the message first stood, when it was a dead letter that was sent again: its identity is that of this place. */
+  readonly origin?: FirstPlace;
+};
 
 /** Valid events of one partition in their order. */
 export interface EventRun<Event> {
@@ -26,6 +33,8 @@ export interface RunResult {
   readonly duplicates: number;
   readonly refused: number;
   readonly rejected: readonly Rejected[];
+  /** What became of each that was taken, where no operation tells it by its place. */
+  readonly taken?: readonly { readonly offset: string; readonly outcome: "applied" | "duplicate" | "refused" }[];
 }
 
 /** One kind of events: how a message is read, and how a run of them takes effect. */
@@ -34,6 +43,8 @@ export interface EventTopic<Event> {
   readonly deadLetterTopic: string;
   /** Never throws on content. */
   read(value: Buffer | null, timestampMs: number): EventReading<Event>;
+  /** The workflow that an event is for, where it starts or tells one. */
+  workflowIdOf?(event: Event): string;
   /**
    * Makes the events take effect, each once and those of one key in their order; settles when that is durable. Safe to retry.
    * Throws: UNAVAILABLE, DEADLINE_EXCEEDED while a part is away: the same run is then handed to it again. `signal` ends the wait.

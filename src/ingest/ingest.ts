@@ -4,14 +4,21 @@ import type { Log } from "../adapters/log.ts";
 import { eventKey } from "../contract/ids.ts";
 import { codeOf, messageOf } from "../errors.ts";
 import type { DeadLetter } from "../store/dead-letters.ts";
+import type { EventReceipt } from "../store/receipts.ts";
 import { chunksOf, toDeadLetter, type Chunk, type ChunkLimits } from "./chunks.ts";
 import type { EventTopic, RunResult } from "./event-topic.ts";
+import { receiptsOf } from "./receipts.ts";
+import { withRedrives, type FindRedrives } from "./redrives.ts";
 
 export interface IngestDeps<Event> {
   /** What the messages are and what becomes of them. */
   readonly topic: EventTopic<Event>;
   /** Keeps dead letters durably; answers how many were new. Safe to retry. */
   readonly writeDeadLetters: (letters: readonly DeadLetter[]) => Promise<number>;
+  /** Finds the dead letters that messages were sent again for. */
+  readonly findRedrives: FindRedrives;
+  /** Keeps what became of messages that no operation tells of. Safe to retry. */
+  readonly recordReceipts: (receipts: readonly EventReceipt[]) => Promise<void>;
   readonly limits: ChunkLimits;
   readonly backoff: { readonly firstMs: number; readonly maxMs: number };
   readonly log: Log;
@@ -90,6 +97,15 @@ export function createIngest<Event extends object>(deps: IngestDeps<Event>): Ing
     const newLetters = await patiently("the dead letters", context, control, () => deps.writeDeadLetters(letters));
     if (newLetters === undefined) return false;
 
+    const receipts = receiptsOf(batch, chunk, result, deps.topic);
+    if (receipts.length > 0) {
+      const kept = await patiently("the receipts", context, control, async () => {
+        await deps.recordReceipts(receipts);
+        return true;
+      });
+      if (kept === undefined) return false;
+    }
+
     await control.commit(chunk.nextOffset);
     const { applied, duplicates, refused } = result;
     const durationMs = Math.round(performance.now() - startedAtMs);
@@ -110,7 +126,10 @@ export function createIngest<Event extends object>(deps: IngestDeps<Event>): Ing
   };
 
   return {
-    async handle(batch, control) {
+    async handle(fetched, control) {
+      const { topic, partition } = fetched;
+      const batch = await patiently("what was sent again", { topic, partition }, control, () => withRedrives(fetched, deps.findRedrives));
+      if (batch === undefined) return;
       for (const chunk of chunksOf(batch, deps.limits, deps.topic.read)) {
         if (!control.isActive() || !(await handleChunk(batch, chunk, control))) {
           deps.log.info(

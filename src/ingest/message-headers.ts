@@ -25,10 +25,15 @@ export function readableHeaders(headers: MessageHeaders, alreadyLeftOut = 0): Re
   return leftOut === 0 ? kept : { ...kept, "headers-left-out": String(leftOut) };
 }
 
+/** The text of a message's header, the first where it stands several times; empty when it has none. */
+export function headerText(headers: MessageHeaders, name: string): string {
+  const [value] = listOf(headers[name]);
+  return value === undefined ? "" : readable(value);
+}
+
 /** The correlation id that came with a message, when it is one: 1 to 128 visible ASCII characters. */
 export function correlationIdOf(headers: MessageHeaders): string | undefined {
-  const [value] = listOf(headers["correlation-id"]);
-  const text = value === undefined ? "" : readable(value);
+  const text = headerText(headers, "correlation-id");
   return /^[\x21-\x7e]{1,128}$/.test(text) ? text : undefined;
 }
 

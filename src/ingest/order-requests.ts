@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { orderWorkflowId } from "../contract/ids.ts";
 import type { OrderSagaInput } from "../contract/orders.ts";
 import { deadLetterTopic } from "../contract/topics.ts";
 import { DomainError } from "../errors.ts";
@@ -31,6 +32,7 @@ export function orderRequestTopic(topic: string, deps: OrderRequestDeps): EventT
     topic,
     deadLetterTopic: deadLetterTopic(topic),
     read: (value, timestampMs) => readOrderRequest(value, timestampMs, deps.defaultCurrency),
+    workflowIdOf: ({ orderId }) => orderWorkflowId(orderId),
     apply: async ({ topic: name, partition, events }) =>
       resultOfEach(
         events,

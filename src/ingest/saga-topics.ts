@@ -1,3 +1,4 @@
+import { orderWorkflowId, sagaCommandWorkflowId } from "../contract/ids.ts";
 import { SAGA_COMMANDS_TOPIC, SAGA_DEAD_LETTERS_TOPIC, SAGA_REPLIES_TOPIC } from "../contract/topics.ts";
 import { readSagaCommand, readSagaReply, type SagaCommandEvent, type SagaReplyEvent } from "../events/saga-messages.ts";
 import type { Starters } from "../starters.ts";
@@ -21,6 +22,7 @@ export function sagaCommandTopic(deps: SagaCommandDeps, topic: string = SAGA_COM
     topic,
     deadLetterTopic: SAGA_DEAD_LETTERS_TOPIC,
     read: (value, timestampMs) => readSagaCommand(value, timestampMs, deps.defaultCurrency),
+    workflowIdOf: ({ sagaId, command }) => sagaCommandWorkflowId(sagaId, command),
     apply: async ({ topic: name, partition, events }, signal) =>
       resultOfEach(
         events,
@@ -34,7 +36,11 @@ export function sagaCommandTopic(deps: SagaCommandDeps, topic: string = SAGA_COM
 async function execute(deps: SagaCommandDeps, event: Carried<SagaCommandEvent>, place: string, signal: AbortSignal): Promise<OneOutcome> {
   const { offset: _offset, eventId: _eventId, comment, correlationId, ...command } = event;
   const result = await deps.starters.runSagaCommand(
-    { ...command, comment: comment ?? `${command.command} of saga ${command.sagaId}, event ${place}`, correlationId: correlationId ?? place },
+    {
+      ...command,
+      comment: comment ?? `${command.command} of saga ${command.sagaId}, event ${place}`,
+      correlationId: correlationId ?? place,
+    },
     signal,
   );
   const isOther =
@@ -63,6 +69,7 @@ export function sagaReplyTopic(deps: SagaReplyDeps, topic: string = SAGA_REPLIES
     topic,
     deadLetterTopic: SAGA_DEAD_LETTERS_TOPIC,
     read: readSagaReply,
+    workflowIdOf: ({ sagaId }) => orderWorkflowId(sagaId),
     apply: async ({ topic: name, partition, events }) =>
       resultOfEach(
         events,

@@ -144,7 +144,10 @@ export function createRelay(deps: RelayDeps): Relay {
   // A row that was written before the outbox knew of the sleep is found by the second look; one that slipped between, by the poll.
   const rest = async (signal: AbortSignal): Promise<void> => {
     const { wake, pollMs, gatherMs = 0 } = deps;
-    if (wake === undefined) return void (await sleep(pollMs, undefined, { signal }).catch(() => {}));
+    if (wake === undefined) {
+      await sleep(pollMs, undefined, { signal }).catch(() => {});
+      return;
+    }
     await wake.fallAsleep(pollMs);
     if ((await step()) === 0) {
       const woken = new AbortController();

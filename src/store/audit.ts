@@ -130,10 +130,15 @@ const CHECKS: readonly Check[] = [
           select order_id, sum(captured_minor) as captured, sum(amount_minor - captured_minor - released_minor) as remainder
             from holds where purpose = 'order' group by order_id
         ) h on h.order_id = o.id
+        -- What another service was paid over saga.commands is booked without a hold.
+        cross join lateral (
+          select coalesce(sum(x.amount_minor), 0) as booked from operations x
+           where x.order_id = o.id and x.kind = 'charge' and x.outcome = 'done' and x.workflow_id = o.workflow_id
+        ) c
        where o.payment_method = 'wallet' and (
-               (o.saga_state = 'COMPLETED' and (coalesce(h.captured, 0) <> o.total_minor or h.remainder <> 0 or o.status <> 'CONFIRMED'))
-            or (o.saga_state = 'FAILED' and (coalesce(h.captured, 0) <> 0 or coalesce(h.remainder, 0) <> 0 or o.status <> 'CANCELLED'))
-            or (o.saga_state <> 'COMPLETED' and coalesce(h.captured, 0) <> 0))`,
+               (o.saga_state = 'COMPLETED' and (coalesce(h.captured, 0) + c.booked <> o.total_minor or h.remainder <> 0 or o.status <> 'CONFIRMED'))
+            or (o.saga_state = 'FAILED' and (coalesce(h.captured, 0) + c.booked <> 0 or coalesce(h.remainder, 0) <> 0 or o.status <> 'CANCELLED'))
+            or (o.saga_state <> 'COMPLETED' and coalesce(h.captured, 0) + c.booked <> 0))`,
   },
   {
     invariant: "I6",

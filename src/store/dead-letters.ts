@@ -38,14 +38,7 @@ export async function writeDeadLetters(
   if (again.length > 0) await countUp(db, again);
   const fresh = input.letters.filter(({ redriveOf }) => redriveOf === undefined);
   if (fresh.length === 0) return 0;
-  const given = JSON.stringify(
-    fresh.map(({ key, value, ...letter }) => ({
-      ...letter,
-      key: key?.toString("base64"),
-      value: value?.toString("base64"),
-      copyHeaders: copyHeaders(letter),
-    })),
-  );
+  const given = JSON.stringify(fresh.map(asRecord));
   const rows = await db.execute<{ id: string }>(sql`
     with given as (
       select identity, topic, partition, "offset", code, reason, decode(key, 'base64') as raw_key, decode(value, 'base64') as raw_value,
@@ -65,6 +58,10 @@ export async function writeDeadLetters(
      order by w.id
     returning aggregate_id as id`);
   return [...rows].length;
+}
+
+function asRecord({ key, value, ...letter }: DeadLetter) {
+  return { ...letter, key: key?.toString("base64"), value: value?.toString("base64"), copyHeaders: copyHeaders(letter) };
 }
 
 // The receipt of the message's own place makes a repeat count once.

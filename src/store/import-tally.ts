@@ -33,14 +33,45 @@ interface RawTrace extends Record<string, unknown> {
 }
 
 /** What became of events, by their keys and in the order of the keys. Throws: UNAVAILABLE or DEADLINE_EXCEEDED. */
-export async function traceEvents(db: Db, keys: readonly string[]): Promise<EventTrace[]> {
-  const rows = await db.execute<RawTrace>(sql`
+export async function traceEvents(db: Db, events: readonly TracedEvent[]): Promise<EventTrace[]> {
+  const keys = events.map(({ key }) => key);
+  return tracesOf(
+    await db.execute<RawTrace>(sql`
     select o.id as operation_id, o.outcome, o.partition as operation_partition, o."offset" as operation_offset,
            l.id as letter_id, l.partition as letter_partition, l."offset" as letter_offset
       from json_array_elements_text(${JSON.stringify(keys)}::json) with ordinality as e(key, n)
       left join operations o on o.key = e.key
       left join dead_letters l on l.identity = e.key
-     order by e.n`);
+     order by e.n`),
+  );
+}
+
+/**
+ * As `traceEvents`, for wishes for orders: what stands is the order of that id, where its correlation id is the place it came from. An
+ * order that has not ended counts as not there yet. Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
+ */
+export async function traceOrders(db: Db, events: readonly TracedEvent[]): Promise<EventTrace[]> {
+  const wanted = JSON.stringify(events.map(({ key, subject }) => ({ key, subject })));
+  return tracesOf(
+    await db.execute<RawTrace>(sql`
+    select o.id as operation_id, case o.saga_state when 'COMPLETED' then 'done' when 'FAILED' then 'refused' end as outcome,
+           coalesce(substring(o.correlation_id from '/([0-9]+)/[0-9]+$')::integer, -1) as operation_partition,
+           coalesce(substring(o.correlation_id from '/([0-9]+)$'), '-1') as operation_offset,
+           l.id as letter_id, l.partition as letter_partition, l."offset" as letter_offset
+      from rows from (json_to_recordset(${wanted}::json) as (key text, subject text)) with ordinality as e(key, subject, n)
+      left join orders o on o.id = e.subject and o.saga_state in ('COMPLETED', 'FAILED')
+      left join dead_letters l on l.identity = e.key
+     order by e.n`),
+  );
+}
+
+/** An event by its permanent key, and by the user or order it is keyed by. */
+export interface TracedEvent {
+  readonly key: string;
+  readonly subject: string;
+}
+
+function tracesOf(rows: Iterable<RawTrace>): EventTrace[] {
   return [...rows].map((row) => {
     const operation = place(row.operation_id, row.operation_partition, row.operation_offset);
     const deadLetter = place(row.letter_id, row.letter_partition, row.letter_offset);

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { DomainError, isErrorCode, type ErrorCode } from "../errors.ts";
 import type { Operation } from "../domain/operations.ts";
-import { createLane, isRetryable, type Lane } from "./lane.ts";
+import { createLane, isRetryable, sqlStateOf, type Lane } from "./lane.ts";
 import { encodeBatch } from "./ledger-batch.ts";
 
 /**
@@ -23,7 +23,8 @@ export interface Ledger {
   /**
    * Posts one operation, atomically and durably. Calls of the same moment share one statement.
    * Safe to retry: the key decides. Settles within the ledger's deadline.
-   * Throws: UNAVAILABLE or DEADLINE_EXCEEDED (the outcome is found by posting the same key again).
+   * Throws: UNAVAILABLE or DEADLINE_EXCEEDED (the outcome is found by posting the same key again); INVALID_AMOUNT when a balance
+   * would leave the range of the ledger (2^63 minor units), with nothing written.
    */
   post(operation: Operation): Promise<PostResult>;
   /**
@@ -146,7 +147,7 @@ async function runBatch(lane: Lane, batch: readonly Entry[]): Promise<void> {
     for (const [place, entry] of batch.entries()) entry.resolve(results[place] as PostResult);
   } catch (error) {
     const [only] = batch;
-    if (batch.length === 1 && only !== undefined) only.reject(error);
+    if (batch.length === 1 && only !== undefined) only.reject(isOutOfRange(error) ? tooLarge(error) : error);
     // One operation that breaks the call must not take the others down: each is tried alone.
     else if (!isRetryable(error)) {
       for (const entry of batch) {
@@ -155,6 +156,16 @@ async function runBatch(lane: Lane, batch: readonly Entry[]): Promise<void> {
       }
     } else for (const entry of batch) entry.reject(error);
   }
+}
+
+const OUT_OF_RANGE = "22003";
+
+function isOutOfRange(error: unknown): boolean {
+  return sqlStateOf(error) === OUT_OF_RANGE;
+}
+
+function tooLarge(error: unknown): DomainError {
+  return new DomainError("INVALID_AMOUNT", "the balance would be larger than can be kept", {}, error);
 }
 
 async function callUntil(lane: Lane, batch: readonly Entry[], deadlineAtMs: number): Promise<PostResult[]> {

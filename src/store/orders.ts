@@ -1,6 +1,6 @@
 import { eq, sql } from "drizzle-orm";
 import { orderItems, orders, payments } from "../../drizzle/schema.ts";
-import type { OrderSagaInput, OrderStatus, SagaState } from "../contract/orders.ts";
+import { refundOfStep, type OrderSagaInput, type OrderStatus, type SagaState } from "../contract/orders.ts";
 import { assertMove, mayMove, statesBefore } from "../domain/order-states.ts";
 import { DomainError } from "../errors.ts";
 import type { Db } from "./database.ts";
@@ -160,19 +160,26 @@ export async function changeOrderState(
   if (row.sagaState !== input.to) throw new DomainError("ORDER_STATE_CONFLICT", `the order is ${row.sagaState}`);
 }
 
+/** What is stuck of an order. A step that is taken away may be named, so that another one that stands there by now is left alone. */
+export interface StuckNote {
+  readonly orderId: string;
+  readonly step?: string | null | undefined;
+  readonly was?: string;
+  readonly reason: string;
+}
+
 /**
- * Notes which compensation of the order is parked and tells of it in orders.events; without a step that none is any more.
- * Safe to retry: a note that stands already is told of once. Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
+ * Notes which step of the order is stuck and tells of it in orders.events; without a step that none is any more. A refund is noted only
+ * where nothing else is. Safe to retry: a note that stands already is told of once. Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
  */
-export async function noteStuck(
-  db: Db,
-  { orderId, step = null, reason }: { readonly orderId: string; readonly step?: string | null | undefined; readonly reason: string },
-): Promise<void> {
+export async function noteStuck(db: Db, { orderId, step = null, was, reason }: StuckNote): Promise<void> {
+  const onlyIfFree = refundOfStep(step ?? undefined) !== undefined;
   await db.execute(sql`
     with changed as (
       update orders set stuck_step = ${step}, stuck_since = case when ${step}::text is null then null else clock_timestamp() end,
              version = version + 1, updated_at = clock_timestamp()
        where id = ${orderId} and stuck_step is distinct from ${step}
+         and (${was ?? null}::text is null or stuck_step = ${was ?? null}) and (not ${onlyIfFree}::boolean or stuck_step is null)
       returning *
     )
     insert into outbox (aggregate_type, aggregate_id, topic, message_key, payload, headers)

@@ -9,3 +9,16 @@ export async function readOutboxBacklog(db: Db): Promise<{ readonly count: numbe
      where published_at is null`);
   return { count: Number(row?.["count"] ?? 0), oldestAgeSeconds: Math.max(0, Number(row?.["age"] ?? 0)) };
 }
+
+/** A figure beyond this says enough, and costs no more to count. */
+const MAX_COUNTED = 100_000;
+
+/** How many dead letters were never sent again, and how many deliveries of webhooks wait or failed, by kind. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+export async function readWaitingItems(db: Db): Promise<Record<string, number>> {
+  const deliveries = (status: "pending" | "failed") =>
+    sql`(select count(*) from (select 1 from webhook_deliveries where status = ${status} and status in ('pending', 'failed') limit ${MAX_COUNTED}) d)::integer`;
+  const [row] = await db.execute<{ letters: number; pending: number; failed: number }>(sql`
+    select (select count(*) from (select 1 from dead_letters where redriven_at is null limit ${MAX_COUNTED}) l)::integer as letters,
+           ${deliveries("pending")} as pending, ${deliveries("failed")} as failed`);
+  return { dead_letters: row?.letters ?? 0, webhook_deliveries_pending: row?.pending ?? 0, webhook_deliveries_failed: row?.failed ?? 0 };
+}

@@ -1,7 +1,8 @@
 import { sql, type SQL } from "drizzle-orm";
+import { orderWorkflowId, PURCHASE_ORDER, stepKey } from "../contract/ids.ts";
 import type { Db } from "./database.ts";
 
-/** A purchase that was asked for over HTTP or Kafka: an operation of kind charge. Purchases by orders are found with their orders. */
+/** A purchase that was asked for over HTTP or Kafka: an operation of kind charge. What is bought by orders is found with the orders. */
 export interface PurchaseRecord {
   readonly purchaseId: string;
   readonly userId: string;
@@ -16,6 +17,9 @@ export interface PurchaseRecord {
   readonly occurredAt: Date;
   readonly recordedAt: Date;
 }
+
+/** The charges of the orders that see purchases by card through. */
+const OF_ORDERS = stepKey(orderWorkflowId(`${PURCHASE_ORDER}%`), "charge");
 
 interface Row extends Record<string, unknown> {
   readonly id: string;
@@ -48,10 +52,11 @@ export function listPurchases(
 
 async function readPurchases(db: Db, which: SQL, limit: number): Promise<PurchaseRecord[]> {
   const rows = await db.execute<Row>(sql`
-    select o.id, o.user_id, o.amount_minor, o.currency, o.topic is not null as by_event, o.refusal_code, o.service_id, o.comment, o.effective_at, o.recorded_at,
+    select o.id, o.user_id, o.amount_minor, o.currency, o.topic is not null as by_event, o.refusal_code, o.comment, o.effective_at, o.recorded_at,
+           coalesce(o.service_id, (select p.service_id from postings p where p.operation_id = o.id limit 1)) as service_id,
            exists (select from postings p join accounts d on d.id = p.debit_account where p.operation_id = o.id and d.kind = 'psp') as by_card
       from operations o
-     where o.kind = 'charge' and (o.topic is not null or o.key like 'http:%') and ${which}
+     where o.kind = 'charge' and (o.topic is not null or o.key like 'http:%' or o.key like ${OF_ORDERS}) and ${which}
      order by o.user_id desc, o.id desc limit ${limit}::integer`);
   return rows.map((row) => ({
     purchaseId: row.id,

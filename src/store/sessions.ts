@@ -2,15 +2,36 @@ import { sql } from "drizzle-orm";
 import type { Role } from "../contract/identity.ts";
 import type { Db } from "./database.ts";
 
-/** Opens a session with its first refresh token, known by its SHA-256. */
+/**
+ * Opens a session with its first refresh token, known by its SHA-256, and gives the roles the user has at that moment. Undefined,
+ * and no session, when the user was deleted or has another password than the one that was checked, known by its hash.
+ * Locks: the user's row, shared, so that a change of roles comes wholly before the session or ends it.
+ * Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
+ */
 export async function openSession(
   db: Db,
-  session: { readonly id: string; readonly userId: string; readonly refreshHash: string; readonly expiresAt: Date },
-): Promise<void> {
+  session: {
+    readonly id: string;
+    readonly userId: string;
+    readonly passwordHash: string;
+    readonly refreshHash: string;
+    readonly expiresAt: Date;
+  },
+): Promise<readonly Role[] | undefined> {
   const expiresAt = session.expiresAt.toISOString();
-  await db.execute(sql`
-    with opened as (insert into sessions (id, user_id, expires_at) values (${session.id}, ${session.userId}, ${expiresAt}::timestamptz) returning id)
-    insert into refresh_tokens (hash, session_id, expires_at) select ${session.refreshHash}, id, ${expiresAt}::timestamptz from opened`);
+  // The time is taken under the lock: `changeRoles` tells by it which sessions were opened with the roles before.
+  const [row] = await db.execute<{ roles: string }>(sql`
+    with owner as (
+      select id, roles from users
+       where id = ${session.userId} and disabled_at is null and password_hash = ${session.passwordHash} for share
+    ),
+    opened as (
+      insert into sessions (id, user_id, created_at, expires_at)
+      select ${session.id}, id, clock_timestamp(), ${expiresAt}::timestamptz from owner returning id
+    ),
+    token as (insert into refresh_tokens (hash, session_id, expires_at) select ${session.refreshHash}, id, ${expiresAt}::timestamptz from opened)
+    select array_to_json(roles)::text as roles from owner`);
+  return row === undefined ? undefined : (JSON.parse(row.roles) as Role[]);
 }
 
 /** What a refresh token was worth: the session goes on, or the token was used before and its session has ended, or it is no token. */

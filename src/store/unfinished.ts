@@ -1,6 +1,6 @@
 import { and, asc, eq, gt, inArray, lt, lte, sql } from "drizzle-orm";
-import { holds, operations, orders } from "../../drizzle/schema.ts";
-import type { SagaState } from "../contract/orders.ts";
+import { holds, operations, orders, refunds } from "../../drizzle/schema.ts";
+import type { OrderRefundInput, SagaState } from "../contract/orders.ts";
 import type { ReservationInput } from "../contract/reservations.ts";
 import type { Db } from "./database.ts";
 import { toHoldRecord, type HoldRecord } from "./holds.ts";
@@ -72,4 +72,29 @@ export async function listUnfinishedOrders(
     .orderBy(asc(orders.updatedAt))
     .limit(input.limit);
   return rows.map(({ orderId, sagaState, workflowId }) => ({ orderId, sagaState: sagaState as SagaState, workflowId }));
+}
+
+/** What starts each refund that has been pending for `quietMs`, the oldest first. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+export async function listPendingRefunds(db: Db, input: { readonly quietMs: number; readonly limit: number }): Promise<OrderRefundInput[]> {
+  const rows = await db
+    .select({ refund: refunds, userId: orders.userId, paymentMethod: orders.paymentMethod })
+    .from(refunds)
+    .innerJoin(orders, eq(orders.id, refunds.orderId))
+    .where(
+      and(eq(refunds.status, "pending"), lt(refunds.createdAt, sql`clock_timestamp() - make_interval(secs => ${input.quietMs / 1_000})`)),
+    )
+    .orderBy(asc(refunds.createdAt))
+    .limit(input.limit);
+  return rows.map(({ refund: { id, orderId, currency, amountMinor, lines, reason, correlationId, caller }, userId, paymentMethod }) => ({
+    refundId: id,
+    orderId,
+    userId,
+    currency,
+    amountMinor: amountMinor.toString(),
+    lines,
+    paymentMethod: paymentMethod === "card" ? "card" : "wallet",
+    reason,
+    correlationId,
+    caller,
+  }));
 }

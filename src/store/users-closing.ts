@@ -50,6 +50,7 @@ export async function getUser(db: Db, userId: string): Promise<UserRecord | unde
 
 /**
  * Deletes a user: their login and sessions end and they are nobody until money comes for them again. Their history stays.
+ * Gives the sessions that ended and whose tokens may not have.
  * Locks: the user's accounts, by id, as the ledger does. Money that comes at the same moment is either seen or comes after.
  * Safe to retry: a user who is deleted already is not found.
  * Throws: USER_NOT_FOUND; USER_IN_USE with money, available or held, in any currency, open holds or running orders; UNAVAILABLE, DEADLINE_EXCEEDED.
@@ -57,9 +58,11 @@ export async function getUser(db: Db, userId: string): Promise<UserRecord | unde
 export async function closeUser(
   db: Db,
   { userId, actor, correlationId }: { readonly userId: string; readonly actor: string; readonly correlationId: string },
-): Promise<void> {
+): Promise<string[]> {
   const [row] = await db.execute<{ outcome: string }>(sql`select close_user(${userId}, ${actor}, ${correlationId}) as outcome`);
   const outcome = row?.outcome;
-  if (outcome === "closed") return;
-  throw new DomainError(outcome === "USER_IN_USE" || outcome === "USER_NOT_FOUND" ? outcome : "INTERNAL");
+  if (outcome !== "closed") throw new DomainError(outcome === "USER_IN_USE" || outcome === "USER_NOT_FOUND" ? outcome : "INTERNAL");
+  const ended = await db.execute<{ id: string }>(sql`
+    select id from sessions where user_id = ${userId} and reason = 'user deleted' and expires_at > clock_timestamp()`);
+  return ended.map(({ id }) => id);
 }

@@ -54,8 +54,9 @@ export async function replacePasswordHash(
 }
 
 /**
- * Gives the user these roles, ends their sessions when that changes anything, and notes the act, all in one statement.
- * Safe to retry: roles that are there already change nothing. Throws: USER_NOT_FOUND.
+ * Gives the user these roles, ends their sessions when that changes anything, and notes the act, all in one statement. A login that
+ * overlaps it gets the new roles or is ended by a second statement.
+ * Locks: the user's row. Safe to retry: roles that are there already change nothing. Throws: USER_NOT_FOUND.
  */
 export async function changeRoles(
   db: Db,
@@ -81,17 +82,29 @@ export async function changeRoles(
       returning s.id
     ),
     noted as (
-      insert into acts (actor, act, subject_type, subject_id, reason, details, correlation_id)
-      select ${input.actor}, 'user.roles', 'user', c.id, ${input.reason},
+      insert into acts (recorded_at, actor, act, subject_type, subject_id, reason, details, correlation_id)
+      select clock_timestamp(), ${input.actor}, 'user.roles', 'user', c.id, ${input.reason},
              jsonb_build_object('from', array_to_string(c.old, ' '), 'to', (select array_to_string(roles, ' ') from wanted)), ${input.correlationId}
         from changed c
     )
     select b.login, coalesce((select json_agg(e.id) from ended e), '[]')::text as ended from before b`);
   if (row === undefined) throw new DomainError("USER_NOT_FOUND");
+  const late = await endSessionsBeforeLastChange(db, input.userId);
   return {
     user: { id: input.userId, login: row.login, roles: input.roles, disabled: false },
-    endedSessions: JSON.parse(row.ended) as string[],
+    endedSessions: [...(JSON.parse(row.ended) as string[]), ...late],
   };
+}
+
+// A session that was opened while the change waited for the user's row is younger than that statement's view of the sessions.
+async function endSessionsBeforeLastChange(db: Db, userId: string): Promise<string[]> {
+  const rows = await db.execute<{ id: string }>(sql`
+    update sessions s set revoked_at = clock_timestamp(), reason = 'the roles were changed'
+     where s.user_id = ${userId} and s.revoked_at is null
+       and s.created_at <= (select max(a.recorded_at) from acts a
+                             where a.subject_type = 'user' and a.subject_id = ${userId} and a.act = 'user.roles')
+    returning s.id`);
+  return rows.map(({ id }) => id);
 }
 
 function toUser(row: typeof users.$inferSelect): UserRecord {

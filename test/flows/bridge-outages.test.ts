@@ -76,9 +76,18 @@ async function load(signal: AbortSignal): Promise<void> {
     const purchases = round.map((n) => purchaseMessage({ event_id: `p-${n}`, user_id: `user-${n % 50}`, amount: "1.00" }));
     const points = round.map((n) => {
       const userId = `user-${n % 50}`;
-      return eventMessage(userId, { transaction_id: `t-${n}`, user_id: userId, type: "accrual", amount: 1, occurred_at: "2024-03-01T12:00:00Z" });
+      return eventMessage(userId, {
+        transaction_id: `t-${n}`,
+        user_id: userId,
+        type: "accrual",
+        amount: 1,
+        occurred_at: "2024-03-01T12:00:00Z",
+      });
     });
-    for (const [topic, messages] of [[PURCHASES, purchases], [POINTS, points]] as const) {
+    for (const [topic, messages] of [
+      [PURCHASES, purchases],
+      [POINTS, points],
+    ] as const) {
       for (;;) {
         try {
           await producer.send(topic, messages);
@@ -125,5 +134,7 @@ it("a broker that is killed under load and a Temporal that hangs lose nothing, d
   await until("the outbox is drained", async () => (await count("select count(*) from outbox where published_at is null")) === 0, 60_000);
   expect(await count("select count(*) from dead_letters")).toBe(0);
   expect(await count("select coalesce(sum(amount_minor), 0) as count from operations where kind = 'charge'")).toBe(100 * produced);
-  expect(await count("select coalesce(sum(balance_minor), 0) as count from accounts where kind = 'available' and currency = 'PTS'")).toBe(produced);
+  expect(await count("select coalesce(sum(balance_minor), 0) as count from accounts where kind = 'available' and currency = 'PTS'")).toBe(
+    produced,
+  );
 }, 240_000);

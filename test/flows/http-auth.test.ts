@@ -5,6 +5,7 @@ import type { OpenIdentity } from "../../src/open-identity.ts";
 import { createTestApi, type TestAnswer, type TestApi } from "../support/http-api.ts";
 import { createRealIdentities, type RealIdentities } from "../support/real-identity.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
+import { until } from "../support/until.ts";
 
 const PASSWORD = "correct horse battery";
 
@@ -49,6 +50,14 @@ async function loggedIn(): Promise<{ login: string; userId: string; accessToken:
   const { status, body } = await post("login", { login: user.login, password: PASSWORD });
   expect(status).toBe(200);
   return { ...user, accessToken: String(body["accessToken"]), refreshToken: String(body["refreshToken"]) };
+}
+
+/** Until a statement of the api waits for a row that another transaction holds. */
+async function untilOneWaits(): Promise<void> {
+  await until("a statement waits for a row", async () => {
+    const rows = await sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+    return rows.length > 0;
+  });
 }
 
 const withoutIds = ({ body }: TestAnswer) => ({ ...body, correlationId: "" });
@@ -96,7 +105,7 @@ describe("registering", () => {
     expect(text).not.toContain(password);
   });
 
-  it.each(["ab", "has space", "-begins", "a".repeat(65), "line\nend", "nul\u0000"])("with the login %j is refused", async (login) => {
+  it.each(["ab", "has space", "-begins", "\u0430nna", "ann\u00e9", "anna\u200b", "a".repeat(65), "line\nend", "nul\u0000"])("with the login %j is refused", async (login) => {
     expect((await post("register", { login, password: PASSWORD })).status).toBe(400);
   });
 });
@@ -274,6 +283,61 @@ describe("roles", () => {
     expect((await me(bearer(session["accessToken"]))).status).toBe(200);
     const noted = await sql`select actor, act, reason, details from acts where subject_id = ${user.userId} and subject_type = 'user'`;
     expect(noted).toEqual([{ actor: "ops", act: "user.roles", reason: "new job", details: { from: "user", to: "user service" } }]);
+  });
+
+  it("are those of the moment the session opens, when they change while the password is being checked", async () => {
+    const user = await registered();
+    const other = postgres(database.adminUrl, { max: 1, onnotice: () => undefined });
+    try {
+      let login: Promise<TestAnswer> | undefined;
+      await other.begin(async (change) => {
+        await change`update users set roles = array['service'] where id = ${user.userId}`;
+        login = post("login", { login: user.login, password: PASSWORD });
+        await untilOneWaits();
+      });
+      const { status, body } = (await login) as TestAnswer;
+      expect([status, body["roles"]]).toEqual([200, ["service"]]);
+      expect((await me(bearer(body["accessToken"]))).body["roles"]).toEqual(["service"]);
+    } finally {
+      await other.end();
+    }
+  });
+
+  it("refuse a login of a user who is deleted while the password is being checked", async () => {
+    const user = await registered();
+    const other = postgres(database.adminUrl, { max: 1, onnotice: () => undefined });
+    try {
+      let login: Promise<TestAnswer> | undefined;
+      await other.begin(async (change) => {
+        await change`update users set disabled_at = now() where id = ${user.userId}`;
+        login = post("login", { login: user.login, password: PASSWORD });
+        await untilOneWaits();
+      });
+      expect(((await login) as TestAnswer).body["code"]).toBe("INVALID_CREDENTIALS");
+      expect(await sql`select id from sessions where user_id = ${user.userId}`).toEqual([]);
+    } finally {
+      await other.end();
+    }
+  });
+
+  it("that change end a session which is opened while the change waits", async () => {
+    const user = await registered();
+    const other = postgres(database.adminUrl, { max: 1, onnotice: () => undefined });
+    try {
+      let change: Promise<TestAnswer> | undefined;
+      const sessionId = randomUUID();
+      await other.begin(async (login) => {
+        await login`select from users where id = ${user.userId} for share`;
+        const headers = await identities.bearer("ops", ["admin"]);
+        change = api.call("PUT", `/api/v1/auth/users/${user.userId}/roles`, { body: { roles: ["service"] }, headers, key: null });
+        await untilOneWaits();
+        await login`insert into sessions (id, user_id, created_at, expires_at) values (${sessionId}, ${user.userId}, clock_timestamp(), now() + interval '1 day')`;
+      });
+      expect(((await change) as TestAnswer).status).toBe(200);
+      expect(await sql`select revoked_at is not null as ended from sessions where id = ${sessionId}`).toEqual([{ ended: true }]);
+    } finally {
+      await other.end();
+    }
   });
 
   it("decide who may call: a user sees their own data only, and a denied admin route is noted", async () => {

@@ -10,11 +10,14 @@ import { purchaseOperation } from "../../src/domain/wallet-operations.ts";
 import { DomainError } from "../../src/errors.ts";
 import { startSimulator, type PspSimulator } from "../../src/psp/simulator.ts";
 import { createTestApi, type TestApi } from "../support/http-api.ts";
+import { startTestWorkflows, type TestWorkflows } from "../support/http-system.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
+import { until } from "../support/until.ts";
 
 let database: TestDatabase;
 let api: TestApi;
 let withoutProvider: TestApi;
+let workflows: TestWorkflows;
 let directory: string;
 let simulator: PspSimulator;
 /** The provider as the API sees it; a test may take its answers away. */
@@ -42,12 +45,15 @@ beforeAll(async () => {
     refund: through("refund", psp.refund),
     lookUp: psp.lookUp,
   };
-  api = createTestApi({ databaseUrl: database.appUrl, psp: watched });
+  workflows = await startTestWorkflows(database.appUrl, ["orders", "payments"], SILENT_LOG, watched);
+  api = createTestApi({ databaseUrl: database.appUrl, psp: watched, starters: workflows.starters });
   withoutProvider = createTestApi({ databaseUrl: database.appUrl });
 });
 
 afterAll(async () => {
-  await Promise.all([api.close(), withoutProvider.close(), simulator.stop()]);
+  await Promise.all([api.close(), withoutProvider.close()]);
+  await workflows.close();
+  await simulator.stop();
   await rm(directory, { recursive: true, force: true });
   await database.drop();
 });
@@ -73,7 +79,8 @@ const wallet = (change: Record<string, unknown> = {}) => ({
   transaction_date: "2026-01-15T10:00:00Z",
   ...change,
 });
-const buy = (what: unknown, key: string | null = null) => api.call("POST", "/api/v1/purchases", { body: what, key });
+const buy = (what: unknown, key: string | null = null, prefer = "wait=20") =>
+  api.call("POST", "/api/v1/purchases", { body: what, key, headers: { prefer } });
 const capturedMinor = async () => {
   const [row] = await api.db.execute<{ sum: string }>(
     sql`select coalesce(sum(p.amount_minor), 0)::text as sum from postings p join accounts a on a.id = p.debit_account where a.kind = 'psp'`,
@@ -107,10 +114,12 @@ describe("purchases by card", () => {
       source: "http",
       service_id: "unassigned",
       comment: "purchase of jane paid by credit_card (visa ****4242)",
+      transaction_date: "2026-01-15T10:00:00.000Z",
     });
     const [kept] = await api.db.execute<{ dump: string }>(sql`
       select (select coalesce(string_agg(o::text, ''), '') from operations o) || (select coalesce(string_agg(x::text, ''), '') from outbox x)
-             || (select coalesce(string_agg(i::text, ''), '') from idempotency_answers i) as dump`);
+             || (select coalesce(string_agg(i::text, ''), '') from idempotency_answers i) || (select coalesce(string_agg(w::text, ''), '') from orders w)
+             || (select coalesce(string_agg(y::text, ''), '') from payments y) as dump`);
     for (const secret of [CARD.card_number, CARD.card_holder_name, "1 Main St", CARD.card_expiry]) expect(kept?.dump).not.toContain(secret);
   });
 
@@ -135,26 +144,81 @@ describe("purchases by card", () => {
     expect(asked).toEqual([]);
   });
 
-  test.each(["authorise", "capture"])("go on where they were when the answer to the %s was lost", async (step) => {
+  test.each(["authorise", "capture"])("go on by themselves when the answer to the %s was lost", async (step) => {
     const before = await capturedMinor();
     lost = (one) => one === step;
-    const first = await buy(body(), `lost-${step}`);
-    expect([first.status, first.body["code"], first.headers.get("retry-after")]).toEqual([503, "PSP_UNAVAILABLE", expect.any(String)]);
+    const first = await buy(body(), `lost-${step}`, "wait=1");
+    const orderId = String(first.body["order_id"]);
+    expect([first.status, first.body]).toEqual([
+      202,
+      { status: "pending", order_id: orderId, links: { self: `/api/v1/orders/${orderId}` } },
+    ]);
+    expect(first.headers.get("preference-applied")).toBe("wait=1");
+    expect((await api.call("GET", `/api/v1/orders/${orderId}`)).body).toMatchObject({ paymentMethod: "card", status: "PENDING" });
     expect(await capturedMinor()).toBe(before);
+    expect((await buy(body({ card_number: "5555555555554444" }), `lost-${step}`, "wait=0")).body["code"]).toBe("IDEMPOTENCY_CONFLICT");
     lost = undefined;
-    expect((await buy(body({ card_number: "5555555555554444" }), `lost-${step}`)).body["code"]).toBe("IDEMPOTENCY_CONFLICT");
-    expect((await buy(body(), `lost-${step}`)).status).toBe(201);
+    await until("it is booked", async () => (await capturedMinor()) === before + 10_050n);
+    const again = await buy(body(), `lost-${step}`);
+    expect([again.status, again.body["status"], again.headers.get("idempotency-replayed")]).toEqual([201, "completed", "true"]);
     expect(await capturedMinor()).toBe(before + 10_050n);
+  });
+
+  test("are booked although the worker ended between the capture and its booking, and nobody asks again", async () => {
+    const before = await capturedMinor();
+    let captured = () => {};
+    const capture = new Promise<void>((resolve) => (captured = resolve));
+    lost = (step) => {
+      if (step === "capture") captured();
+      return step === "capture";
+    };
+    const answer = await buy(body({ user_id: "interrupted" }), "interrupted", "respond-async");
+    expect(answer.status).toBe(202);
+    await capture;
+    await workflows.stopWorkers();
+    lost = undefined;
+    const taken = simulator.provider
+      .book()
+      .entries.filter((entry) => entry.type === "payment" && entry.orderId === answer.body["order_id"]);
+    expect(taken.map((entry) => (entry.type === "payment" ? `${entry.kind} ${entry.status}` : ""))).toEqual([
+      "authorise approved",
+      "capture approved",
+    ]);
+    expect(await capturedMinor()).toBe(before);
+    await workflows.restartWorkers();
+    await until("it is booked", async () => (await capturedMinor()) === before + 10_050n, 40_000);
+    const { body: list } = await api.call("GET", "/api/v1/purchases?user_id=interrupted");
+    expect(list["purchases"]).toMatchObject([
+      { status: "completed", paid_by: "card", source: "http", service_id: "unassigned", amount: "100.50" },
+    ]);
+  });
+
+  test("can be cancelled as the order they are while the provider does not answer, and stay cancelled", async () => {
+    const before = await capturedMinor();
+    lost = (step) => step === "authorise";
+    const { body: pending } = await buy(body(), "cancelled", "wait=1");
+    expect((await api.call("POST", `/api/v1/orders/${String(pending["order_id"])}/cancel`, { body: {} })).status).toBe(200);
+    lost = undefined;
+    const again = await buy(body(), "cancelled");
+    expect([again.status, again.body["code"]]).toEqual([409, "ORDER_CANCELLED"]);
+    expect(await capturedMinor()).toBe(before);
+  });
+
+  test("and by wallet never share a key", async () => {
+    await api.call("POST", "/api/v1/balances/wanda/deposits", { body: { amount: "10" } });
+    expect((await buy(body(), "card-then-wallet")).status).toBe(201);
+    expect((await buy(wallet({ user_id: "wanda" }), "card-then-wallet")).body["code"]).toBe("IDEMPOTENCY_CONFLICT");
+    expect((await buy(wallet({ user_id: "wanda" }), "wallet-then-card")).status).toBe(201);
+    expect((await buy(body(), "wallet-then-card")).body["code"]).toBe("IDEMPOTENCY_CONFLICT");
   });
 
   test("that are declined move nothing, also at the capture, and stay declined under their key", async () => {
     const before = await capturedMinor();
-    for (const number of ["4000000000000002", "4000000000000101"]) {
+    for (const number of ["4000000000000002", "4000000000000101"])
       for (let time = 0; time < 2; time += 1) {
         const answer = await buy(body({ card_number: number }), `declined-${number}`);
         expect([answer.status, answer.body["code"]]).toEqual([422, "PAYMENT_DECLINED"]);
       }
-    }
     expect(await capturedMinor()).toBe(before);
   });
 

@@ -2,14 +2,13 @@ import { randomUUID } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Client, Connection } from "@temporalio/client";
-import { msToTs } from "@temporalio/common/lib/time.js";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { createDatabase, type Database } from "../../src/store/database.ts";
+import { createServices } from "../../src/store/services.ts";
 import { startImportRoles, type ImportRoles } from "../support/import-roles.ts";
 import { monthlyRevenueOf, readMonthlyFile } from "../support/monthly-revenue.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
-import { until } from "../support/until.ts";
+import { makeTestNamespace } from "../support/test-namespace.ts";
 
 const SAMPLE = "test/data/purchases-sample.csv";
 const SAMPLE_ROWS = 909;
@@ -28,7 +27,7 @@ beforeAll(async () => {
     {
       databaseUrl: testDatabase.appUrl,
       temporalAddress: inject("temporalAddress"),
-      temporalNamespace: await newNamespace(),
+      temporalNamespace: await makeTestNamespace(inject("temporalAddress")),
       kafkaBrokers: inject("kafkaBrokers"),
     },
     {
@@ -36,6 +35,11 @@ beforeAll(async () => {
       settings: {
         KAFKA_TOPIC: `purchases-${run}`,
         KAFKA_GROUP: `group-${run}`,
+        LOYALTY_TOPIC: `points-${run}`,
+        LOYALTY_GROUP: `points-group-${run}`,
+        ORDERS_TOPIC: `orders-${run}`,
+        ORDERS_GROUP: `orders-group-${run}`,
+        SAGA_COMMANDS: "ignore",
         KAFKA_SESSION_TIMEOUT_MS: "3000",
         EVENT_BATCH_SIZE: "200",
         REPORT_TZ: "Europe/Moscow",
@@ -50,25 +54,6 @@ afterAll(async () => {
   await testDatabase.drop();
   await rm(folder, { recursive: true, force: true });
 });
-
-// The task queues of the default namespace belong to the workers of other tests, which have other databases.
-async function newNamespace(): Promise<string> {
-  const namespace = `import-${run}`;
-  const connection = await Connection.connect({ address: inject("temporalAddress") });
-  await connection.workflowService.registerNamespace({ namespace, workflowExecutionRetentionPeriod: msToTs("1 day") });
-  const client = new Client({ connection, namespace });
-  await until(
-    "the namespace is known",
-    () =>
-      client.workflow.count().then(
-        () => true,
-        () => false,
-      ),
-    30_000,
-  );
-  await connection.close();
-  return namespace;
-}
 
 describe("npm run import", () => {
   it("brings a file into the ledger to the cent, and its figures add up", async () => {
@@ -152,4 +137,36 @@ describe("npm run import", () => {
     await expect(roles.runImport(["no-such-file.csv"])).rejects.toThrow(/there is no file no-such-file\.csv/);
     await expect(roles.runImport([folder])).rejects.toThrow(/is a folder; name a CSV file/);
   });
+
+  it("brings loyalty transactions in, each once", async () => {
+    const path = join(folder, "points.csv");
+    const rows = ["user_id,type,amount,date,transaction_id", "lea,accrual,100,2024-05-01,t-1", "lea,redemption,30,2024-05-02,t-2"];
+    await writeFile(
+      path,
+      `${[...rows, "lea,redemption,500,2024-05-03,t-3", "lea,accrual,1.5,2024-05-03,t-4", "lea,accrual,100,2024-05-01,t-1"].join("\n")}\n`,
+    );
+    const { exitCode, result } = await roles.runImport([path, "--topic", `points-${run}`]);
+    expect(result).toMatchObject({ produced: 5, applied: 2, refused: 1, deadLettered: 1, duplicates: 1, missing: 0 });
+    expect(exitCode).toBe(0);
+    expect((await roles.runImport([path, "--topic", `points-${run}`])).result).toMatchObject({
+      applied: 0,
+      duplicates: 5,
+      deadLettered: 0,
+    });
+  }, 120_000);
+
+  it("brings wishes for orders in, and waits for their ends", async () => {
+    await createServices(database.db, [{ id: "music", name: "Music" }]);
+    const path = join(folder, "orders.csv");
+    const rows = [
+      "order_id,user_id,service,amount",
+      `poor-${run},poor,music,1.00`,
+      `wrong-${run},poor,unheard-of,1.00`,
+      `poor-${run},poor,music,1.00`,
+    ];
+    await writeFile(path, `${rows.join("\n")}\n`);
+    const { exitCode, result } = await roles.runImport([path, "--topic", `orders-${run}`, "--timeout", "30"]);
+    expect(result).toMatchObject({ produced: 3, applied: 0, refused: 1, deadLettered: 1, duplicates: 1, missing: 0 });
+    expect(exitCode).toBe(0);
+  }, 120_000);
 });

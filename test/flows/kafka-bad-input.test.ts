@@ -64,14 +64,18 @@ describe("every bad message is dead-lettered once, the offset moves and the next
     ["K11 an amount of a thousand digits", "INVALID_AMOUNT", OVERFLOW],
     ["K12 a value that is gzip itself", "MALFORMED_JSON", bad(gzipSync("x".repeat(100_000)))],
     ["K13 ten thousand headers", "INVALID_EVENT", { ...purchaseMessage(), headers }],
-  ])("%s", async (_name, code, message) => {
-    const topic = await bench.newTopic();
-    await bench.producer.send(topic, [message, purchaseMessage(GOOD)]);
-    const { codes, letters, done } = await outcomeOf(topic, 2n);
-    expect(codes).toEqual([code]);
-    expect(letters[0]?.rawValue).toEqual(message.value === null ? null : Buffer.from(message.value));
-    expect(done).toMatchObject([{ key: `event:${topic}#good`, outcome: "done" }]);
-  }, 30_000);
+  ])(
+    "%s",
+    async (_name, code, message) => {
+      const topic = await bench.newTopic();
+      await bench.producer.send(topic, [message, purchaseMessage(GOOD)]);
+      const { codes, letters, done } = await outcomeOf(topic, 2n);
+      expect(codes).toEqual([code]);
+      expect(letters[0]?.rawValue).toEqual(message.value === null ? null : Buffer.from(message.value));
+      expect(done).toMatchObject([{ key: `event:${topic}#good`, outcome: "done" }]);
+    },
+    30_000,
+  );
 });
 
 describe("what only looks bad", () => {
@@ -85,7 +89,10 @@ describe("what only looks bad", () => {
 
   it("K9 an event whose key is not its user is applied to the user it names", async () => {
     const topic = await bench.newTopic();
-    await bench.producer.send(topic, [{ ...purchaseMessage({ user_id: "ben" }), key: "ann" }, { ...purchaseMessage(), key: null }]);
+    await bench.producer.send(topic, [
+      { ...purchaseMessage({ user_id: "ben" }), key: "ann" },
+      { ...purchaseMessage(), key: null },
+    ]);
     const { codes, done } = await outcomeOf(topic, 2n);
     expect(codes).toEqual([]);
     expect(done.map(({ userId }) => userId)).toEqual(["ben", "ann"]);
@@ -102,7 +109,11 @@ describe("what only looks bad", () => {
 
 it("K7 the same id with other content is a CONFLICT, and the first one stands", async () => {
   const topic = await bench.newTopic();
-  await bench.producer.send(topic, [purchaseMessage(GOOD), purchaseMessage({ ...GOOD, user_id: "ben" }), purchaseMessage({ event_id: "next" })]);
+  await bench.producer.send(topic, [
+    purchaseMessage(GOOD),
+    purchaseMessage({ ...GOOD, user_id: "ben" }),
+    purchaseMessage({ event_id: "next" }),
+  ]);
   const { codes, done } = await outcomeOf(topic, 3n);
   expect(codes).toEqual(["CONFLICT"]);
   expect(done).toMatchObject([{ userId: "ann" }, { key: `event:${topic}#next` }]);

@@ -259,6 +259,51 @@ describe("a refund", () => {
     expect(psp.netOf(orderId)).toBe(0n);
   });
 
+  describe("that the provider does not answer", () => {
+    const act = (orderId: string, body: Record<string, string>) => api.call("POST", `/api/v1/orders/${orderId}/operator-acts`, { body });
+    const statusOf = async (orderId: string) =>
+      ((await api.call("GET", `/api/v1/orders/${orderId}/refunds`)).body["refunds"] as { status: string }[])[0]?.status;
+    const stuckRefund = async (): Promise<{ orderId: string; step: string }> => {
+      const orderId = (await place("carl", { byCard: true })).body["orderId"] as string;
+      psp.fail(orderId, "refund", ["away"], true);
+      const asked = await api.call("POST", `/api/v1/orders/${orderId}/refunds`, {
+        headers: { prefer: "respond-async" },
+        body: { reason: "returned", amount: "40" },
+        key: `stuck-refund-${(keys += 1)}`,
+      });
+      expect(asked.status).toBe(202);
+      const order = await untilIs(orderId, ({ stuck }) => stuck !== undefined);
+      expect(order).toMatchObject({ sagaState: "COMPLETED", stuck: { step: `refund ${asked.body["refundId"] as string}` } });
+      return { orderId, step: `refund ${asked.body["refundId"] as string}` };
+    };
+
+    test("is listed as stuck; a retry ends it at once", async () => {
+      const { orderId, step } = await stuckRefund();
+      const listed = (await api.call("GET", "/api/v1/orders?stuck=true")).body["orders"] as { orderId: string }[];
+      expect(listed.map((order) => order.orderId)).toContain(orderId);
+      expect((await act(orderId, { act: "skip", reason: "x" })).body).toMatchObject({ status: 409, code: "ACT_NOT_POSSIBLE" });
+      // By now it rests for seconds between two tries.
+      await sleep(4_000);
+      psp.mend(orderId);
+      expect((await act(orderId, { act: "retry", reason: "it is back", step })).status).toBe(202);
+      await until("the refund is done", async () => (await statusOf(orderId)) === "done");
+      expect((await read(orderId))["stuck"]).toBeUndefined();
+      expect(psp.netOf(orderId)).toBe(6_000n);
+    });
+
+    test("is settled by hand: it is booked, and the provider is not asked again", async () => {
+      const { orderId } = await stuckRefund();
+      psp.mend(orderId);
+      await psp.refund({ key: `${orderId}:by-hand`, captureKey: `${orderId}:capture`, orderId, amountMinor: 4_000n, currency: "RUB" });
+      psp.fail(orderId, "refund", ["away"], true);
+      expect((await act(orderId, { act: "settle", reason: "refunded in the provider's own console" })).status).toBe(202);
+      await until("the refund is done", async () => (await statusOf(orderId)) === "done");
+      expect((await read(orderId))["stuck"]).toBeUndefined();
+      psp.mend(orderId);
+      expect(psp.netOf(orderId)).toBe(6_000n);
+    });
+  });
+
   test("needs a completed order", async () => {
     const failed = (await place("poor")).body["orderId"] as string;
     expect((await refund(failed, {})).body["code"]).toBe("ORDER_STATE_CONFLICT");

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { Kafka, logLevel, type KafkaMessage } from "kafkajs";
+import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { createKafka, ensureTopics, type Kafka as KafkaPort, type KafkaProducer } from "../../src/adapters/kafka.ts";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
@@ -178,6 +179,16 @@ describe("the outbox relay", () => {
     const isAsleep = async () =>
       (await database.db.execute("select 1 from leases where name = 'outbox-relay-sleeps' and until > clock_timestamp()")).length === 1;
     await until("it sleeps", isAsleep);
+    // Also after the connection that listens was lost.
+    const admin = postgres(testDatabase.adminUrl, { max: 1, fetch_types: false });
+    const listening = async () =>
+      (await admin.unsafe("select pid from pg_stat_activity where application_name = 'relay-wake' and datname = current_database()"))[0]?.[
+        "pid"
+      ] as number | undefined;
+    const first = await listening();
+    await admin.unsafe(`select pg_terminate_backend(${String(first)})`);
+    await until("it listens again", async () => ![first, undefined].includes(await listening()));
+    await admin.end({ timeout: 5 });
     const startedAtMs = performance.now();
     await ledger.post(depositOperation(movement("woken", "hal", 100n)));
     await until("it is published", async () => (await unpublished()).length === 0);
@@ -188,7 +199,7 @@ describe("the outbox relay", () => {
   });
 
   it("carries its correlation id and a trace in headers and envelope", async () => {
-    const [message] = (await readTopic(NOTIFICATIONS_TOPIC)).filter(({ key }) => key?.toString() === `${run}-ann`);
+    const message = (await readTopic(NOTIFICATIONS_TOPIC)).find(({ key }) => key?.toString() === `${run}-ann`);
     const event = JSON.parse(String(message?.value)) as Record<string, string>;
     expect(String(message?.headers?.["correlation-id"])).toBe(`corr-${run}`);
     expect(event["traceparent"]).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);

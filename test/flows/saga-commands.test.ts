@@ -65,7 +65,10 @@ describe("the payment side of saga.commands", () => {
     await readAll(topic, 4n);
     expect(await balanceOf(sagaId)).toBe(10_000n);
 
-    const [charge] = await saga.database.db.select().from(operations).where(eq(operations.key, `saga-command/${sagaId}/CHARGE`));
+    const [charge] = await saga.database.db
+      .select()
+      .from(operations)
+      .where(eq(operations.key, `saga-command/${sagaId}/CHARGE`));
     expect(charge).toMatchObject({ kind: "charge", outcome: "done", orderId: `order-${sagaId}` });
     const replies = await repliesTo(sagaId);
     const known = { saga_id: sagaId, order_id: `order-${sagaId}`, status: "SUCCEEDED", payment_id: String(charge?.id), error: null };
@@ -87,7 +90,8 @@ describe("the payment side of saga.commands", () => {
     await readAll(topic, 1n);
     const replies = await repliesTo(sagaId);
     expect(replies).toHaveLength(2);
-    for (const reply of replies) expect(reply).toMatchObject({ status: "FAILED", payment_id: null, error: expect.stringMatching(/^INSUFFICIENT_FUNDS/) as string });
+    for (const reply of replies)
+      expect(reply).toMatchObject({ status: "FAILED", payment_id: null, error: expect.stringMatching(/^INSUFFICIENT_FUNDS/) as string });
     expect(await balanceOf(sagaId)).toBe(10_000n);
     expect(await lettersOf(topic)).toEqual([]);
   });
@@ -108,13 +112,23 @@ describe("the payment side of saga.commands", () => {
   it("dead-letters the same saga's command with other content to dlq.saga, and does not answer it", async () => {
     const [topic, sagaId] = [await bench.newTopic(), randomUUID()];
     await saga.fund(`user-${sagaId}`, 10_000n);
-    await bench.producer.send(topic, [command(sagaId, "CHARGE"), command(sagaId, "CHARGE", { amount: "41.00" }), eventMessage(sagaId, { saga_id: sagaId })]);
+    await bench.producer.send(topic, [
+      command(sagaId, "CHARGE"),
+      command(sagaId, "CHARGE", { amount: "41.00" }),
+      eventMessage(sagaId, { saga_id: sagaId }),
+    ]);
     await readAll(topic, 3n);
     expect(await balanceOf(sagaId)).toBe(6_000n);
     expect(await lettersOf(topic)).toMatchObject([{ code: "CONFLICT" }, { code: "INVALID_EVENT" }]);
     expect(await repliesTo(sagaId)).toHaveLength(1);
-    const copies = await saga.database.db.select({ topic: outbox.topic, headers: outbox.headers }).from(outbox).where(eq(outbox.topic, "dlq.saga"));
-    expect(copies.filter(({ headers }) => headers?.["topic"] === topic).map(({ headers }) => headers?.["code"])).toEqual(["CONFLICT", "INVALID_EVENT"]);
+    const copies = await saga.database.db
+      .select({ topic: outbox.topic, headers: outbox.headers })
+      .from(outbox)
+      .where(eq(outbox.topic, "dlq.saga"));
+    expect(copies.filter(({ headers }) => headers?.["topic"] === topic).map(({ headers }) => headers?.["code"])).toEqual([
+      "CONFLICT",
+      "INVALID_EVENT",
+    ]);
   });
 
   it("leaves books that add up", async () => {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { WithStartWorkflowOperation } from "@temporalio/client";
-import { orderWorkflowId, reportWorkflowId, reservationWorkflowId } from "../../src/contract/ids.ts";
-import { cancelOrderUpdate } from "../../src/contract/orders.ts";
+import { orderWorkflowId, reportWorkflowId, reservationWorkflowId, sagaCommandWorkflowId } from "../../src/contract/ids.ts";
+import { cancelOrderUpdate, type OrderSagaInput } from "../../src/contract/orders.ts";
 import type { ReservationInput } from "../../src/contract/reservations.ts";
 import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
 import { beginPause, endPause } from "../../src/store/pauses.ts";
@@ -152,6 +152,39 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     return scheduled(recording, "selfAudit", []);
   },
   housekeeping: (recording) => scheduled(recording, "housekeeping", [{ outboxKeepMs: 604_800_000 }]),
+  async "order-paid-elsewhere"(recording) {
+    const workflowId = await startElsewhere(recording, "paid-elsewhere");
+    await recording.starters.replyToOrder("paid-elsewhere", { status: "SUCCEEDED", paymentId: "payment-1" });
+    return untilEnded(recording, workflowId);
+  },
+  async "order-refused-elsewhere"(recording) {
+    const workflowId = await startElsewhere(recording, "refused-elsewhere");
+    await recording.starters.replyToOrder("refused-elsewhere", { status: "FAILED", error: "no funds" });
+    return untilEnded(recording, workflowId);
+  },
+  "order-never-answered-elsewhere": async (recording) =>
+    untilEnded(recording, await startElsewhere(recording, "never-answered", { paymentDeadlineMs: SHORT_MS })),
+  async "order-cancelled-elsewhere"(recording) {
+    const workflowId = await startElsewhere(recording, "cancelled-elsewhere");
+    await recording.starters.cancelOrder("cancelled-elsewhere", "the buyer changed their mind");
+    return untilEnded(recording, workflowId);
+  },
+  "saga-command-charged": async (recording) => runCommand(recording, "charged", 10_000n),
+  "saga-command-refused": async (recording) => runCommand(recording, "refused", 9_999n),
+  async "event-batch-loyalty"(recording) {
+    const events = (["accrual", "redemption"] as const).map((type, offset) => ({
+      offset: String(offset),
+      eventId: `t-${offset}`,
+      userId: "member",
+      type,
+      amountMinor: "10",
+      currency: "PTS",
+      occurredAt: "2026-10-01T09:00:00.000Z",
+    }));
+    const batch = { kind: "loyalty", topic: "recorded-points", partition: 0, firstOffset: "0", lastOffset: "1", events } as const;
+    await recording.starters.runEventBatch(batch, AbortSignal.timeout(WAIT_MS));
+    return "events/recorded-points/0/0-1";
+  },
   async "event-batch"(recording) {
     await recording.starters.runEventBatch(
       {
@@ -179,6 +212,21 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     return reportWorkflowId("2026-08", 1);
   },
 };
+
+/** Starts an order that another service is paid for, and waits until that is asked. */
+async function startElsewhere({ starters }: Recording, orderId: string, more: Partial<OrderSagaInput> = {}): Promise<string> {
+  const { workflowId } = await starters.startOrder({ ...order(orderId), paidBy: "saga-commands", ...more });
+  while ((await starters.orderStatus(orderId))?.sagaState !== "PAYMENT_PENDING") await sleep(50);
+  return workflowId;
+}
+
+async function runCommand({ starters, fund }: Recording, sagaId: string, fundsMinor: bigint): Promise<string> {
+  const userId = `user-of-saga-${sagaId}`;
+  await fund(userId, fundsMinor);
+  const input = { sagaId, orderId: sagaId, userId, amountMinor: "10000", currency: "RUB", comment: "recorded", correlationId: "recording" };
+  await starters.runSagaCommand({ ...input, command: "CHARGE" }, AbortSignal.timeout(WAIT_MS));
+  return sagaCommandWorkflowId(sagaId, "CHARGE");
+}
 
 async function scheduled({ client }: Recording, type: string, args: unknown[]): Promise<string> {
   const workflowId = `${type}/recorded`;

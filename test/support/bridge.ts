@@ -11,6 +11,8 @@ import { purchaseTopic } from "../../src/ingest/ledger-events.ts";
 import type { Starters } from "../../src/starters.ts";
 import { createDatabase, type Database } from "../../src/store/database.ts";
 import { writeDeadLetters, type DeadLetter } from "../../src/store/dead-letters.ts";
+import { recordReceipts, type EventReceipt } from "../../src/store/receipts.ts";
+import { findRedrives, type RedriveClaim } from "../../src/store/redrives.ts";
 import { createLedger, type Ledger } from "../../src/store/ledger.ts";
 import type { TestDatabase } from "./test-database.ts";
 
@@ -52,7 +54,7 @@ export async function createBridgeBench(testDatabase: Pick<TestDatabase, "appUrl
   const producer = kafka.createProducer();
   const database = createDatabase({ url: testDatabase.appUrl, name: "bridge-test", laneCount: 2, deadlineMs: 10_000 });
   const ledger = createLedger({ url: testDatabase.appUrl, name: "bridge-test", laneCount: 2, deadlineMs: 10_000 });
-  const activities = createEventActivities({ ledger });
+  const activities = createEventActivities({ ledger, db: database.db });
   const starters: Pick<Starters, "runEventBatch"> = {
     runEventBatch: (input) => new MockActivityEnvironment().run(activities.applyEvents, input),
   };
@@ -73,7 +75,10 @@ export async function createBridgeBench(testDatabase: Pick<TestDatabase, "appUrl
       const own = createKafka({ brokers, clientId: `test-${bridges.length}`, logger: SILENT_LOG });
       const consumer = own.createConsumer({ group, topic, sessionTimeoutMs: TEST_SESSION_TIMEOUT_MS, partitionsAtOnce: 4, graceMs: 3_000 });
       const shared = {
-        writeDeadLetters: (letters: readonly DeadLetter[]) => writeDeadLetters(database.db, { deadLetterTopic: kind?.deadLetterTopic ?? deadLetterTopic(topic), letters }),
+        writeDeadLetters: (letters: readonly DeadLetter[]) =>
+          writeDeadLetters(database.db, { deadLetterTopic: kind?.deadLetterTopic ?? deadLetterTopic(topic), letters }),
+        findRedrives: (name: string, claims: readonly RedriveClaim[]) => findRedrives(database.db, name, claims),
+        recordReceipts: (receipts: readonly EventReceipt[]) => recordReceipts(database.db, receipts),
         limits: { maxMessages: 100, maxBytes: 200_000 },
         backoff: { firstMs: 20, maxMs: 100 },
         log: SILENT_LOG,

@@ -136,6 +136,8 @@ function noTemporal(): Starters {
     orderStatus: unavailable,
     orderUndoPlan: unavailable,
     actOnOrder: unavailable,
+    refundStatus: unavailable,
+    actOnRefund: unavailable,
     advanceOrder: unavailable,
     startRefund: unavailable,
     placeReservation: unavailable,

@@ -19,6 +19,7 @@ import { createSaldoWorkers } from "../../workers/create-worker.ts";
 import { buildWorkflowBundle } from "../../workers/workflow-bundle.ts";
 import { createFakePsp } from "./fake-psp.ts";
 import { makeTestNamespace } from "./test-namespace.ts";
+import { workflowCacheSize } from "./workflow-cache.ts";
 
 export interface TestWorkflows {
   readonly starters: Starters;
@@ -62,7 +63,7 @@ export async function startTestWorkflows(
         ...(webhooks === undefined ? {} : { webhooks }),
         openLane: (name, deadlineMs) => database.openLane(name, deadlineMs),
       }),
-      cacheSize: 100,
+      cacheSize: workflowCacheSize(100),
     });
   let workers = await startWorkers();
   return {

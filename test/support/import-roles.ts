@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { inheritedEnvironment } from "../../src/config.ts";
 import { PROJECT_DIR, ROLE_ENTRIES } from "../../src/cli/roles.ts";
-import type { ImportTally } from "../../src/cli/import-purchases.ts";
+import type { ImportTally } from "../../src/cli/import-events.ts";
 import { superviseRole, type SupervisedRole } from "../../src/stack/supervisor.ts";
 
 /** Where the servers are that the roles and the import use. */

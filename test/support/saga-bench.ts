@@ -18,6 +18,7 @@ import { buildWorkflowBundle } from "../../workers/workflow-bundle.ts";
 import { createFakePsp, type FakePsp } from "./fake-psp.ts";
 import { createTestDatabase } from "./test-database.ts";
 import { makeTestNamespace } from "./test-namespace.ts";
+import { workflowCacheSize } from "./workflow-cache.ts";
 
 /** Real workflows on a namespace of their own over a database of their own, as one role runs them. */
 export interface SagaBench {
@@ -83,7 +84,7 @@ export async function openSagaBench(options: { readonly redisUrl: string | undef
           reportsDir: tmpdir(),
           openLane: database.openLane,
         }),
-        cacheSize: 200,
+        cacheSize: workflowCacheSize(200),
       });
     },
     async stopWorker() {

@@ -210,7 +210,13 @@ async function produce(kafka: Kafka, topic: string, messages: readonly OutgoingM
 }
 
 /** How many messages are not done when the time is over; 0 when all are. */
-async function untilDone(input: { kafka: Kafka; group: string; topic: string; timeoutMs: number; log: (line: string) => void }): Promise<bigint> {
+async function untilDone(input: {
+  kafka: Kafka;
+  group: string;
+  topic: string;
+  timeoutMs: number;
+  log: (line: string) => void;
+}): Promise<bigint> {
   const { kafka, group, topic } = input;
   for (const deadlineMs = performance.now() + input.timeoutMs; ; await sleep(500)) {
     const [offsets, committed] = await Promise.all([kafka.topicOffsets(topic), kafka.committedOffsets(group, topic)]);
@@ -237,5 +243,7 @@ async function findProblems(db: Db, wanted: { topic: string; events: number; sum
     refused: "0",
     letters: "0",
   };
-  return Object.entries(expected).flatMap(([name, value]) => (row?.[name] === value ? [] : [`${name}: ${row?.[name]} instead of ${value}`]));
+  return Object.entries(expected).flatMap(([name, value]) =>
+    row?.[name] === value ? [] : [`${name}: ${row?.[name]} instead of ${value}`],
+  );
 }

@@ -67,6 +67,15 @@ export function createRevocations(options: {
   };
 }
 
+/** Makes known at once that these sessions have ended, for as long as a token of theirs could still be taken. Never throws. */
+export async function announceSessions(
+  { revocations, accessTokenTtlMs }: { readonly revocations: Revocations; readonly accessTokenTtlMs: number },
+  sessionIds: readonly string[],
+): Promise<void> {
+  const lastTokenEndsAtMs = Date.now() + accessTokenTtlMs;
+  await Promise.all(sessionIds.map((id) => revocations.announce(id, lastTokenEndsAtMs)));
+}
+
 function forgetOldest(memory: Map<string, unknown> | Set<string>): void {
   if (memory.size < MAX_REMEMBERED) return;
   const oldest = memory.keys().next().value;

@@ -24,6 +24,8 @@ interface SignInDeps {
 }
 
 const REFRESH_TOKEN_BYTES = 32;
+/** How often the password may be changed while it is being checked. */
+const ATTEMPTS = 3;
 
 /** A refresh token is a long random text, so a plain hash of it cannot be guessed back. */
 export function hashRefreshToken(token: string): string {
@@ -44,30 +46,36 @@ export async function signIn(
   const allowance = await identity.loginAttempts?.take(loginHash);
   if (allowance?.passes === false)
     throw new DomainError("RATE_LIMITED", undefined, { retryAfterSeconds: String(Math.max(1, Math.ceil(allowance.resetMs / 1_000))) });
-  const user = await findUserByLogin(db, login);
-  const check = await identity.passwords.check(input.password, user?.passwordHash);
-  if (user === undefined || user.disabled || check === "wrong") {
-    await recordAct(db, {
-      actor: user?.id ?? "unknown",
-      act: "login.failed",
-      subjectType: "login",
-      subjectId: loginHash,
-      reason: "INVALID_CREDENTIALS",
-      correlationId: input.correlationId,
+  let actor = "unknown";
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    const user = await findUserByLogin(db, login);
+    actor = user?.id ?? actor;
+    const check = await identity.passwords.check(input.password, user?.passwordHash);
+    if (user === undefined || user.disabled || check === "wrong") break;
+    const sessionId = uuidv7();
+    const refreshToken = randomBytes(REFRESH_TOKEN_BYTES).toString("base64url");
+    // Checking takes its time, in which the user may have been deleted or got other roles: what counts is said by the session.
+    const roles = await openSession(db, {
+      id: sessionId,
+      userId: user.id,
+      passwordHash: user.passwordHash,
+      refreshHash: hashRefreshToken(refreshToken),
+      expiresAt: new Date(Date.now() + identity.sessionTtlMs),
     });
-    throw new DomainError("INVALID_CREDENTIALS");
+    if (roles === undefined) continue;
+    if (check === "stale") await rehash({ db, identity }, user, input.password);
+    await identity.loginAttempts?.forget(loginHash);
+    return tokensOf(identity, { userId: user.id, roles, sessionId, refreshToken });
   }
-  if (check === "stale") await rehash({ db, identity }, user, input.password);
-  const sessionId = uuidv7();
-  const refreshToken = randomBytes(REFRESH_TOKEN_BYTES).toString("base64url");
-  await openSession(db, {
-    id: sessionId,
-    userId: user.id,
-    refreshHash: hashRefreshToken(refreshToken),
-    expiresAt: new Date(Date.now() + identity.sessionTtlMs),
+  await recordAct(db, {
+    actor,
+    act: "login.failed",
+    subjectType: "login",
+    subjectId: loginHash,
+    reason: "INVALID_CREDENTIALS",
+    correlationId: input.correlationId,
   });
-  await identity.loginAttempts?.forget(loginHash);
-  return tokensOf(identity, { userId: user.id, roles: user.roles, sessionId, refreshToken });
+  throw new DomainError("INVALID_CREDENTIALS");
 }
 
 /**

@@ -45,6 +45,7 @@ const STATUSES: Readonly<Record<number, string>> = {
   401: "The request needs a valid access token.",
   403: "The token's roles do not allow this.",
   404: "There is no such report.",
+  409: "The first request with this Idempotency-Key is still running.",
   413: "The body is larger than allowed.",
   415: "The body must be application/json.",
   429: "Too many requests; wait as long as Retry-After says.",
@@ -107,7 +108,7 @@ function describe<Schema extends z.ZodType>(route: LegacyRoute<Schema>): RouteCo
   const { method, path, operationId, summary, answers, access } = route;
   const json = { required: true, content: { "application/json": { schema: route.input } } };
   const object = route.input as unknown as z.ZodObject;
-  const errors = [400, 401, 403, 413, 429, 500, 503, ...(method === "post" ? [415] : []), ...(route.alsoAnswers ?? [])];
+  const errors = [400, 401, 403, 413, 429, 500, 503, ...(method === "post" ? [415] : []), ...(route.keyScope === undefined ? [] : [409]), ...(route.alsoAnswers ?? [])];
   return {
     method,
     path,

@@ -14,13 +14,16 @@ const WORDS: Partial<Record<ErrorCode, string>> = {
   INVALID_MONTH: "wrong month input",
 };
 
+/** The first request with the key still runs: no mistake of the client's, and said as everywhere. */
+const KEPT_CODES = new Set<ErrorCode>(["REPORT_NOT_FOUND", "REQUEST_IN_FLIGHT"]);
+
 /** Who may not, what HTTP itself refuses and too many requests keep their status: a client must not take them for its own mistake. */
 const KEPT_STATUSES = new Set([401, 403, 405, 413, 415, 429]);
 
-/** The status of a code on these paths: what the request is to blame for is 400, only the missing report is 404. */
+/** The status of a code on these paths: what the request is to blame for is 400, only the missing report is 404, and 409 says that the first request with the key still runs. */
 function legacyStatus(code: ErrorCode): number {
   const { status } = ERROR_CATALOGUE[code];
-  return code === "REPORT_NOT_FOUND" || KEPT_STATUSES.has(status) || status >= 500 ? status : 400;
+  return KEPT_CODES.has(code) || KEPT_STATUSES.has(status) || status >= 500 ? status : 400;
 }
 
 /** A problem as these paths answer it: it tells no more than the problem does. */

@@ -4,6 +4,9 @@ import { parseJsonKeepingNumbers } from "../../raw-json.ts";
 import type { ApiContext } from "../api-env.ts";
 import { readJsonBody } from "../request-body.ts";
 
+/** How much of a body that is over the limit is still taken from the connection, so that its next request can be read. */
+const MAX_DRAINED_BYTES = 1_048_576;
+
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /** Where the parameters stood: errors name them accordingly. */
@@ -25,7 +28,7 @@ export function incomingOf(context: ApiContext): IncomingMessage | undefined {
  */
 export async function readLegacyInput(context: ApiContext, maxBytes: number): Promise<LegacyInput> {
   if (context.req.method === "POST") return { from: "json", value: await readJsonBody(context, { maxBytes, optional: false }) };
-  const bytes = hasBody(context) ? await readUpTo(bodyOf(context), maxBytes) : undefined;
+  const bytes = hasBody(context) ? await readUpTo(bodyOf(context), maxBytes).catch((error: unknown) => leaveRest(context, error)) : undefined;
   if (bytes === undefined || bytes.byteLength === 0) return { from: "query", value: queryOf(context) };
   return { from: "json", value: parseJsonKeepingNumbers(decode(bytes)) };
 }
@@ -62,6 +65,21 @@ async function readUpTo(body: AsyncIterable<Uint8Array>, maxBytes: number): Prom
     throw new DomainError("INVALID_REQUEST", "the body ended before its end", {}, error);
   }
   return Buffer.concat(chunks, total);
+}
+
+// Node drops the rest of a body only where nothing of it was read. More than a little is not waited for: the connection is cut.
+function leaveRest(context: ApiContext, error: unknown): never {
+  const incoming = incomingOf(context);
+  if (incoming !== undefined && !incoming.readableEnded && !incoming.destroyed) {
+    let drained = 0;
+    incoming.on("data", (chunk: Buffer) => {
+      drained += chunk.byteLength;
+      if (drained > MAX_DRAINED_BYTES) incoming.destroy();
+    });
+    incoming.on("error", () => {});
+    incoming.resume();
+  }
+  throw error;
 }
 
 function decode(bytes: Uint8Array): string {

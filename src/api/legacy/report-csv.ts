@@ -12,5 +12,5 @@ export function renderLegacyReport(lines: readonly ReportLine[], currency: strin
   for (const { currency: ofLine, serviceName, revenueMinor } of lines)
     if (ofLine === currency) byName.set(serviceName, (byName.get(serviceName) ?? 0n) + revenueMinor);
   const sorted = [...byName].sort(([left], [right]) => Buffer.compare(Buffer.from(left), Buffer.from(right)));
-  return HEADER + sorted.map(([name, minor]) => `${quoteField(neutraliseCell(name), ",")},${formatAmount(minor, currency)}\n`).join("");
+  return HEADER + sorted.map(([name, minor]) => `${quoteField(neutraliseCell(name))},${formatAmount(minor, currency)}\n`).join("");
 }

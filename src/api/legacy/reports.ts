@@ -78,6 +78,7 @@ export function addLegacyReportRoutes(api: Api, parts: LegacyParts, deps: ApiDep
       context.header("x-report-partial", String(report.partial));
       return context.body(renderLegacyReport(await listReportLines(db, report), defaultCurrency), 200, {
         "content-type": "text/csv; charset=utf-8",
+        "content-disposition": 'attachment; filename="report.csv"',
       });
     },
   );

@@ -14,18 +14,18 @@ export const tripleSchema = z.object({ user_id: idSchema, service_id: idSchema, 
 export const tripleWithAmountSchema = tripleSchema.extend({ amount: amountSchema });
 
 /** A whole number of a body, or its digits where a query or a path gave it. */
-function wholeNumber(minimum: number, maximum: number, message: string) {
+function wholeNumber(minimum: number, maximum: number, message: string, form = /^\d{1,6}$/) {
   return z
     .custom<string | RawNumber>((value) => {
       const text = isRawNumber(value) ? value.raw : value;
-      return typeof text === "string" && /^\d{1,6}$/.test(text) && Number(text) >= minimum && Number(text) <= maximum;
+      return typeof text === "string" && form.test(text) && Number(text) >= minimum && Number(text) <= maximum;
     }, message)
     .transform((value) => Number(isRawNumber(value) ? value.raw : value))
     .openapi({ type: "integer", minimum, maximum });
 }
 
 /** Which months there are is said in the earlier service's words, where it is read. */
-export const monthSchema = z.object({ year: wholeNumber(0, 9_999, "must be a year"), month: wholeNumber(0, 999_999, "must be a number") });
+export const monthSchema = z.object({ year: wholeNumber(0, 9_999, "must be a year", /^(?:0|[1-9]\d{0,3})$/), month: wholeNumber(0, 999_999, "must be a number") });
 
 /** As long as the earlier service's column took. */
 const MAX_NAME_LENGTH = 255;

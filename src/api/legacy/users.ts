@@ -3,6 +3,7 @@ import { DomainError } from "../../errors.ts";
 import { closeUser, userExists } from "../../store/users-closing.ts";
 import { ADMINS, SERVICES } from "../access.ts";
 import type { Api, ApiDeps } from "../api-env.ts";
+import { announceSessions } from "../auth/revocations.ts";
 import { postOnLedger } from "../post-on-ledger.ts";
 import { readAmount } from "../read-money.ts";
 import { addLegacyRoute, type LegacyParts } from "./add-legacy-route.ts";
@@ -13,7 +14,7 @@ import { balanceSchema, creditSchema, userIdSchema } from "./schemas.ts";
 
 /** Balance, credit and deletion of a user, as the earlier service had them. Its balance is what is available: what is held is not in it. */
 export function addLegacyUserRoutes(api: Api, parts: LegacyParts, deps: ApiDeps): void {
-  const { db, ledger, balances, settings } = deps;
+  const { db, identity, ledger, balances, settings } = deps;
   const currency = settings.defaultCurrency;
 
   addLegacyRoute(
@@ -78,7 +79,8 @@ export function addLegacyUserRoutes(api: Api, parts: LegacyParts, deps: ApiDeps)
       answers: OK_ANSWER,
     },
     async (context, { id: userId }) => {
-      await closeUser(db, { userId, actor: context.get("caller"), correlationId: context.get("correlationId") });
+      const ended = await closeUser(db, { userId, actor: context.get("caller"), correlationId: context.get("correlationId") });
+      await announceSessions(identity, ended);
       return answerOk(context);
     },
   );

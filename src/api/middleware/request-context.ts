@@ -1,6 +1,8 @@
 import type { MiddlewareHandler } from "hono";
 import { uuidv7 } from "uuidv7";
-import type { ApiDeps, ApiEnv } from "../api-env.ts";
+import { codeOf } from "../../errors.ts";
+import { OPEN_READ } from "../access.ts";
+import type { ApiContext, ApiDeps, ApiEnv } from "../api-env.ts";
 import { answerProblem } from "../error-handler.ts";
 import type { Guard } from "../guard.ts";
 import { SECURITY_HEADERS } from "../problem.ts";
@@ -34,8 +36,10 @@ export function requestContext(
     context.header("x-request-id", requestId);
     for (const [name, value] of SECURITY_HEADERS) context.header(name, value);
     if (settings.isSecure?.(context) === true) context.header("strict-transport-security", `max-age=${ONE_YEAR_SECONDS}`);
-    if (isText(context.req.raw.url)) await next();
-    else context.res = answerProblem(context, "INVALID_REQUEST", "the path is not percent-encoded UTF-8 text without control characters");
+    if (settings.onlyLocalHosts === true && !isLoopbackHost(context.req.header("host")))
+      context.res = answerProblem(context, "FORBIDDEN", "with AUTH_MODE=off only requests to localhost, 127.0.0.1 or [::1] are taken");
+    else if (isText(context.req.raw.url)) await next();
+    else context.res = await refusePath(context, guard);
     const route = context.get("route") ?? "unmatched";
     const { status } = context.res;
     const code = context.get("problemCode");
@@ -45,6 +49,20 @@ export function requestContext(
     if (QUIET_ROUTES.has(route)) log.debug(line, "request");
     else log.info(line, "request");
   };
+}
+
+async function refusePath(context: ApiContext, guard: Guard): Promise<Response> {
+  try {
+    await guard(context, OPEN_READ);
+  } catch (error) {
+    return answerProblem(context, codeOf(error));
+  }
+  return answerProblem(context, "INVALID_REQUEST", "the path is not percent-encoded UTF-8 text without control characters");
+}
+
+// A page of another site can have its name lead to this machine; it cannot choose what its requests call the host.
+function isLoopbackHost(host = ""): boolean {
+  return /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/i.test(host);
 }
 
 // The router leaves what it cannot decode as it is, so that `%ff` would be taken for a name.

@@ -5,6 +5,7 @@ import { changeRoles, createUser, findUser, type UserRecord } from "../../store/
 import { ADMINS, OWN_DATA } from "../access.ts";
 import { addRoute } from "../add-route.ts";
 import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
+import { announceSessions } from "../auth/revocations.ts";
 import { hashRefreshToken, refresh, signIn } from "../auth/sign-in.ts";
 import { keysRoute, loginRoute, logoutRoute, meRoute, refreshRoute, registerRoute, rolesRoute } from "../schemas/auth.ts";
 
@@ -55,7 +56,7 @@ export function addAuthRoutes(api: Api, deps: ApiDeps): void {
           : { hash: hashRefreshToken(refreshToken), userId: subject, ofAnyone: roles.includes("admin") },
     });
     if (token !== undefined) await identity.revocations.announce(token.id, token.expiresAtMs);
-    await announceSessions(deps, ended);
+    await announceSessions(identity, ended);
     return context.body(null, 204);
   });
 
@@ -69,7 +70,7 @@ export function addAuthRoutes(api: Api, deps: ApiDeps): void {
       actor: context.get("caller"),
       correlationId: context.get("correlationId"),
     });
-    await announceSessions(deps, endedSessions);
+    await announceSessions(identity, endedSessions);
     return context.json(show(user), 200);
   });
 
@@ -91,11 +92,6 @@ export function addAuthRoutes(api: Api, deps: ApiDeps): void {
     context.header("cache-control", `public, max-age=${identity.keysMaxAgeSeconds}`);
     return context.json({ keys: [...identity.publishedKeys()] }, 200);
   });
-}
-
-async function announceSessions({ identity }: ApiDeps, sessionIds: readonly string[]): Promise<void> {
-  const lastTokenEndsAtMs = Date.now() + identity.accessTokenTtlMs;
-  await Promise.all(sessionIds.map((id) => identity.revocations.announce(id, lastTokenEndsAtMs)));
 }
 
 function tellWhenToRetry(context: ApiContext, error: unknown): never {

@@ -2,6 +2,7 @@ import { createReadStream, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
+import { OPEN_READ } from "../access.ts";
 import { declareAccess } from "../access-table.ts";
 import type { Api } from "../api-env.ts";
 import { answerProblem } from "../error-handler.ts";
@@ -51,15 +52,17 @@ export function addDocsRoutes(api: Api): void {
 
   for (const path of ["/docs", "/swagger/index.html"]) {
     declareAccess(api, { method: "GET", path, access: "public" });
-    api.get(path, (context) => {
+    api.get(path, async (context) => {
       context.set("route", path);
+      await context.get("guard")(context, OPEN_READ);
       return context.body(PAGE, 200, { "content-type": "text/html; charset=utf-8", "content-security-policy": PAGE_POLICY });
     });
   }
 
   declareAccess(api, { method: "GET", path: "/swagger/{file}", access: "public" });
-  api.get("/swagger/:file", (context) => {
+  api.get("/swagger/:file", async (context) => {
     context.set("route", "/swagger/{file}");
+    await context.get("guard")(context, OPEN_READ);
     const file = context.req.param("file");
     if (file === "start.js")
       return context.body(START, 200, { "content-type": "text/javascript; charset=utf-8", "cache-control": ASSET_LIFETIME });

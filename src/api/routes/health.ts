@@ -52,11 +52,13 @@ export function addHealthRoutes(api: Api, { checks, settings }: ApiDeps): void {
   });
 }
 
-async function runCheck({ name, needed, check }: DependencyCheck) {
+async function runCheck({ name, needed, check, details }: DependencyCheck) {
   const startedAtMs = performance.now();
   const ok = await check().then(
     () => true,
     () => false,
   );
-  return { name, needed, ok, ms: Math.round(performance.now() - startedAtMs) };
+  const ms = Math.round(performance.now() - startedAtMs);
+  const more = ok && details !== undefined ? { details: await details() } : {};
+  return { name, needed, ok, ms, ...more };
 }

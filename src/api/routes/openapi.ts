@@ -1,4 +1,4 @@
-import { BEARER } from "../access.ts";
+import { BEARER, OPEN_READ } from "../access.ts";
 import { declareAccess } from "../access-table.ts";
 import type { Api, ApiDeps } from "../api-env.ts";
 
@@ -12,8 +12,9 @@ export function addOpenApiRoute(api: Api, { settings }: ApiDeps): void {
     bearerFormat: "JWT",
     description: "An access token of `POST /api/v1/auth/login`, or of the external issuer. `npm run token` prints one for an operator.",
   });
-  api.get("/openapi.json", (context) => {
+  api.get("/openapi.json", async (context) => {
     context.set("route", "/openapi.json");
+    await context.get("guard")(context, OPEN_READ);
     document ??= JSON.stringify(openApiDocument(api, settings.version));
     return context.body(document, 200, { "content-type": "application/json" });
   });

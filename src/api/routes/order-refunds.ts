@@ -1,4 +1,5 @@
 import { DomainError } from "../../errors.ts";
+import { ageOfChange } from "../../store/order-text.ts";
 import { getRefund, listRefunds, reserveRefund } from "../../store/refunds.ts";
 import { OWN_DATA, SERVICES } from "../access.ts";
 import { addRoute } from "../add-route.ts";
@@ -11,7 +12,7 @@ import { listRefundsRoute, refundOrderRoute } from "../schemas/orders.ts";
 import { showRefund } from "../show-order.ts";
 
 /** Refunds of completed orders. The amount is set aside in the payment's row first, then a workflow sees it through. */
-export function addOrderRefundRoutes(api: Api, { db, starters, settings }: ApiDeps): void {
+export function addOrderRefundRoutes(api: Api, { db, starters, settings, orderCache }: ApiDeps): void {
   const { maxBodyBytes } = settings;
 
   addRoute(
@@ -34,6 +35,8 @@ export function addOrderRefundRoutes(api: Api, { db, starters, settings }: ApiDe
       const origin = { caller: context.get("caller"), correlationId: context.get("correlationId") };
       const requestHash = hashOf([orderId, amountMinor?.toString() ?? null]);
       const refund = await reserveRefund(db, { refundId, orderId, amountMinor, reason, requestHash, ...origin });
+      // Before anybody is told of the refund: the order as it is cached does not know of it.
+      await orderCache.drop(orderId, ageOfChange(refund.createdAt));
       if (refund.known) markReplayed(context);
       if (refund.status !== "pending") return context.json(showRefund(refund), 201);
       const started = await starters.startRefund({
@@ -47,6 +50,7 @@ export function addOrderRefundRoutes(api: Api, { db, starters, settings }: ApiDe
         reason: refund.reason,
         caller: refund.caller,
         correlationId: refund.correlationId,
+        ...(settings.orders === undefined ? {} : { fastRetries: settings.orders.compensationFastRetries }),
       });
       const outcome = wait.waitMs === 0 ? undefined : await started.outcome(wait.waitMs);
       const stored = await getRefund(db, refundId);

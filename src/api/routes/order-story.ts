@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { z } from "@hono/zod-openapi";
 import { streamSSE, type SSEStreamingApi } from "hono/streaming";
 import { isFinal } from "../../domain/order-states.ts";
@@ -8,24 +7,37 @@ import { readOrderFacts, readTransitions, type OrderFact, type OrderTransition }
 import type { OrderRecord } from "../../store/orders.ts";
 import { OWN_DATA } from "../access.ts";
 import { addRoute } from "../add-route.ts";
-import type { Api, ApiDeps } from "../api-env.ts";
+import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
 import { ACTIVE_DEADLINE_MS, findOwnOrder, OUTAGES } from "../order-access.ts";
+import { createOrderNews } from "../order-news.ts";
 import { cardSentenceOf, languageOf, sentenceOf, type Language } from "../order-sentences.ts";
 import { quicklyOrOutage } from "../quickly.ts";
 import { orderEventsRoute, timelineRoute, undoPlanRoute } from "../schemas/orders.ts";
 import { isClosed } from "../show-order.ts";
+import { createStreamPlaces } from "../stream-places.ts";
 
 const PROBLEMS = ["ORDER_NOT_FOUND", ...OUTAGES] as const;
 /** How often an open stream looks for a new state. */
 const WATCH_MS = 300;
 /** A proxy must not take a quiet stream for a dead one. */
 const HEARTBEAT_MS = 15_000;
+const STREAMS = { perSubject: 20, inAll: 1_000 };
 /** A stream ends after this time; the client comes again with its Last-Event-ID. */
 const STREAM_MS = 600_000;
 
 /** What happened to an order, what a cancellation would reverse, and its states as they come. */
-export function addOrderStoryRoutes(api: Api, { db, starters, settings, log }: ApiDeps): void {
-  const { maxBodyBytes } = settings;
+export function addOrderStoryRoutes(api: Api, { db, starters, authenticator, settings, log }: ApiDeps): void {
+  const { maxBodyBytes, streams = STREAMS, streamHeartbeatMs = HEARTBEAT_MS } = settings;
+  const places = createStreamPlaces(streams);
+  const newsOf = createOrderNews((orderId, afterVersion) => readTransitions(db, orderId, afterVersion), WATCH_MS);
+  const mayStillRead = async (context: ApiContext): Promise<boolean> => {
+    try {
+      await authenticator.authenticate(context.req.header("authorization"));
+      return true;
+    } catch {
+      return false;
+    }
+  };
 
   addRoute(api, timelineRoute, { access: OWN_DATA, maxBodyBytes, problems: PROBLEMS }, async (context) => {
     const order = await findOwnOrder(context, db, context.req.valid("param").orderId);
@@ -63,24 +75,31 @@ export function addOrderStoryRoutes(api: Api, { db, starters, settings, log }: A
       const order = await findOwnOrder(context, db, orderId);
       if (isClosed(order)) return context.body(null, 204);
     }
+    const giveBack = places.take(context.get("caller"));
     context.header("cache-control", "no-store");
     context.header("x-accel-buffering", "no");
     return streamSSE(
       context,
       async (stream) => {
-        const endsAtMs = Date.now() + STREAM_MS;
-        let heartbeatAtMs = Date.now() + HEARTBEAT_MS;
-        for (let news = first; !stream.aborted && Date.now() < endsAtMs; news = await readTransitions(db, orderId, version)) {
-          for (const transition of news) {
-            await send(stream, orderId, transition);
-            ({ version } = transition);
-            if (isFinal(transition.sagaState)) return;
+        stream.onAbort(giveBack);
+        try {
+          const endsAtMs = Date.now() + STREAM_MS;
+          let heartbeatAtMs = Date.now() + streamHeartbeatMs;
+          for (let news: readonly OrderTransition[] = first; !stream.aborted && Date.now() < endsAtMs; news = await newsOf(orderId, version)) {
+            for (const transition of news) {
+              await send(stream, orderId, transition);
+              ({ version } = transition);
+              if (isFinal(transition.sagaState)) return;
+            }
+            if (Date.now() >= heartbeatAtMs) {
+              // The token may have ended since, or been taken back: then whoever listens must show another.
+              if (!(await mayStillRead(context))) return;
+              await stream.write(": still here\n\n");
+              heartbeatAtMs = Date.now() + streamHeartbeatMs;
+            }
           }
-          if (Date.now() >= heartbeatAtMs) {
-            await stream.write(": still here\n\n");
-            heartbeatAtMs = Date.now() + HEARTBEAT_MS;
-          }
-          await sleep(WATCH_MS);
+        } finally {
+          giveBack();
         }
       },
       // The client comes again with what it saw last, so an outage loses nothing.

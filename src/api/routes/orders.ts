@@ -3,6 +3,7 @@ import { isFinal } from "../../domain/order-states.ts";
 import { DomainError, isErrorCode } from "../../errors.ts";
 import type { Db } from "../../store/database.ts";
 import { listOrders } from "../../store/order-list.ts";
+import { orderFromText } from "../../store/order-text.ts";
 import { changeOrderComment, getOrder, type OrderRecord } from "../../store/orders.ts";
 import { onlyUserOf, OWN_DATA, requireOwn } from "../access.ts";
 import { addRoute } from "../add-route.ts";
@@ -26,6 +27,12 @@ import {
 import { isClosed, orderPath, showOrder } from "../show-order.ts";
 
 const CANCEL_PROBLEMS = ["ORDER_NOT_FOUND", "ORDER_STATE_CONFLICT", ...OUTAGES] as const;
+
+// Only orders that have ended are there.
+async function cachedOrder(cache: ApiDeps["orderCache"], orderId: string): Promise<OrderRecord | undefined> {
+  const cached = await cache.get(orderId);
+  return cached === undefined ? undefined : orderFromText(cached.text);
+}
 
 /** Orders: each is a saga of its own. The outcome that is answered is always the one that stands in Postgres. */
 export function addOrderRoutes(api: Api, deps: ApiDeps, checkServices: CheckServices): void {
@@ -79,7 +86,7 @@ export function addOrderRoutes(api: Api, deps: ApiDeps, checkServices: CheckServ
 
   addRoute(api, readOrderRoute, { access: OWN_DATA, maxBodyBytes, problems: ["ORDER_NOT_FOUND", ...OUTAGES] }, async (context) => {
     const { orderId } = context.req.valid("param");
-    const order = await getOrder(db, orderId);
+    const order = (await cachedOrder(deps.orderCache, orderId)) ?? (await getOrder(db, orderId));
     if (order !== undefined) {
       requireOwn(context, order.userId, "ORDER_NOT_FOUND");
       if (isClosed(order)) return context.json(showOrder(order), 200);

@@ -1,7 +1,6 @@
 import { uuidv7 } from "uuidv7";
 import { requestKey } from "../../contract/ids.ts";
 import { checkCard, type CheckedCard } from "../../domain/card.ts";
-import type { Operation } from "../../domain/operations.ts";
 import { purchaseOperation } from "../../domain/wallet-operations.ts";
 import { DomainError } from "../../errors.ts";
 import { formatAmount } from "../../money.ts";
@@ -12,11 +11,13 @@ import { addRoute } from "../add-route.ts";
 import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { InvalidRequest } from "../error-handler.ts";
+import { buyByCard, isBoughtByCard } from "../buy-by-card.ts";
 import { markReplayed, readOptionalIdempotencyKey, uuidOf } from "../idempotency.ts";
-import { payByCard } from "../pay-by-card.ts";
 import { postOnLedger } from "../post-on-ledger.ts";
+import { readWait } from "../prefer.ts";
 import { readAmount, readCurrency } from "../read-money.ts";
 import { refuseCardData } from "../refuse-card-data.ts";
+import { orderPath } from "../show-order.ts";
 import { createPurchaseRoute, listPurchasesRoute, readPurchaseRoute, type PurchaseBody } from "../schemas/purchases.ts";
 
 const OUTAGES = ["UNAVAILABLE", "DEADLINE_EXCEEDED"] as const;
@@ -29,7 +30,7 @@ const CLOCK_SKEW_MS = 24 * 3_600_000;
 
 /** Purchases: made here, or told by Kafka. */
 export function addPurchaseRoutes(api: Api, deps: ApiDeps): void {
-  const { db, ledger, psp } = deps;
+  const { db, ledger } = deps;
   const { maxBodyBytes } = deps.settings;
 
   addRoute(
@@ -46,6 +47,7 @@ export function addPurchaseRoutes(api: Api, deps: ApiDeps): void {
         "CARD_DATA_REFUSED",
         "INSUFFICIENT_FUNDS",
         "PAYMENT_DECLINED",
+        "ORDER_CANCELLED",
         "PSP_UNAVAILABLE",
         ...OUTAGES,
       ],
@@ -57,29 +59,31 @@ export function addPurchaseRoutes(api: Api, deps: ApiDeps): void {
       const occurredAt = readDate(body.transaction_date);
       const card = readCard(body, occurredAt);
       refuseCardData(body.username, "/username");
-      const key = keyOf(context);
-      const operation = toOperation(context, { key, body, currency, amountMinor, occurredAt, card });
-      // A purchase that is decided already is not paid again, also not by asking the provider for what it has done.
-      if (card !== undefined && (await findOperation(db, key)) === undefined)
-        await payByCard(psp, { id: uuidOf(key), card, amountMinor, currency });
-      const posted = await postOnLedger(ledger, operation);
-      if (posted.duplicate) markReplayed(context);
-      return context.json(
-        {
-          purchase_id: posted.operationId,
-          status: "completed" as const,
-          user_id: body.user_id,
-          username: body.username,
-          amount: formatAmount(amountMinor, currency),
-          currency,
-          payment_method: body.payment_method,
-          paid_by: card === undefined ? ("wallet" as const) : ("card" as const),
-          ...(card === undefined ? {} : { card: { brand: card.brand, last4: card.last4 } }),
-          transaction_date: occurredAt.toISOString(),
-          recorded_at: posted.recordedAt.toISOString(),
-        },
-        201,
-      );
+      const { key, id, sent } = identityOf(context);
+      const asked = { body, currency, amountMinor, occurredAt };
+      const about = {
+        userId: body.user_id,
+        currency,
+        amountMinor,
+        paymentMethod: body.payment_method,
+        occurredAt: occurredAt.toISOString(),
+      };
+      const origin = { caller: context.get("caller"), correlationId: context.get("correlationId") };
+      const comment = commentOf(body, card);
+
+      if (card === undefined) {
+        if (sent && (await isBoughtByCard(deps, id))) throw new DomainError("IDEMPOTENCY_CONFLICT");
+        const posted = await postOnLedger(ledger, purchaseOperation({ key, ...about, comment, origin }));
+        if (posted.duplicate) markReplayed(context);
+        return context.json(purchaseMade({ ...asked, card, ...posted }), 201);
+      }
+      if (sent && (await findOperation(db, key)) !== undefined) throw new DomainError("IDEMPOTENCY_CONFLICT");
+      const wait = readWait(context.req.header("prefer"));
+      if (wait.applied !== undefined) context.header("preference-applied", wait.applied);
+      const answer = await buyByCard(deps, { requestId: id, ...about, card, comment, ...origin }, wait.waitMs);
+      if (answer.known) markReplayed(context);
+      if (answer.decided) return context.json(purchaseMade({ ...asked, card, ...answer }), 201);
+      return context.json({ status: "pending" as const, order_id: answer.orderId, links: { self: orderPath(answer.orderId) } }, 202);
     },
   );
 
@@ -107,36 +111,41 @@ export function addPurchaseRoutes(api: Api, deps: ApiDeps): void {
   });
 }
 
-function toOperation(
-  context: ApiContext,
-  input: {
-    readonly key: string;
-    readonly body: PurchaseBody;
-    readonly currency: string;
-    readonly amountMinor: bigint;
-    readonly occurredAt: Date;
-    readonly card: CheckedCard | undefined;
-  },
-): Operation {
-  const { key, body, currency, amountMinor, occurredAt, card } = input;
-  const operation = purchaseOperation({
-    key,
-    userId: body.user_id,
+function commentOf(body: PurchaseBody, card: CheckedCard | undefined): string {
+  const by = card === undefined ? "" : ` (${card.brand} ****${card.last4})`;
+  return `purchase of ${body.username} paid by ${body.payment_method}${by}`;
+}
+
+function purchaseMade(made: {
+  readonly body: PurchaseBody;
+  readonly currency: string;
+  readonly amountMinor: bigint;
+  readonly occurredAt: Date;
+  readonly card: CheckedCard | undefined;
+  readonly operationId: string;
+  readonly recordedAt: Date;
+}) {
+  const { body, currency, card } = made;
+  return {
+    purchase_id: made.operationId,
+    status: "completed" as const,
+    user_id: body.user_id,
+    username: body.username,
+    amount: formatAmount(made.amountMinor, currency),
     currency,
-    amountMinor,
-    paymentMethod: body.payment_method,
-    occurredAt: occurredAt.toISOString(),
-    comment: `purchase of ${body.username} paid by ${body.payment_method}${card === undefined ? "" : ` (${card.brand} ****${card.last4})`}`,
-    origin: { caller: context.get("caller"), correlationId: context.get("correlationId") },
-  });
-  // Another card under the same key is another purchase.
-  return card === undefined ? operation : { ...operation, furtherContent: [...(operation.furtherContent ?? []), card.brand, card.last4] };
+    payment_method: body.payment_method,
+    paid_by: card === undefined ? ("wallet" as const) : ("card" as const),
+    ...(card === undefined ? {} : { card: { brand: card.brand, last4: card.last4 } }),
+    transaction_date: made.occurredAt.toISOString(),
+    recorded_at: made.recordedAt.toISOString(),
+  };
 }
 
 // No client can send a key with a space, so a purchase without one never meets another.
-function keyOf(context: ApiContext): string {
-  const identity = readOptionalIdempotencyKey(context, ROUTE);
-  return identity?.key ?? requestKey({ caller: context.get("caller"), route: ROUTE, idempotencyKey: `without key ${uuidv7()}` });
+function identityOf(context: ApiContext): { readonly key: string; readonly id: string; readonly sent: boolean } {
+  const sent = readOptionalIdempotencyKey(context, ROUTE);
+  const key = sent?.key ?? requestKey({ caller: context.get("caller"), route: ROUTE, idempotencyKey: `without key ${uuidv7()}` });
+  return { key, id: uuidOf(key), sent: sent !== undefined };
 }
 
 function readDate(text: string): Date {

@@ -3,12 +3,13 @@ import { closeUser, getUser } from "../../store/users-closing.ts";
 import { ADMINS, SERVICES } from "../access.ts";
 import { addRoute } from "../add-route.ts";
 import type { Api, ApiDeps } from "../api-env.ts";
+import { announceSessions } from "../auth/revocations.ts";
 import { deleteUserRoute, readUserRoute } from "../schemas/users.ts";
 
 const OUTAGES = ["UNAVAILABLE", "DEADLINE_EXCEEDED"] as const;
 
 /** Users: whether they are known, and their end. */
-export function addUserRoutes(api: Api, { db, settings }: ApiDeps): void {
+export function addUserRoutes(api: Api, { db, identity, settings }: ApiDeps): void {
   const { maxBodyBytes } = settings;
 
   addRoute(api, readUserRoute, { access: SERVICES, maxBodyBytes, problems: ["USER_NOT_FOUND", ...OUTAGES] }, async (context) => {
@@ -24,7 +25,8 @@ export function addUserRoutes(api: Api, { db, settings }: ApiDeps): void {
     { access: ADMINS, maxBodyBytes, problems: ["USER_NOT_FOUND", "USER_IN_USE", ...OUTAGES] },
     async (context) => {
       const { userId } = context.req.valid("param");
-      await closeUser(db, { userId, actor: context.get("caller"), correlationId: context.get("correlationId") });
+      const ended = await closeUser(db, { userId, actor: context.get("caller"), correlationId: context.get("correlationId") });
+      await announceSessions(identity, ended);
       return context.body(null, 204);
     },
   );

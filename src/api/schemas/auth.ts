@@ -5,14 +5,14 @@ import { idSchema, idTextSchema, keptText, timeSchema } from "./common.ts";
 const MIN_PASSWORD_BYTES = 12;
 const MAX_PASSWORD_BYTES = 128;
 
-/** A login is one and the same however it is capitalised or composed. */
+/** A login is one and the same however it is capitalised or composed, and of ASCII alone, so that no two look alike. */
 const loginSchema = z
   .string()
   .max(256, "must have at most 64 characters")
   .transform((text) => text.normalize("NFKC").toLowerCase())
   .refine(
-    (text) => /^[\p{L}\p{N}][\p{L}\p{M}\p{N}._@+-]{2,63}$/u.test(text),
-    "must have 3 to 64 letters, digits or ._@+- and begin with a letter or digit",
+    (text) => /^[a-z0-9][a-z0-9._@+-]{2,63}$/.test(text),
+    "must have 3 to 64 of a-z, 0-9 and ._@+- and begin with a letter or digit",
   )
   .openapi({ type: "string", minLength: 3, maxLength: 64, example: "anna@example.com", description: "Case does not matter." });
 

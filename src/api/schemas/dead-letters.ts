@@ -1,4 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
+import { isRawNumber } from "../../raw-json.ts";
 import { cursorSchema, keptText, limitSchema, linksSchema, nextCursorSchema, timeSchema, wholeNumber } from "./common.ts";
 import { momentSchema } from "./moment.ts";
 
@@ -73,7 +74,10 @@ const listSchema = z.object({ deadLetters: z.array(summarySchema), nextCursor: n
 const paramsSchema = z.object({ deadLetterId: z.string().max(20) });
 
 const correctedSchema = z
-  .custom<unknown>((value) => typeof value === "string" || (typeof value === "object" && value !== null), "must be text or JSON")
+  .custom<unknown>(
+    (value) => typeof value === "string" || (typeof value === "object" && value !== null && !isRawNumber(value)),
+    "must be text or JSON",
+  )
   .openapi({
     type: ["string", "object", "array"],
     description:

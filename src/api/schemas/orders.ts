@@ -100,7 +100,7 @@ export const orderSchema = z
     stuck: z
       .object({ step: z.string(), since: timeSchema.optional() })
       .optional()
-      .openapi({ description: "What could not be undone yet: an operator may retry, skip or settle it." }),
+      .openapi({ description: "What is past its fast retries: an operator may act on it." }),
     settledByHand: z.string().optional().openapi({ description: "What a person ended instead of its compensation." }),
     currency: z.string(),
     total: decimalSchema,
@@ -154,7 +154,7 @@ export const orderTrialSchema = z
 const jsonOf = <Schema extends z.ZodType>(schema: Schema) => ({ content: { "application/json": { schema } } });
 const oneOrder = jsonOf(orderSchema);
 const tags = ["orders"];
-const preferHeader = { Prefer: z.string().optional().openapi({ example: "wait=5" }) };
+export const preferHeader = { Prefer: z.string().optional().openapi({ example: "wait=5" }) };
 
 export const createOrderRoute = createRoute({
   method: "post",
@@ -370,7 +370,7 @@ export const operatorActRoute = createRoute({
   tags: ["operations"],
   summary: "Retry, skip or settle by hand what is stuck of an order",
   description:
-    "`retry` tries the compensation at once; `skip` leaves it undone; `settle` says that it was done outside. Each is kept with who did it and why.",
+    "`retry` tries it at once; `skip` leaves it undone; `settle` says that it was done outside. Each is kept with who did it and why. Every stuck step can be retried; a compensation can be skipped or settled; a refund at the provider can be settled, then it is booked as given back; the others are refused with ACT_NOT_POSSIBLE.",
   request: {
     params: orderParamsSchema,
     body: {
@@ -383,7 +383,7 @@ export const operatorActRoute = createRoute({
               .string()
               .max(100)
               .optional()
-              .openapi({ description: "The compensation it is meant for; without it the one that is stuck." }),
+              .openapi({ description: "The step it is meant for, `refund ID` for a refund; without it the one that is stuck." }),
             reason: commentSchema.min(1, "must not be empty"),
           })
           .openapi("OperatorAct"),

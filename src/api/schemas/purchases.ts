@@ -1,6 +1,17 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { idempotencyHeader } from "../idempotency.ts";
-import { amountSchema, currencySchema, cursorSchema, decimalSchema, idSchema, idTextSchema, limitSchema, timeSchema } from "./common.ts";
+import {
+  amountSchema,
+  currencySchema,
+  cursorSchema,
+  decimalSchema,
+  idSchema,
+  idTextSchema,
+  limitSchema,
+  linksSchema,
+  timeSchema,
+} from "./common.ts";
+import { preferHeader } from "./orders.ts";
 
 const CONTROL = /\p{Cc}/u;
 const text = (maxLength: number) =>
@@ -67,6 +78,12 @@ const purchaseMadeSchema = z
   })
   .openapi("PurchaseMade");
 
+const purchaseAcceptedSchema = z
+  .object({ status: z.literal("pending"), order_id: z.string(), links: linksSchema })
+  .openapi("PurchaseAccepted", {
+    description: "The order that sees the purchase through still runs; ask at `links.self`, or repeat with the key.",
+  });
+
 const purchaseSchema = z
   .object({
     ...facts,
@@ -89,13 +106,17 @@ export const createPurchaseRoute = createRoute({
   tags: ["purchases"],
   summary: "Make a purchase, paid by wallet or by card",
   description:
-    "With an Idempotency-Key a repeat is the same purchase: it answers the same, and goes on where it was when the payment provider did not answer. " +
-    "Without one each request is a purchase of its own. Of a card only its brand and last four digits are kept.",
+    "With an Idempotency-Key a repeat is the same purchase and answers the same. Without one each request is a purchase of its own. " +
+    "A purchase by card is seen through by an order of its own: what the provider has taken is booked or given back, whatever fails meanwhile. " +
+    "Its outcome is waited for as long as `Prefer: wait=n` says. Of a card only its brand and last four digits are kept.",
   request: {
-    headers: idempotencyHeader.partial(),
+    headers: idempotencyHeader.partial().extend(preferHeader),
     body: { required: true, content: { "application/json": { schema: purchaseBodySchema } } },
   },
-  responses: { 201: { description: "The purchase is paid.", content: { "application/json": { schema: purchaseMadeSchema } } } },
+  responses: {
+    201: { description: "The purchase is paid.", content: { "application/json": { schema: purchaseMadeSchema } } },
+    202: { description: "By card only: it is not decided yet.", content: { "application/json": { schema: purchaseAcceptedSchema } } },
+  },
 });
 
 export const readPurchaseRoute = createRoute({

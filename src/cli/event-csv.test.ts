@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { checkPurchaseCsv, CsvFileError, readPurchaseCsv, rowEventId, type BadRow, type PurchaseCsvOptions } from "./purchase-csv.ts";
+import { checkEventCsv, CsvFileError, readEventCsv, rowEventId, type BadRow, type EventCsvOptions } from "./event-csv.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -10,20 +10,21 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-async function readText(text: string | Buffer, change: Partial<PurchaseCsvOptions> = {}) {
+async function readText(text: string | Buffer, change: Partial<EventCsvOptions> = {}) {
   const path = join(folder, "file.csv");
   await writeFile(path, text);
   const badRows: BadRow[] = [];
-  const events: { line: number; userId: string; event: Record<string, string> }[] = [];
-  for await (const { line, userId, json } of readPurchaseCsv({
+  const events: { line: number; key: string; event: Record<string, unknown> }[] = [];
+  for await (const { line, key, json } of readEventCsv({
     path,
+    kind: "purchase",
     source: "shop",
     currency: "RUB",
     timeZone: "Europe/Moscow",
     onBadRow: (row) => badRows.push(row),
     ...change,
   })) {
-    events.push({ line, userId, event: JSON.parse(json) as Record<string, string> });
+    events.push({ line, key, event: JSON.parse(json) as Record<string, unknown> });
   }
   return { events, badRows };
 }
@@ -37,7 +38,7 @@ describe("a CSV file of purchases", () => {
     expect(events).toEqual([
       {
         line: 2,
-        userId: "00001",
+        key: "00001",
         event: {
           event_id: "import/shop/2",
           user_id: "00001",
@@ -51,7 +52,7 @@ describe("a CSV file of purchases", () => {
       // Summer time.
       {
         line: 3,
-        userId: "00002",
+        key: "00002",
         event: expect.objectContaining({ event_id: "import/shop/3", transaction_date: "1997-07-11T20:00:00.000Z" }) as unknown,
       },
     ]);
@@ -84,7 +85,7 @@ describe("a CSV file of purchases", () => {
 
   it("goes on after a row with a broken quote", async () => {
     const { events, badRows } = await readText('user_id,date,amount\na"n"n,2024-01-01,1\nben,2024-01-01,1\n');
-    expect(events.map(({ userId }) => userId)).toEqual(["ben"]);
+    expect(events.map(({ key }) => key)).toEqual(["ben"]);
     expect(badRows).toMatchObject([{ line: 2 }]);
   });
 
@@ -95,7 +96,7 @@ describe("a CSV file of purchases", () => {
     const rows = Array.from({ length: rowsAfter }, () => "ben,2024-01-01,1\n");
     const text = `user_id,date,amount\n${rows.slice(0, 3).join("")}"ann,2024-01-01,1\n${rows.join("")}`;
     await expect(readText(text)).rejects.toThrow(/the row that begins on line 5 .*quote.* never closed/);
-    await expect(checkPurchaseCsv(join(folder, "file.csv"))).rejects.toThrow(/line 5/);
+    await expect(checkEventCsv(join(folder, "file.csv"), "purchase")).rejects.toThrow(/line 5/);
   });
 
   it("says which lines a quote in the wrong place took with it", async () => {
@@ -105,7 +106,7 @@ describe("a CSV file of purchases", () => {
 
   it("tells how many rows it has before the first is read, bad ones included", async () => {
     await readText('user_id,date,amount\nann,"2024-01-01",1\n\nann,soon\na"n"n,2024-01-01,1\n');
-    expect(await checkPurchaseCsv(join(folder, "file.csv"))).toEqual({ rows: 3 });
+    expect(await checkEventCsv(join(folder, "file.csv"), "purchase")).toEqual({ rows: 3 });
   });
 
   it.each([
@@ -116,7 +117,7 @@ describe("a CSV file of purchases", () => {
     ["amounts in two currencies", "user_id,date,amount_usd,amount_eur\na,2024-01-01,1,2\n", "amount_usd and amount_eur"],
   ])("is refused as a whole with %s", async (_why, text, words) => {
     await expect(readText(text)).rejects.toThrow(words);
-    await expect(checkPurchaseCsv(join(folder, "file.csv"))).rejects.toThrow(CsvFileError);
+    await expect(checkEventCsv(join(folder, "file.csv"), "purchase")).rejects.toThrow(CsvFileError);
   });
 
   it.each([
@@ -125,11 +126,11 @@ describe("a CSV file of purchases", () => {
     ["nothing at all", ""],
   ])("is refused as a whole with %s", async (_why, text) => {
     await readText(text).catch(() => undefined);
-    await expect(checkPurchaseCsv(join(folder, "file.csv"))).rejects.toThrow(CsvFileError);
+    await expect(checkEventCsv(join(folder, "file.csv"), "purchase")).rejects.toThrow(CsvFileError);
   });
 
   it("is refused as a whole when it cannot be read", async () => {
-    await expect(checkPurchaseCsv(join(folder, "none.csv"))).rejects.toThrow(CsvFileError);
+    await expect(checkEventCsv(join(folder, "none.csv"), "purchase")).rejects.toThrow(CsvFileError);
   });
 });
 
@@ -139,5 +140,57 @@ describe("the id of a row without one", () => {
     expect(rowEventId("..", 7)).toMatch(/^import\/[0-9a-f]{64}\/7$/);
     expect(rowEventId("x".repeat(5_000), 7).length).toBeLessThan(100);
     expect(rowEventId(`${"x".repeat(5_000)}a`, 7)).not.toBe(rowEventId(`${"x".repeat(5_000)}b`, 7));
+  });
+});
+
+describe("a CSV file of other events", () => {
+  it("becomes loyalty transactions, keyed by their user", async () => {
+    const { events, badRows } = await readText(
+      "user_id,type,amount,occurred_at,transaction_id,comment\nann,accrual,150,2026-03-01,t-1,spring\nann,redemption,5,soon,t-2,\n",
+      {
+        kind: "loyalty",
+      },
+    );
+    expect(events).toEqual([
+      {
+        line: 2,
+        key: "ann",
+        event: {
+          transaction_id: "t-1",
+          user_id: "ann",
+          type: "accrual",
+          amount: "150",
+          occurred_at: "2026-02-28T21:00:00.000Z",
+          comment: "spring",
+        },
+      },
+    ]);
+    expect(badRows).toMatchObject([{ line: 3 }]);
+  });
+
+  it("becomes wishes for orders of one line, keyed by the order", async () => {
+    const { events, badRows } = await readText("order_id,user_id,service,amount_usd,quantity\no-1,ann,music,7.50,2\n,ann,music,1.00,1\n", {
+      kind: "order",
+    });
+    expect(events).toEqual([
+      {
+        line: 2,
+        key: "o-1",
+        event: {
+          event_id: "import/shop/2",
+          order_id: "o-1",
+          user_id: "ann",
+          currency: "USD",
+          items: [{ service_id: "music", amount: "7.50", quantity: 2 }],
+        },
+      },
+    ]);
+    expect(badRows).toMatchObject([{ line: 3, reason: "the row names no order" }]);
+  });
+
+  it("is refused as a whole without the columns that its kind needs", async () => {
+    await writeFile(join(folder, "file.csv"), "user_id,date,amount\nann,2026-01-01,1\n");
+    await expect(checkEventCsv(join(folder, "file.csv"), "loyalty")).rejects.toThrow(/type/);
+    await expect(checkEventCsv(join(folder, "file.csv"), "order")).rejects.toThrow(/order_id/);
   });
 });

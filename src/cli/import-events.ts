@@ -2,8 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Kafka, KafkaProducer, OutgoingMessage } from "../adapters/kafka.ts";
 import { eventKey } from "../contract/ids.ts";
 import type { Db } from "../store/database.ts";
-import { readLettersByPlace, traceEvents, type EventTrace, type OffsetRange, type StandingPlace } from "../store/import-tally.ts";
-import type { PurchaseRow } from "./purchase-csv.ts";
+import { readLettersByPlace, type EventTrace, type OffsetRange, type StandingPlace, type TracedEvent } from "../store/import-tally.ts";
+import type { EventRow } from "./event-csv.ts";
 
 /** What became of the rows that were produced. They add up when none is `missing`. */
 export interface ImportTally {
@@ -29,6 +29,10 @@ export interface ImportDeps {
   readonly db: Db;
   readonly topic: string;
   readonly group: string;
+  /** What became of events, in their order. */
+  readonly trace: (db: Db, events: readonly TracedEvent[]) => Promise<EventTrace[]>;
+  /** How long what was consumed may take until it stands; for events that are done when they are consumed, 0. */
+  readonly settleMs: number;
   readonly progress: ImportProgress;
   readonly nowMs: () => number;
 }
@@ -50,9 +54,9 @@ const UNKNOWN: EventTrace = { operation: undefined, deadLetter: undefined };
  * the dead letters. It moves no money itself: a second import of the same source only counts duplicates.
  * Throws: ImportTimeout; the client's error when Kafka refuses; UNAVAILABLE or DEADLINE_EXCEEDED.
  */
-export async function importPurchases(deps: ImportDeps, rows: AsyncIterable<PurchaseRow>, timeoutMs: number): Promise<ImportTally> {
+export async function importEvents(deps: ImportDeps, rows: AsyncIterable<EventRow>, timeoutMs: number): Promise<ImportTally> {
   const before = await deps.kafka.topicOffsets(deps.topic);
-  const keys = await produce(deps, rows);
+  const events = await produce(deps, rows);
   const after = await deps.kafka.topicOffsets(deps.topic);
   const ranges = after.map(({ partition, high }) => ({
     partition,
@@ -60,27 +64,30 @@ export async function importPurchases(deps: ImportDeps, rows: AsyncIterable<Purc
     to: high,
   }));
   await untilConsumed(deps, ranges, timeoutMs);
-  return tally(deps, keys, ranges);
+  for (const deadlineMs = deps.nowMs() + deps.settleMs; ; await sleep(POLL_MS)) {
+    const counts = await tally(deps, events, ranges);
+    if (counts.missing === 0 || deps.nowMs() >= deadlineMs) return counts;
+  }
 }
 
-async function produce(deps: ImportDeps, rows: AsyncIterable<PurchaseRow>): Promise<string[]> {
-  const keys: string[] = [];
+async function produce(deps: ImportDeps, rows: AsyncIterable<EventRow>): Promise<TracedEvent[]> {
+  const events: TracedEvent[] = [];
   let batch: OutgoingMessage[] = [];
   let bytes = 0;
   const flush = async () => {
     if (batch.length > 0) await deps.producer.send(deps.topic, batch);
     batch = [];
     bytes = 0;
-    deps.progress.produced(keys.length);
+    deps.progress.produced(events.length);
   };
   for await (const row of rows) {
     if (batch.length >= MAX_ROWS_PER_SEND || bytes + row.json.length > MAX_BYTES_PER_SEND) await flush();
-    batch.push({ key: row.userId, value: row.json });
+    batch.push({ key: row.key, value: row.json });
     bytes += row.json.length;
-    keys.push(keyOf(deps.topic, row.eventId));
+    events.push({ key: keyOf(deps.topic, row.eventId), subject: row.key });
   }
   await flush();
-  return keys;
+  return events;
 }
 
 async function untilConsumed(deps: ImportDeps, ranges: readonly OffsetRange[], timeoutMs: number): Promise<void> {
@@ -95,15 +102,15 @@ async function untilConsumed(deps: ImportDeps, ranges: readonly OffsetRange[], t
   }
 }
 
-async function tally(deps: ImportDeps, keys: readonly string[], ranges: readonly OffsetRange[]): Promise<ImportTally> {
+async function tally(deps: ImportDeps, events: readonly TracedEvent[], ranges: readonly OffsetRange[]): Promise<ImportTally> {
   const classify = createClassifier(ranges, await countLettersByPlace(deps, ranges));
   const counts = { applied: 0, duplicates: 0, refused: 0, deadLettered: 0, missing: 0 };
-  for (let from = 0; from < keys.length; from += KEYS_PER_QUERY) {
-    const some = keys.slice(from, from + KEYS_PER_QUERY);
-    const traces = await traceEvents(deps.db, some);
-    for (const [place, key] of some.entries()) counts[classify(key, traces[place] ?? UNKNOWN)] += 1;
+  for (let from = 0; from < events.length; from += KEYS_PER_QUERY) {
+    const some = events.slice(from, from + KEYS_PER_QUERY);
+    const traces = await deps.trace(deps.db, some);
+    for (const [place, { key }] of some.entries()) counts[classify(key, traces[place] ?? UNKNOWN)] += 1;
   }
-  return { produced: keys.length, ...counts };
+  return { produced: events.length, ...counts };
 }
 
 /**
@@ -145,7 +152,8 @@ async function countLettersByPlace(deps: ImportDeps, ranges: readonly OffsetRang
 // Messages of other producers stand between ours; what they hold is theirs.
 function eventIdOf(value: Buffer): string {
   try {
-    return String((JSON.parse(value.toString("utf8")) as { event_id?: unknown } | null)?.event_id);
+    const event = JSON.parse(value.toString("utf8")) as { event_id?: unknown; transaction_id?: unknown } | null;
+    return String(event?.event_id ?? event?.transaction_id);
   } catch {
     return "";
   }

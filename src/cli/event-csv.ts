@@ -5,22 +5,27 @@ import { parse, type CsvError } from "csv-parse";
 import { idProblem } from "../contract/id-rule.ts";
 import { startOfDayMs } from "../domain/report-period.ts";
 
-/** One row of a file as it is produced: the event's own id, the key that keeps a user's rows in order, and the event's JSON. */
-export interface PurchaseRow {
+/** One row of a file as it is produced: the event's own id, the key that keeps rows in order, and the event's JSON. */
+export interface EventRow {
   readonly line: number;
   readonly eventId: string;
-  readonly userId: string;
+  /** The user, or the order. */
+  readonly key: string;
   readonly json: string;
 }
 
-/** A row that is no purchase, by the line it ends on. */
+/** What the rows of a file are. */
+export type RowKind = "purchase" | "loyalty" | "order";
+
+/** A row that is no event, by the line it ends on. */
 export interface BadRow {
   readonly line: number;
   readonly reason: string;
 }
 
-export interface PurchaseCsvOptions {
+export interface EventCsvOptions {
   readonly path: string;
+  readonly kind: RowKind;
   /** The name of the file's source: with the line it identifies a row that has no id of its own. */
   readonly source: string;
   /** For an amount column that names no currency. */
@@ -35,17 +40,26 @@ export class CsvFileError extends Error {
   override readonly name = "CsvFileError";
 }
 
-type Field = "user" | "date" | "amount" | "service" | "order" | "event" | "method" | "username";
+type Field = "user" | "date" | "amount" | "service" | "order" | "event" | "method" | "username" | "type" | "quantity" | "comment";
 type Columns = Readonly<Record<Field, number>> & { readonly count: number; readonly currency: string };
 
 const COLUMN_NAMES: Readonly<Record<Exclude<Field, "amount">, readonly string[]>> = {
   user: ["user_id", "customer_id"],
-  date: ["date", "transaction_date"],
+  date: ["date", "transaction_date", "occurred_at"],
   service: ["service_id", "service"],
   order: ["order_id"],
-  event: ["event_id"],
+  event: ["event_id", "transaction_id"],
   method: ["payment_method"],
   username: ["username"],
+  type: ["type"],
+  quantity: ["quantity"],
+  comment: ["comment"],
+};
+/** Without these columns a file is none of its kind. */
+const NEEDED: Readonly<Record<RowKind, readonly Field[]>> = {
+  purchase: ["user", "date", "amount"],
+  loyalty: ["user", "date", "amount", "type"],
+  order: ["order", "user", "service", "amount"],
 };
 const ABSENT = -1;
 const MAX_ROW_CHARACTERS = 100_000;
@@ -53,17 +67,17 @@ const MAX_ROW_CHARACTERS = 100_000;
 const MAX_SOURCE_LENGTH = 100;
 
 /**
- * Reads the purchases of a CSV file as a stream: memory does not grow with it. A row that is no purchase (no user, no date
+ * Reads the events of a CSV file as a stream: memory does not grow with it. A row that is no event (no user, no date
  * that can be read, another number of columns, a quote in its middle) goes to `onBadRow` and the rest goes on. Amounts are not
  * judged here: that is the ledger's intake.
- * Throws: CsvFileError as `checkPurchaseCsv`.
+ * Throws: CsvFileError as `checkEventCsv`.
  */
-export async function* readPurchaseCsv(options: PurchaseCsvOptions): AsyncGenerator<PurchaseRow> {
+export async function* readEventCsv(options: EventCsvOptions): AsyncGenerator<EventRow> {
   const toRow = createRowReader(options);
   let columns: Columns | undefined;
   for await (const { record, line } of readRecords(options.path, options.onBadRow)) {
     if (columns === undefined) {
-      columns = readHeader(record, options.currency);
+      columns = readHeader(record, options.currency, options.kind);
       continue;
     }
     const row = toRow(columns, record, line);
@@ -75,13 +89,13 @@ export async function* readPurchaseCsv(options: PurchaseCsvOptions): AsyncGenera
 /**
  * Reads the whole file once and answers how many rows it has, so that nothing is produced of one that is broken as a whole.
  * Throws: CsvFileError when it cannot be read, is not UTF-8, has a quote that is never closed or a row without an end, has
- * no header with user, date and amount, or names one of its columns twice.
+ * no header with the columns that its kind needs, or names one of its columns twice.
  */
-export async function checkPurchaseCsv(path: string): Promise<{ rows: number }> {
+export async function checkEventCsv(path: string, kind: RowKind): Promise<{ rows: number }> {
   let records = 0;
   let badRows = 0;
   for await (const { record } of readRecords(path, () => (badRows += 1))) {
-    if (records === 0) readHeader(record, "");
+    if (records === 0) readHeader(record, "", kind);
     records += 1;
   }
   if (records === 0) throw new CsvFileError(`${path} has no header`);
@@ -178,7 +192,7 @@ export function rowEventId(source: string, line: number): string {
   return `import/${name}/${line}`;
 }
 
-function createRowReader(options: PurchaseCsvOptions): (columns: Columns, record: readonly string[], line: number) => PurchaseRow | BadRow {
+function createRowReader(options: EventCsvOptions): (columns: Columns, record: readonly string[], line: number) => EventRow | BadRow {
   const dayStarts = new Map<string, string | undefined>();
   const dateOf = (text: string): string | undefined => {
     if (!dayStarts.has(text)) {
@@ -192,25 +206,63 @@ function createRowReader(options: PurchaseCsvOptions): (columns: Columns, record
     const cell = (field: Field) => record[columns[field]] ?? "";
     const userId = cell("user");
     if (userId === "") return { line, reason: "the row names no user" };
-    const transactionDate = dateOf(cell("date"));
-    if (transactionDate === undefined) return { line, reason: "the date is neither yyyy-mm-dd nor RFC 3339" };
+    const moment = columns.date === ABSENT ? undefined : dateOf(cell("date"));
+    if (moment === undefined && NEEDED[options.kind].includes("date"))
+      return { line, reason: "the date is neither yyyy-mm-dd nor RFC 3339" };
     const eventId = cell("event") === "" ? rowEventId(options.source, line) : cell("event");
-    const event = {
-      event_id: eventId,
-      user_id: userId,
-      username: cell("username") === "" ? userId : cell("username"),
-      amount: cell("amount"),
-      currency: columns.currency,
-      payment_method: cell("method") === "" ? "credit_card" : cell("method"),
-      transaction_date: transactionDate,
-      ...(cell("service") === "" ? {} : { service_id: cell("service") }),
-      ...(cell("order") === "" ? {} : { order_id: cell("order") }),
-    };
-    return { line, eventId, userId, json: JSON.stringify(event) };
+    const key = options.kind === "order" ? cell("order") : userId;
+    if (key === "") return { line, reason: "the row names no order" };
+    return { line, eventId, key, json: JSON.stringify(toEvent(options.kind, { cell, columns, eventId, moment })) };
   };
 }
 
-function readHeader(names: readonly string[], defaultCurrency: string): Columns {
+interface RowParts {
+  readonly cell: (field: Field) => string;
+  readonly columns: Columns;
+  readonly eventId: string;
+  readonly moment: string | undefined;
+}
+
+function toEvent(kind: RowKind, { cell, columns, eventId, moment }: RowParts): Record<string, unknown> {
+  const given = (name: string, field: Field) => (cell(field) === "" ? {} : { [name]: cell(field) });
+  const user = { user_id: cell("user") };
+  switch (kind) {
+    case "purchase":
+      return {
+        event_id: eventId,
+        ...user,
+        username: cell("username") === "" ? cell("user") : cell("username"),
+        amount: cell("amount"),
+        currency: columns.currency,
+        payment_method: cell("method") === "" ? "credit_card" : cell("method"),
+        transaction_date: moment,
+        ...given("service_id", "service"),
+        ...given("order_id", "order"),
+      };
+    case "loyalty":
+      return {
+        transaction_id: eventId,
+        ...user,
+        type: cell("type"),
+        amount: cell("amount"),
+        occurred_at: moment,
+        ...given("comment", "comment"),
+      };
+    case "order": {
+      const quantity = cell("quantity") === "" ? {} : { quantity: Number(cell("quantity")) };
+      return {
+        event_id: eventId,
+        order_id: cell("order"),
+        ...user,
+        currency: columns.currency,
+        items: [{ service_id: cell("service"), amount: cell("amount"), ...quantity }],
+        ...given("comment", "comment"),
+      };
+    }
+  }
+}
+
+function readHeader(names: readonly string[], defaultCurrency: string, kind: RowKind): Columns {
   const header = names.map((name) => name.toLowerCase());
   const find = (candidates: readonly string[]) => findOnly(header, (name) => candidates.includes(name));
   const amount = findOnly(header, (name) => name === "amount" || /^amount_[a-z]{3}$/.test(name));
@@ -223,8 +275,11 @@ function readHeader(names: readonly string[], defaultCurrency: string): Columns 
     event: find(COLUMN_NAMES.event),
     method: find(COLUMN_NAMES.method),
     username: find(COLUMN_NAMES.username),
+    type: find(COLUMN_NAMES.type),
+    quantity: find(COLUMN_NAMES.quantity),
+    comment: find(COLUMN_NAMES.comment),
   };
-  const missing = (["user", "date", "amount"] as const).filter((field) => columns[field] === ABSENT);
+  const missing = NEEDED[kind].filter((field) => columns[field] === ABSENT);
   if (missing.length > 0) {
     const wanted = missing.map((field) => (field === "amount" ? "amount or amount_<currency>" : COLUMN_NAMES[field].join(" or ")));
     throw new CsvFileError(`the header has no column ${wanted.join(", and none ")}`);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createClassifier } from "./import-purchases.ts";
+import { createClassifier } from "./import-events.ts";
 
 const ranges = [{ partition: 0, from: 100n, to: 200n }];
 const at = (offset: bigint, id = String(offset)) => ({ id, partition: 0, offset });

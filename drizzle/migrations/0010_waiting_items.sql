@@ -1,0 +1,2 @@
+CREATE INDEX "dead_letters_waiting" ON "dead_letters" USING btree ("id") WHERE "dead_letters"."redriven_at" is null;--> statement-breakpoint
+CREATE INDEX "webhook_deliveries_open" ON "webhook_deliveries" USING btree ("status") WHERE "webhook_deliveries"."status" in ('pending', 'failed');

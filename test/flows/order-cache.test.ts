@@ -1,0 +1,107 @@
+import { randomUUID } from "node:crypto";
+import { sql } from "drizzle-orm";
+import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { createOrderActivities } from "../../activities/orders.ts";
+import { createOrderMemory } from "../../activities/order-memory.ts";
+import { SILENT_LOG } from "../../src/adapters/log.ts";
+import { createOrderCache, type OrderCache } from "../../src/adapters/order-cache.ts";
+import { openRedis, type RedisLink } from "../../src/adapters/redis.ts";
+import { getOrder } from "../../src/store/orders.ts";
+import { orderAge, orderToText } from "../../src/store/order-text.ts";
+import { createTestApi, type TestApi } from "../support/http-api.ts";
+import { startTestWorkflows, type TestWorkflows } from "../support/http-system.ts";
+import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
+import { until } from "../support/until.ts";
+
+let database: TestDatabase;
+let workflows: TestWorkflows;
+let api: TestApi;
+let link: RedisLink;
+let cache: OrderCache;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  link = openRedis({ url: inject("redisUrl"), logger: SILENT_LOG });
+  await until("Redis answers", async () => (await link.attempt((redis) => redis.ping())) === "PONG");
+  cache = createOrderCache(link);
+  workflows = await startTestWorkflows(database.appUrl, ["orders"]);
+  api = createTestApi({ databaseUrl: database.appUrl, starters: workflows.starters, redis: link });
+  await api.call("POST", "/api/v1/services", { body: { services: [{ id: "gig", name: "Gig" }] } });
+});
+
+afterAll(async () => {
+  await api.close();
+  await workflows.close();
+  link.close();
+  await database.drop();
+});
+
+const path = (orderId: string) => `/api/v1/orders/${orderId}`;
+async function completed(): Promise<string> {
+  const user = `user-${randomUUID()}`;
+  await api.call("POST", `/api/v1/balances/${user}/deposits`, { body: { amount: "10" } });
+  const { body } = await api.call("POST", "/api/v1/orders", {
+    body: { userId: user, items: [{ serviceId: "gig", amount: "10" }] },
+    headers: { prefer: "wait=20" },
+  });
+  expect(body["sagaState"]).toBe("COMPLETED");
+  return body["orderId"] as string;
+}
+/** What the worker does once the order has ended. */
+async function remembered(orderId: string): Promise<void> {
+  createOrderMemory({ db: api.db, orderCache: cache, logger: SILENT_LOG })(orderId);
+  await until("the order is cached", async () => (await cache.get(orderId)) !== undefined);
+}
+
+test("an order that has ended is answered from the cache exactly as from the database", async () => {
+  const orderId = await completed();
+  const fromDatabase = await api.call("GET", path(orderId));
+  await remembered(orderId);
+  expect((await api.call("GET", path(orderId))).body).toEqual(fromDatabase.body);
+  // That it is the cache that answers shows in what the row says meanwhile.
+  const order = await getOrder(api.db, orderId);
+  if (order === undefined) throw new Error("the order is there");
+  await cache.put(orderId, { version: orderAge(order) + 2n, text: orderToText({ ...order, comment: "from the cache" }) });
+  expect((await api.call("GET", path(orderId))).body["comment"]).toBe("from the cache");
+});
+
+test("the step that ends an order brings it there", async () => {
+  const seen: string[] = [];
+  const orderId = await completed();
+  const steps = createOrderActivities({ db: api.db, ledger: api.ledger, rememberOrder: (id) => void seen.push(id) });
+  await steps.noteStuck({ orderId, reason: "" });
+  expect(seen).toEqual([orderId]);
+});
+
+test("a refund is seen at once by who asked for it, also when the order as it was comes to the cache late", async () => {
+  const orderId = await completed();
+  await remembered(orderId);
+  const late = await cache.get(orderId);
+  const refund = await api.call("POST", `${path(orderId)}/refunds`, {
+    body: { reason: "returned", amount: "4" },
+    headers: { prefer: "wait=20" },
+  });
+  expect(refund.status).toBe(201);
+  if (late !== undefined) await cache.put(orderId, late);
+  expect((await api.call("GET", path(orderId))).body["payment"]).toMatchObject({ refunded: "4.00", status: "part_refunded" });
+  // Of an order that is given back in parts the database tells.
+  createOrderMemory({ db: api.db, orderCache: cache, logger: SILENT_LOG })(orderId);
+  await api.db.execute(sql`select pg_sleep(0.3)`);
+  expect(await cache.get(orderId)).toBeUndefined();
+});
+
+test("an order that goes on is never cached", async () => {
+  await api.call("POST", "/api/v1/pauses", { body: { scope: "service", id: "gig", reason: "x" } });
+  const user = `user-${randomUUID()}`;
+  await api.call("POST", `/api/v1/balances/${user}/deposits`, { body: { amount: "10" } });
+  const { body } = await api.call("POST", "/api/v1/orders", {
+    body: { userId: user, items: [{ serviceId: "gig", amount: "10" }] },
+    headers: { prefer: "respond-async" },
+  });
+  const orderId = body["orderId"] as string;
+  await until("its row is there", async () => (await getOrder(api.db, orderId)) !== undefined);
+  createOrderMemory({ db: api.db, orderCache: cache, logger: SILENT_LOG })(orderId);
+  await api.db.execute(sql`select pg_sleep(0.3)`);
+  expect(await cache.get(orderId)).toBeUndefined();
+  await api.call("DELETE", "/api/v1/pauses?scope=service&id=gig");
+});

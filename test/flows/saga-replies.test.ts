@@ -1,0 +1,196 @@
+import { randomUUID } from "node:crypto";
+import { and, asc, eq, sql } from "drizzle-orm";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { deadLetters, outbox } from "../../drizzle/schema.ts";
+import type { OrderOutcome, OrderSagaInput } from "../../src/contract/orders.ts";
+import { sagaReplyTopic } from "../../src/ingest/saga-topics.ts";
+import { formatAmount } from "../../src/money.ts";
+import { auditBooks } from "../../src/store/audit.ts";
+import { findOrderIdentity } from "../../src/store/order-identity.ts";
+import { getOrder } from "../../src/store/orders.ts";
+import { refundLatePayment } from "../../src/store/saga-outbox.ts";
+import { createBridgeBench, eventMessage, type BridgeBench, type TestBridge } from "../support/bridge.ts";
+import { openSagaBench, type SagaBench } from "../support/saga-bench.ts";
+import { until } from "../support/until.ts";
+
+const WAIT_MS = 20_000;
+const DEADLINE_MS = 1_500;
+
+let saga: SagaBench;
+let bench: BridgeBench;
+let topic: string;
+let group: string;
+let bridge: TestBridge;
+let sent = 0n;
+
+beforeAll(async () => {
+  saga = await openSagaBench({ redisUrl: undefined });
+  bench = await createBridgeBench(saga);
+  topic = await bench.newTopic();
+  group = `group-${randomUUID().slice(0, 8)}`;
+  const { db } = saga.database;
+  const kind = sagaReplyTopic(
+    {
+      starters: saga.starters,
+      findOrder: async (sagaId) => {
+        const order = await findOrderIdentity(db, sagaId);
+        return order === undefined ? undefined : { isUndone: order.sagaState === "COMPENSATING" || order.sagaState === "FAILED" };
+      },
+      refundLate: async (sagaId, paymentId) => {
+        const order = await findOrderIdentity(db, sagaId);
+        return (
+          order !== undefined && refundLatePayment(db, { ...order, amount: formatAmount(order.amountMinor, order.currency), paymentId })
+        );
+      },
+    },
+    topic,
+  );
+  bridge = await bench.startBridge({ topic, group, kind });
+});
+
+afterAll(async () => {
+  await bridge.stop();
+  await bench.close();
+  await saga.close();
+});
+
+const newOrder = (paymentDeadlineMs: number): OrderSagaInput => {
+  const orderId = randomUUID();
+  return {
+    orderId,
+    userId: `user-${orderId}`,
+    currency: "RUB",
+    lines: [
+      { lineNo: 1, serviceId: "music", quantity: 1, amountMinor: "700" },
+      { lineNo: 2, serviceId: "delivery", quantity: 1, amountMinor: "300" },
+    ],
+    totalMinor: "1000",
+    paymentMethod: "wallet",
+    paidBy: "saga-commands",
+    paymentDeadlineMs,
+    comment: "test",
+    requestHash: `hash-${orderId}`,
+    correlationId: `correlation-${orderId}`,
+    caller: "test",
+  };
+};
+
+/** What the payment service would find on saga.commands. */
+async function commandsOf(orderId: string): Promise<Record<string, unknown>[]> {
+  const rows = await saga.database.db
+    .select({ rawValue: outbox.rawValue })
+    .from(outbox)
+    .where(and(eq(outbox.topic, "saga.commands"), eq(outbox.aggregateId, orderId)))
+    .orderBy(asc(outbox.id));
+  return rows.map(({ rawValue }) => JSON.parse(String(rawValue)) as Record<string, unknown>);
+}
+
+const namesOf = async (orderId: string) => (await commandsOf(orderId)).map(({ command }) => command);
+const untilAsked = (orderId: string) => until("the payment is asked for", async () => (await namesOf(orderId)).length > 0);
+
+/** The payment service answers; settles when the bridge has taken it. */
+async function answer(orderId: string, ...replies: Record<string, unknown>[]): Promise<void> {
+  await bench.producer.send(
+    topic,
+    replies.map((reply) => eventMessage(orderId, { saga_id: orderId, ...reply })),
+  );
+  sent += BigInt(replies.length);
+  await until("the replies are taken", async () => (await bench.committed(group, topic)) >= sent);
+}
+
+async function run(order: OrderSagaInput, meanwhile: () => Promise<void>): Promise<OrderOutcome | undefined> {
+  const started = await saga.starters.startOrder(order);
+  await untilAsked(order.orderId);
+  await meanwhile();
+  return started.outcome(WAIT_MS);
+}
+
+const COMMAND = { command: "CHARGE", amount: "10.00", currency: "RUB" };
+const YES = { status: "SUCCEEDED", payment_id: "pay-1", error: null };
+
+describe("an order that another service is paid for", () => {
+  it("is completed by the service's yes, also when that comes twice, and its revenue is booked once", async () => {
+    const order = newOrder(WAIT_MS);
+    const { orderId } = order;
+    const outcome = await run(order, () => answer(orderId, YES, YES));
+    await answer(orderId, YES);
+    expect(outcome).toEqual({ orderId, sagaState: "COMPLETED", status: "CONFIRMED" });
+    expect(await commandsOf(orderId)).toEqual([{ ...COMMAND, saga_id: orderId, order_id: orderId, user_id: order.userId }]);
+    const row = await getOrder(saga.database.db, orderId);
+    expect(row).toMatchObject({
+      sagaState: "COMPLETED",
+      payment: { status: "captured", providerReference: "pay-1", capturedMinor: 1_000n },
+    });
+    const [booked] = await saga.database.db.execute(sql`
+      select count(*)::int as count, sum(amount_minor)::text as total from operations where order_id = ${orderId} and outcome = 'done'`);
+    expect(booked).toMatchObject({ count: 1, total: "1000" });
+    expect(await saga.balanceOf(order.userId)).toBeUndefined();
+  });
+
+  it("is undone by its no, which needs no refund, and a yes after that is given back", async () => {
+    const order = newOrder(WAIT_MS);
+    const { orderId } = order;
+    const outcome = await run(order, () => answer(orderId, { status: "FAILED", error: "no funds on 4111111111111111" }));
+    expect(outcome).toMatchObject({
+      sagaState: "FAILED",
+      failureCode: "PAYMENT_DECLINED",
+      failureMessage: expect.stringContaining("no funds") as string,
+    });
+    expect(JSON.stringify(outcome)).not.toContain("4111111111111111");
+    expect(await namesOf(orderId)).toEqual(["CHARGE"]);
+    await answer(orderId, YES);
+    expect(await namesOf(orderId)).toEqual(["CHARGE", "REFUND"]);
+  });
+
+  it("is undone when no answer comes until its deadline, and a late yes is given back, once", async () => {
+    const order = newOrder(DEADLINE_MS);
+    const { orderId } = order;
+    const outcome = await run(order, async () => {});
+    expect(outcome).toMatchObject({ sagaState: "FAILED", status: "CANCELLED", failureCode: "PSP_UNAVAILABLE" });
+    expect(await commandsOf(orderId)).toMatchObject([COMMAND, { ...COMMAND, command: "REFUND" }]);
+    await answer(orderId, YES, YES);
+    expect(await namesOf(orderId)).toEqual(["CHARGE", "REFUND", "REFUND"]);
+    await answer(orderId, { ...YES, command: "REFUND" }, { status: "FAILED", command: "REFUND", error: "nothing to refund" });
+    expect(await namesOf(orderId)).toHaveLength(3);
+    expect(await getOrder(saga.database.db, orderId)).toMatchObject({ sagaState: "FAILED", payment: { status: "cancelled" } });
+  });
+
+  it("is undone with a refund when it is cancelled while it waits", async () => {
+    const order = newOrder(WAIT_MS);
+    const { orderId } = order;
+    const outcome = await run(order, async () => {
+      expect(await saga.starters.orderStatus(orderId)).toMatchObject({
+        sagaState: "PAYMENT_PENDING",
+        waitingFor: expect.any(String) as string,
+      });
+      expect(await saga.starters.orderUndoPlan(orderId)).toMatchObject({ possible: true, steps: [{ amountMinor: "1000" }] });
+      await saga.starters.cancelOrder(orderId, "changed their mind");
+    });
+    expect(outcome).toMatchObject({ sagaState: "FAILED", failureCode: "ORDER_CANCELLED" });
+    expect(await namesOf(orderId)).toEqual(["CHARGE", "REFUND"]);
+  });
+
+  it("asks for nothing back when it was cancelled before it asked for anything", async () => {
+    const order = newOrder(WAIT_MS);
+    await saga.stopWorker();
+    const started = await saga.starters.startOrder(order);
+    const cancelled = saga.starters.cancelOrder(order.orderId, "at once");
+    await saga.startWorker();
+    await cancelled;
+    const outcome = await started.outcome(WAIT_MS);
+    const names = await namesOf(order.orderId);
+    expect(outcome?.sagaState).toBe("FAILED");
+    expect([[], ["CHARGE", "REFUND"]]).toContainEqual(names);
+  });
+
+  it("keeps a reply to no order as a dead letter of dlq.saga", async () => {
+    await answer(`nobody-${group}`, YES);
+    const letters = await saga.database.db.select().from(deadLetters).where(eq(deadLetters.topic, topic));
+    expect(letters).toMatchObject([{ code: "ORDER_NOT_FOUND" }]);
+    expect(bridge.crashes).toEqual([]);
+  });
+
+  it("leaves books that add up", async () => {
+    expect((await auditBooks(saga.database.db)).findings.filter(({ broken }) => broken > 0n)).toEqual([]);
+  });
+});

@@ -1,0 +1,88 @@
+import { seededRandom } from "./seeded-random.ts";
+
+/** An order that the storm places; amounts are minor units. */
+export interface StormOrder {
+  readonly key: string;
+  readonly userId: string;
+  readonly items: readonly { readonly serviceId: string; readonly amountMinor: bigint }[];
+  /** The number of the card it is paid with; without one it is paid from the wallet. */
+  readonly cardNumber?: string;
+  /** Asked for as a purchase, of its first item's amount. */
+  readonly asPurchase: boolean;
+  /** So long after it was placed it is cancelled; undefined: never. */
+  readonly cancelAfterMs?: number;
+  /** Whether the client waits for the outcome. */
+  readonly waits: boolean;
+}
+
+export const STORM_SERVICES = ["storm-hosting", "storm-support", "storm-training"] as const;
+export const RICH_MINOR = 100_000_000n;
+export const POOR_MINOR = 500n;
+
+/** How the provider answers badly: technical faults anywhere, and a no where a no can be said. */
+export const TROUBLE = [
+  "slow",
+  "hang",
+  "charge-then-hang",
+  "charge-then-500",
+  "5xx",
+  "429",
+  "stored-500-charged",
+  "stored-500-uncharged",
+] as const;
+
+const GOOD_CARDS = ["4242424242424242", "4111111111111111", "5555555555554444", "2200000000000004"] as const;
+/** Cards that bring about what is rare by chance, and how often each of them is used. */
+const SPECIAL_CARDS: readonly (readonly [number: string, share: number])[] = [
+  ["4000000000000002", 0.04],
+  ["4000000000000101", 0.03],
+  ["4000000000000804", 0.01],
+  ["4000000000001109", 0.02],
+];
+/** Taken at once and never told: a cancellation in between has a capture to give back. */
+const CHARGED_SILENTLY = "4000000000000507";
+
+/** The orders of a seed: half by card, half by wallet, one to four lines, one in eight cancelled at some moment. */
+export function planStorm(options: { readonly orders: number; readonly seed: number }): StormOrder[] {
+  const random = seededRandom(options.seed);
+  const pick = <Item>(items: readonly Item[]): Item => items[Math.floor(random() * items.length)] as Item;
+  const users = Math.max(2, Math.ceil(options.orders / 10));
+  return Array.from({ length: options.orders }, (_, n): StormOrder => {
+    const byCard = n % 2 === 0;
+    // The first ones make sure that also a short storm sees every kind.
+    const cancelled = n % 8 === (byCard ? 2 : 3);
+    const items = Array.from({ length: 1 + Math.floor(random() * 4) }, () => ({
+      serviceId: pick(STORM_SERVICES),
+      amountMinor: 100n + BigInt(Math.floor(random() * 4_900)),
+    }));
+    const poor = !byCard && n % 10 === 5;
+    const whose = `${poor ? "storm-poor" : "storm-rich"}-${Math.floor(random() * users)}`;
+    const cardNumber = !byCard
+      ? undefined
+      : cancelled && random() < 0.5
+        ? CHARGED_SILENTLY
+        : n === 4
+          ? "4000000000000002"
+          : cardOf(random(), pick);
+    // A wallet's order ends within milliseconds.
+    const delayMs = !byCard ? random() * 20 : cardNumber === CHARGED_SILENTLY ? 300 + random() * 900 : random() * 600;
+    return {
+      key: `storm-${options.seed}-${n}`,
+      userId: whose,
+      items,
+      ...(cardNumber === undefined ? {} : { cardNumber }),
+      asPurchase: byCard && !cancelled && n % 10 === 0,
+      ...(cancelled ? { cancelAfterMs: Math.round(delayMs) } : {}),
+      waits: !cancelled && random() < 0.5,
+    };
+  });
+}
+
+function cardOf(draw: number, pick: (items: readonly string[]) => string): string {
+  let left = draw;
+  for (const [number, share] of SPECIAL_CARDS) {
+    if (left < share) return number;
+    left -= share;
+  }
+  return pick(GOOD_CARDS);
+}
