@@ -12,11 +12,13 @@ import { listen, type HttpServer } from "./http-server.ts";
 const MAX_BODY_BYTES = 2_048;
 let app: ReturnType<typeof createApp>;
 let server: HttpServer;
+let localApp: ReturnType<typeof createApp>;
 const errors: object[] = [];
+const counted: string[] = [];
 
 beforeAll(async () => {
   const settings = { ...TEST_SETTINGS, version: "1", maxBodyBytes: MAX_BODY_BYTES };
-  app = createApp({
+  const deps = {
     log: { ...SILENT_LOG, error: (fields: object) => void errors.push(fields) },
     requestLog: SILENT_LOG,
     settings,
@@ -24,8 +26,10 @@ beforeAll(async () => {
     db: {},
     metrics: NO_METRICS,
     authenticator: { authenticate: async () => LOCAL_PRINCIPAL },
-    limits: { byAddress: async () => {}, bySubject: async () => {} },
-  } as unknown as ApiDeps);
+    limits: { byAddress: async (_context: unknown, routeClass: string) => void counted.push(routeClass), bySubject: async () => {} },
+  };
+  app = createApp(deps as unknown as ApiDeps);
+  localApp = createApp({ ...deps, settings: { ...settings, onlyLocalHosts: true } } as unknown as ApiDeps);
   server = await listen(app, { host: "127.0.0.1", port: 0 });
 });
 
@@ -76,11 +80,17 @@ describe("the HTTP server", () => {
     ["headers of 20 KB", `GET /healthz HTTP/1.1\r\n${HOST}X-Big: ${"x".repeat(20_000)}\r\n\r\n`, 431],
     ["no host", "GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n", 400],
     ["a host that is no host", "GET /healthz HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n", 400],
+    ["two hosts", "GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n", 400],
+    ["a tunnel", `CONNECT example.com:443 HTTP/1.1\r\n${HOST}\r\n`, 405],
+    ["an expectation nobody knows", `GET /healthz HTTP/1.1\r\n${HOST}Expect: tea\r\n\r\n`, 417],
   ])("%s is refused", async (_what, text, status) => {
     expect(statusOf(await exchange(text))).toBe(status);
   });
 
   test("what the parser refuses is problem details too", async () => {
+    expect(problemOf(await exchange(`CONNECT example.com:443 HTTP/1.1\r\n${HOST}\r\n`))).toMatchObject({ code: "METHOD_NOT_ALLOWED" });
+    const expecting = await exchange(`POST /api/v1/services HTTP/1.1\r\n${HOST}Expect: tea\r\n\r\n`);
+    expect(expecting.slice(expecting.indexOf("{"))).toContain('"status":417');
     expect(problemOf(await exchange(`BREW /healthz HTTP/1.1\r\n${HOST}\r\n`))).toMatchObject({ code: "METHOD_NOT_ALLOWED", status: 405 });
     expect(problemOf(await exchange("GET /healthz HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n"))).toMatchObject({
       code: "INVALID_REQUEST",
@@ -148,6 +158,44 @@ describe("the HTTP server", () => {
       `POST /api/v1/services HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n${chunk.repeat(10)}`,
     );
     expect(statusOf(answer)).toBe(413);
+  });
+
+  test.each(["GET", "HEAD"])("the rest of a legacy %s's body over the limit does not keep the next request from its answer", async (method) => {
+    const body = "x".repeat(200_000);
+    const answer = await exchange(
+      `${method} /api HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}GET /version HTTP/1.1\r\n${HOST}\r\n`,
+      3_000,
+    );
+    expect(answer.match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 413", "HTTP/1.1 200"]);
+  });
+
+  test("a legacy body without end is cut off", async () => {
+    const socket = connect(server.port, "127.0.0.1");
+    const gone = new Promise((resolve) => socket.on("close", resolve));
+    socket.on("error", () => {});
+    socket.resume();
+    socket.write("GET /api HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+    const writing = setInterval(() => socket.write(`10000\r\n${"x".repeat(65_536)}\r\n`), 5);
+    await gone;
+    clearInterval(writing);
+  }, 10_000);
+
+  test("with AUTH_MODE=off takes only requests that name this machine", async () => {
+    const local = await listen(localApp, { host: "127.0.0.1", port: 0 });
+    const statusFor = async (host: string) =>
+      statusOf(await exchange(`GET /version HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`, 1_000, local.port));
+    expect(await Promise.all(["localhost", "localhost:8080", "127.0.0.1:1", "[::1]:8080"].map(statusFor))).toEqual([200, 200, 200, 200]);
+    expect(await Promise.all(["evil.example", "evil.example:8080", "localhost.evil.example", "10.0.0.1"].map(statusFor))).toEqual([
+      403, 403, 403, 403,
+    ]);
+    await local.close(1_000);
+  });
+
+  test("pages, the document and paths that are no text count against the address", async () => {
+    counted.length = 0;
+    for (const path of ["/docs", "/swagger/index.html", "/swagger/start.js", "/openapi.json", "/%ff"])
+      await exchange(`GET ${path} HTTP/1.1\r\n${HOST}\r\n`);
+    expect(counted).toEqual(["read", "read", "read", "read", "read"]);
   });
 
   test("a declared length above the limit is refused before the body comes", async () => {

@@ -43,6 +43,20 @@ describe("the check of services", () => {
     await expect(check(wanted("gone"))).rejects.toMatchObject({ code: "UNKNOWN_SERVICE" });
   });
 
+  test("lets a deletion wait until what was begun with the service has ended, and not longer than it wants to", async () => {
+    const check = createServiceCheck(databaseOf(new Set(["busy"])).db);
+    let end: (() => void) | undefined;
+    const making = check.during(wanted("busy"), () => new Promise<string>((resolve) => (end = () => resolve("made"))));
+    let isUnused = false;
+    const waiting = check.untilUnused("busy", 5_000).then(() => (isUnused = true));
+    await check.untilUnused("busy", 20);
+    expect(isUnused).toBe(false);
+    end?.();
+    await waiting;
+    expect(await making).toBe("made");
+    await check.untilUnused("busy", 5_000);
+  });
+
   test("does not remember what it read while the service was being deleted", async () => {
     const known = new Set(["racing"]);
     const check = createServiceCheck(databaseOf(known).db);

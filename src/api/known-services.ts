@@ -1,6 +1,7 @@
 import { DomainError } from "../errors.ts";
 import type { Db } from "../store/database.ts";
 import { getServices } from "../store/services.ts";
+import { quickly } from "./quickly.ts";
 
 const REMEMBER_MS = 10_000;
 const MAX_REMEMBERED = 10_000;
@@ -8,6 +9,16 @@ const MAX_REMEMBERED = 10_000;
 export interface CheckServices {
   /** Tells whether services exist. Throws: UNKNOWN_SERVICE with the place of the first that does not; UNAVAILABLE, DEADLINE_EXCEEDED. */
   (wanted: readonly { readonly serviceId: string; readonly pointer: string }[]): Promise<void>;
+  /**
+   * As the check itself, and counts the services as in use until `act` has ended, so that a deletion can wait for it.
+   * Throws: as the check; what `act` throws.
+   */
+  during<Result>(
+    wanted: readonly { readonly serviceId: string; readonly pointer: string }[],
+    act: () => Promise<Result>,
+  ): Promise<Result>;
+  /** Settles when everything that is in use of the service at this moment has ended, or after `deadlineMs`. */
+  untilUnused(serviceId: string, deadlineMs: number): Promise<void>;
   /** Asks anew for a service that was deleted. Another process of the api may sell it for as long as it remembers it, ten seconds. */
   forget(serviceId: string): void;
 }
@@ -36,10 +47,32 @@ export function createServiceCheck(db: Db, now: () => number = Date.now): CheckS
       });
   };
 
+  const uses = new Map<string, Set<Promise<unknown>>>();
+  const during: CheckServices["during"] = async (wanted, act) => {
+    const ids = [...new Set(wanted.map(({ serviceId }) => serviceId))];
+    // Counted from before the check: a deletion after it waits, one before it is seen by it.
+    const using = Promise.resolve().then(async () => {
+      await check(wanted);
+      return act();
+    });
+    for (const id of ids) uses.set(id, (uses.get(id) ?? new Set()).add(using));
+    try {
+      return await using;
+    } finally {
+      for (const id of ids) {
+        uses.get(id)?.delete(using);
+        if (uses.get(id)?.size === 0) uses.delete(id);
+      }
+    }
+  };
+  const untilUnused = async (serviceId: string, deadlineMs: number) => {
+    await quickly(Promise.allSettled(uses.get(serviceId) ?? []), deadlineMs);
+  };
+
   const forget = (serviceId: string) => {
     forgotten += 1;
     foundAtMs.delete(serviceId);
   };
 
-  return Object.assign(check, { forget });
+  return Object.assign(check, { during, untilUnused, forget });
 }

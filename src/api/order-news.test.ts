@@ -4,7 +4,7 @@ import { createOrderNews } from "./order-news.ts";
 
 const transition = (version: bigint): OrderTransition => ({
   version,
-  sagaState: "NEW",
+  sagaState: "STARTED",
   status: "PENDING",
   at: new Date(0),
   failureCode: null,

@@ -1,4 +1,5 @@
 import { formatAmount } from "../money.ts";
+import type { CardStep } from "./card-steps.ts";
 import type { OrderFact } from "../store/order-story.ts";
 import type { OrderRecord } from "../store/orders.ts";
 
@@ -22,13 +23,16 @@ interface Words {
   readonly operations: Readonly<Record<string, string>>;
   readonly acts: Readonly<Record<string, string>>;
   readonly refunds: Readonly<Record<string, string>>;
-  readonly payments: Readonly<Record<string, string>>;
+  readonly payments: Readonly<Record<CardStep["status"], string>>;
   readonly of: string;
   readonly because: string;
   readonly refused: string;
   readonly by: string;
   readonly told: string;
   readonly willBeTold: string;
+  readonly state: string;
+  readonly isStuck: string;
+  readonly goesOn: string;
   readonly card: string;
 }
 
@@ -39,7 +43,7 @@ const WORDS: Readonly<Record<Language, Words>> = {
       PAYMENT_PENDING: "the money is set aside, the payment is under way",
       COMPLETED: "the order is paid and confirmed",
       COMPENSATING: "the order is being undone",
-      FAILED: "the order is cancelled, everything is undone",
+      FAILED: "the order is cancelled",
     },
     operations: {
       hold: "held in the wallet",
@@ -60,16 +64,17 @@ const WORDS: Readonly<Record<Language, Words>> = {
       captured: "was charged",
       cancelled: "was released",
       declined: "was declined",
-      part_refunded: "was refunded in part",
       refunded: "was refunded",
-      pending: "was asked for its consent",
     },
     of: "for",
     because: "because",
     refused: "refused",
     by: "by",
-    told: "the world was told of the state",
-    willBeTold: "the world will be told of the state",
+    told: "the world was told of",
+    willBeTold: "the world will be told of",
+    state: "the state",
+    isStuck: "the stuck step",
+    goesOn: "the order going on, nothing is stuck",
     card: "the card",
   },
   ru: {
@@ -78,7 +83,7 @@ const WORDS: Readonly<Record<Language, Words>> = {
       PAYMENT_PENDING: "деньги отложены, идёт оплата",
       COMPLETED: "заказ оплачен и подтверждён",
       COMPENSATING: "заказ отменяется",
-      FAILED: "заказ отменён, всё возвращено",
+      FAILED: "заказ отменён",
     },
     operations: {
       hold: "отложено в кошельке",
@@ -99,16 +104,17 @@ const WORDS: Readonly<Record<Language, Words>> = {
       captured: "списана",
       cancelled: "разблокирована",
       declined: "отклонена",
-      part_refunded: "частично возвращена",
       refunded: "возвращена",
-      pending: "запрошена",
     },
     of: "за",
     because: "причина:",
     refused: "отказ",
     by: "—",
-    told: "внешним системам сообщено состояние",
-    willBeTold: "внешним системам будет сообщено состояние",
+    told: "внешним системам сообщено:",
+    willBeTold: "внешним системам будет сообщено:",
+    state: "состояние",
+    isStuck: "застрял шаг",
+    goesOn: "заказ идёт дальше, ничего не застряло",
     card: "сумма на карте",
   },
 };
@@ -131,18 +137,23 @@ export function sentenceOf(fact: OrderFact, language: Language): string {
       return `${words.refunds[fact.status] ?? fact.status}: ${money(fact.amountMinor, fact.currency)}, ${words.because} ${fact.reason}`;
     case "act":
       return `${fact.actor} ${words.acts[fact.act] ?? fact.act}, ${words.because} ${fact.reason}`;
-    case "message":
-      return `${fact.published ? words.told : words.willBeTold} ${fact.sagaState} (${fact.topic})`;
+    case "message": {
+      const told = fact.published ? words.told : words.willBeTold;
+      if (fact.stuck === undefined) return `${told} ${words.state} ${fact.sagaState} (${fact.topic})`;
+      const what = fact.stuck === null ? words.goesOn : `${words.isStuck} "${fact.stuck}"`;
+      return `${told} ${what} (${fact.topic})`;
+    }
   }
 }
 
-/** What a card's payment has come to, as a sentence; undefined for a wallet, whose money the ledger tells of. */
-export function cardSentenceOf({ payment, currency }: OrderRecord, language: Language): string | undefined {
-  if (payment === undefined || payment.method !== "card") return undefined;
+/** One step of a card's payment as a sentence. */
+export function cardSentenceOf({ status, amountMinor }: CardStep, { payment, currency }: OrderRecord, language: Language): string {
   const words = WORDS[language];
-  const amountMinor = payment.capturedMinor > 0n ? payment.capturedMinor : payment.authorisedMinor;
-  const which = `${words.card} ${payment.brand ?? ""} ****${payment.last4 ?? ""}`.replace("  ", " ");
-  return `${which} ${words.payments[payment.status] ?? payment.status}: ${money(amountMinor.toString(), currency)}`;
+  const which = [words.card, payment?.brand, payment?.last4 === undefined ? undefined : `****${payment.last4}`]
+    .filter((part) => part !== undefined)
+    .join(" ");
+  const amount = amountMinor > 0n ? `: ${money(amountMinor.toString(), currency)}` : "";
+  return `${which} ${words.payments[status]}${amount}`;
 }
 
 function money(amountMinor: string, currency: string): string {

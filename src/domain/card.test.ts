@@ -119,6 +119,14 @@ describe("free text", () => {
     "3782 822463 10005",
     "5555 5555 5555 4444 and again",
     "9999999999999995",
+    "4111.1111.1111.1111",
+    "4111_1111_1111_1111",
+    "4111/1111/1111/1111",
+    "4111\u200b1111\u200b1111\u200b1111",
+    "٤١١١١١١١١١١١١١١١",
+    "४१११ ११११ ११११ ११११",
+    "00004111111111111111",
+    "000 4111 1111 1111 1111",
   ])("%j holds what looks like a card number", (text) => {
     expect(looksLikeCardNumber(text)).toBe(true);
   });
@@ -133,6 +141,8 @@ describe("free text", () => {
     "000000000000",
     "0191d5b4-7c0e-7a5e-9d5a-1f2e3d4c5b6a",
     "4111 1111 and 1111 1111",
+    "sums 100.00 200.00 300.04 and 12.50",
+    "00000000000000000000",
   ])("%j does not", (text) => {
     expect(looksLikeCardNumber(text)).toBe(false);
   });
@@ -156,6 +166,7 @@ describe("free text", () => {
 
   it("is masked only where a card number stands", () => {
     expect(maskDigits("order 15, card 4111 1111 1111 1111, then 5555555555554444!")).toBe("order 15, card ****1111, then ****4444!");
+    expect(maskDigits("card ٤١١١.١١١١.١١١١.١١١١")).toBe("card ****1111");
     expect(maskDigits("№ 42, order 12345")).toBe("№ 42, order 12345");
   });
 

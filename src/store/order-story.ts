@@ -42,7 +42,13 @@ export type OrderFact = { readonly at: Date; readonly correlationId?: string } &
     }
   | { readonly kind: "refund"; readonly status: string; readonly amountMinor: string; readonly currency: string; readonly reason: string }
   | { readonly kind: "act"; readonly act: string; readonly actor: string; readonly reason: string }
-  | { readonly kind: "message"; readonly topic: string; readonly sagaState: string; readonly published: boolean }
+  | {
+      readonly kind: "message";
+      readonly topic: string;
+      readonly sagaState: string;
+      readonly published: boolean;
+      readonly stuck?: string | null;
+    }
 );
 
 type Row = Record<"at" | "kind", string> & Record<"correlation_id" | "a" | "b" | "c" | "d" | "e", string | null> & Record<string, unknown>;
@@ -70,7 +76,7 @@ export async function readOrderFacts(db: Db, orderId: string): Promise<OrderFact
         from acts x where x.subject_type = 'order' and x.subject_id = ${orderId}
       union all
       select coalesce(m.published_at, m.created_at), 3, 'message', m.headers ->> 'correlation-id', m.topic, m.payload ->> 'sagaState',
-             (m.published_at is not null)::text, null, null
+             (m.published_at is not null)::text, case when m.payload ? 'stuck' then 'yes' end, m.payload ->> 'stuck'
         from outbox m where m.aggregate_type = 'order' and m.aggregate_id = ${orderId}
     ) facts order by facts.at, rank`);
   return rows.map(toFact);
@@ -101,6 +107,13 @@ function toFact(row: Row): OrderFact {
     case "act":
       return { ...common, kind: "act", act: a ?? "", actor: b ?? "", reason: c ?? "" };
     default:
-      return { ...common, kind: "message", topic: a ?? "", sagaState: b ?? "", published: c === "true" };
+      return {
+        ...common,
+        kind: "message",
+        topic: a ?? "",
+        sagaState: b ?? "",
+        published: c === "true",
+        ...(d === null ? {} : { stuck: e }),
+      };
   }
 }

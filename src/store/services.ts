@@ -83,21 +83,42 @@ function insertStatement(wanted: readonly { readonly id: string; readonly name: 
  * Safe to retry: one that is deleted already is not found.
  * Throws: SERVICE_NOT_FOUND; SERVICE_IN_USE with open holds or running orders; UNAVAILABLE, DEADLINE_EXCEEDED.
  */
-export async function deleteService(db: Db, id: string): Promise<void> {
-  const [row] = await db.execute<{ found: boolean; deleted: boolean }>(sql`
+export async function deleteService(db: Db, id: string): Promise<{ readonly deletedAt: string }> {
+  const [row] = await db.execute<{ found: boolean; deleted_at: string | null }>(sql`
     with wanted as (select s.id from services s where s.id = ${id} and s.deleted_at is null for update),
-    used as (
+    used as (${usesOf(id)}),
+    deleted as (
+      update services s set deleted_at = clock_timestamp() from wanted w where s.id = w.id and not exists (select from used) returning s.deleted_at
+    )
+    select exists (select from wanted) as found, (select deleted_at::text from deleted) as deleted_at`);
+  if (row?.found !== true) throw new DomainError("SERVICE_NOT_FOUND");
+  if (row.deleted_at === null) throw new DomainError("SERVICE_IN_USE");
+  return { deletedAt: row.deleted_at };
+}
+
+/**
+ * Takes a deletion back when holds or orders of the service came up while it was being deleted. True when it was.
+ * Safe to retry. Where another service has its name by now it stays deleted: its holds are paid or given back all the same.
+ */
+export async function restoreServiceInUse(db: Db, id: string, { deletedAt }: { readonly deletedAt: string }): Promise<boolean> {
+  const [row] = await db.execute<{ used: boolean }>(sql`
+    with used as (${usesOf(id)}),
+    restored as (
+      update services s set deleted_at = null
+       where s.id = ${id} and s.deleted_at = ${deletedAt}::timestamptz and exists (select from used)
+         and not exists (select from services o where o.name = s.name and o.id <> s.id and o.deleted_at is null)
+      returning s.id
+    )
+    select exists (select from restored) as used`);
+  return row?.used === true;
+}
+
+function usesOf(id: string) {
+  return sql`
       select from holds h where h.service_id = ${id} and h.status = 'held'
       union all
       select from orders o join order_items i on i.order_id = o.id
-       where i.service_id = ${id} and o.saga_state not in ('COMPLETED', 'FAILED')
-    ),
-    deleted as (
-      update services s set deleted_at = clock_timestamp() from wanted w where s.id = w.id and not exists (select from used) returning s.id
-    )
-    select exists (select from wanted) as found, exists (select from deleted) as deleted`);
-  if (row?.found !== true) throw new DomainError("SERVICE_NOT_FOUND");
-  if (!row.deleted) throw new DomainError("SERVICE_IN_USE");
+       where i.service_id = ${id} and o.saga_state not in ('COMPLETED', 'FAILED')`;
 }
 
 /** The service, or undefined when there is none or it was deleted. */

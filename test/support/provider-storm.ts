@@ -152,7 +152,10 @@ async function storm(stage: Stage): Promise<StormReport> {
     const cancelling: Promise<void>[] = [];
     await inParallel(plan, async (order) => {
       const orderId = await place(client, order);
-      if (orderId !== undefined && order.cancelAfterMs !== undefined) cancelling.push(cancel(client, { ...order, orderId }));
+      if (orderId !== undefined && order.cancelAfterMs !== undefined)
+        cancelling.push(
+          cancel(client, { ...order, orderId }).catch((error: unknown) => void problems.push(`a cancellation: ${String(error)}`)),
+        );
     });
     placedMs = elapsedMs();
     note(`${plan.length} orders placed after ${placedMs} ms`);

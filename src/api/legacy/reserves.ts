@@ -45,8 +45,7 @@ export function addLegacyReserveRoutes(api: Api, parts: LegacyParts, deps: ApiDe
     async (context, input) => {
       const wish = wishOf(input);
       if (!(await userExists(db, wish.userId))) throw new DomainError("USER_NOT_FOUND");
-      await checkServices([{ serviceId: wish.serviceId, pointer: "/service_id" }]);
-      await placeReserve(context, deps, wish);
+      await checkServices.during([{ serviceId: wish.serviceId, pointer: "/service_id" }], () => placeReserve(context, deps, wish));
       return answerOk(context);
     },
   );

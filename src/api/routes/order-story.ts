@@ -10,6 +10,7 @@ import { addRoute } from "../add-route.ts";
 import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
 import { ACTIVE_DEADLINE_MS, findOwnOrder, OUTAGES } from "../order-access.ts";
 import { createOrderNews } from "../order-news.ts";
+import { cardStepsOf } from "../card-steps.ts";
 import { cardSentenceOf, languageOf, sentenceOf, type Language } from "../order-sentences.ts";
 import { quicklyOrOutage } from "../quickly.ts";
 import { orderEventsRoute, timelineRoute, undoPlanRoute } from "../schemas/orders.ts";
@@ -43,10 +44,12 @@ export function addOrderStoryRoutes(api: Api, { db, starters, authenticator, set
     const order = await findOwnOrder(context, db, context.req.valid("param").orderId);
     const language = languageOf(context.req.header("accept-language"));
     const facts = await readOrderFacts(db, order.orderId);
-    const events = facts.map((fact) => tell(fact, language));
-    const card = cardSentenceOf(order, language);
-    if (card !== undefined && order.payment !== undefined)
-      events.push({ at: order.payment.updatedAt.toISOString(), kind: "payment", text: card });
+    const steps = cardStepsOf(order, facts).map((step): Told => {
+      const common = { at: step.at.toISOString(), kind: "payment" as const, text: cardSentenceOf(step, order, language) };
+      return step.correlationId === undefined ? common : { ...common, correlationId: step.correlationId };
+    });
+    // The provider's word comes before what was written after it.
+    const events = [...steps, ...facts.map((fact) => tell(fact, language))];
     events.sort((left, right) => (left.at < right.at ? -1 : left.at > right.at ? 1 : 0));
     context.header("content-language", language);
     context.header("vary", "Accept-Language", { append: true });
@@ -85,7 +88,11 @@ export function addOrderStoryRoutes(api: Api, { db, starters, authenticator, set
         try {
           const endsAtMs = Date.now() + STREAM_MS;
           let heartbeatAtMs = Date.now() + streamHeartbeatMs;
-          for (let news: readonly OrderTransition[] = first; !stream.aborted && Date.now() < endsAtMs; news = await newsOf(orderId, version)) {
+          for (
+            let news: readonly OrderTransition[] = first;
+            !stream.aborted && Date.now() < endsAtMs;
+            news = await newsOf(orderId, version)
+          ) {
             for (const transition of news) {
               await send(stream, orderId, transition);
               ({ version } = transition);

@@ -65,12 +65,14 @@ export function addOrderRoutes(api: Api, deps: ApiDeps, checkServices: CheckServ
       const known = await readSame(db, asked.input);
       if (known !== undefined) markReplayed(context);
       if (known !== undefined && isClosed(known)) return context.json(showOrder(known), 201);
-      if (known === undefined)
-        await checkServices(asked.input.lines.map(({ serviceId, lineNo }) => ({ serviceId, pointer: `/items/${lineNo - 1}/serviceId` })));
+      const wanted =
+        known === undefined ? asked.input.lines.map(({ serviceId, lineNo }) => ({ serviceId, pointer: `/items/${lineNo - 1}/serviceId` })) : [];
 
-      const started = await starters.startOrder(await toInput(asked));
+      const { started, outcome } = await checkServices.during(wanted, async () => {
+        const begun = await starters.startOrder(await toInput(asked));
+        return { started: begun, outcome: wait.waitMs === 0 ? undefined : await begun.outcome(wait.waitMs) };
+      });
       if (started.alreadyStarted) markReplayed(context);
-      const outcome = wait.waitMs === 0 ? undefined : await started.outcome(wait.waitMs);
       if (outcome === undefined) {
         if (started.alreadyStarted) await readSame(db, asked.input);
         return context.json(

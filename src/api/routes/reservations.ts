@@ -80,7 +80,7 @@ export function addReservationRoutes(api: Api, deps: ApiDeps, checkServices: Che
     {
       access: SERVICES,
       maxBodyBytes,
-      idempotency: { route: "reservations", required: true, memory: "operation" },
+      idempotency: { route: "reservations", required: true, memory: "row" },
       problems: ["INVALID_AMOUNT", "INVALID_CURRENCY", "UNKNOWN_SERVICE", "INSUFFICIENT_FUNDS", ...OUTAGES],
     },
     async (context) => {
@@ -121,10 +121,9 @@ export function addReservationRoutes(api: Api, deps: ApiDeps, checkServices: Che
       });
       context.header("location", reservationPath(reservationId));
       if (!(await wasDone(context, asOperation))) {
-        await checkServices([{ serviceId, pointer: "/serviceId" }]);
+        const placed = await checkServices.during([{ serviceId, pointer: "/serviceId" }], () => starters.placeReservation(input));
         // No answer means that the workflow is over: what it did stands under its key.
-        if ((await starters.placeReservation(input)) === undefined && !(await wasDone(context, asOperation)))
-          throw new DomainError("UNAVAILABLE");
+        if (placed === undefined && !(await wasDone(context, asOperation))) throw new DomainError("UNAVAILABLE");
       }
       const hold = await acts.find(reservationId);
       if (hold.requestHash !== input.requestHash) throw new DomainError("IDEMPOTENCY_CONFLICT");
@@ -173,7 +172,7 @@ export function addReservationRoutes(api: Api, deps: ApiDeps, checkServices: Che
       access: SERVICES,
       maxBodyBytes,
       bodyOptional: true,
-      idempotency: { route: "reservations/confirm", required: true, memory: "operation" },
+      idempotency: { route: "reservations/confirm", required: true, memory: "row" },
       problems: [...CLOSED_PROBLEMS, "INVALID_AMOUNT", "AMOUNT_EXCEEDS_HOLD", "PAUSED", ...OUTAGES],
     },
     async (context) => {
@@ -191,7 +190,7 @@ export function addReservationRoutes(api: Api, deps: ApiDeps, checkServices: Che
       access: SERVICES,
       maxBodyBytes,
       bodyOptional: true,
-      idempotency: { route: "reservations/release", required: true, memory: "operation" },
+      idempotency: { route: "reservations/release", required: true, memory: "row" },
       problems: [...CLOSED_PROBLEMS, ...OUTAGES],
     },
     async (context) => {
