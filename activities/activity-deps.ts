@@ -1,5 +1,5 @@
 import type { Psp } from "../src/adapters/psp.ts";
-import type { OrderRefundInput } from "../src/contract/orders.ts";
+import type { OrderRefundInput, OrderSagaInput } from "../src/contract/orders.ts";
 import type { ReservationInput } from "../src/contract/reservations.ts";
 import type { Db } from "../src/store/database.ts";
 import type { BalanceRecord } from "../src/store/balances.ts";
@@ -32,6 +32,8 @@ export interface WorkflowPort {
   isOpen(workflowId: string): Promise<boolean>;
   /** Starts the workflow of a hold that stands and has lost its own; one that runs is left alone. */
   restartReservation(input: ReservationInput): Promise<void>;
+  /** Starts the saga of an order that is not decided and has lost its own; one that runs is left alone. */
+  restartOrder(input: OrderSagaInput): Promise<void>;
   /** Starts the workflow of a refund that was set aside; one that runs is left alone. */
   startRefund(input: OrderRefundInput): Promise<unknown>;
 }

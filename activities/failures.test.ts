@@ -43,6 +43,13 @@ describe("what an activity throws", () => {
     expect(failure.nextRetryDelay).toBeLessThanOrEqual(440);
   });
 
+  it("rests as long as an open breaker or the provider asks, within bounds", () => {
+    const restOf = (retryAfterMs: string) => failureOf(new DomainError("PSP_UNAVAILABLE", "away", { retryAfterMs }), 1).nextRetryDelay;
+    expect(restOf("12000")).toBe(12_000);
+    expect(restOf("3600000")).toBe(30_000);
+    for (const nothing of ["1", "soon", "-5"]) expect(restOf(nothing)).toBeLessThanOrEqual(110);
+  });
+
   it("is recognised inside what a library wrapped around it, whose own words stay out", () => {
     const wrapped = new Error("Failed query: select secret", { cause: new DomainError("UNAVAILABLE", "the database is not reachable") });
     expect(failureOf(wrapped)).toMatchObject({ type: "UNAVAILABLE", message: "the database is not reachable" });

@@ -7,6 +7,8 @@ const FIRST_DELAY_MS = 100;
 /** Steps that are never given up ask again at least this often. */
 const MAX_DELAY_MS = 10_000;
 const JITTER = 0.1;
+/** As long as the provider's breaker stays open. A provider that asks for more is asked again all the same. */
+const MAX_ASKED_DELAY_MS = 30_000;
 
 /** How long to wait after the given attempt (1 is the first); `random` is in [0, 1). Whether there is a next one is the retry policy's. */
 export function retryDelayMs(attempt: number, random: number): number {
@@ -26,7 +28,7 @@ export function toApplicationFailure(error: unknown, attempt: number): TemporalF
   if (error instanceof TemporalFailure) return error;
   const known = domainErrorIn(error);
   if (known === undefined) return retryable("INTERNAL", messageOf(innermost(error)), attempt);
-  if (PASSING.has(known.code)) return retryable(known.code, known.message, attempt);
+  if (PASSING.has(known.code)) return retryable(known.code, known.message, attempt, Number(known.details["retryAfterMs"] ?? 0));
   return ApplicationFailure.create({
     type: known.code,
     message: known.message,
@@ -53,8 +55,10 @@ export function withFailures<Activities extends Record<string, (input: never) =>
   ) as Activities;
 }
 
-function retryable(type: string, message: string, attempt: number): ApplicationFailure {
-  return ApplicationFailure.create({ type, message: message.slice(0, 500), nextRetryDelay: retryDelayMs(attempt, Math.random()) });
+// A try that is sent against an open breaker asks nobody anything: made before its time it would only use up the tries there are.
+function retryable(type: string, message: string, attempt: number, askedDelayMs = 0): ApplicationFailure {
+  const nextRetryDelay = Math.max(retryDelayMs(attempt, Math.random()), Math.min(askedDelayMs || 0, MAX_ASKED_DELAY_MS));
+  return ApplicationFailure.create({ type, message: message.slice(0, 500), nextRetryDelay });
 }
 
 // drizzle wraps what a statement threw, and its own message repeats the whole statement with its values.

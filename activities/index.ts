@@ -5,6 +5,7 @@ import { withFailures } from "./failures.ts";
 import { createLedgerActivities } from "./ledger.ts";
 import { createOrderActivities } from "./orders.ts";
 import { createOrderMemory } from "./order-memory.ts";
+import { tellingOrderEnds } from "./order-ends.ts";
 import { refreshingLedger } from "./refreshing-ledger.ts";
 import { createPaymentActivities } from "./payments.ts";
 import { createReportActivities } from "./reports.ts";
@@ -19,10 +20,13 @@ export function createActivities(deps: ActivityDeps) {
   const cache = createCacheActivities(deps);
   const ledger = refreshingLedger(deps.ledger, cache.refreshWallets);
   const rememberOrder = createOrderMemory(deps);
-  return withFailures({
+  const orderSteps = {
     ...createOrderActivities({ ...deps, ledger, rememberOrder }),
-    ...createLedgerActivities({ ...deps, ledger }),
     ...createPaymentActivities({ ...deps, ledger, rememberOrder }),
+  };
+  return withFailures({
+    ...tellingOrderEnds(orderSteps, deps),
+    ...createLedgerActivities({ ...deps, ledger }),
     ...cache,
     ...createEventActivities(deps),
     ...createReportActivities(deps),

@@ -6,12 +6,15 @@ import {
   type SelfAuditResult,
 } from "../src/contract/self-audit.ts";
 import { orderRefundWorkflowId } from "../src/contract/ids.ts";
+import { isFinal } from "../src/domain/order-states.ts";
 import { messageOf } from "../src/errors.ts";
 import { auditBooks } from "../src/store/audit.ts";
 import { databaseOver } from "../src/store/database.ts";
 import { expireHold } from "../src/store/hold-expiry.ts";
 import { getHold } from "../src/store/holds.ts";
 import { EXPIRING_TABLES, pruneExpired, pruneOutbox } from "../src/store/housekeeping.ts";
+import { findOrderIdentity } from "../src/store/order-identity.ts";
+import { noteStuck } from "../src/store/orders.ts";
 import { readOutboxBacklog } from "../src/store/outbox-backlog.ts";
 import { pausedFor } from "../src/store/pauses.ts";
 import { insertSelfAudit, latestProof } from "../src/store/self-audits.ts";
@@ -19,8 +22,10 @@ import {
   listOpenReservations,
   listPendingRefunds,
   listUnfinishedOrders,
+  orderInputOf,
   reservationInputOf,
   type OpenReservation,
+  type UnfinishedOrder,
 } from "../src/store/unfinished.ts";
 import type { ActivityDeps, WorkflowPort } from "./activity-deps.ts";
 
@@ -34,6 +39,7 @@ const PROOF_SHARE = 0.1;
 const PROOF_DEADLINE_MS = 300_000;
 /** A saga that has not moved for so long is looked for. */
 const QUIET_ORDER_MS = 15_000;
+const SLOW_REFUND_MS = 300_000;
 const STALE_OUTBOX_SECONDS = 300;
 /** Pieces of 1,000 rows that one run of the housekeeping removes of each table. */
 const MAX_PIECES = 100;
@@ -68,19 +74,29 @@ export function createSelfAuditActivities({ db, ledger, openLane, workflows, log
     },
 
     /**
-     * Orders that are in no final state and that nothing runs any more: a person has to look. To a refund that was set aside while Temporal
-     * was away its workflow is given.
+     * Orders that are in no final state and that nothing runs any more are given their saga again: the row's fences and the permanent keys
+     * of the steps let nothing happen twice. One whose request is not known is noted as stuck, for a person to look at. To a refund that
+     * was set aside while Temporal was away its workflow is given.
      */
     async findLostOrders(): Promise<SelfAuditFinding> {
       const quiet = { quietMs: QUIET_ORDER_MS, limit: PER_RUN };
       const orders = workflows === undefined ? [] : await listUnfinishedOrders(db, quiet);
       const lost: string[] = [];
       const repaired: string[] = [];
-      await each(orders, async ({ orderId, sagaState, workflowId }) => {
-        if (!(await workflows?.isOpen(workflowId))) lost.push(`order ${orderId} is ${sagaState} and its workflow does not run`);
-      });
+      if (workflows !== undefined)
+        await each(orders, async (order) => {
+          if (await workflows.isOpen(order.workflowId)) return;
+          const words = `order ${order.orderId} is ${order.sagaState} and its workflow does not run`;
+          try {
+            const done = await restart(order, workflows);
+            if (done === "restarted") repaired.push(`order ${order.orderId} was ${order.sagaState}, had no workflow and was given one again`);
+            if (done === "unknown") lost.push(words);
+          } catch (error) {
+            lost.push(`${words}: ${messageOf(error)}`);
+          }
+        });
       const refunds = workflows === undefined ? [] : await listPendingRefunds(db, quiet);
-      await each(refunds, async (refund) => {
+      await each(refunds, async ({ createdAt: _createdAt, ...refund }) => {
         const { refundId, orderId } = refund;
         if (await workflows?.isOpen(orderRefundWorkflowId(orderId, refundId))) return;
         try {
@@ -96,6 +112,19 @@ export function createSelfAuditActivities({ db, ledger, openLane, workflows, log
         checked,
         broken: lost,
         repaired,
+      });
+    },
+
+    /** Refunds that do not come to their end: the money is nobody's fault of the books, and somebody waits for it. */
+    async findSlowRefunds(): Promise<SelfAuditFinding> {
+      const refunds = await listPendingRefunds(db, { quietMs: SLOW_REFUND_MS, limit: PER_RUN });
+      const words = refunds.map(
+        ({ refundId, orderId, createdAt }) => `refund ${refundId} of order ${orderId} has been pending since ${createdAt.toISOString()}`,
+      );
+      return finding("refunds", "no refund is pending for longer than five minutes", {
+        checked: refunds.length,
+        broken: words,
+        level: "warning",
       });
     },
 
@@ -164,6 +193,22 @@ export function createSelfAuditActivities({ db, ledger, openLane, workflows, log
       return { ...removed, outbox };
     },
   };
+
+  /** What came of an order that nothing runs. */
+  async function restart(order: UnfinishedOrder, port: WorkflowPort): Promise<"restarted" | "unknown" | "over"> {
+    const { orderId, stuckStep } = order;
+    const input = await orderInputOf(db, orderId);
+    if (input !== undefined) {
+      await port.restartOrder(input);
+      // What the lost saga was stuck at, the new one finds out for itself.
+      if (stuckStep !== undefined) await noteStuck(db, { orderId, was: stuckStep, reason: "" });
+      return "restarted";
+    }
+    const standing = await findOrderIdentity(db, orderId);
+    if (standing === undefined || isFinal(standing.sagaState)) return "over";
+    await noteStuck(db, { orderId, step: "run the order", reason: "its workflow is gone and its request was not kept" });
+    return "unknown";
+  }
 
   /** What was done, in words; undefined when the reservation was closed in the meantime. */
   async function repair(reservation: OpenReservation, port: WorkflowPort): Promise<string | undefined> {

@@ -7,14 +7,16 @@ import { inheritedEnvironment, loadConfig } from "../src/config.ts";
 import { messageOf } from "../src/errors.ts";
 import { ROLE_ENTRIES } from "../src/cli/roles.ts";
 import { createStartSteps } from "../src/cli/start-steps.ts";
-import { startSystem } from "../src/cli/system.ts";
+import { startSystem, type System } from "../src/cli/system.ts";
 import { freePort } from "../src/stack/free-port.ts";
 import { startStack } from "../src/stack/stack.ts";
+import { measureEventRows, type EventSystem } from "./event-rows.ts";
 import { measureLedgerRows, type Plan } from "./ledger-rows.ts";
 import { measureOrderRows } from "./order-rows.ts";
 import { meetsGoal, renderTable, type Row } from "./row.ts";
 
 const LEDGER_ROWS = ["transfers", "hot-transfers"];
+const EVENT_ROWS = ["events"];
 const ORDER_ROWS = ["orders", "order-latency"];
 const RESULTS = fileURLToPath(new URL("results/", import.meta.url));
 /** Enough rounds that one disturbed by another program does not decide, short enough to be run often. */
@@ -27,7 +29,7 @@ Measures Saldo against a baseline in the same run. Absolute figures mean nothing
 Fails on a wrong result, never on a slow one.
 
   --quick       less than three minutes
-  --only NAME   one row: ${[...LEDGER_ROWS, ...ORDER_ROWS].join(", ")}
+  --only NAME   one row: ${[...LEDGER_ROWS, ...EVENT_ROWS, ...ORDER_ROWS].join(", ")}
   --json        print JSON instead of a table
   --help        print this
 `;
@@ -76,12 +78,12 @@ async function run(options: Options): Promise<void> {
 
 async function measure(options: Options, signal: AbortSignal): Promise<Row[]> {
   const { only } = options;
-  if (only !== undefined && ![...LEDGER_ROWS, ...ORDER_ROWS].includes(only)) throw new Error(`there is no row ${only}`);
+  if (only !== undefined && ![...LEDGER_ROWS, ...EVENT_ROWS, ...ORDER_ROWS].includes(only)) throw new Error(`there is no row ${only}`);
   const wanted = (name: string) => only === undefined || only === name;
   const plan: Plan = { ...(options.quick ? QUICK : FULL), wanted, say: (text) => void process.stderr.write(`${text}\n`) };
   const rows: Row[] = [];
   if (LEDGER_ROWS.some(wanted)) rows.push(...(await untilStopped(signal, withPostgres(plan, signal))));
-  if (ORDER_ROWS.some(wanted)) rows.push(...(await untilStopped(signal, withSystem(plan, signal))));
+  if ([...EVENT_ROWS, ...ORDER_ROWS].some(wanted)) rows.push(...(await untilStopped(signal, withSystem(plan, signal))));
   return rows;
 }
 
@@ -118,13 +120,17 @@ function withPostgres(plan: Plan, signal: AbortSignal): { result: Promise<Row[]>
 
 function withSystem(plan: Plan, signal: AbortSignal): { result: Promise<Row[]>; stop: () => Promise<void> } {
   const system = startBenchSystem(plan, signal);
-  const result = system.then(({ running, namespace }) => measureOrderRows({ ...running, namespace }, plan));
+  const result = system.then(async ({ running, namespace, eventSystem }) => [
+    // First: the bridge installs the SDK's runtime, which only the first user of it can.
+    ...(EVENT_ROWS.some(plan.wanted) ? await measureEventRows(eventSystem(), plan) : []),
+    ...(ORDER_ROWS.some(plan.wanted) ? await measureOrderRows({ ...running, namespace }, plan) : []),
+  ]);
   result.catch(() => undefined);
   return { result, stop: () => system.then((started) => started.stop()).catch(() => undefined) };
 }
 
 async function startBenchSystem(plan: Plan, signal: AbortSignal) {
-  const ports = ["POSTGRES_PORT", "TEMPORAL_PORT", "TEMPORAL_UI_PORT", "KAFKA_PORT", "REDIS_PORT", "HTTP_PORT", "PURCHASES_PORT"];
+  const ports = ["POSTGRES_PORT", "TEMPORAL_PORT", "TEMPORAL_UI_PORT", "KAFKA_PORT", "REDIS_PORT", "HTTP_PORT", "PURCHASES_PORT", "PSP_PORT"];
   const chosen = Object.fromEntries(await Promise.all(ports.map(async (name) => [name, String(await freePort())] as const)));
   const environment = { ...inheritedEnvironment(), ...chosen, DATA_DIR: benchDir(), LOG_LEVEL: "warn" };
   const config = loadConfig(environment);
@@ -141,11 +147,20 @@ async function startBenchSystem(plan: Plan, signal: AbortSignal) {
   return {
     running: system.running,
     namespace: config.TEMPORAL_NAMESPACE,
+    eventSystem: () => eventSystemOf(system.running, environment),
     stop: async () => {
       await system.stop();
       rmSync(benchDir(), { recursive: true, force: true });
     },
   };
+}
+
+function eventSystemOf(running: System["running"], environment: Readonly<Record<string, string | undefined>>): EventSystem {
+  const { databaseUrl, databaseAdminUrl, temporalAddress, redisUrl, kafkaBrokers } = running;
+  if (kafkaBrokers === undefined) throw new Error("there is no Kafka");
+  const addresses = { DATABASE_URL: databaseUrl, TEMPORAL_ADDRESS: temporalAddress, REDIS_URL: redisUrl };
+  const config = loadConfig({ ...environment, ...addresses });
+  return { config, brokers: kafkaBrokers, appUrl: databaseUrl, adminUrl: databaseAdminUrl };
 }
 
 function benchDir(): string {

@@ -212,6 +212,8 @@ export const orders = pgTable(
     stuckSince: moment("stuck_since"),
     /** What a person ended by hand instead of its compensation, in words; null when nothing. */
     settledByHand: text("settled_by_hand"),
+    /** What its workflow was started with but for the lines, so that a lost one is started again; null of older rows. Never a card's number. */
+    sagaInput: jsonb("saga_input").$type<Record<string, unknown>>(),
   },
   (table) => [
     check("orders_status", sql`${table.status} in ('PENDING', 'CONFIRMED', 'CANCELLED')`),
@@ -641,6 +643,12 @@ export const payments = pgTable(
     brand: text("brand"),
     createdAt: moment("created_at").notNull(),
     updatedAt: moment("updated_at").notNull(),
+    /** When each was first known; null when it was not, or of older rows. */
+    authorisedAt: moment("authorised_at"),
+    capturedAt: moment("captured_at"),
+    refundedAt: moment("refunded_at"),
+    /** When the card was released or declined. */
+    endedAt: moment("ended_at"),
   },
   (table) => [
     check("payments_method", sql`${table.method} in ('wallet', 'card')`),

@@ -138,6 +138,8 @@ const schema = z
     TRUSTED_PROXIES: listOf(isAddressRange, "must be addresses or ranges such as 10.0.0.0/8, with commas between"),
     CORS_ORIGINS: listOf(isOrigin, "must be origins such as https://shop.example, with commas between"),
     METRICS_TOKEN: z.string().min(16).max(512).optional(),
+    METRICS_HOST: z.string().min(1).default("127.0.0.1"),
+    METRICS_PORT: z.coerce.number().int().min(0).max(65_000).optional(),
 
     ORDER_PAYMENT_DEADLINE_MS: durationMs(600_000, 1_000, 86_400_000),
     COMPENSATION_FAST_RETRIES: z.coerce.number().int().min(0).max(100).default(9),
@@ -156,6 +158,8 @@ const schema = z
   .superRefine((env, context) => {
     if (!LOOPBACK_HOSTS.has(env.PSP_HOST) && env.ALLOW_INSECURE_BIND !== "container")
       context.addIssue({ code: "custom", path: ["PSP_HOST"], message: "must be a loopback address: the provider is a simulator" });
+    if (!LOOPBACK_HOSTS.has(env.METRICS_HOST) && env.METRICS_TOKEN === undefined)
+      context.addIssue({ code: "custom", path: ["METRICS_HOST"], message: "must be a loopback address without METRICS_TOKEN" });
     if (env.PSP_URL !== undefined && env.PSP_API_KEY === undefined)
       context.addIssue({ code: "custom", path: ["PSP_API_KEY"], message: "is needed with PSP_URL" });
     if (env.HTTP_PORT !== 0 && env.HTTP_PORT === env.PURCHASES_PORT)

@@ -33,6 +33,7 @@ export function createDeferredStarters(): DeferredStarters {
     extendReservation: async (reservationId, input) => (await there()).extendReservation(reservationId, input),
     advanceReservationClock: async (reservationId, input) => (await there()).advanceReservationClock(reservationId, input),
     restartReservation: async (input) => (await there()).restartReservation(input),
+    restartOrder: async (input) => (await there()).restartOrder(input),
     isOpen: async (workflowId) => (await there()).isOpen(workflowId),
     reservationStatus: async (reservationId) => (await there()).reservationStatus(reservationId),
     startReport: async (input) => (await there()).startReport(input),

@@ -8,8 +8,6 @@ import { brokerList, createKafka } from "./adapters/kafka.ts";
 import { createLagReader, type PartitionLag } from "./adapters/kafka-lag.ts";
 import { SILENT_LOG } from "./adapters/log.ts";
 import type { Logger } from "./adapters/logger.ts";
-import { countPosts } from "./adapters/counted-ledger.ts";
-import { createMetrics } from "./adapters/metrics.ts";
 import { createOrderCache } from "./adapters/order-cache.ts";
 import { createRateLimit } from "./adapters/rate-limits.ts";
 import type { RedisLink } from "./adapters/redis.ts";
@@ -47,7 +45,7 @@ const CLOSE_GRACE_MS = 10_000;
 await runRole("api", async ({ signal, ready }) => {
   const config = loadConfig();
   const parts = openStoreParts(config, "api");
-  const { logger, database, ledger, redis, psp } = parts;
+  const { logger, database, ledger, redis, psp, metrics } = parts;
   // A lane of its own, so that a readiness question never waits behind the requests it asks about.
   const probe = createDatabase({ url: parts.databaseUrl, name: "saldo-api-ready", laneCount: 1, deadlineMs: CHECK_DEADLINE_MS });
   // A lane of its own, as an audit reads everything and takes its time.
@@ -57,13 +55,14 @@ await runRole("api", async ({ signal, ready }) => {
     identity,
     close: closeIdentity,
   } = await openIdentity({ config, databaseUrl: parts.databaseUrl, redis, log: logger });
-  const metrics = createMetrics();
   const addresses = createClientAddresses(config.TRUSTED_PROXIES);
   const starters = createDeferredStarters();
   let temporal: TemporalLink | undefined;
 
   const kafka = createKafka({ brokers: brokerList(config.KAFKA_BROKERS ?? ""), clientId: "saldo-api", logger: SILENT_LOG });
-  const readLag = createLagReader(kafka, config.KAFKA_BROKERS === undefined ? [] : incomingGroups(config), { deadlineMs: CHECK_DEADLINE_MS });
+  const readLag = createLagReader(kafka, config.KAFKA_BROKERS === undefined ? [] : incomingGroups(config), {
+    deadlineMs: CHECK_DEADLINE_MS,
+  });
   const checks = dependencyChecks({ config, db: probe.db, redis, temporal: () => temporal, readLag });
   metrics.watch({
     parts: Object.fromEntries(checks.map(({ name, check }) => [name, check])),
@@ -76,7 +75,7 @@ await runRole("api", async ({ signal, ready }) => {
   const app = createApp({
     db: database.db,
     auditDb: auditing.db,
-    ledger: countPosts(ledger, metrics),
+    ledger,
     psp,
     starters,
     balances: createBalanceReader(database.db),
@@ -113,7 +112,9 @@ await runRole("api", async ({ signal, ready }) => {
       webhooks: {
         allowHttp: config.WEBHOOK_ALLOW_HTTP,
         allowPrivate: config.WEBHOOK_ALLOW_PRIVATE,
-        ...(config.WEBHOOK_ENCRYPTION_SECRET === undefined ? {} : { encryptionKey: Buffer.from(config.WEBHOOK_ENCRYPTION_SECRET, "base64") }),
+        ...(config.WEBHOOK_ENCRYPTION_SECRET === undefined
+          ? {}
+          : { encryptionKey: Buffer.from(config.WEBHOOK_ENCRYPTION_SECRET, "base64") }),
       },
     },
   });
@@ -200,7 +201,10 @@ function dependencyChecks({ config, db, redis, temporal, readLag }: Checked): De
     },
     // By its own word: one that hangs still takes connections.
     ...(redis.enabled ? [{ name: "redis", needed: false, check: redis.ping }] : []),
-    ...reachable("kafka", config.KAFKA_BROKERS?.split(",")[0]).map((check) => ({ ...check, details: async () => lagInWords(await readLag()) })),
+    ...reachable("kafka", config.KAFKA_BROKERS?.split(",")[0]).map((check) => ({
+      ...check,
+      details: async () => lagInWords(await readLag()),
+    })),
   ];
 }
 

@@ -13,7 +13,7 @@ import {
   type WorkflowStartOptions,
   WorkflowUpdateFailedError,
 } from "@temporalio/client";
-import { ApplicationFailure, defineSearchAttributeKey, TypedSearchAttributes } from "@temporalio/common";
+import { ApplicationFailure, defineSearchAttributeKey, TerminatedFailure, TimeoutFailure, TypedSearchAttributes } from "@temporalio/common";
 import type { EventBatchInput, EventBatchResult, SagaCommandInput, SagaCommandResult } from "./contract/events.ts";
 import { eventBatchWorkflowId, sagaCommandWorkflowId, orderRefundWorkflowId, orderWorkflowId, reportWorkflowId, reservationWorkflowId, webhookDeliveryWorkflowId } from "./contract/ids.ts";
 import {
@@ -64,6 +64,7 @@ const grpcStatus = {
   NOT_FOUND: 5,
   ALREADY_EXISTS: 6,
   RESOURCE_EXHAUSTED: 8,
+  FAILED_PRECONDITION: 9,
   ABORTED: 10,
   INTERNAL: 13,
   UNAVAILABLE: 14,
@@ -105,6 +106,8 @@ export interface Starters {
   reservationStatus(reservationId: string): Promise<ReservationStatus | undefined>;
   /** Starts the workflow of a hold that stands and has lost its own; one that runs is left alone. */
   restartReservation(input: ReservationInput): Promise<void>;
+  /** Starts the saga of an order that is not decided and has lost its own; one that runs is left alone. */
+  restartOrder(input: OrderSagaInput): Promise<void>;
   /** Whether a workflow runs under this id at this moment. */
   isOpen(workflowId: string): Promise<boolean>;
   startReport(input: RevenueReportInput): Promise<Started<RevenueReportResult>>;
@@ -150,8 +153,7 @@ export function createStarters({ client, eager, deadlineMs }: StarterOptions): S
       try {
         return await ifRunning(work);
       } catch (error) {
-        if (!(error instanceof DroppedUpdate)) throw error;
-        if (Date.now() >= untilMs) throw new DomainError("UNAVAILABLE", "Temporal dropped the update", {}, error);
+        if (!(error instanceof DroppedUpdate) || Date.now() >= untilMs) throw error;
       }
     }
   };
@@ -185,22 +187,24 @@ export function createStarters({ client, eager, deadlineMs }: StarterOptions): S
   return {
     startOrder: (order) =>
       start<OrderOutcome>("orderSaga", orderWorkflowId(order.orderId), {
-        taskQueue: TASK_QUEUES.orders,
-        args: [order],
+        ...orderStart(order),
         // The order's id is made of the client's key: the same order is never run twice, and a repeat finds the first.
         workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
         workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
         requestEagerStart: eager,
-        staticSummary: `Order of ${inWords(order.totalMinor, order.currency)} by user ${order.userId}`,
-        staticDetails: order.comment,
-        memo: {
-          userId: order.userId,
-          amount: inWords(order.totalMinor, order.currency),
-          comment: order.comment,
-          requestHash: order.requestHash,
-        },
-        typedSearchAttributes: searchAttributes({ ...order, sagaState: "STARTED" }),
       }),
+
+    async restartOrder(order) {
+      await call(() =>
+        client.workflow.start("orderSaga", {
+          ...orderStart(order),
+          workflowId: orderWorkflowId(order.orderId),
+          // The row is the first run's: its fences and the permanent keys of the steps let nothing happen twice.
+          workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+          workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+        }),
+      );
+    },
 
     cancelOrder: (orderId, reason) =>
       update(() => handleOf(orderWorkflowId(orderId)).executeUpdate(cancelOrderUpdate, { args: [{ reason }], updateId: "cancel" })),
@@ -419,9 +423,11 @@ class NotRunning extends Error {
   override readonly name = "NotRunning";
 }
 
-/** The update left no trace in the workflow. */
-class DroppedUpdate extends Error {
-  override readonly name = "DroppedUpdate";
+/** The update left no trace in the workflow: whoever does not send it again cannot be served now. */
+class DroppedUpdate extends DomainError {
+  constructor(reason: string, cause: unknown) {
+    super("UNAVAILABLE", reason, {}, cause);
+  }
 }
 
 const DROPPED_PAUSE_MS = 50;
@@ -431,6 +437,18 @@ const serverFailure = { unprocessed: "UnprocessedUpdate", workflowCompleted: "Ac
 // Update ids are kept in the history and shown; the client's key may be long and is hashed to a fixed length.
 function updateIdOf(kind: string, requestKey: string): string {
   return `${kind}-${createHash("sha256").update(requestKey).digest("hex").slice(0, 32)}`;
+}
+
+function orderStart(order: OrderSagaInput) {
+  const amount = inWords(order.totalMinor, order.currency);
+  return {
+    taskQueue: TASK_QUEUES.orders,
+    args: [order],
+    staticSummary: `Order of ${amount} by user ${order.userId}`,
+    staticDetails: order.comment,
+    memo: { userId: order.userId, amount, comment: order.comment, requestHash: order.requestHash },
+    typedSearchAttributes: searchAttributes({ ...order, sagaState: "STARTED" }),
+  };
 }
 
 function reservationStart(reservation: ReservationInput) {
@@ -478,6 +496,8 @@ async function outcomeWithin<Outcome>(client: Client, workflowId: string, waitMs
   } catch (error) {
     // Not there in time is an answer here, not an error.
     if (error instanceof DomainError && error.code === "DEADLINE_EXCEEDED") return undefined;
+    // It was ended from outside: the one that is started in its place will have an outcome.
+    if (error instanceof WorkflowFailedError && (error.cause instanceof TerminatedFailure || error.cause instanceof TimeoutFailure)) return undefined;
     throw error;
   }
 }
@@ -498,7 +518,7 @@ function asDomainError(error: unknown): unknown {
   if (error instanceof WorkflowNotFoundError) return new NotRunning("the workflow is not running", { cause: error });
   if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) {
     // With many updates at once a task may be lost with those it carried, and the workflow may end before an update that it took.
-    if (error.cause.type === serverFailure.unprocessed) return new DroppedUpdate("the update was not processed", { cause: error });
+    if (error.cause.type === serverFailure.unprocessed) return new DroppedUpdate("the update was not processed", error);
     if (error.cause.type === serverFailure.workflowCompleted) return new NotRunning("the workflow has ended", { cause: error });
   }
   if (error instanceof WorkflowUpdateFailedError || error instanceof WorkflowFailedError) return refusalIn(error.cause) ?? error;
@@ -508,6 +528,8 @@ function asDomainError(error: unknown): unknown {
   const status = grpcStatusIn(error);
   if (status === undefined) return error;
   if (status === grpcStatus.NOT_FOUND) return new NotRunning("the workflow is not running", { cause: error });
+  // A workflow that is just closing takes no update: a moment later it has ended, or is there again.
+  if (status === grpcStatus.FAILED_PRECONDITION) return new DroppedUpdate("the workflow was closing", error);
   if (TOO_LATE.has(status)) return new DomainError("DEADLINE_EXCEEDED", "Temporal did not answer in time", {}, error);
   if (UNREACHABLE.has(status)) return new DomainError("UNAVAILABLE", "Temporal is not reachable", {}, error);
   return error;

@@ -7,16 +7,12 @@ import { messageOf } from "../src/errors.ts";
 import { createWatchdog, progressOf } from "../src/ingest/watchdog.ts";
 import { runRole, untilAborted } from "../src/stack/role.ts";
 import { createStarters } from "../src/starters.ts";
+import { BRIDGE_LIMITS } from "./bridge-limits.ts";
 import { bridgeTopics, type BridgeTopic } from "./bridge-topics.ts";
 import { required } from "./required.ts";
-import { openRoleParts, type RoleParts } from "./role-parts.ts";
+import { openRoleParts, watchRole, type RoleParts } from "./role-parts.ts";
+import { showMetrics } from "./show-metrics.ts";
 
-/** A workflow's input counts against 256 KB; the rest is the envelope. */
-const MAX_EVENT_BYTES = 240_000;
-const PARTITIONS_AT_ONCE = 4;
-/** How long a batch in hand may go on at the order to stop; the supervisor waits 15 s. */
-const GRACE_MS = 8_000;
-const BACKOFF = { firstMs: 250, maxMs: 5_000 };
 const PROBE_DEADLINE_MS = 3_000;
 
 await runRole("bridge", async ({ signal, ready }) => {
@@ -24,13 +20,19 @@ await runRole("bridge", async ({ signal, ready }) => {
   const brokers = brokerList(required(config.KAFKA_BROKERS, "KAFKA_BROKERS"));
   const parts = await openRoleParts(config, "bridge");
   const { logger } = parts;
+  watchRole(parts);
+  const metricsServer = await showMetrics(config, parts);
   const workers = config.BRIDGE_HOSTS_WORKER ? await parts.startWorkers([TASK_QUEUES.orders]) : undefined;
   const kafka = createKafka({ brokers, clientId: "saldo-bridge", logger });
   const { client } = parts.temporal;
   const topics = bridgeTopics(config, {
     db: parts.database.db,
     starters: createStarters({ client, eager: config.BRIDGE_HOSTS_WORKER, deadlineMs: config.TEMPORAL_DEADLINE_MS }),
-    ingestion: { limits: { maxMessages: config.EVENT_BATCH_SIZE, maxBytes: MAX_EVENT_BYTES }, backoff: BACKOFF, log: logger },
+    ingestion: {
+      limits: { maxMessages: config.EVENT_BATCH_SIZE, maxBytes: BRIDGE_LIMITS.maxEventBytes },
+      backoff: BRIDGE_LIMITS.backoff,
+      log: logger,
+    },
   });
   const broken = new AbortController();
   const fail = (error: Error) => broken.abort(error);
@@ -50,6 +52,7 @@ await runRole("bridge", async ({ signal, ready }) => {
   await Promise.all(readers.map((reader) => reader.stop()));
   await kafka.close();
   await workers?.stop();
+  await metricsServer?.close();
   await parts.close();
 });
 
@@ -68,8 +71,8 @@ function startReader({ config, parts, kafka, topic: { topic, group, ingest }, un
     group,
     topic,
     sessionTimeoutMs: config.KAFKA_SESSION_TIMEOUT_MS,
-    partitionsAtOnce: PARTITIONS_AT_ONCE,
-    graceMs: GRACE_MS,
+    partitionsAtOnce: BRIDGE_LIMITS.partitionsAtOnce,
+    graceMs: BRIDGE_LIMITS.graceMs,
   });
   const watchdog = createWatchdog({
     stallMs: config.BRIDGE_STALL_MS,

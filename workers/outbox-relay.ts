@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { brokerList, createKafka, ensureTopics } from "../src/adapters/kafka.ts";
 import { createLogger, type Logger } from "../src/adapters/logger.ts";
+import { createMetrics } from "../src/adapters/metrics.ts";
 import { createTemporal } from "../src/adapters/temporal.ts";
 import { loadConfig, type Config } from "../src/config.ts";
 import { topicsOf } from "../src/contract/topics.ts";
@@ -16,7 +17,9 @@ import { countFailedAttempt, markPublished, readUnpublished } from "../src/store
 import { createOutboxWake } from "../src/store/outbox-wake.ts";
 import { insertDeliveries, listWaitingDeliveries, markDispatched } from "../src/store/webhook-deliveries.ts";
 import { listActiveWebhooks } from "../src/store/webhooks.ts";
+import { readOutboxBacklog, readWaitingItems } from "../src/store/outbox-backlog.ts";
 import { required } from "./required.ts";
+import { showMetrics } from "./show-metrics.ts";
 
 /** After a kill the next relay waits this long at most. */
 const LEASE_TTL_MS = 15_000;
@@ -41,6 +44,13 @@ await runRole("relay", async ({ signal, ready }) => {
     laneCount: 2,
     deadlineMs: config.DATABASE_DEADLINE_MS,
   });
+  const metrics = createMetrics();
+  metrics.watch({
+    outbox: () => readOutboxBacklog(database.db),
+    waiting: () => readWaitingItems(database.db),
+    lanes: { relay: database.load },
+  });
+  const metricsServer = await showMetrics(config, { metrics, logger });
   const kafka = createKafka({ brokers, clientId: "saldo-relay", logger });
   const producer = kafka.createProducer();
   const lease = { name: "outbox-relay", holder: `${hostname()}/${process.pid}/${randomUUID().slice(0, 8)}` };
@@ -78,6 +88,7 @@ await runRole("relay", async ({ signal, ready }) => {
   );
   await producer.close();
   await kafka.close();
+  await metricsServer?.close();
   await database.close();
 });
 

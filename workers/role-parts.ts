@@ -1,8 +1,12 @@
 import { resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { sql } from "drizzle-orm";
 import type { WorkflowPort } from "../activities/activity-deps.ts";
 import { createActivities } from "../activities/index.ts";
 import { createBalanceCache, type BalanceCache } from "../src/adapters/cache.ts";
 import { createLogger, type Logger } from "../src/adapters/logger.ts";
+import { countPosts } from "../src/adapters/counted-ledger.ts";
+import { createMetrics, type Metrics } from "../src/adapters/metrics.ts";
 import { createOrderCache } from "../src/adapters/order-cache.ts";
 import { createPsp, type HttpPsp } from "../src/adapters/psp-http.ts";
 import { openRedis, type RedisLink } from "../src/adapters/redis.ts";
@@ -26,6 +30,8 @@ export interface StoreParts {
   readonly redis: RedisLink;
   readonly balanceCache: BalanceCache;
   readonly psp: HttpPsp;
+  /** What the process counts about itself; operations put to `ledger` are counted. */
+  readonly metrics: Metrics;
   /** Runs workflows and activities of these queues on that connection. */
   startWorkers(temporal: TemporalLink, taskQueues: readonly TaskQueue[]): Promise<SaldoWorkers>;
   close(): Promise<void>;
@@ -40,6 +46,7 @@ export interface RoleParts extends Omit<StoreParts, "startWorkers"> {
 
 /** Servers of the same `docker compose up` may come up in any order; longer than this and something is wrong. */
 const TEMPORAL_PATIENCE_MS = 60_000;
+const PROBE_DEADLINE_MS = 1_000;
 
 /** Opens a role's connections but Temporal's. They are made with their first use. Throws: ConfigError. */
 export function openStoreParts(config: Config, role: string): StoreParts {
@@ -48,7 +55,8 @@ export function openStoreParts(config: Config, role: string): StoreParts {
   const options = { url: databaseUrl, deadlineMs: config.DATABASE_DEADLINE_MS };
   installRuntime(logger);
   const database = createDatabase({ ...options, name: `saldo-${role}`, laneCount: config.READ_LANES });
-  const ledger = createLedger({ ...options, name: `saldo-${role}-ledger`, laneCount: config.LEDGER_LANES });
+  const metrics = createMetrics();
+  const ledger = countPosts(createLedger({ ...options, name: `saldo-${role}-ledger`, laneCount: config.LEDGER_LANES }), metrics);
   const redis = openRedis({ url: config.REDIS_URL, logger });
   const balanceCache = createBalanceCache({ redis });
   const psp = createPsp({ url: config.PSP_URL, apiKey: config.PSP_API_KEY, timeoutMs: config.PSP_TIMEOUT_MS, logger });
@@ -60,6 +68,7 @@ export function openStoreParts(config: Config, role: string): StoreParts {
     redis,
     balanceCache,
     psp,
+    metrics,
     startWorkers: async (temporal, taskQueues) =>
       createSaldoWorkers({
         connection: temporal.connection,
@@ -107,11 +116,30 @@ export async function openRoleParts(config: Config, role: string): Promise<RoleP
   };
 }
 
+/** What every role that runs workflows has to show: its own circuit breaker and lanes, and whether its servers answer. */
+export function watchRole({ metrics, psp, database, temporal, redis }: RoleParts): void {
+  metrics.watch({
+    parts: {
+      postgres: () => within(database.db.execute(sql`select 1`)),
+      temporal: () => within(temporal.client.workflowService.getSystemInfo({})),
+      ...(redis.enabled ? { redis: redis.ping } : {}),
+    },
+    lanes: { reads: database.load },
+    breakers: { psp: psp.breakerState },
+  });
+}
+
+async function within(work: Promise<unknown>): Promise<void> {
+  const late = sleep(PROBE_DEADLINE_MS, undefined, { ref: false }).then(() => Promise.reject(new Error("no answer in time")));
+  await Promise.race([work, late]);
+}
+
 // What a hold does not remember of its request is the configuration's.
 function workflowPort({ client }: TemporalLink, config: Config): WorkflowPort {
   const starters = createStarters({ client, eager: false, deadlineMs: config.TEMPORAL_DEADLINE_MS });
   return {
     isOpen: (workflowId) => starters.isOpen(workflowId),
+    restartOrder: (input) => starters.restartOrder(input),
     startRefund: (input) => starters.startRefund({ ...input, fastRetries: config.COMPENSATION_FAST_RETRIES }),
     restartReservation: (input) => starters.restartReservation({ ...input, expiringMs: config.RESERVATION_EXPIRING_MS }),
   };

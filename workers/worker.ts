@@ -1,15 +1,20 @@
 import { loadConfig } from "../src/config.ts";
 import { TASK_QUEUES } from "../src/contract/task-queues.ts";
 import { runRole, untilAborted } from "../src/stack/role.ts";
-import { openRoleParts } from "./role-parts.ts";
+import { openRoleParts, watchRole } from "./role-parts.ts";
+import { showMetrics } from "./show-metrics.ts";
 
 await runRole("worker", async ({ signal, ready }) => {
-  const parts = await openRoleParts(loadConfig(), "worker");
+  const config = loadConfig();
+  const parts = await openRoleParts(config, "worker");
+  watchRole(parts);
+  const metricsServer = await showMetrics(config, parts);
   const workers = await parts.startWorkers(Object.values(TASK_QUEUES));
   parts.logger.info({ event: "worker.ready", taskQueues: Object.values(TASK_QUEUES) }, "the worker takes tasks");
   ready();
   await Promise.race([untilAborted(signal), workers.finished]);
   parts.logger.info({ event: "worker.stopping" }, "the worker takes no new tasks");
   await workers.stop();
+  await metricsServer?.close();
   await parts.close();
 });

@@ -33,6 +33,21 @@ describe("compensations", () => {
     await compensations.run(parking);
     expect(done).toHaveLength(6);
   });
+
+  it("stand in the plan until they are done", async () => {
+    const compensations = createCompensations();
+    const plans: unknown[] = [];
+    for (const name of ["first", "second"])
+      compensations.add({
+        name,
+        remote: false,
+        reversesMinor: () => "5",
+        undo: async () => void plans.push(compensations.plan("RUB").map(({ step }) => step)),
+      });
+    await compensations.run({ progress: { undoing: () => {} } } as unknown as Parking);
+    expect(plans).toEqual([["second", "first"], ["first"]]);
+    expect(compensations.plan("RUB")).toEqual([]);
+  });
 });
 
 describe("a step that must not be given up", () => {

@@ -59,9 +59,11 @@ export function createCompensations(): Compensations {
         return amountMinor === undefined ? { step: name } : { step: name, amountMinor, currency };
       }),
     async run(parking) {
-      for (let next = undos.pop(); next !== undefined; next = undos.pop()) {
+      for (let next = undos.at(-1); next !== undefined; next = undos.at(-1)) {
         parking.progress.undoing(next.name);
         await undoOne(next, parking);
+        // Not before: what is stuck is still to be reversed, and the plan must say so.
+        undos.pop();
       }
     },
   };
@@ -96,10 +98,10 @@ async function park(compensation: Compensation, { order, progress, clock }: Park
   await note(() => noteSteps.noteStuck({ orderId: order.orderId, step: name, reason }));
   for (let restMs = COMPENSATION_SLOW_MS; ; restMs = Math.min(restMs * 2, COMPENSATION_SLOWEST_MS)) {
     await clock.waitUntil(() => progress.hasAct(name), clock.nowMs() + restMs);
-    const act = progress.takeAct(name);
-    if (act !== undefined && act.act !== "retry") {
-      const { reason: why, actor } = act;
-      await withoutEnd((by) => by.settleByHand({ orderId: order.orderId, step: name, act: act.act, reason: why, actor }));
+    const decision = progress.takeAct(name);
+    if (decision?.act === "skip" || decision?.act === "settle") {
+      const { act, reason: why, actor } = decision;
+      await withoutEnd((by) => by.settleByHand({ orderId: order.orderId, step: name, act, reason: why, actor }));
       break;
     }
     try {
@@ -240,7 +242,7 @@ export async function untilActed<Result>(
       } catch (error) {
         if (isFinalRefusal(error)) throw error;
       }
-      if (act !== undefined && act.act !== "retry") return { act };
+      if (act?.act === "skip" || act?.act === "settle") return { act };
     }
   } finally {
     desk.stuck(undefined);

@@ -1,5 +1,6 @@
-import { setHandler } from "@temporalio/workflow";
+import { log, setHandler } from "@temporalio/workflow";
 import { operatorActSignal, OPERATOR_ACTS, type OperatorAct, type OperatorActKind } from "../src/contract/orders.ts";
+import { operatorActIn } from "./by-hand.ts";
 import { showStuck } from "./search-attributes.ts";
 
 /** What is stuck of a workflow, and what operators decide about it. */
@@ -20,7 +21,9 @@ export function createOperatorDesk(): OperatorDesk {
   let waitingFor: string | undefined;
   let possible: readonly OperatorActKind[] = [];
   // What is sent while nothing is stuck decides nothing: the next step that is parked must not be skipped by it.
-  setHandler(operatorActSignal, (act) => {
+  setHandler(operatorActSignal, (given: unknown) => {
+    const act = operatorActIn(given);
+    if (act === undefined) return log.warn("an operator's act was left aside: it needs act, reason and actor");
     const isMeant = stuckStep !== undefined && (act.step === undefined || act.step === stuckStep);
     if (isMeant && possible.includes(act.act)) acts.push({ ...act, step: stuckStep as string });
   });

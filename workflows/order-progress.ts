@@ -12,6 +12,8 @@ import {
   type UndoStep,
 } from "../src/contract/orders.ts";
 import { formatAmount } from "../src/money.ts";
+import { maskDigits } from "../src/domain/card.ts";
+import { fieldsOf, isAdvance, isText, unreadable } from "./by-hand.ts";
 import { createOperatorDesk } from "./operator-desk.ts";
 import type { SagaClock } from "./saga-clock.ts";
 import { showSagaState } from "./search-attributes.ts";
@@ -24,6 +26,8 @@ export interface OrderProgress {
   pass(step: string): void;
   /** True when somebody asked for the order to be cancelled. */
   cancelWanted(): boolean;
+  /** Why somebody asked for it, in their words; undefined when nobody did or they gave none. */
+  cancelReason(): string | undefined;
   /** Tells why nothing happens, or undefined when it goes on. */
   waiting(reason: string | undefined): void;
   /** Tells that the step is done and what state the saga is in now. */
@@ -49,6 +53,7 @@ export function createOrderProgress(order: OrderSagaInput, clock: SagaClock, pla
   let waitingFor: string | undefined;
   let passed = false;
   let ended = false;
+  let cancelWanted = false;
   let cancelReason: string | undefined;
 
   setHandler(orderStatusQuery, () => ({
@@ -62,15 +67,28 @@ export function createOrderProgress(order: OrderSagaInput, clock: SagaClock, pla
     return { orderId, sagaState: current.sagaState, possible: open && !passed, steps: open && !passed ? plan() : [] };
   });
   // An operator may send it by hand without an argument; and a native cancellation must not take the answer from who waits.
-  setHandler(cancelOrderUpdate, async (request) => {
-    cancelReason ??= request?.reason ?? "cancelled by an operator";
-    await CancellationScope.nonCancellable(() => condition(() => ended));
-    return current;
-  });
-  setHandler(advanceOrderUpdate, ({ advanceMs }) => {
-    clock.advance(advanceMs);
-    return { advancedMs: advanceMs };
-  });
+  setHandler(
+    cancelOrderUpdate,
+    async (request) => {
+      if (!cancelWanted) cancelReason = reasonIn(request);
+      cancelWanted = true;
+      await CancellationScope.nonCancellable(() => condition(() => ended));
+      return current;
+    },
+    { validator: refuseOtherThanReason },
+  );
+  setHandler(
+    advanceOrderUpdate,
+    ({ advanceMs }) => {
+      clock.advance(advanceMs);
+      return { advancedMs: advanceMs };
+    },
+    {
+      validator: (advance: unknown) => {
+        if (!isAdvance(fieldsOf(advance)?.["advanceMs"])) throw unreadable("advanceMs must be whole milliseconds above zero");
+      },
+    },
+  );
 
   const show = () => {
     const total = `${formatAmount(BigInt(order.totalMinor), order.currency)} ${order.currency}`;
@@ -88,14 +106,15 @@ export function createOrderProgress(order: OrderSagaInput, clock: SagaClock, pla
 
   return {
     enter(next) {
-      if (cancelReason !== undefined) throw new CancelledFailure(cancelReason);
+      if (cancelWanted) throw new CancelledFailure("the order was cancelled before this step");
       step = next;
     },
     pass(next) {
       step = next;
       passed = true;
     },
-    cancelWanted: () => cancelReason !== undefined,
+    cancelWanted: () => cancelWanted,
+    cancelReason: () => cancelReason,
     waiting(reason) {
       waitingFor = reason;
       // What waits has not happened, so there is a way back again.
@@ -131,4 +150,17 @@ export function createOrderProgress(order: OrderSagaInput, clock: SagaClock, pla
       return current;
     },
   };
+}
+
+/** The words of a cancellation as they may be shown; undefined when there are none. */
+function reasonIn(request: unknown): string | undefined {
+  const reason = fieldsOf(request)?.["reason"];
+  return isText(reason) ? maskDigits(reason) : undefined;
+}
+
+function refuseOtherThanReason(request: unknown): void {
+  if (request === undefined || request === null) return;
+  const fields = fieldsOf(request);
+  const reason = fields?.["reason"] ?? "";
+  if (fields === undefined || (reason !== "" && !isText(reason))) throw unreadable("a cancellation takes a reason in words, or nothing");
 }

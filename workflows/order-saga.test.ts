@@ -367,6 +367,8 @@ describe.each([{ cacheSize: 100 }, { cacheSize: 0 }])("the order saga with $cach
       sagaState: "PAYMENT_PENDING",
       status: "PENDING",
       step: "capture the money",
+      stuck: "capture the money",
+      possibleActs: ["retry"],
     });
     released.resolve();
     expectDefiniteEnd(page, await outcomeOf(handle));

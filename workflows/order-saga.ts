@@ -2,7 +2,7 @@ import { CancellationScope, CancelledFailure, isCancellation } from "@temporalio
 import { ORDER_HOLD_TTL_MS, type CardPayment, type OrderOutcome, type OrderSagaInput } from "../src/contract/orders.ts";
 import { isFinal } from "../src/domain/order-states.ts";
 import { steps } from "./activity-proxies.ts";
-import { payByCard } from "./card-payment.ts";
+import { createCardPayment } from "./card-payment.ts";
 import { createCompensations, failureOf, insist, seeThrough, type Compensations, type Failure } from "./compensation.ts";
 import { createOrderProgress, type OrderProgress } from "./order-progress.ts";
 import { createSagaClock, type SagaClock } from "./saga-clock.ts";
@@ -32,7 +32,7 @@ export async function orderSaga(order: OrderSagaInput): Promise<OrderOutcome> {
     const known = await createAndPay(saga);
     if (known !== undefined) return await progress.finish(known);
   } catch (error) {
-    return CancellationScope.nonCancellable(() => undo(saga, reasonOf(error)));
+    return CancellationScope.nonCancellable(() => undo(saga, reasonOf(error, progress.cancelReason())));
   }
   return progress.finish({ sagaState: "COMPLETED", status: "CONFIRMED" });
 }
@@ -85,7 +85,8 @@ async function payByWallet(saga: Saga): Promise<Outcome | undefined> {
 }
 
 async function createAndPayByCard(saga: Saga, card: CardPayment): Promise<Outcome | undefined> {
-  return (await create(saga)) ?? payByCard(saga, card);
+  const payment = createCardPayment(saga, card);
+  return (await create(saga)) ?? payment.pay();
 }
 
 async function createAndPayElsewhere(saga: Saga): Promise<Outcome | undefined> {
@@ -118,8 +119,9 @@ async function undo({ order, progress, compensations, clock }: Saga, failure: Fa
   return progress.finish({ sagaState: "FAILED", status: "CANCELLED", failureCode, failureMessage });
 }
 
-function reasonOf(error: unknown): Failure {
-  return isCancellation(error) ? { code: "ORDER_CANCELLED", message: "the order was cancelled" } : failureOf(error);
+function reasonOf(error: unknown, why: string | undefined): Failure {
+  if (!isCancellation(error)) return failureOf(error);
+  return { code: "ORDER_CANCELLED", message: why === undefined ? "the order was cancelled" : `the order was cancelled: ${why}` };
 }
 
 function outcomeOf({ sagaState, status, failureCode, failureMessage }: Outcome): Outcome {

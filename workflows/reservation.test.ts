@@ -350,6 +350,37 @@ describe.each([{ cacheSize: 100 }, { cacheSize: 0 }])("a reservation with $cache
     await resultOf(handle);
   });
 
+  it("refuses what was sent by hand and cannot be read, and nothing of it stays", async () => {
+    const { page, handle, placed } = await place();
+    const extension = { requestKey: "by hand", ttlMs: 1_000, expiresAt: placed.expiresAt, ...by };
+    const advance = { requestKey: "by hand", advanceMs: 1_000, ...by };
+    const garbage: readonly (readonly [string, unknown])[] = [
+      ...[5, "abc", null, [], { requestKey: 5 }].flatMap((given) =>
+        ["confirm", "release", "extend", "advanceClock"].map((update) => [update, given] as const),
+      ),
+      ...[{ caller: undefined }, { correlationId: 5 }].flatMap((wrong) => [
+        ["extend", { ...extension, ...wrong }] as const,
+        ["advanceClock", { ...advance, ...wrong }] as const,
+      ]),
+      ...[5, "5", "never", "+012345-01-01T00:00:00Z", "9999-01-01T00:00:00Z", null].map(
+        (expiresAt) => ["extend", { ...extension, expiresAt }] as const,
+      ),
+      ["extend", { ...extension, ttlMs: "abc" }],
+      ...[1e300, -1, 0, 0.5, "5", null].map((advanceMs) => ["advanceClock", { ...advance, advanceMs }] as const),
+    ];
+    for (const [update, given] of garbage)
+      expect(await refusalOf(handle.executeUpdate(update, { args: [given] })), `${update} ${JSON.stringify(given)}`).toBe(
+        "INVALID_REQUEST",
+      );
+    for (const amountMinor of [5, "1e3", null])
+      expect(await refusalOf(handle.executeUpdate("confirm", { args: [{ requestKey: "by hand", amountMinor }] }))).toBe("INVALID_AMOUNT");
+    const { events } = await handle.fetchHistory();
+    const accepted = events?.filter((event) => event.workflowExecutionUpdateAcceptedEventAttributes) ?? [];
+    expect(accepted.map((event) => event.workflowExecutionUpdateAcceptedEventAttributes?.acceptedRequest?.input?.name)).toEqual(["placed"]);
+    expect(events?.filter((event) => event.workflowTaskFailedEventAttributes)).toEqual([]);
+    expectDefiniteEnd(page, await resultOf(handle), { status: "expired", capturedMinor: 0n });
+  });
+
   it("is held longer when it is extended, more than once, and goes back at its new end", async () => {
     const { page, handle, placed } = await place();
     const first = await extend(handle, "first", 2 * TEN_MINUTES_MS);

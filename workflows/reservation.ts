@@ -24,6 +24,7 @@ import {
 } from "../src/contract/reservations.ts";
 import { closedReservationCode } from "../src/domain/reservation-states.ts";
 import { formatAmount } from "../src/money.ts";
+import { fieldsOf, isAdvance, isMoment, isText, unreadable } from "./by-hand.ts";
 import { failureOf, withoutEnd, type Failure } from "./compensation.ts";
 import { showReservationState } from "./search-attributes.ts";
 
@@ -96,7 +97,9 @@ export async function reservation(input: ReservationInput): Promise<ReservationR
   setHandler(extendReservationUpdate, (extend) => moveEnd(() => withoutEnd((by) => by.extendHold({ reservation: input, extend }))), {
     validator: (extend: ExtendInput) => {
       needsRequestKey(extend);
-      if (Number.isNaN(Date.parse(extend.expiresAt))) throw ApplicationFailure.nonRetryable("expiresAt must be a time", "INVALID_REQUEST");
+      needsOrigin(extend);
+      if (!isMoment(extend.expiresAt, Date.now())) throw unreadable("expiresAt must be a time");
+      if (!isAdvance(extend.ttlMs)) throw unreadable("ttlMs must be whole milliseconds above zero");
       refuseOnceClosed();
     },
   });
@@ -110,7 +113,8 @@ export async function reservation(input: ReservationInput): Promise<ReservationR
     {
       validator: (advance: AdvanceClockInput) => {
         needsRequestKey(advance);
-        if (!(advance.advanceMs > 0)) throw ApplicationFailure.nonRetryable("advanceMs must be above zero", "INVALID_REQUEST");
+        needsOrigin(advance);
+        if (!isAdvance(advance.advanceMs)) throw unreadable("advanceMs must be whole milliseconds above zero");
         refuseOnceClosed();
       },
     },
@@ -206,9 +210,14 @@ function movedMinor({ capturedMinor, releasedMinor }: ReservationState): bigint 
 }
 
 // An update sent by hand may lack what the API always sends; refused here it leaves nothing in the history.
-function needsRequestKey(request: { readonly requestKey: string; readonly amountMinor?: string } | undefined): void {
-  if (request?.amountMinor !== undefined && !/^[1-9]\d{0,14}$/.test(request.amountMinor))
+function needsRequestKey(request: unknown): void {
+  const { requestKey, amountMinor } = fieldsOf(request) ?? {};
+  if (!isText(requestKey)) throw unreadable("the request needs a requestKey");
+  if (amountMinor !== undefined && (typeof amountMinor !== "string" || !/^[1-9]\d{0,14}$/.test(amountMinor)))
     throw ApplicationFailure.nonRetryable("amountMinor must be minor units as text", "INVALID_AMOUNT");
-  if (typeof request?.requestKey !== "string" || request.requestKey === "")
-    throw ApplicationFailure.nonRetryable("the request needs a requestKey", "INVALID_REQUEST");
+}
+
+// They are kept with what the request changes.
+function needsOrigin({ caller, correlationId }: ExtendInput | AdvanceClockInput): void {
+  if (!isText(caller) || !isText(correlationId)) throw unreadable("the request needs a caller and a correlationId");
 }

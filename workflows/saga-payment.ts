@@ -1,8 +1,9 @@
-import { ApplicationFailure, CancellationScope, CancelledFailure, setHandler } from "@temporalio/workflow";
+import { ApplicationFailure, CancellationScope, CancelledFailure, log, setHandler } from "@temporalio/workflow";
 import { ORDER_PAYMENT_DEADLINE_MS, paymentReplySignal, type PaymentReply } from "../src/contract/orders.ts";
 import { maskDigits } from "../src/domain/card.ts";
 import { steps } from "./activity-proxies.ts";
-import { withoutEnd } from "./compensation.ts";
+import { paymentReplyIn } from "./by-hand.ts";
+import { seeThrough } from "./compensation.ts";
 import type { Saga } from "./order-saga.ts";
 
 const MAX_WORDS = 200;
@@ -21,8 +22,9 @@ export function createSagaPayment({ order, progress, compensations, clock, waits
   let reply: PaymentReply | undefined;
   let asked = false;
   // The first answer counts: one that comes twice, or is taken back, changes nothing.
-  setHandler(paymentReplySignal, (given) => {
-    reply ??= given;
+  setHandler(paymentReplySignal, (given: unknown) => {
+    reply ??= paymentReplyIn(given);
+    if (reply === undefined) log.warn("an answer of the payment service was left aside: it says neither SUCCEEDED nor FAILED");
   });
   const refused = () => reply?.status === "FAILED";
   compensations.add({
@@ -53,7 +55,8 @@ export function createSagaPayment({ order, progress, compensations, clock, waits
 
       progress.pass("book the money");
       const paid = { order, ...(paymentId === undefined ? {} : { paymentId }) };
-      await CancellationScope.nonCancellable(() => withoutEnd((by) => by.bookSagaPayment(paid)));
+      const where = { orderId: order.orderId, name: "book the money", desk: progress };
+      await CancellationScope.nonCancellable(() => seeThrough(where, (by) => by.bookSagaPayment(paid)));
       progress.done("COMPLETED", "paid");
       return undefined;
     },

@@ -1,4 +1,4 @@
-import { setCurrentDetails } from "@temporalio/workflow";
+import { patched, setCurrentDetails } from "@temporalio/workflow";
 import type { HousekeepingInput, HousekeepingResult, SelfAuditFinding, SelfAuditResult } from "../src/contract/self-audit.ts";
 import { auditSteps, proofSteps } from "./activity-proxies.ts";
 
@@ -9,7 +9,11 @@ export async function selfAudit(): Promise<SelfAuditResult> {
   const orders = await auditSteps.findLostOrders.executeWithOptions({ summary: "orders without their workflow" }, []);
   const outbox = await auditSteps.checkOutbox.executeWithOptions({ summary: "messages that do not leave" }, []);
   const proof = await proofSteps.proveBooks.executeWithOptions({ summary: "prove the books from their postings" }, []);
-  const findings = [...proof.findings, reservations, orders, outbox];
+  // A run that was under way when this was added goes on without it.
+  const refunds = patched("slow-refunds")
+    ? [await auditSteps.findSlowRefunds.executeWithOptions({ summary: "refunds that do not end" }, [])]
+    : [];
+  const findings = [...proof.findings, reservations, orders, ...refunds, outbox];
   setCurrentDetails(asTable(findings));
   return auditSteps.recordSelfAudit.executeWithOptions({ summary: "keep what was found" }, [
     { findings, ...(proof.provedMs === undefined ? {} : { provedMs: proof.provedMs }) },

@@ -14,6 +14,8 @@ export type Begun =
 /** The fast path to kept answers, and a lease per running request. Best effort: nothing that must be right hangs on it. Never throws. */
 export interface AnswerCache {
   begin(key: string): Promise<Begun>;
+  /** How long a lease lasts unless it is renewed. */
+  readonly leaseMs: number;
   /** Lets the lease of a request that still runs last on. */
   renew(key: string, lease: string): Promise<void>;
   /** Gives the lease back and keeps the answer, when there is one, for a day. */
@@ -23,7 +25,6 @@ export interface AnswerCache {
 const LIFETIME_SECONDS = 86_400;
 /** Renewed while the request runs, so that the lease of a process that died ends soon. */
 const LEASE_MS = 10_000;
-export const RENEW_EVERY_MS = 3_000;
 
 const BEGIN = `
 local answer = redis.call('GET', KEYS[1])
@@ -54,6 +55,7 @@ export function answerLeaseKey(key: string): string {
 /** Keeps answers over the process's Redis connection. */
 export function createAnswerCache(link: RedisLink): AnswerCache {
   return {
+    leaseMs: LEASE_MS,
     async begin(key) {
       const lease = randomUUID();
       const answer = await link.attempt((redis) => redis.eval(BEGIN, 2, answerCacheKey(key), answerLeaseKey(key), lease, LEASE_MS));

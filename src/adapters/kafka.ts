@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { Kafka as KafkaClient, logLevel, Partitioners, type Admin, type KafkaConfig } from "kafkajs";
 import type { TopicPlan } from "../contract/topics.ts";
 import { createConsumer, type ConsumerOptions, type KafkaConsumer } from "./kafka-consumer.ts";
@@ -52,6 +53,9 @@ export interface KafkaOptions {
   readonly clientId: string;
   readonly logger: Log;
 }
+
+const LEADERS_WITHIN_MS = 15_000;
+const LEADERS_POLL_MS = 100;
 
 /** `host:port,host:port` as a list. */
 export function brokerList(text: string): string[] {
@@ -109,10 +113,27 @@ export async function ensureTopics(brokers: readonly string[], topics: readonly 
         numPartitions: partitions,
         configEntries: Object.entries(settings).map(([name, value]) => ({ name, value })),
       })),
-      waitForLeaders: true,
+      waitForLeaders: false,
     });
+    await untilLed(
+      admin,
+      missing.map(({ topic }) => topic),
+    );
   } finally {
     await admin.disconnect();
+  }
+}
+
+// The client's own wait takes a broker that has not heard of the new topic yet for a failure.
+async function untilLed(admin: Admin, topics: readonly string[]): Promise<void> {
+  for (const deadlineMs = performance.now() + LEADERS_WITHIN_MS; ; await sleep(LEADERS_POLL_MS)) {
+    try {
+      const { topics: known } = await admin.fetchTopicMetadata({ topics: [...topics] });
+      if (known.every(({ partitions }) => partitions.length > 0 && partitions.every(({ leader }) => leader >= 0))) return;
+      if (performance.now() > deadlineMs) throw new Error("the new topics have no leader yet");
+    } catch (error) {
+      if (performance.now() > deadlineMs) throw error;
+    }
   }
 }
 
@@ -163,6 +184,8 @@ function clientConfig(options: KafkaOptions): KafkaConfig {
     brokers: [...options.brokers],
     connectionTimeout: 3_000,
     requestTimeout: 15_000,
+    // By default a client that lost its broker asks again after 6 s, then 12 s: longer than the broker's own restart.
+    retry: { retries: 5, initialRetryTime: 200, maxRetryTime: 2_000 },
     logLevel: logLevel.INFO,
     logCreator: () => (entry) => writeClientLog(options.logger, entry),
   };

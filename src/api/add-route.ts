@@ -86,6 +86,7 @@ export function addRoute<Route extends RouteConfig>(
     const other = Object.entries(options.endings ?? {}).find(([text]) => context.req.path.endsWith(text))?.[1];
     if (other !== undefined) return await (other(context, next) as Promise<Response>);
     context.set("route", route.path);
+    if (params !== undefined) context.set("named", withoutEnding(context.req.param(), ending));
     if (options.alsoFor?.(context) !== true) await context.get("guard")(context, { access: options.access, routeClass });
     const asked: object[] = [];
     if (params !== undefined) asked.push(check(context, "param", params, withoutEnding(context.req.param(), ending)));

@@ -29,6 +29,8 @@ export interface ApiEnv {
     answerNotKept?: boolean;
     /** The pattern of the route that took the request, for the log. */
     route: string;
+    /** What the path names, by the route's own names such as `orderId`, for the log. */
+    named: Readonly<Record<string, string>>;
     /** The code of the problem that is answered, for the log. */
     problemCode: string;
   };

@@ -21,7 +21,7 @@ export function createErrorHandler(log: Log): (error: unknown, context: Context<
   return (error, context) => {
     const domainError = asDomainError(error);
     const response = answerProblem(context, domainError.code, domainError.message, errorsOf(domainError));
-    const { retryAfterSeconds } = domainError.details;
+    const { retryAfterMs, retryAfterSeconds = secondsOf(retryAfterMs) } = domainError.details;
     if (retryAfterSeconds !== undefined) response.headers.set("retry-after", retryAfterSeconds);
     if (response.status >= 500)
       log.error(
@@ -43,6 +43,12 @@ export function answerProblem(context: Context<ApiEnv>, code: ErrorCode, detail?
   });
   context.set("problemCode", code);
   return context.body(JSON.stringify(problem), problem.status as 400, problemHeaders(problem));
+}
+
+// Nothing is known to be there sooner, so the fraction of a second counts as a whole one.
+function secondsOf(ms: string | undefined): string | undefined {
+  const wholeMs = Number(ms);
+  return ms !== undefined && Number.isFinite(wholeMs) && wholeMs > 0 ? String(Math.ceil(wholeMs / 1_000)) : undefined;
 }
 
 function errorsOf(error: DomainError): readonly ProblemError[] {

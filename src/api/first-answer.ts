@@ -1,4 +1,4 @@
-import { RENEW_EVERY_MS, type AnswerCache } from "../adapters/answer-cache.ts";
+import type { AnswerCache } from "../adapters/answer-cache.ts";
 import type { Log } from "../adapters/log.ts";
 import { DomainError, messageOf } from "../errors.ts";
 import type { AnswerBook, KeptAnswer } from "../store/idempotency-answers.ts";
@@ -37,6 +37,8 @@ export interface FirstAnswers {
 
 /** The effect is done and its key permanent, so an answer that cannot be kept in this time is sent all the same. */
 const KEEP_DEADLINE_MS = 2_000;
+/** How often a lease is renewed in its time. */
+const RENEWALS = 3;
 const KEPT_HEADERS = ["content-type", "location"];
 
 /** First answers over their book in Postgres, the truth, and their cache in Redis, the fast path. */
@@ -65,9 +67,11 @@ export function createFirstAnswers(deps: { readonly book: AnswerBook; readonly c
         const begun = await cache.begin(key);
         // It may have died with its process: then it is over when its lease is.
         if (begun.state === "running")
-          throw new DomainError("REQUEST_IN_FLIGHT", undefined, { retryAfterSeconds: String(Math.max(1, Math.ceil(begun.leaseMs / 1_000))) });
+          throw new DomainError("REQUEST_IN_FLIGHT", undefined, {
+            retryAfterSeconds: String(Math.max(1, Math.ceil(begun.leaseMs / 1_000))),
+          });
         if (begun.state === "free") lease = begun.lease;
-        if (lease !== undefined) renewing = setInterval((own: string) => void cache.renew(key, own), RENEW_EVERY_MS, lease);
+        if (lease !== undefined) renewing = setInterval((own: string) => void cache.renew(key, own), cache.leaseMs / RENEWALS, lease);
         let known = begun.state === "answered" ? begun.answer : undefined;
         if (known === undefined && memory === "answer") known = cached = await book.find(key);
         if (known?.requestHash === hash) return replay(context, known);

@@ -3,6 +3,7 @@ import { z } from "@hono/zod-openapi";
 import { requestKey } from "../contract/ids.ts";
 import { DomainError } from "../errors.ts";
 import type { ApiContext } from "./api-env.ts";
+import { isCardInId } from "./refuse-card-data.ts";
 
 const KEY = /^[\x21-\x7e]{1,255}$/;
 
@@ -21,12 +22,14 @@ export interface RequestIdentity {
 
 /**
  * Reads the Idempotency-Key for a route. Equal keys of one caller and route give equal identities.
- * Throws: IDEMPOTENCY_KEY_REQUIRED, INVALID_IDEMPOTENCY_KEY.
+ * Throws: IDEMPOTENCY_KEY_REQUIRED, INVALID_IDEMPOTENCY_KEY, CARD_DATA_REFUSED.
  */
 export function readIdempotencyKey(context: ApiContext, route: string): RequestIdentity {
   const idempotencyKey = context.req.header("idempotency-key");
   if (idempotencyKey === undefined) throw new DomainError("IDEMPOTENCY_KEY_REQUIRED");
   if (!KEY.test(idempotencyKey)) throw new DomainError("INVALID_IDEMPOTENCY_KEY");
+  // It is kept for ever, in every operation's key.
+  if (isCardInId(idempotencyKey)) throw new DomainError("CARD_DATA_REFUSED", undefined, { pointer: "Idempotency-Key" });
   const key = requestKey({ caller: context.get("caller"), route, idempotencyKey });
   return {
     key,

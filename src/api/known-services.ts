@@ -13,10 +13,7 @@ export interface CheckServices {
    * As the check itself, and counts the services as in use until `act` has ended, so that a deletion can wait for it.
    * Throws: as the check; what `act` throws.
    */
-  during<Result>(
-    wanted: readonly { readonly serviceId: string; readonly pointer: string }[],
-    act: () => Promise<Result>,
-  ): Promise<Result>;
+  during<Result>(wanted: readonly { readonly serviceId: string; readonly pointer: string }[], act: () => Promise<Result>): Promise<Result>;
   /** Settles when everything that is in use of the service at this moment has ended, or after `deadlineMs`. */
   untilUnused(serviceId: string, deadlineMs: number): Promise<void>;
   /** Asks anew for a service that was deleted. Another process of the api may sell it for as long as it remembers it, ten seconds. */
@@ -66,7 +63,7 @@ export function createServiceCheck(db: Db, now: () => number = Date.now): CheckS
     }
   };
   const untilUnused = async (serviceId: string, deadlineMs: number) => {
-    await quickly(Promise.allSettled(uses.get(serviceId) ?? []), deadlineMs);
+    await quickly(Promise.allSettled(uses.get(serviceId) ?? new Set<Promise<unknown>>()), deadlineMs);
   };
 
   const forget = (serviceId: string) => {

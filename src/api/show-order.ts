@@ -32,7 +32,7 @@ export function showOrder(order: OrderRecord, running?: OrderSagaStatus): ShownO
     // Of an order that has ended only a refund can be stuck.
     ...(stuckStep === undefined || (isClosed(order) && refundOfStep(stuckStep) === undefined)
       ? {}
-      : { stuck: { step: stuckStep, ...sinceOf(order) } }),
+      : { stuck: { step: stuckStep, ...sinceOf(order), ...reasonOf(running) } }),
     ...(order.settledByHand === undefined ? {} : { settledByHand: order.settledByHand }),
     currency: order.currency,
     total: formatAmount(order.totalMinor, order.currency),
@@ -74,6 +74,11 @@ export function showRefund(refund: RefundRecord): z.infer<typeof refundSchema> {
     updatedAt: refund.updatedAt.toISOString(),
     links: { self: `${orderPath(orderId)}/refunds` },
   };
+}
+
+// Why it is stuck, which is not why the order is undone.
+function reasonOf(running: OrderSagaStatus | undefined): { reason?: string } {
+  return running?.stuck === undefined || running.waitingFor === undefined ? {} : { reason: running.waitingFor };
 }
 
 function sinceOf({ stuckSince }: OrderRecord): { since?: string } {

@@ -7,7 +7,7 @@ const ALL: Facts = {
   javaVersion: "17.0.15",
   cached: { temporal: true, kafka: true, redis: true, timeSkipping: true },
   postgres: { found: "PostgreSQL 18" },
-  external: { postgres: false, temporal: false, kafka: false, redis: false },
+  external: { postgres: false, temporal: false, kafka: false, redis: false, psp: false },
   ports: [{ server: "postgres", variable: "POSTGRES_PORT", port: 5432, free: true }],
   runningPid: undefined,
   configProblems: [],
@@ -66,6 +66,16 @@ test.each<[string, Partial<Facts>, Record<string, string>]>([
   [
     "a taken port of a server that runs elsewhere",
     { external: { ...ALL.external, postgres: true }, ports: [{ server: "postgres", variable: "POSTGRES_PORT", port: 5432, free: false }] },
+    {},
+  ],
+  [
+    "a taken port of the payment provider",
+    { ports: [{ server: "psp", variable: "PSP_PORT", port: 8090, free: false }] },
+    { "Port 8090": "missing" },
+  ],
+  [
+    "the port of a payment provider that is another house's",
+    { external: { ...ALL.external, psp: true }, ports: [{ server: "psp", variable: "PSP_PORT", port: 8090, free: false }] },
     {},
   ],
   ["a wrong configuration", { configProblems: ["HTTP_PORT: wrong"] }, { Configuration: "missing" }],

@@ -10,7 +10,7 @@ export type Facts = {
   /** PostgreSQL as it would be started, or why it cannot be. */
   readonly postgres: { readonly found: string } | { readonly missing: string };
   /** Addresses that the environment gives instead of starting a server. */
-  readonly external: Readonly<Record<"postgres" | "temporal" | "kafka" | "redis", boolean>>;
+  readonly external: Readonly<Record<"postgres" | "temporal" | "kafka" | "redis" | "psp", boolean>>;
   readonly ports: readonly { readonly server: string; readonly variable: string; readonly port: number; readonly free: boolean }[];
   /** The process that runs a system from the configured data folder. */
   readonly runningPid: number | undefined;
@@ -131,7 +131,11 @@ function portFindings({ ports, runningPid, external }: Facts): Finding[] {
   const taken = wanted.filter((port) => !port.free && port.port !== 0);
   if (taken.length === 0) return [ok("Ports", wanted.map(({ port }) => port).join(", "))];
   return taken.map(({ server, port, variable }) =>
-    missing(`Port ${port}`, `taken by another process; ${server} wants it`, `stop that process, or set ${variable}`),
+    missing(
+      `Port ${port}`,
+      `taken by another process; ${server === "psp" ? "the payment provider" : server} wants it`,
+      `stop that process, or set ${variable}`,
+    ),
   );
 }
 

@@ -11,6 +11,7 @@ import { sentenceOf } from "../stack/stack-error.ts";
 import { findGo, TEMPORAL_CACHE_NAME } from "../stack/temporal-binary.ts";
 import { TIME_SKIPPING_CACHE_NAME } from "../stack/time-skipping.ts";
 import { runCommand } from "./command.ts";
+import { MEASURED_ROLES } from "./roles.ts";
 import { diagnose, type Facts, type Finding } from "./diagnosis.ts";
 
 const USAGE = `npm run doctor [-- --json]
@@ -60,6 +61,14 @@ async function gatherFacts({ config, configProblems }: { config: Config; configP
     { server: "redis", variable: "REDIS_PORT", port: config.REDIS_PORT },
     { server: "the HTTP API", variable: "HTTP_PORT", port: config.HTTP_PORT },
     { server: "the purchases API", variable: "PURCHASES_PORT", port: config.PURCHASES_PORT },
+    { server: "psp", variable: "PSP_PORT", port: config.PSP_PORT },
+    ...(config.METRICS_PORT === undefined
+      ? []
+      : MEASURED_ROLES.map((role, place) => ({
+          server: `the metrics of the ${role}`,
+          variable: "METRICS_PORT",
+          port: config.METRICS_PORT === 0 ? 0 : (config.METRICS_PORT ?? 0) + place,
+        }))),
   ];
   return {
     nodeVersion: process.versions.node,
@@ -77,6 +86,7 @@ async function gatherFacts({ config, configProblems }: { config: Config; configP
       temporal: config.TEMPORAL_ADDRESS !== undefined,
       kafka: config.KAFKA_BROKERS !== undefined,
       redis: config.REDIS_URL !== undefined,
+      psp: config.PSP_URL !== undefined,
     },
     ports: await Promise.all(ports.map(async ({ server, variable, port }) => ({ server, variable, port, free: await isPortFree(port) }))),
     runningPid: readRunning(resolve(config.DATA_DIR))?.pid,

@@ -75,6 +75,29 @@ describe("a CSV file of purchases", () => {
     });
   });
 
+  it("takes the currency that a row's own column says, and calls one that it does not know no purchase", async () => {
+    const { events, badRows } = await readText(
+      "user_id,date,amount,currency\nann,2024-01-01,1,USD\nben,2024-01-01,1,eur\ncid,2024-01-01,1,\ndan,2024-01-01,1,XXQ\n",
+    );
+    expect(events.map(({ key, event }) => [key, event["currency"]])).toEqual([
+      ["ann", "USD"],
+      ["ben", "EUR"],
+      ["cid", "RUB"],
+    ]);
+    expect(badRows).toEqual([{ line: 5, reason: "the currency XXQ is not known" }]);
+  });
+
+  it("refuses a row whose currency is not that of its amount's column, and takes that for one without", async () => {
+    const { events, badRows } = await readText("user_id,date,amount_usd,currency\nann,2024-01-01,1,EUR\nben,2024-01-01,1,\n");
+    expect(events.map(({ key, event }) => [key, event["currency"]])).toEqual([["ben", "USD"]]);
+    expect(badRows).toEqual([{ line: 2, reason: "the row says EUR, but its amount stands in a column of USD" }]);
+  });
+
+  it("names the columns that nothing is read of", async () => {
+    await readText("user_id,date,amount,colour,currency\nann,2024-01-01,1,red,USD\n");
+    expect(await checkEventCsv(join(folder, "file.csv"), "purchase")).toEqual({ rows: 1, unreadColumns: ["colour"] });
+  });
+
   it("reports rows that are no purchases by their line, and the rest goes on", async () => {
     const { events, badRows } = await readText(
       "user_id,date,amount\n,2024-01-01,1\nann,2024-02-30,1\nann,2024-01-01\nann,soon,1\nann,2024-01-01,0.00\nann,2024-01-01,much\n",
@@ -106,7 +129,7 @@ describe("a CSV file of purchases", () => {
 
   it("tells how many rows it has before the first is read, bad ones included", async () => {
     await readText('user_id,date,amount\nann,"2024-01-01",1\n\nann,soon\na"n"n,2024-01-01,1\n');
-    expect(await checkEventCsv(join(folder, "file.csv"), "purchase")).toEqual({ rows: 3 });
+    expect(await checkEventCsv(join(folder, "file.csv"), "purchase")).toMatchObject({ rows: 3 });
   });
 
   it.each([
@@ -186,6 +209,11 @@ describe("a CSV file of other events", () => {
       },
     ]);
     expect(badRows).toMatchObject([{ line: 3, reason: "the row names no order" }]);
+  });
+
+  it("is refused as a whole when points are to have a currency", async () => {
+    await writeFile(join(folder, "file.csv"), "user_id,date,amount,type,currency\nann,2026-01-01,1,accrual,RUB\n");
+    await expect(checkEventCsv(join(folder, "file.csv"), "loyalty")).rejects.toThrow(/points/);
   });
 
   it("is refused as a whole without the columns that its kind needs", async () => {

@@ -4,6 +4,7 @@ import { Transform } from "node:stream";
 import { parse, type CsvError } from "csv-parse";
 import { idProblem } from "../contract/id-rule.ts";
 import { startOfDayMs } from "../domain/report-period.ts";
+import { isCurrency } from "../money.ts";
 
 /** One row of a file as it is produced: the event's own id, the key that keeps rows in order, and the event's JSON. */
 export interface EventRow {
@@ -28,7 +29,7 @@ export interface EventCsvOptions {
   readonly kind: RowKind;
   /** The name of the file's source: with the line it identifies a row that has no id of its own. */
   readonly source: string;
-  /** For an amount column that names no currency. */
+  /** For a row whose currency neither its own column nor the amount's names. */
   readonly currency: string;
   /** Where a date without a time is that day. */
   readonly timeZone: string;
@@ -40,12 +41,31 @@ export class CsvFileError extends Error {
   override readonly name = "CsvFileError";
 }
 
-type Field = "user" | "date" | "amount" | "service" | "order" | "event" | "method" | "username" | "type" | "quantity" | "comment";
-type Columns = Readonly<Record<Field, number>> & { readonly count: number; readonly currency: string };
+type Field =
+  | "user"
+  | "date"
+  | "amount"
+  | "currency"
+  | "service"
+  | "order"
+  | "event"
+  | "method"
+  | "username"
+  | "type"
+  | "quantity"
+  | "comment";
+type Columns = {
+  /** Where each field's column is, or `ABSENT`. */
+  readonly places: Readonly<Record<Field, number>>;
+  readonly count: number;
+  /** The currency that the amount column's own name says. */
+  readonly amountCurrency: string | undefined;
+};
 
 const COLUMN_NAMES: Readonly<Record<Exclude<Field, "amount">, readonly string[]>> = {
   user: ["user_id", "customer_id"],
   date: ["date", "transaction_date", "occurred_at"],
+  currency: ["currency"],
   service: ["service_id", "service"],
   order: ["order_id"],
   event: ["event_id", "transaction_id"],
@@ -65,6 +85,7 @@ const ABSENT = -1;
 const MAX_ROW_CHARACTERS = 100_000;
 /** Longer names of sources, and those that are no part of an id, stand in event ids by their hash. */
 const MAX_SOURCE_LENGTH = 100;
+const MAX_WORD_SHOWN = 40;
 
 /**
  * Reads the events of a CSV file as a stream: memory does not grow with it. A row that is no event (no user, no date
@@ -77,7 +98,7 @@ export async function* readEventCsv(options: EventCsvOptions): AsyncGenerator<Ev
   let columns: Columns | undefined;
   for await (const { record, line } of readRecords(options.path, options.onBadRow)) {
     if (columns === undefined) {
-      columns = readHeader(record, options.currency, options.kind);
+      columns = readHeader(record, options.kind);
       continue;
     }
     const row = toRow(columns, record, line);
@@ -87,19 +108,24 @@ export async function* readEventCsv(options: EventCsvOptions): AsyncGenerator<Ev
 }
 
 /**
- * Reads the whole file once and answers how many rows it has, so that nothing is produced of one that is broken as a whole.
+ * Reads the whole file once and answers how many rows it has, and the names of the columns that nothing is read of, so that
+ * nothing is produced of one that is broken as a whole.
  * Throws: CsvFileError when it cannot be read, is not UTF-8, has a quote that is never closed or a row without an end, has
- * no header with the columns that its kind needs, or names one of its columns twice.
+ * no header with the columns that its kind needs, names one of its columns twice, or gives points a currency.
  */
-export async function checkEventCsv(path: string, kind: RowKind): Promise<{ rows: number }> {
+export async function checkEventCsv(path: string, kind: RowKind): Promise<{ rows: number; unreadColumns: readonly string[] }> {
   let records = 0;
   let badRows = 0;
+  let unreadColumns: readonly string[] = [];
   for await (const { record } of readRecords(path, () => (badRows += 1))) {
-    if (records === 0) readHeader(record, "", kind);
+    if (records === 0) {
+      const columns = readHeader(record, kind);
+      unreadColumns = record.filter((_name, place) => !Object.values(columns.places).includes(place));
+    }
     records += 1;
   }
   if (records === 0) throw new CsvFileError(`${path} has no header`);
-  return { rows: records - 1 + badRows };
+  return { rows: records - 1 + badRows, unreadColumns };
 }
 
 async function* readRecords(path: string, onBadRow: (row: BadRow) => void): AsyncGenerator<{ record: string[]; line: number }> {
@@ -203,27 +229,37 @@ function createRowReader(options: EventCsvOptions): (columns: Columns, record: r
   };
   return (columns, record, line) => {
     if (record.length !== columns.count) return { line, reason: `the row has ${record.length} columns, the header has ${columns.count}` };
-    const cell = (field: Field) => record[columns[field]] ?? "";
+    const cell = (field: Field) => record[columns.places[field]] ?? "";
     const userId = cell("user");
     if (userId === "") return { line, reason: "the row names no user" };
-    const moment = columns.date === ABSENT ? undefined : dateOf(cell("date"));
+    const moment = columns.places.date === ABSENT ? undefined : dateOf(cell("date"));
     if (moment === undefined && NEEDED[options.kind].includes("date"))
       return { line, reason: "the date is neither yyyy-mm-dd nor RFC 3339" };
     const eventId = cell("event") === "" ? rowEventId(options.source, line) : cell("event");
     const key = options.kind === "order" ? cell("order") : userId;
     if (key === "") return { line, reason: "the row names no order" };
-    return { line, eventId, key, json: JSON.stringify(toEvent(options.kind, { cell, columns, eventId, moment })) };
+    const currency = currencyOf(cell("currency"), columns.amountCurrency, options.currency);
+    if (typeof currency !== "string") return { line, ...currency };
+    return { line, eventId, key, json: JSON.stringify(toEvent(options.kind, { cell, currency, eventId, moment })) };
   };
+}
+
+function currencyOf(cell: string, amountCurrency: string | undefined, defaultCurrency: string): string | { reason: string } {
+  const currency = cell === "" ? (amountCurrency ?? defaultCurrency) : cell.toUpperCase();
+  if (!isCurrency(currency)) return { reason: `the currency ${currency.slice(0, MAX_WORD_SHOWN)} is not known` };
+  return amountCurrency !== undefined && currency !== amountCurrency
+    ? { reason: `the row says ${currency}, but its amount stands in a column of ${amountCurrency}` }
+    : currency;
 }
 
 interface RowParts {
   readonly cell: (field: Field) => string;
-  readonly columns: Columns;
+  readonly currency: string;
   readonly eventId: string;
   readonly moment: string | undefined;
 }
 
-function toEvent(kind: RowKind, { cell, columns, eventId, moment }: RowParts): Record<string, unknown> {
+function toEvent(kind: RowKind, { cell, currency, eventId, moment }: RowParts): Record<string, unknown> {
   const given = (name: string, field: Field) => (cell(field) === "" ? {} : { [name]: cell(field) });
   const user = { user_id: cell("user") };
   switch (kind) {
@@ -233,7 +269,7 @@ function toEvent(kind: RowKind, { cell, columns, eventId, moment }: RowParts): R
         ...user,
         username: cell("username") === "" ? cell("user") : cell("username"),
         amount: cell("amount"),
-        currency: columns.currency,
+        currency,
         payment_method: cell("method") === "" ? "credit_card" : cell("method"),
         transaction_date: moment,
         ...given("service_id", "service"),
@@ -254,7 +290,7 @@ function toEvent(kind: RowKind, { cell, columns, eventId, moment }: RowParts): R
         event_id: eventId,
         order_id: cell("order"),
         ...user,
-        currency: columns.currency,
+        currency,
         items: [{ service_id: cell("service"), amount: cell("amount"), ...quantity }],
         ...given("comment", "comment"),
       };
@@ -262,14 +298,15 @@ function toEvent(kind: RowKind, { cell, columns, eventId, moment }: RowParts): R
   }
 }
 
-function readHeader(names: readonly string[], defaultCurrency: string, kind: RowKind): Columns {
+function readHeader(names: readonly string[], kind: RowKind): Columns {
   const header = names.map((name) => name.toLowerCase());
   const find = (candidates: readonly string[]) => findOnly(header, (name) => candidates.includes(name));
   const amount = findOnly(header, (name) => name === "amount" || /^amount_[a-z]{3}$/.test(name));
-  const columns = {
+  const places = {
     user: find(COLUMN_NAMES.user),
     date: find(COLUMN_NAMES.date),
     amount,
+    currency: find(COLUMN_NAMES.currency),
     service: find(COLUMN_NAMES.service),
     order: find(COLUMN_NAMES.order),
     event: find(COLUMN_NAMES.event),
@@ -279,13 +316,17 @@ function readHeader(names: readonly string[], defaultCurrency: string, kind: Row
     quantity: find(COLUMN_NAMES.quantity),
     comment: find(COLUMN_NAMES.comment),
   };
-  const missing = NEEDED[kind].filter((field) => columns[field] === ABSENT);
+  const missing = NEEDED[kind].filter((field) => places[field] === ABSENT);
   if (missing.length > 0) {
     const wanted = missing.map((field) => (field === "amount" ? "amount or amount_<currency>" : COLUMN_NAMES[field].join(" or ")));
     throw new CsvFileError(`the header has no column ${wanted.join(", and none ")}`);
   }
-  const currency = header[amount]?.split("_")[1]?.toUpperCase() ?? defaultCurrency;
-  return { ...columns, count: names.length, currency };
+  const amountCurrency = header[amount]?.split("_")[1]?.toUpperCase();
+  if (kind === "loyalty" && (places.currency !== ABSENT || amountCurrency !== undefined))
+    throw new CsvFileError(
+      `the header has ${header[places.currency] ?? header[amount] ?? ""}, but loyalty amounts are points, of no currency`,
+    );
+  return { places, count: names.length, amountCurrency };
 }
 
 function findOnly(header: readonly string[], isMeant: (name: string) => boolean): number {

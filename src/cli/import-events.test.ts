@@ -4,8 +4,10 @@ import { createClassifier } from "./import-events.ts";
 const ranges = [{ partition: 0, from: 100n, to: 200n }];
 const at = (offset: bigint, id = String(offset)) => ({ id, partition: 0, offset });
 const done = (offset: bigint, id?: string) => ({ operation: { ...at(offset, id), outcome: "done" as const }, deadLetter: undefined });
-const letter = (offset: bigint) => ({ operation: undefined, deadLetter: at(offset) });
-const classifier = (lettersByPlace: [string, number][] = []) => createClassifier(ranges, new Map(lettersByPlace));
+const letter = (offset: bigint) => ({ operation: undefined, deadLetter: { ...at(offset), code: "INVALID_EVENT" } });
+const noted: string[] = [];
+const notes = { deadLettered: (code: string) => void noted.push(code), duplicate: (of: string) => void noted.push(`duplicate of ${of}`) };
+const classifier = (lettersByPlace: [string, string[]][] = []) => createClassifier(ranges, new Map(lettersByPlace), notes);
 
 describe("what became of a row", () => {
   it("is applied or refused when its operation stands where this run produced", () => {
@@ -28,11 +30,22 @@ describe("what became of a row", () => {
   });
 
   it("is dead-lettered for as many rows as there are dead letters, also beside an operation of the same id", () => {
-    const classify = classifier([["a", 1]]);
+    const classify = classifier([["a", ["EVENT_CONFLICT"]]]);
     expect([1, 2, 3].map(() => classify("a", done(120n, "op")))).toEqual(["applied", "deadLettered", "duplicates"]);
     const both = classifier();
-    const trace = { ...done(121n), deadLetter: at(120n) };
+    const trace = { ...done(121n), deadLetter: { ...at(120n), code: "INVALID_EVENT" } };
     expect([both("b", trace), both("b", trace)].toSorted()).toEqual(["applied", "deadLettered"]);
+  });
+
+  it("is told with the dead letter's code, and of a duplicate what had become of the first", () => {
+    noted.splice(0);
+    const classify = classifier([["a", ["EVENT_CONFLICT"]]]);
+    classify("a", done(99n));
+    classify("b", letter(100n));
+    classify("c", done(98n));
+    classify("d", { operation: { ...at(97n), outcome: "refused" }, deadLetter: undefined });
+    classify("e", letter(7n));
+    expect(noted).toEqual(["EVENT_CONFLICT", "INVALID_EVENT", "duplicate of applied", "duplicate of refused", "duplicate of deadLettered"]);
   });
 
   it("is missing when nothing is known of it", () => {

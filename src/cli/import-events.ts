@@ -13,6 +13,10 @@ export interface ImportTally {
   readonly duplicates: number;
   readonly refused: number;
   readonly deadLettered: number;
+  /** The same, by the code of the dead letter. */
+  readonly deadLetterCodes: Readonly<Record<string, number>>;
+  /** What had become of the duplicates when they came first. */
+  readonly earlier: Readonly<Record<"applied" | "refused" | "deadLettered", number>>;
   /** Rows of which neither an operation nor a dead letter is known. */
   readonly missing: number;
 }
@@ -103,14 +107,29 @@ async function untilConsumed(deps: ImportDeps, ranges: readonly OffsetRange[], t
 }
 
 async function tally(deps: ImportDeps, events: readonly TracedEvent[], ranges: readonly OffsetRange[]): Promise<ImportTally> {
-  const classify = createClassifier(ranges, await countLettersByPlace(deps, ranges));
+  const deadLetterCodes: Record<string, number> = {};
+  const earlier = { applied: 0, refused: 0, deadLettered: 0 };
+  const classify = createClassifier(ranges, await codesOfLettersByPlace(deps, ranges), {
+    deadLettered: (code) => (deadLetterCodes[code] = (deadLetterCodes[code] ?? 0) + 1),
+    duplicate: (of) => (earlier[of] += 1),
+  });
   const counts = { applied: 0, duplicates: 0, refused: 0, deadLettered: 0, missing: 0 };
   for (let from = 0; from < events.length; from += KEYS_PER_QUERY) {
     const some = events.slice(from, from + KEYS_PER_QUERY);
     const traces = await deps.trace(deps.db, some);
     for (const [place, { key }] of some.entries()) counts[classify(key, traces[place] ?? UNKNOWN)] += 1;
   }
-  return { produced: events.length, ...counts };
+  return { produced: events.length, ...counts, deadLetterCodes, earlier };
+}
+
+/** What became of one row. */
+export type RowFate = "applied" | "duplicates" | "refused" | "deadLettered" | "missing";
+
+/** Told more about some rows, beside what became of each. */
+export interface FateNotes {
+  deadLettered(code: string): void;
+  /** What had become of the event when it came first. */
+  duplicate(of: "applied" | "refused" | "deadLettered"): void;
 }
 
 /**
@@ -119,8 +138,9 @@ async function tally(deps: ImportDeps, events: readonly TracedEvent[], ranges: r
  */
 export function createClassifier(
   ranges: readonly OffsetRange[],
-  lettersByPlace: Map<string, number>,
-): (key: string, trace: EventTrace) => Exclude<keyof ImportTally, "produced"> {
+  lettersByPlace: Map<string, string[]>,
+  notes: FateNotes,
+): (key: string, trace: EventTrace) => RowFate {
   const counted = new Set<string>();
   const isOurs = (kind: string, place: StandingPlace): boolean => {
     const range = ranges.find(({ partition }) => partition === place.partition);
@@ -129,22 +149,27 @@ export function createClassifier(
     return true;
   };
   return (key, { operation, deadLetter }) => {
-    if (deadLetter !== undefined && isOurs("letter", deadLetter)) return "deadLettered";
-    if (operation !== undefined && isOurs("operation", operation)) return operation.outcome === "done" ? "applied" : "refused";
-    const lettersLeft = lettersByPlace.get(key) ?? 0;
-    if (lettersLeft > 0) {
-      lettersByPlace.set(key, lettersLeft - 1);
+    if (deadLetter !== undefined && isOurs("letter", deadLetter)) {
+      notes.deadLettered(deadLetter.code);
       return "deadLettered";
     }
-    return operation === undefined && deadLetter === undefined ? "missing" : "duplicates";
+    if (operation !== undefined && isOurs("operation", operation)) return operation.outcome === "done" ? "applied" : "refused";
+    const code = lettersByPlace.get(key)?.shift();
+    if (code !== undefined) {
+      notes.deadLettered(code);
+      return "deadLettered";
+    }
+    if (operation === undefined && deadLetter === undefined) return "missing";
+    notes.duplicate(operation === undefined ? "deadLettered" : operation.outcome === "done" ? "applied" : "refused");
+    return "duplicates";
   };
 }
 
-async function countLettersByPlace(deps: ImportDeps, ranges: readonly OffsetRange[]): Promise<Map<string, number>> {
-  const letters = new Map<string, number>();
-  for (const value of await readLettersByPlace(deps.db, { topic: deps.topic, ranges })) {
+async function codesOfLettersByPlace(deps: ImportDeps, ranges: readonly OffsetRange[]): Promise<Map<string, string[]>> {
+  const letters = new Map<string, string[]>();
+  for (const { value, code } of await readLettersByPlace(deps.db, { topic: deps.topic, ranges })) {
     const key = keyOf(deps.topic, eventIdOf(value));
-    letters.set(key, (letters.get(key) ?? 0) + 1);
+    letters.set(key, [...(letters.get(key) ?? []), code]);
   }
   return letters;
 }

@@ -16,18 +16,22 @@ const USAGE = `npm run import -- FILE [options]
 
 Produces the events of a CSV file to Kafka, waits until they have taken effect, and counts what became of them.
 
-  --source NAME       the name of the source; with a row's line it identifies the row (default: the file's name)
+  --source NAME       the name of the source; with a row's line it identifies a row that has no event_id (default: the
+                      file's name). Two files of one name are one source: give the second a --source of its own, or its
+                      rows count as duplicates of the first one's
   --topic NAME        purchases (default), loyalty.transactions or orders.requested, or as they are configured
-  --currency CODE     for an amount column that names no currency (default: DEFAULT_CURRENCY)
+  --currency CODE     for rows whose currency no column names (default: DEFAULT_CURRENCY)
   --timeout SECONDS   how long to wait after the last row was produced (default: 600)
   --json              print one JSON object and no progress
   --help              print this
 
-Exit code 0: every row took effect or is among the dead letters, now or from before; 1: a row was no event, or the file
-could not be imported; 2: a wrong option.
+Exit code 0: every row was produced and what became of each is known: booked, refused or among the dead letters, now or
+from before (look at the counts; the dead letters are named by code); 1: a row of the file was no event and was not
+produced, or a row is unaccounted for, or the file could not be imported; 2: a wrong option.
 
 Columns, by the header; of names with "or" between them one is enough:
   every kind             user_id or customer_id; amount or amount_<currency>; optional event_id or transaction_id
+  money                  optional currency: a row's own, such as USD; a row of an unknown one is not produced
   purchases              date or transaction_date or occurred_at (without a time it is that day in REPORT_TZ);
                          optional service_id or service, order_id, payment_method, username
   loyalty.transactions   date as above; type (accrual or redemption); optional comment; amounts are whole points
@@ -67,8 +71,9 @@ async function run(path: string, options: Options): Promise<number> {
 
   const topic = options.topic ?? config.KAFKA_TOPIC;
   const { kind, group } = kindOf(config, topic);
-  const { rows: rowCount } = await checkEventCsv(path, kind);
+  const { rows: rowCount, unreadColumns } = await checkEventCsv(path, kind);
   if (rowCount === 0) throw new CsvFileError(`${path} has a header and no row: there is nothing to import`);
+  if (unreadColumns.length > 0) process.stderr.write(`Nothing is read of the columns ${unreadColumns.join(", ")}.\n`);
   const addresses = findAddresses(config);
   const kafka = createKafka({ brokers: addresses.brokers, clientId: "saldo-import", logger: SILENT_LOG });
   const database = createDatabase({ url: addresses.databaseUrl, name: "import", laneCount: 1, deadlineMs: 60_000 });
@@ -156,6 +161,19 @@ function createBars(options: { stream: ProgressStream; rowCount: number; badRowC
   };
 }
 
+function remarksOn({ deadLettered, deadLetterCodes, earlier }: ImportTally): string {
+  const remarks: string[] = [];
+  const byCode = Object.entries(deadLetterCodes).map(([code, count]) => `${count} ${code}`);
+  if (deadLettered > 0) remarks.push(`Dead letters: ${byCode.join(", ")}. \`npm run dlq -- list\` shows them with their reasons.`);
+  const standing = [
+    ...(earlier.refused === 0 ? [] : [`${earlier.refused} were refused`]),
+    ...(earlier.deadLettered === 0 ? [] : [`${earlier.deadLettered} are dead letters (\`npm run dlq -- list\`)`]),
+  ];
+  if (standing.length > 0)
+    remarks.push(`Of the duplicates ${standing.join(" and ")} since they came first: that stands, nothing was booked.`);
+  return remarks.map((remark) => `${remark}\n`).join("");
+}
+
 function report(json: boolean, path: string, tally: ImportTally, badRows: readonly BadRow[], elapsedMs: number): void {
   const seconds = Math.round(elapsedMs / 100) / 10;
   if (json) {
@@ -180,5 +198,5 @@ function report(json: boolean, path: string, tally: ImportTally, badRows: readon
   );
   const notProduced = badRows.length === 0 ? "" : ` ${badRows.length} rows of the file were not imported.`;
   const verdict = tally.missing === 0 ? `The figures add up.${notProduced}` : `${tally.missing} rows are unaccounted for.${notProduced}`;
-  process.stdout.write(`\n${verdict} ${seconds} s\n`);
+  process.stdout.write(`\n${verdict} ${seconds} s\n${remarksOn(tally)}`);
 }

@@ -44,6 +44,7 @@ process.exitCode = await runCommand({
     });
     process.stdout.write(values.json ? `${JSON.stringify(report, undefined, 2)}\n` : describe(report));
     if (report.found) return 1;
+    if (report.empty) process.stderr.write("Nothing could be searched: no server is known and no file was found. Is DATA_DIR right, and does Saldo run?\n");
     return report.complete ? 0 : 2;
   },
 });
@@ -95,7 +96,9 @@ function describe(report: LeakReport): string {
     ? "FOUND: it stands where it must not."
     : report.complete
       ? "It stands nowhere."
-      : "Not found, but not everything could be searched.";
+      : report.empty
+        ? "Nothing was searched."
+        : "Not found, but not everything could be searched.";
   return `${lines.join("\n")}\n${verdict}\n`;
 }
 

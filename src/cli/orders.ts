@@ -1,5 +1,5 @@
 import { hostname, userInfo } from "node:os";
-import { operatorActRoute, orderListSchema } from "../api/schemas/orders.ts";
+import { operatorActRoute, orderListSchema, orderSchema } from "../api/schemas/orders.ts";
 import { loadConfig } from "../config.ts";
 import { ApiUnreachable, createApiClient, NotAuthenticated, readAnswer, UnexpectedAnswer } from "./api-client.ts";
 import { findApiUrl } from "./api-url.ts";
@@ -38,10 +38,14 @@ process.exitCode = await runCommand({
     const api = createApiClient({ baseUrl, token });
     if (verb === "stuck") {
       const { orders } = readAnswer(await api.get("/api/v1/orders?stuck=true&limit=100"), [200], orderListSchema);
-      for (const { orderId: id, stuck, total, currency, failure } of orders)
+      for (const { orderId: id, total, currency } of orders) {
+        // A list does not ask the workflows; why an order is stuck only they know.
+        const { stuck } = readAnswer(await api.get(`/api/v1/orders/${encodeURIComponent(id)}`), [200], orderSchema);
+        if (stuck === undefined) continue;
         process.stdout.write(
-          `${id}  ${total} ${currency}  stuck at "${stuck?.step ?? "?"}" since ${stuck?.since ?? "?"}  (${failure?.code ?? "?"})\n`,
+          `${id}  ${total} ${currency}  stuck at "${stuck.step}" since ${stuck.since ?? "?"}  (${stuck.reason ?? "?"})\n`,
         );
+      }
       process.stdout.write(orders.length === 0 ? "Nothing is stuck.\n" : "");
       return 0;
     }

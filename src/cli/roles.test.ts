@@ -14,6 +14,7 @@ function plan(psp: PspAddress) {
     apiPort: 8080,
     purchasesPort: 8084,
     psp,
+    metricsPorts: { worker: 9464, bridge: 9465, relay: 9466 },
   };
   const environment = roleEnvironment({}, addresses, PATHS);
   return new Map(
@@ -29,6 +30,16 @@ describe("the roles", () => {
     expect(roles.get("psp")).toMatchObject({ PSP_PORT: "8090", PSP_API_KEY: "a-key-of-its-own", DATA_DIR: "/data" });
     for (const name of ["DATABASE_URL", "DATABASE_ADMIN_URL", "REDIS_URL", "KAFKA_BROKERS", "TEMPORAL_ADDRESS"])
       expect(roles.get("psp")?.[name], name).toBeUndefined();
+  });
+
+  it("show their metrics each at a port of its own, but for the api, which shows them beside its routes", () => {
+    const roles = plan({ url: "https://psp.example", apiKey: "a-key-of-theirs" });
+    expect([...roles].map(([name, { METRICS_PORT: port }]) => [name, port])).toEqual([
+      ["worker", "9464"],
+      ["api", undefined],
+      ["bridge", "9465"],
+      ["relay", "9466"],
+    ]);
   });
 
   it("take payments at the provider that is configured, and start none", () => {

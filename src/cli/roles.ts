@@ -30,7 +30,13 @@ export type RoleAddresses = {
   readonly apiPort: number;
   readonly purchasesPort: number;
   readonly psp: PspAddress;
+  /** Where these roles show their metrics. */
+  readonly metricsPorts: Readonly<Record<MeasuredRole, number>>;
 };
+
+/** The roles whose metrics the api cannot show: each counts what it does itself. */
+export const MEASURED_ROLES = ["worker", "bridge", "relay"] as const;
+export type MeasuredRole = (typeof MEASURED_ROLES)[number];
 
 /** The payment provider. With `port` it is the simulator, which runs as a role. */
 export type PspAddress = { readonly url: string; readonly apiKey: string; readonly port?: number };
@@ -62,6 +68,7 @@ export function roleEnvironment(
     SALDO_TOKEN: undefined,
     WORKFLOW_BUNDLE_PATH: paths.bundlePath,
     LOG_PRETTY: "false",
+    METRICS_PORT: undefined,
     KAFKAJS_NO_PARTITIONER_WARNING: "1",
   };
 }
@@ -83,8 +90,13 @@ export function rolesFor(input: { entries: RoleEntries; addresses: RoleAddresses
   const host = input.host.includes(":") ? `[${input.host}]` : input.host;
   const api: RoleSpec = { ...role("api", 15_000), isReady: () => answersReady(`http://${host}:${addresses.apiPort}/readyz`) };
   const psp: RoleSpec = { ...role("psp", 5_000), environment: pspEnvironment(input.environment, addresses.psp) };
-  const always = [...(addresses.psp.port === undefined ? [] : [psp]), role("worker", 20_000), api];
-  if (addresses.kafkaBrokers !== undefined) return { roles: [...always, role("bridge", 15_000), role("relay", 15_000)], notStarted: [] };
+  const measured = (name: MeasuredRole, graceMs: number): RoleSpec => ({
+    ...role(name, graceMs),
+    environment: { ...input.environment, METRICS_PORT: String(addresses.metricsPorts[name]) },
+  });
+  const always = [...(addresses.psp.port === undefined ? [] : [psp]), measured("worker", 20_000), api];
+  if (addresses.kafkaBrokers !== undefined)
+    return { roles: [...always, measured("bridge", 15_000), measured("relay", 15_000)], notStarted: [] };
   return {
     roles: always,
     notStarted: ["Without Kafka the roles bridge and relay are not started: events are not read, and those to publish wait in the outbox."],

@@ -134,10 +134,16 @@ function describe(system: System, config: Config, say: Say, token: string): void
     ["Postgres", `${hideSecret(running.databaseUrl)} (passwords in ${config.DATA_DIR}/running.json)`],
     ["Redis", running.redisUrl === undefined ? undefined : hideSecret(running.redisUrl)],
     ["Payment provider", running.pspUrl],
+    [
+      "Metrics",
+      `${running.apiUrl}/metrics; ${Object.entries(running.metricsUrls ?? {})
+        .map(([role, url]) => `${role} ${url}`)
+        .join(", ")}`,
+    ],
     ["Logs", running.logDir],
   ];
   const known = lines.filter((line): line is [string, string] => line[1] !== undefined);
-  const curl = `curl -sS -X POST ${running.apiUrl}/api/v1/balances/alice/deposits -H 'authorization: Bearer ${token}' -H 'content-type: application/json' -H "idempotency-key: $(date +%s%N)" -d '{"amount":"100.00","currency":"${config.DEFAULT_CURRENCY}"}'`;
+  const curl = `curl -sS -X POST ${running.apiUrl}/api/v1/balances/alice/deposits -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -H "idempotency-key: $(date +%s%N)" -d '{"amount":"100.00","currency":"${config.DEFAULT_CURRENCY}"}'`;
   const warnings = [...stack.missing.map((missing) => `${missing.reason} ${missing.consequence}`), ...system.notStarted];
   const text = [
     "",
@@ -145,7 +151,7 @@ function describe(system: System, config: Config, say: Say, token: string): void
     ...known.map(([name, value]) => `  ${name.padEnd(16)} ${value}`),
     "",
     `  A token for 12 hours, roles admin and service (\`npm run token\` makes others)${config.AUTH_MODE === "off" ? "; AUTH_MODE is off, so none is asked for" : ""}:`,
-    `  ${token}`,
+    `  TOKEN=${token}`,
     "",
     "  Try:",
     `  ${curl}`,

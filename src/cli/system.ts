@@ -14,7 +14,15 @@ import { StackError, sentenceOf } from "../stack/stack-error.ts";
 import { startStack, type Stack } from "../stack/stack.ts";
 import { superviseRole, type RoleEvent, type SupervisedRole } from "../stack/supervisor.ts";
 import type { ChecklistLine, ChecklistState } from "./terminal-checklist.ts";
-import { roleEnvironment, rolesFor, type PspAddress, type RoleAddresses, type RoleEntries } from "./roles.ts";
+import {
+  MEASURED_ROLES,
+  roleEnvironment,
+  rolesFor,
+  type MeasuredRole,
+  type PspAddress,
+  type RoleAddresses,
+  type RoleEntries,
+} from "./roles.ts";
 
 const EPHEMERAL_PREFIX = "saldo-ephemeral-";
 
@@ -70,6 +78,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const apiPort = config.HTTP_PORT === 0 ? await freePort() : config.HTTP_PORT;
   const purchasesPort = config.PURCHASES_PORT === 0 ? await freePort() : config.PURCHASES_PORT;
   const pspPort = config.PSP_PORT === 0 ? await freePort() : config.PSP_PORT;
+  const metricsPorts = await metricsPortsOf(config.METRICS_PORT);
   const step = stepReporter(options.onStep ?? (() => undefined));
   const roles: SupervisedRole[] = [];
 
@@ -103,6 +112,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       { port: apiPort, server: "the HTTP API", variable: "HTTP_PORT" },
       { port: purchasesPort, server: "the purchases API", variable: "PURCHASES_PORT" },
       ...(config.PSP_URL === undefined ? [{ port: pspPort, server: "the payment provider", variable: "PSP_PORT" }] : []),
+      ...MEASURED_ROLES.map((role) => ({ port: metricsPorts[role], server: `the metrics of the ${role}`, variable: "METRICS_PORT" })),
     ],
     onProgress: (event) => options.onStep?.(lineOf(event)),
     onServerEvent: options.onServerEvent,
@@ -122,7 +132,12 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     })());
 
   try {
-    const addresses = addressesOf(stack, config, { apiPort, purchasesPort, psp: pspAddressOf(config, dataDir, pspPort) });
+    const addresses = addressesOf(stack, config, {
+      apiPort,
+      purchasesPort,
+      metricsPorts,
+      psp: pspAddressOf(config, dataDir, pspPort),
+    });
     const abortable = <T>(work: Promise<T>) => untilAborted(work, options.signal);
     await abortable(
       Promise.all([
@@ -215,7 +230,11 @@ async function stopRoles(roles: readonly SupervisedRole[], names: readonly strin
   await Promise.all(roles.filter((role) => names.includes(role.name)).map((role) => role.stop()));
 }
 
-function addressesOf(stack: Stack, config: Config, ports: Pick<RoleAddresses, "apiPort" | "purchasesPort" | "psp">): RoleAddresses {
+function addressesOf(
+  stack: Stack,
+  config: Config,
+  ports: Pick<RoleAddresses, "apiPort" | "purchasesPort" | "metricsPorts" | "psp">,
+): RoleAddresses {
   const { postgres, temporal } = stack;
   if (postgres === undefined || temporal === undefined) throw new StackError("SERVER_FAILED", "Postgres and Temporal are needed.");
   return {
@@ -227,6 +246,14 @@ function addressesOf(stack: Stack, config: Config, ports: Pick<RoleAddresses, "a
     redisUrl: stack.redis?.url,
     ...ports,
   };
+}
+
+// Given one port, the roles have it and the next two; else any that are free.
+async function metricsPortsOf(first: number | undefined): Promise<Readonly<Record<MeasuredRole, number>>> {
+  const [worker = 0, bridge = 0, relay = 0] = await Promise.all(
+    MEASURED_ROLES.map(async (_role, place) => (first === undefined || first === 0 ? freePort() : first + place)),
+  );
+  return { worker, bridge, relay };
 }
 
 function pspAddressOf(config: Config, dataDir: string, port: number): PspAddress {
@@ -258,9 +285,16 @@ function runningOf(parts: {
     pspUrl: addresses.psp.url,
     pspApiKey: addresses.psp.apiKey,
     keysDir,
+    metricsUrls: metricsUrlsOf(config, addresses, roles),
     logDir: stack.logDir,
     roles: pidsOf(roles),
   };
+}
+
+function metricsUrlsOf(config: Config, { metricsPorts }: RoleAddresses, roles: readonly SupervisedRole[]): Record<string, string> {
+  const host = config.METRICS_HOST.includes(":") ? `[${config.METRICS_HOST}]` : config.METRICS_HOST;
+  const started = MEASURED_ROLES.filter((name) => roles.some((role) => role.name === name));
+  return Object.fromEntries(started.map((name) => [name, `http://${host}:${metricsPorts[name]}/metrics`]));
 }
 
 function pidsOf(roles: readonly SupervisedRole[]): Running["roles"] {

@@ -36,6 +36,14 @@ describe("a report as CSV", () => {
     expect(neutraliseCell(name)).toMatch(/^'/);
   });
 
+  it.each(["a,b", "a;=1+1", "a\tb", 'a"b', "a\nb"])(
+    "quotes %j whichever delimiter is used, as a spreadsheet may take another one",
+    (name) => {
+      for (const delimiter of [";", ",", "\t"] as const)
+        expect(renderReportCsv([line(name)], { ...plain, delimiter })).toBe(`"${name.replaceAll('"', '""')}"${delimiter}100.50\n`);
+    },
+  );
+
   it("leaves negative amounts as numbers", () => {
     expect(renderReportCsv([line("x", -123n)], plain)).toBe("x;-1.23\n");
   });

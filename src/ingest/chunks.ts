@@ -75,6 +75,12 @@ function emptyChunk<Event>(): { events: Carried<Event>[]; letters: DeadLetter[];
   return { events: [], letters: [], messages: [], bytes: 0 };
 }
 
+// A corrected event that names no id keeps the one by which its dead letter is known.
+function withIdOf<Event extends object>(effectKey: string | undefined, topic: string, event: Event & { readonly eventId?: string }) {
+  const byId = `event:${topic}#`;
+  return event.eventId === undefined && effectKey?.startsWith(byId) === true ? { ...event, eventId: effectKey.slice(byId.length) } : event;
+}
+
 function readMessage<Event extends object>(
   batch: FetchedBatch,
   message: FetchedMessage,
@@ -87,7 +93,11 @@ function readMessage<Event extends object>(
   });
   const reading = read(message.value, message.timestampMs);
   if (!reading.ok) return letter(reading.code, reading.reason, reading.eventId);
-  const event: Event & { readonly eventId?: string; readonly comment?: string } = reading.event;
+  const effectKey = message.redriveOf?.effectKey;
+  const event: Event & { readonly eventId?: string; readonly comment?: string } = withIdOf(effectKey, batch.topic, reading.event);
+  // One dead letter has one effect, whatever it is corrected to.
+  if (effectKey !== undefined && eventKey(first, event.eventId) !== effectKey)
+    return letter("CONFLICT", "the corrected event has another id than the dead letter it was sent again for", event.eventId);
   if (message.headersLeftOut > 0) return letter("INVALID_EVENT", `the message has more than ${MAX_MESSAGE_HEADERS} headers`, event.eventId);
   if (event.comment !== undefined && looksLikeCardNumber(event.comment))
     return letter("CARD_DATA_REFUSED", "comment: holds what looks like a card number", event.eventId);

@@ -5,6 +5,7 @@ import { eventKey } from "../contract/ids.ts";
 import { codeOf, messageOf } from "../errors.ts";
 import type { DeadLetter } from "../store/dead-letters.ts";
 import type { EventReceipt } from "../store/receipts.ts";
+import { correlationIdOf } from "./message-headers.ts";
 import { chunksOf, toDeadLetter, type Chunk, type ChunkLimits } from "./chunks.ts";
 import type { EventTopic, RunResult } from "./event-topic.ts";
 import { receiptsOf } from "./receipts.ts";
@@ -93,7 +94,10 @@ export function createIngest<Event extends object>(deps: IngestDeps<Event>): Ing
     if (result === undefined) return false;
 
     const letters = [...chunk.letters, ...lettersOfResult(batch, chunk, result)];
-    for (const { offset, code, reason } of letters) deps.log.error({ ...context, offset, code, reason }, "the event is a dead letter");
+    for (const { offset, code, reason, headers } of letters) {
+      const correlationId = correlationIdOf(headers) ?? `${batch.topic}/${batch.partition}/${offset}`;
+      deps.log.error({ ...context, offset, code, reason, correlationId }, "the event is a dead letter");
+    }
     const newLetters = await patiently("the dead letters", context, control, () => deps.writeDeadLetters(letters));
     if (newLetters === undefined) return false;
 

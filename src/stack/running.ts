@@ -20,6 +20,8 @@ export type Running = {
   readonly temporalUiUrl?: string | undefined;
   /** Where the keys of access tokens lie. */
   readonly keysDir?: string | undefined;
+  /** Where each role without an HTTP interface shows its metrics. */
+  readonly metricsUrls?: Readonly<Record<string, string>> | undefined;
   readonly logDir: string;
   readonly roles: readonly { readonly name: string; readonly pid: number | undefined }[];
 };

@@ -74,6 +74,7 @@ export function toOrderRecord(
     settledByHand,
     caller: _caller,
     correlationId: _correlationId,
+    sagaInput: _sagaInput,
     ...rest
   } = row;
   return {
@@ -217,10 +218,10 @@ async function insertOrder(db: Db, order: NewOrder, sagaState: SagaState, failur
   const [row] = await db.execute<OrderRow>(sql`
     with changed as (
       insert into orders (id, user_id, status, saga_state, currency, total_minor, payment_method, comment, request_hash, workflow_id, caller,
-                          correlation_id, failure_code, failure_message, created_at, updated_at)
+                          correlation_id, failure_code, failure_message, saga_input, created_at, updated_at)
       values (${order.orderId}, ${order.userId}, 'PENDING', ${sagaState}, ${order.currency}, ${order.totalMinor}::bigint,
               ${order.paymentMethod}, ${order.comment}, ${order.requestHash}, ${order.workflowId}, ${order.caller}, ${order.correlationId},
-              ${failure?.code ?? null}, ${failure?.message ?? null}, clock_timestamp(), clock_timestamp())
+              ${failure?.code ?? null}, ${failure?.message ?? null}, ${JSON.stringify(inputOf(order))}::jsonb, clock_timestamp(), clock_timestamp())
       on conflict (id) do nothing
       returning *
     ), lines as (
@@ -239,6 +240,11 @@ async function insertOrder(db: Db, order: NewOrder, sagaState: SagaState, failur
   // The row that was in the way is there to stay: orders are never deleted.
   if (known === undefined) throw new DomainError("UNAVAILABLE", "the order is being created by another call");
   return { created: false, ...describe(known) };
+}
+
+// The lines have rows of their own.
+function inputOf({ workflowId: _workflowId, lines: _lines, ...input }: NewOrder): Omit<OrderSagaInput, "lines"> {
+  return input;
 }
 
 interface OrderRow extends Record<string, unknown> {

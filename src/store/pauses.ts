@@ -34,11 +34,6 @@ export async function pausedFor(db: Db, concerned: Concerned): Promise<PauseReco
   return findPause(await listPauses(db), concerned);
 }
 
-/** True when captures and charges of these services or this user must wait. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
-export async function isPaused(db: Db, concerned: Concerned): Promise<boolean> {
-  return (await pausedFor(db, concerned)) !== undefined;
-}
-
 function toPause(row: typeof pauses.$inferSelect): PauseRecord {
   return { ...row, scope: row.scope as PauseScope };
 }

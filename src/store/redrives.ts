@@ -74,7 +74,8 @@ export interface RedriveClaim {
 /** The dead letter that a message was sent again for. */
 export interface FoundRedrive {
   readonly deadLetterId: string;
-  readonly identity: string;
+  /** The permanent key that its effect has or must have. Undefined while it had none and no id of its own could be read. */
+  readonly effectKey: string | undefined;
   /** Where the dead letter came from. */
   readonly origin: MessagePosition;
 }
@@ -85,15 +86,20 @@ export interface FoundRedrive {
  */
 export async function findRedrives(db: Db, topic: string, claims: readonly RedriveClaim[]): Promise<Map<string, FoundRedrive>> {
   if (claims.length === 0) return new Map();
-  const rows = await db.execute<{ id: string; identity: string; partition: number; offset: string; sha: string }>(sql`
-    select d.id, d.identity, d.partition, d."offset", g."valueSha256" as sha
+  const rows = await db.execute<{ id: string; key: string | null; partition: number; offset: string; sha: string }>(sql`
+    select d.id, d.partition, d."offset", g."valueSha256" as sha,
+           case when starts_with(d.identity, 'event:' || d.topic || '#') then d.identity
+                else coalesce((select o.key from operations o where (o.topic, o.partition, o."offset") = (d.topic, d.partition, d."offset") order by o.id limit 1),
+                              (select r.identity from event_receipts r where (r.topic, r.partition, r."offset") = (d.topic, d.partition, d."offset")
+                                  and r.outcome <> 'dead-lettered'))
+           end as key
       from json_to_recordset(${JSON.stringify(claims)}::json) as g("deadLetterId" bigint, "valueSha256" text)
       join dead_letters d on d.id = g."deadLetterId" and d.topic = ${topic}
      where exists (select 1 from dead_letter_redrives r where r.dead_letter_id = d.id and r.value_sha256 = g."valueSha256")`);
   return new Map(
-    [...rows].map(({ id, identity, partition, offset, sha }) => [
+    [...rows].map(({ id, key, partition, offset, sha }) => [
       `${id} ${sha}`,
-      { deadLetterId: id, identity, origin: { topic, partition, offset } },
+      { deadLetterId: id, effectKey: key ?? undefined, origin: { topic, partition, offset } },
     ]),
   );
 }

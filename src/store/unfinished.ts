@@ -1,7 +1,8 @@
 import { and, asc, eq, gt, inArray, lt, lte, sql } from "drizzle-orm";
-import { holds, operations, orders, refunds } from "../../drizzle/schema.ts";
-import type { OrderRefundInput, SagaState } from "../contract/orders.ts";
+import { holds, operations, orderItems, orders, refunds } from "../../drizzle/schema.ts";
+import type { OrderRefundInput, OrderSagaInput, SagaState } from "../contract/orders.ts";
 import type { ReservationInput } from "../contract/reservations.ts";
+import { isFinal } from "../domain/order-states.ts";
 import type { Db } from "./database.ts";
 import { toHoldRecord, type HoldRecord } from "./holds.ts";
 
@@ -53,6 +54,7 @@ export interface UnfinishedOrder {
   readonly orderId: string;
   readonly sagaState: SagaState;
   readonly workflowId: string;
+  readonly stuckStep?: string;
 }
 
 /** Orders that are in no final state and have not moved for `quietMs`, the oldest first. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
@@ -61,7 +63,7 @@ export async function listUnfinishedOrders(
   input: { readonly quietMs: number; readonly limit: number },
 ): Promise<UnfinishedOrder[]> {
   const rows = await db
-    .select({ orderId: orders.id, sagaState: orders.sagaState, workflowId: orders.workflowId })
+    .select({ orderId: orders.id, sagaState: orders.sagaState, workflowId: orders.workflowId, stuckStep: orders.stuckStep })
     .from(orders)
     .where(
       and(
@@ -71,11 +73,41 @@ export async function listUnfinishedOrders(
     )
     .orderBy(asc(orders.updatedAt))
     .limit(input.limit);
-  return rows.map(({ orderId, sagaState, workflowId }) => ({ orderId, sagaState: sagaState as SagaState, workflowId }));
+  return rows.map(({ orderId, sagaState, workflowId, stuckStep }) => ({
+    orderId,
+    sagaState: sagaState as SagaState,
+    workflowId,
+    ...(stuckStep === null ? {} : { stuckStep }),
+  }));
 }
 
-/** What starts each refund that has been pending for `quietMs`, the oldest first. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
-export async function listPendingRefunds(db: Db, input: { readonly quietMs: number; readonly limit: number }): Promise<OrderRefundInput[]> {
+/**
+ * What starts the saga of an order again: the very request that its first one had. Undefined when the order has ended meanwhile, or is
+ * from before its request was kept. Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
+ */
+export async function orderInputOf(db: Db, orderId: string): Promise<OrderSagaInput | undefined> {
+  const rows = await db
+    .select({ input: orders.sagaInput, sagaState: orders.sagaState, line: orderItems })
+    .from(orders)
+    .innerJoin(orderItems, eq(orderItems.orderId, orders.id))
+    .where(eq(orders.id, orderId))
+    .orderBy(asc(orderItems.lineNo));
+  const [first] = rows;
+  if (first === undefined || first.input === null || isFinal(first.sagaState as SagaState)) return undefined;
+  const lines = rows.map(({ line: { lineNo, serviceId, quantity, amountMinor } }) => ({
+    lineNo,
+    serviceId,
+    quantity,
+    amountMinor: amountMinor.toString(),
+  }));
+  return { ...(first.input as unknown as Omit<OrderSagaInput, "lines">), lines };
+}
+
+/** What starts a refund that is pending, and since when it is. */
+export type PendingRefund = OrderRefundInput & { readonly createdAt: Date };
+
+/** Each refund that has been pending for `quietMs`, the oldest first. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+export async function listPendingRefunds(db: Db, input: { readonly quietMs: number; readonly limit: number }): Promise<PendingRefund[]> {
   const rows = await db
     .select({ refund: refunds, userId: orders.userId, paymentMethod: orders.paymentMethod })
     .from(refunds)
@@ -85,7 +117,7 @@ export async function listPendingRefunds(db: Db, input: { readonly quietMs: numb
     )
     .orderBy(asc(refunds.createdAt))
     .limit(input.limit);
-  return rows.map(({ refund: { id, orderId, currency, amountMinor, lines, reason, correlationId, caller }, userId, paymentMethod }) => ({
+  return rows.map(({ refund: { id, orderId, currency, amountMinor, lines, reason, correlationId, caller, createdAt }, userId, paymentMethod }) => ({
     refundId: id,
     orderId,
     userId,
@@ -96,5 +128,6 @@ export async function listPendingRefunds(db: Db, input: { readonly quietMs: numb
     reason,
     correlationId,
     caller,
+    createdAt,
   }));
 }

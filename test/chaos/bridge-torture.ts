@@ -5,10 +5,11 @@ import { startStack } from "../../src/stack/stack.ts";
 import { migrateDatabase } from "../../src/store/migrate.ts";
 import { tortureBridge } from "../support/torture.ts";
 
-const USAGE = `npm run chaos:bridge -- [--events 100000] [--seconds 120] [--seed N] [--timeout 600]
+const USAGE = `npm run chaos:bridge -- [--events 100000] [--seconds 120] [--seed N] [--pause 1.5,4] [--timeout 600]
 
 Produces purchase events, each one to three times, over the given time, while bridges of one group are killed (SIGKILL) and
-others join and leave every few seconds, on a stack of its own, and compares the ledger with what was produced.
+others join and leave, on a stack of its own, and compares the ledger with what was produced. The pause between two such faults
+lies between the two numbers of seconds.
 `;
 
 process.exitCode = await main();
@@ -19,6 +20,7 @@ async function main(): Promise<number> {
       events: { type: "string", default: "100000" },
       seconds: { type: "string", default: "120" },
       seed: { type: "string", default: String(Date.now() % 1_000_000) },
+      pause: { type: "string", default: "1.5,4" },
       timeout: { type: "string", default: "600" },
       help: { type: "boolean" },
     },
@@ -27,6 +29,8 @@ async function main(): Promise<number> {
     process.stdout.write(USAGE);
     return 0;
   }
+  const [minSeconds = Number.NaN, maxSeconds = Number.NaN] = values.pause.split(",").map(Number);
+  if (!(minSeconds >= 0 && maxSeconds >= minSeconds)) throw new Error(`--pause takes two numbers of seconds, not ${values.pause}`);
   console.log(`seed ${values.seed}, ${values.events} events over ${values.seconds} s`);
   const stack = await startStack({
     servers: ["postgres", "kafka"],
@@ -47,7 +51,7 @@ async function main(): Promise<number> {
       events: Number(values.events),
       seconds: Number(values.seconds),
       seed: Number(values.seed),
-      pauseMs: { min: 1_500, max: 4_000 },
+      pauseMs: { min: minSeconds * 1_000, max: maxSeconds * 1_000 },
       timeoutMs: Number(values.timeout) * 1_000,
       log: (line) => console.log(line),
     });

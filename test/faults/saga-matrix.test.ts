@@ -234,7 +234,12 @@ async function run({ method, planned }: Case): Promise<{ page: Page; outcome: Or
     args: [order],
   });
   const outcome = await Promise.race([handle.result() as Promise<OrderOutcome>, sleep(PATIENCE_MS, undefined, { ref: false })]);
-  if (outcome === undefined) throw new Error(`no end within ${PATIENCE_MS} ms: ${wordsOf(planned)}, so far ${page.effects.join(", ")}`);
+  if (outcome === undefined) {
+    const last = ((await handle.fetchHistory()).events ?? []).slice(-8).map(({ eventId, eventType }) => `${eventId} ${eventType}`);
+    throw new Error(
+      `no end within ${PATIENCE_MS} ms: ${wordsOf(planned)}, so far ${page.effects.join(", ")}; last events ${last.join(", ")}`,
+    );
+  }
   return { page, outcome };
 }
 

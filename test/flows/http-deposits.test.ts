@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { depositOperation } from "../../src/domain/wallet-operations.ts";
 import { createTestApi, type TestApi } from "../support/http-api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 
@@ -119,6 +120,21 @@ describe("deposits over HTTP", () => {
     const answer = await api.call("POST", "/api/v1/balances/eva/deposits", { rawBody: `{"amount":${raw}}` });
     expect(answer.status).toBe(422);
     expect(answer.body).toMatchObject({ code: "INVALID_AMOUNT", errors: [{ pointer: "/amount" }] });
+  });
+
+  test("a balance beyond what can be kept is refused, and nothing is written", async () => {
+    const largest = {
+      key: "largest",
+      userId: "rich",
+      currency: "CNY",
+      amountMinor: 2n ** 63n - 1n,
+      comment: "more than one request may carry",
+      origin: { caller: "test", correlationId: "test" },
+    };
+    expect((await api.ledger.post(depositOperation(largest))).outcome).toBe("done");
+    const refused = await api.call("POST", "/api/v1/balances/rich/deposits", { body: { amount: "0.02", currency: "CNY" } });
+    expect([refused.status, refused.body["code"]]).toEqual([422, "INVALID_AMOUNT"]);
+    expect(await available("rich", "CNY")).toBe("92233720368547758.07");
   });
 
   test.each(["rub", "XXX", "", "RUBB", "__proto__"])("the currency %j is refused", async (currency) => {

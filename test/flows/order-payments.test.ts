@@ -177,7 +177,11 @@ describe("a compensation past its fast retries", () => {
       psp.fail(id, "cancel", ["away"], true);
     }, key);
     const stuck = await untilIs(orderId, (order) => order["stuck"] !== undefined);
-    expect(stuck).toMatchObject({ sagaState: "COMPENSATING", stuck: { step: "refund the card" } });
+    expect(stuck).toMatchObject({
+      sagaState: "COMPENSATING",
+      stuck: { step: "cancel the authorisation", reason: expect.stringContaining("PSP_UNAVAILABLE") as string },
+      failure: { code: "PAYMENT_DECLINED" },
+    });
     return orderId;
   };
   const act = (orderId: string, body: Record<string, string>) => api.call("POST", `/api/v1/orders/${orderId}/operator-acts`, { body });
@@ -198,7 +202,7 @@ describe("a compensation past its fast retries", () => {
     const events = await api.db.execute<{ stuck: string | null }>(
       sql`select payload ->> 'stuck' as stuck from outbox where aggregate_id = ${orderId} and payload ? 'stuck' order by id`,
     );
-    expect(events[0]?.stuck).toBe("refund the card");
+    expect(events[0]?.stuck).toBe("cancel the authorisation");
   });
 
   test.each(["skip", "settle"])("is ended by %s, and the order says so for ever", async (kind) => {
@@ -206,7 +210,7 @@ describe("a compensation past its fast retries", () => {
     expect((await act(orderId, { act: kind, step: "another", reason: "x" })).status).toBe(409);
     expect((await act(orderId, { act: kind, reason: "agreed with the bank" })).status).toBe(202);
     const order = await untilIs(orderId, ({ sagaState }) => sagaState === "FAILED");
-    expect(order["settledByHand"]).toContain(`${kind} "refund the card" by local: agreed with the bank`);
+    expect(order["settledByHand"]).toContain(`${kind} "cancel the authorisation" by local: agreed with the bank`);
   });
 
   test("cannot be decided on when nothing is stuck", async () => {

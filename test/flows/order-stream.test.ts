@@ -33,7 +33,8 @@ beforeAll(async () => {
     currency: "RUB",
     paymentMethod: "wallet",
     totalMinor: "100",
-    lines: [{ lineNo: 1, serviceId: "gig", amountMinor: "100" }],
+    lines: [{ lineNo: 1, serviceId: "gig", quantity: 1, amountMinor: "100" }],
+    comment: "for a test",
     caller: "shop",
     correlationId: "c",
   } as unknown as Parameters<typeof createOrder>[1]);
@@ -44,9 +45,10 @@ afterAll(async () => {
   await database.drop();
 });
 
-const open = (subject: string) =>
-  api.app.request("/api/v1/orders/watched/events", { headers: { authorization: `Bearer ${subject}` } });
-const close = async (response: Response) => void (await response.body?.cancel());
+const open = (subject: string) => api.app.request("/api/v1/orders/watched/events", { headers: { authorization: `Bearer ${subject}` } });
+const close = async (response: Response) => {
+  await response.body?.cancel();
+};
 
 it("a stream ends within a heartbeat when its token has", async () => {
   const stream = await open("gone");

@@ -9,7 +9,7 @@ test("of orders whose payment provider answers badly in three of ten calls, each
     kills: false,
     cacheDir: inject("cacheDir"),
     deadlineMs: 150_000,
-    paymentDeadlineMs: 20_000,
+    paymentDeadlineMs: 8_000,
   });
   expect(report.problems).toEqual([]);
   const total = ["card", "wallet"].flatMap((by) => Object.entries(report.outcomes).filter(([what]) => what.startsWith(`${by} `)));

@@ -118,6 +118,37 @@ describe("a dead letter", () => {
     expect(acts[0]).toMatchObject({ reason: "the shop sent nothing" });
   });
 
+  it("has one effect, whatever ids it is corrected to one after the other", async () => {
+    const [known, unknown] = [randomUUID(), randomUUID()];
+    await bench.producer.send(topic, [purchaseMessage({ amount: "0.00", event_id: known }), { key: "ann", value: `{${unknown}` }]);
+    await seen(1);
+    const [broken, zero] = await deadLetters();
+    const corrections: [unknown, Record<string, unknown>][] = [
+      [zero, { amount: "8.00" }],
+      [zero, { amount: "9.00", event_id: randomUUID() }],
+      [broken, { amount: "3.00", event_id: unknown }],
+      [broken, { amount: "3.00", event_id: randomUUID() }],
+      [broken, { amount: "3.00" }],
+    ];
+    let offset = 1;
+    const became: unknown[] = [];
+    for (const [letter, change] of corrections) {
+      const body = JSON.parse(String(purchaseMessage(change).value)) as object;
+      await redrive((letter as Record<string, unknown>)["deadLetterId"], { body, reason: "a correction" });
+      await relay();
+      const { body: answer } = await seen((offset += 1));
+      became.push([answer["outcome"], answer["code"] ?? answer["identity"]]);
+    }
+    expect(became).toEqual([
+      ["applied", `event:${topic}#${known}`],
+      ["dead-lettered", "CONFLICT"],
+      ["applied", `event:${topic}#${unknown}`],
+      ["dead-lettered", "CONFLICT"],
+      ["duplicate", `event:${topic}#${unknown}`],
+    ]);
+    expect(await revenue()).toBe("2");
+  });
+
   it("that is refused again stays the same dead letter, counted up", async () => {
     await bench.producer.send(topic, [purchaseMessage({ amount: "0.00" })]);
     await seen(0);

@@ -8,6 +8,7 @@ import type { HousekeepingResult, SelfAuditResult } from "../../src/contract/sel
 import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
 import { getHold } from "../../src/store/holds.ts";
 import { beginPause, endPause } from "../../src/store/pauses.ts";
+import { getRefund, reserveRefund } from "../../src/store/refunds.ts";
 import { latestSelfAudit } from "../../src/store/self-audits.ts";
 import {
   ensureHousekeepingSchedule,
@@ -60,6 +61,45 @@ const overdue = (reservations: readonly ReservationInput[]) =>
 const findingOf = ({ findings }: Pick<SelfAuditResult, "findings">, check: string) => findings.find((one) => one.check === check);
 
 describe("the standing self-audit", () => {
+  it("starts the workflow of a refund that was set aside while Temporal was away, and the money is back", async () => {
+    const orderId = randomUUID();
+    const userId = `user-${orderId}`;
+    await bench.fund(userId, AMOUNT);
+    const started = await bench.starters.startOrder({
+      orderId,
+      userId,
+      currency: "RUB",
+      lines: [{ lineNo: 1, serviceId: "cleaning", quantity: 1, amountMinor: AMOUNT.toString() }],
+      totalMinor: AMOUNT.toString(),
+      paymentMethod: "wallet",
+      comment: "test",
+      requestHash: "hash",
+      correlationId: "test",
+      caller: "test",
+    });
+    expect(await started.outcome(20_000)).toMatchObject({ sagaState: "COMPLETED" });
+    const refund = {
+      refundId: randomUUID(),
+      orderId,
+      amountMinor: 4_000n,
+      reason: "late",
+      requestHash: "h",
+      caller: "t",
+      correlationId: "c",
+    };
+    await reserveRefund(bench.database.db, refund);
+    const young = await run<SelfAuditResult>("selfAudit");
+    expect(findingOf(young, "orders")).toMatchObject({ repaired: "0" });
+    await asOwner(async (owner) => {
+      await owner`update refunds set created_at = now() - interval '1 minute' where id = ${refund.refundId}`;
+    });
+    const result = await run<SelfAuditResult>("selfAudit");
+    expect(findingOf(result, "orders")).toMatchObject({ broken: "0", repaired: "1" });
+    await until("the money is back", async () => (await bench.balanceOf(userId))?.availableMinor === 4_000n);
+    expect((await getRefund(bench.database.db, refund.refundId))?.status).toBe("done");
+    expect(findingOf(await run<SelfAuditResult>("selfAudit"), "orders")).toMatchObject({ repaired: "0" });
+  });
+
   it("gives back within one run what a terminated workflow left held past its end, and the books are right", async () => {
     const reservations = await Promise.all(Array.from({ length: 5 }, () => placed(60_000)));
     const untouched = await placed(60_000);

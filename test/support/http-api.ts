@@ -146,6 +146,7 @@ function noTemporal(): Starters {
     extendReservation: unavailable,
     advanceReservationClock: unavailable,
     restartReservation: unavailable,
+    restartOrder: unavailable,
     isOpen: unavailable,
     reservationStatus: unavailable,
     startReport: unavailable,

@@ -63,8 +63,8 @@ export interface StormReport {
 const AT_ONCE = 16;
 /** More often than what takes its time: many hanging requests end together, and each time open the breaker for half a minute. */
 const AT_ONCE_TROUBLE = ["charge-then-500", "5xx", "429", "charge-then-500", "5xx", "429"] as const;
-const TEND_MS = 3_000;
-const RECONCILE_MS = 15_000;
+const TEND_MS = 2_000;
+const RECONCILE_MS = 6_000;
 /** A worker that died is noticed after 45 s: killed more often, nothing would ever be undone. */
 const KILL_PAUSE_MS = { min: 4_000, max: 14_000 };
 const MOST_KILLS = 40;

@@ -5,19 +5,13 @@ import { TestWorkflowEnvironment } from "@temporalio/testing";
 import { DefaultLogger, Runtime, Worker } from "@temporalio/worker";
 import { inject } from "vitest";
 import { SEARCH_ATTRIBUTES } from "../../src/contract/search-attributes.ts";
-import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
 import { buildWorkflowBundle } from "../../workers/workflow-bundle.ts";
 import type { FakeBook } from "./fake-book.ts";
 
 export interface TimeSkipping {
   readonly env: TestWorkflowEnvironment;
   /** Runs workflows over the book's activities until the returned function is called. `cacheSize` 0 replays each at every task. */
-  startWorker(options: {
-    readonly taskQueue: string;
-    readonly cacheSize: number;
-    readonly book: FakeBook;
-    readonly withPayments?: boolean;
-  }): Promise<() => Promise<void>>;
+  startWorker(options: { readonly taskQueue: string; readonly cacheSize: number; readonly book: FakeBook }): Promise<() => Promise<void>>;
   close(): Promise<void>;
 }
 
@@ -37,7 +31,7 @@ export async function startTimeSkipping(): Promise<TimeSkipping> {
   await env.connection.operatorService.addSearchAttributes({ namespace: env.namespace ?? "default", searchAttributes });
   return {
     env,
-    async startWorker({ taskQueue, cacheSize, book, withPayments = false }) {
+    async startWorker({ taskQueue, cacheSize, book }) {
       const worker = await Worker.create({
         connection: env.nativeConnection,
         namespace: env.namespace ?? "default",
@@ -48,19 +42,9 @@ export async function startTimeSkipping(): Promise<TimeSkipping> {
         // Without a cache a second task taken meanwhile would lie in the worker until the server thinks it lost.
         ...(cacheSize === 0 ? { maxConcurrentWorkflowTaskExecutions: 1 } : {}),
       });
-      // What leaves the house has a queue of its own, which only one book at a time can serve.
-      const payments = withPayments
-        ? await Worker.create({
-            connection: env.nativeConnection,
-            namespace: env.namespace ?? "default",
-            taskQueue: TASK_QUEUES.payments,
-            activities: book.activities,
-          })
-        : undefined;
-      const running = Promise.all([worker.run(), payments?.run()]);
+      const running = worker.run();
       return async () => {
         worker.shutdown();
-        payments?.shutdown();
         await running;
       };
     },

@@ -108,7 +108,18 @@ function describe<Schema extends z.ZodType>(route: LegacyRoute<Schema>): RouteCo
   const { method, path, operationId, summary, answers, access } = route;
   const json = { required: true, content: { "application/json": { schema: route.input } } };
   const object = route.input as unknown as z.ZodObject;
-  const errors = [400, 401, 403, 413, 429, 500, 503, ...(method === "post" ? [415] : []), ...(route.keyScope === undefined ? [] : [409]), ...(route.alsoAnswers ?? [])];
+  const errors = [
+    400,
+    401,
+    403,
+    413,
+    429,
+    500,
+    503,
+    ...(method === "post" ? [415] : []),
+    ...(route.keyScope === undefined ? [] : [409]),
+    ...(route.alsoAnswers ?? []),
+  ];
   return {
     method,
     path,

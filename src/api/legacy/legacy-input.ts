@@ -28,7 +28,9 @@ export function incomingOf(context: ApiContext): IncomingMessage | undefined {
  */
 export async function readLegacyInput(context: ApiContext, maxBytes: number): Promise<LegacyInput> {
   if (context.req.method === "POST") return { from: "json", value: await readJsonBody(context, { maxBytes, optional: false }) };
-  const bytes = hasBody(context) ? await readUpTo(bodyOf(context), maxBytes).catch((error: unknown) => leaveRest(context, error)) : undefined;
+  const bytes = hasBody(context)
+    ? await readUpTo(bodyOf(context), maxBytes).catch((error: unknown) => leaveRest(context, error))
+    : undefined;
   if (bytes === undefined || bytes.byteLength === 0) return { from: "query", value: queryOf(context) };
   return { from: "json", value: parseJsonKeepingNumbers(decode(bytes)) };
 }

@@ -25,7 +25,10 @@ function wholeNumber(minimum: number, maximum: number, message: string, form = /
 }
 
 /** Which months there are is said in the earlier service's words, where it is read. */
-export const monthSchema = z.object({ year: wholeNumber(0, 9_999, "must be a year", /^(?:0|[1-9]\d{0,3})$/), month: wholeNumber(0, 999_999, "must be a number") });
+export const monthSchema = z.object({
+  year: wholeNumber(0, 9_999, "must be a year", /^(?:0|[1-9]\d{0,3})$/),
+  month: wholeNumber(0, 999_999, "must be a number"),
+});
 
 /** As long as the earlier service's column took. */
 const MAX_NAME_LENGTH = 255;

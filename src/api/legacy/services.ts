@@ -1,8 +1,9 @@
 import { DomainError } from "../../errors.ts";
-import { createServices, deleteService, getService } from "../../store/services.ts";
+import { createServices, getService } from "../../store/services.ts";
 import { ADMINS, SERVICES } from "../access.ts";
 import type { Api, ApiDeps } from "../api-env.ts";
 import type { CheckServices } from "../known-services.ts";
+import { removeService } from "../remove-service.ts";
 import { addLegacyRoute, type LegacyParts } from "./add-legacy-route.ts";
 import { answerJson, answerOk, OK_ANSWER } from "./legacy-answers.ts";
 import { legacyId } from "./legacy-json.ts";
@@ -65,7 +66,7 @@ export function addLegacyServiceRoutes(api: Api, parts: LegacyParts, { db }: Api
       answers: OK_ANSWER,
     },
     async (context, { id }) => {
-      await deleteService(db, id).finally(() => checkServices.forget(id));
+      await removeService(db, checkServices, id);
       return answerOk(context);
     },
   );

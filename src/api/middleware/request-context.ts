@@ -6,10 +6,12 @@ import type { ApiContext, ApiDeps, ApiEnv } from "../api-env.ts";
 import { answerProblem } from "../error-handler.ts";
 import type { Guard } from "../guard.ts";
 import { SECURITY_HEADERS } from "../problem.ts";
+import { isCardInId } from "../refuse-card-data.ts";
 
 const ID = /^[\x21-\x7e]{1,128}$/;
 /** The supervisor and load balancers ask these every second: their lines would drown the others. */
 const QUIET_ROUTES = new Set(["/healthz", "/readyz", "/metrics"]);
+const LOGGED_IDS = new Set(["orderId", "reservationId", "userId"]);
 const ONE_YEAR_SECONDS = 31_536_000;
 
 /**
@@ -24,10 +26,8 @@ export function requestContext(
   const { requestLog: log, firstAnswers, metrics, settings } = deps;
   return async (context, next) => {
     const startedAtMs = performance.now();
-    const givenRequestId = context.req.header("x-request-id");
-    const givenCorrelationId = context.req.header("x-correlation-id");
-    const requestId = givenRequestId !== undefined && ID.test(givenRequestId) ? givenRequestId : uuidv7();
-    const correlationId = givenCorrelationId !== undefined && ID.test(givenCorrelationId) ? givenCorrelationId : requestId;
+    const requestId = usable(context.req.header("x-request-id")) ?? uuidv7();
+    const correlationId = usable(context.req.header("x-correlation-id")) ?? requestId;
     context.set("correlationId", correlationId);
     context.set("caller", "anonymous");
     context.set("guard", guard);
@@ -45,10 +45,35 @@ export function requestContext(
     const code = context.get("problemCode");
     const ms = performance.now() - startedAtMs;
     metrics.request({ route, method: context.req.method, status, seconds: ms / 1_000, code });
-    const line = { method: context.req.method, route, status, ms: Math.round(ms * 10) / 10, correlationId, requestId, code };
+    const line = {
+      method: context.req.method,
+      route,
+      status,
+      ms: Math.round(ms * 10) / 10,
+      correlationId,
+      requestId,
+      subject: context.get("caller"),
+      ...namedIn(context),
+      code,
+    };
     if (QUIET_ROUTES.has(route)) log.debug(line, "request");
     else log.info(line, "request");
   };
+}
+
+const MADE_HERE = /\/api\/v1\/(orders|reservations)\/([^/?]+)$/;
+
+/** The ids by which a person looks for what a request did: those of its path, or of what it made. */
+function namedIn(context: ApiContext): Record<string, string> {
+  const ids = Object.entries(context.get("named") ?? {}).filter(([name]) => LOGGED_IDS.has(name));
+  const [, resource, id] = MADE_HERE.exec(context.res.headers.get("location") ?? "") ?? [];
+  const made = id === undefined ? {} : { [resource === "orders" ? "orderId" : "reservationId"]: id };
+  return { ...made, ...Object.fromEntries(ids) };
+}
+
+// These ids go into logs, histories and messages: one that may be a card's number is none.
+function usable(id: string | undefined): string | undefined {
+  return id !== undefined && ID.test(id) && !isCardInId(id) ? id : undefined;
 }
 
 async function refusePath(context: ApiContext, guard: Guard): Promise<Response> {

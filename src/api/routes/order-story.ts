@@ -69,10 +69,10 @@ export function addOrderStoryRoutes(api: Api, { db, starters, authenticator, set
   });
 
   addRoute(api, orderEventsRoute, { access: OWN_DATA, maxBodyBytes, problems: PROBLEMS }, async (context) => {
-    const { orderId } = await findOwnOrder(context, db, context.req.valid("param").orderId);
+    const { orderId, version: newest } = await findOwnOrder(context, db, context.req.valid("param").orderId);
     const lastId = context.req.header("last-event-id") ?? "";
     // An id that this stream never gave is as good as none.
-    let version = /^\d{1,18}$/.test(lastId) ? BigInt(lastId) : 0n;
+    let version = /^\d{1,18}$/.test(lastId) && BigInt(lastId) <= newest ? BigInt(lastId) : 0n;
     const first = await readTransitions(db, orderId, version);
     if (first.length === 0) {
       const order = await findOwnOrder(context, db, orderId);

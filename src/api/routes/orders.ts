@@ -74,11 +74,10 @@ export function addOrderRoutes(api: Api, deps: ApiDeps, checkServices: CheckServ
       });
       if (started.alreadyStarted) markReplayed(context);
       if (outcome === undefined) {
-        if (started.alreadyStarted) await readSame(db, asked.input);
-        return context.json(
-          { orderId, status: "PENDING" as const, sagaState: "STARTED" as const, links: { self: orderPath(orderId) } },
-          202,
-        );
+        const standing = started.alreadyStarted ? await readSame(db, asked.input) : undefined;
+        if (standing !== undefined && isClosed(standing)) return context.json(showOrder(standing), 201);
+        const { status = "PENDING", sagaState = "STARTED" } = standing ?? {};
+        return context.json({ orderId, status, sagaState, links: { self: orderPath(orderId) } }, 202);
       }
       const order = outcome.failureCode === "IDEMPOTENCY_CONFLICT" ? undefined : await readSame(db, asked.input);
       if (order !== undefined) return context.json(showOrder(order), 201);
@@ -155,6 +154,8 @@ export function addOrderRoutes(api: Api, deps: ApiDeps, checkServices: CheckServ
     const outcome = before !== undefined && isClosed(before) ? undefined : await starters.cancelOrder(orderId, reason);
     const order = await getOrder(db, orderId);
     if (order === undefined) throw new DomainError(outcome === undefined ? "ORDER_NOT_FOUND" : "ORDER_STATE_CONFLICT");
+    // Nothing runs it at this moment: the self-audit gives it its workflow back, and then it can be cancelled or has ended.
+    if (outcome === undefined && !isClosed(order)) throw new DomainError("UNAVAILABLE", "nothing runs the order at this moment");
     if (order.status !== "CANCELLED") throw new DomainError("ORDER_STATE_CONFLICT", `the order is ${order.sagaState}`);
     return order;
   }

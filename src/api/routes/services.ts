@@ -1,11 +1,12 @@
 import { uuidv7 } from "uuidv7";
 import { DomainError } from "../../errors.ts";
-import { createServices, deleteService, getService, listServices, restoreServiceInUse, type ServiceRecord } from "../../store/services.ts";
+import { createServices, getService, listServices, type ServiceRecord } from "../../store/services.ts";
 import { ADMINS, OWN_DATA, SERVICES } from "../access.ts";
 import { addRoute } from "../add-route.ts";
 import type { Api, ApiDeps } from "../api-env.ts";
 import { decodeCursor, encodeCursor, ID_SHAPE } from "../cursor.ts";
 import type { CheckServices } from "../known-services.ts";
+import { removeService } from "../remove-service.ts";
 import {
   createServicesRoute,
   deleteServiceRoute,
@@ -14,9 +15,6 @@ import {
   readServiceRoute,
   type NewService,
 } from "../schemas/services.ts";
-
-/** How long a deletion waits for reservations and orders that are being made of the service. */
-const UNUSED_DEADLINE_MS = 15_000;
 
 /** Services: what orders and reservations are for, and where revenue stands. */
 export function addServiceRoutes(api: Api, { db, settings }: ApiDeps, checkServices: CheckServices): void {
@@ -77,10 +75,7 @@ export function addServiceRoutes(api: Api, { db, settings }: ApiDeps, checkServi
     { access: ADMINS, maxBodyBytes, problems: ["SERVICE_NOT_FOUND", "SERVICE_IN_USE", ...outages] },
     async (context) => {
       const { serviceId } = context.req.valid("param");
-      const deletion = await deleteService(db, serviceId).finally(() => checkServices.forget(serviceId));
-      // Whoever found the service before it was deleted may be holding money for it at this moment.
-      await checkServices.untilUnused(serviceId, UNUSED_DEADLINE_MS);
-      if (await restoreServiceInUse(db, serviceId, deletion)) throw new DomainError("SERVICE_IN_USE");
+      await removeService(db, checkServices, serviceId);
       return context.body(null, 204);
     },
   );

@@ -98,7 +98,11 @@ export const orderSchema = z
       .optional()
       .openapi({ description: "Why nothing happens right now, such as a pause or a provider that does not answer." }),
     stuck: z
-      .object({ step: z.string(), since: timeSchema.optional() })
+      .object({
+        step: z.string(),
+        since: timeSchema.optional(),
+        reason: z.string().optional().openapi({ description: "What keeps it. Not in lists, and not of a refund." }),
+      })
       .optional()
       .openapi({ description: "What is past its fast retries: an operator may act on it." }),
     settledByHand: z.string().optional().openapi({ description: "What a person ended instead of its compensation." }),

@@ -12,4 +12,6 @@ export interface PlaceReport {
   /** How much was looked at, so that a scan of nothing shows. */
   readonly looked: string;
   readonly findings: readonly Finding[];
+  /** True when there was nothing to look at. */
+  readonly nothing?: boolean;
 }

@@ -11,7 +11,7 @@ export async function scanPsp(finder: Finder, provider: { readonly url: string; 
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
   const text = await response.text();
-  if (response.status === 404) return { place: "psp", looked: "nothing: this provider has no book to show", findings: [] };
+  if (response.status === 404) return { place: "psp", looked: "nothing: this provider has no book to show", findings: [], nothing: true };
   if (response.status !== 200) throw new Error(`the payment provider answered ${response.status}`);
   const { entries } = JSON.parse(text) as { entries: unknown[] };
   const findings = entries.flatMap((entry, place): Finding[] => {

@@ -27,6 +27,8 @@ export type PlaceResult = PlaceReport | { readonly place: Place; readonly failed
 
 export interface LeakReport {
   readonly found: boolean;
+  /** True when none of the places had anything to look at. */
+  readonly empty: boolean;
   /** False when a place could not be searched: then "not found" says nothing about it. */
   readonly complete: boolean;
   readonly places: readonly PlaceResult[];
@@ -41,7 +43,7 @@ export async function scanForLeaks(options: {
 }): Promise<LeakReport> {
   const { finder, addresses } = options;
   const folders = [...addresses.folders];
-  const absent = (place: Place): PlaceReport => ({ place, looked: "nothing: there is none", findings: [] });
+  const absent = (place: Place): PlaceReport => ({ place, looked: "nothing: there is none", findings: [], nothing: true });
   const scans: Record<Place, () => Promise<PlaceReport>> = {
     postgres: async () => {
       if (addresses.databaseUrl === undefined) return absent("postgres");
@@ -60,9 +62,11 @@ export async function scanForLeaks(options: {
   const places: PlaceResult[] = [];
   for (const place of PLACES.filter((each) => options.only?.includes(each) ?? true))
     places.push(await scans[place]().catch((error: unknown) => ({ place, failed: finder.mask(messageOf(error)) })));
+  const empty = places.every((result) => "findings" in result && result.nothing === true);
   return {
     found: places.some((result) => "findings" in result && result.findings.length > 0),
-    complete: places.every((result) => "findings" in result),
+    empty,
+    complete: !empty && places.every((result) => "findings" in result),
     places,
   };
 }
