@@ -201,7 +201,7 @@ export function createSelfAuditActivities({ db, ledger, openLane, workflows, log
     if (input !== undefined) {
       await port.restartOrder(input);
       // What the lost saga was stuck at, the new one finds out for itself.
-      if (stuckStep !== undefined) await noteStuck(db, { orderId, was: stuckStep, reason: "" });
+      if (stuckStep !== null) await noteStuck(db, { orderId, was: stuckStep, reason: "" });
       return "restarted";
     }
     const standing = await findOrderIdentity(db, orderId);

@@ -82,7 +82,14 @@ async function backlog(system: EventSystem, kafka: Kafka, count: number, place: 
   const topic = `bench-${randomUUID().slice(0, 8)}`;
   await ensureTopics(system.brokers, [incomingPlan(topic)]);
   const producer = kafka.createProducer();
-  const load = { kind: "purchase", users: USERS, seed: place, currency: "RUB", services: [], occurredAt: "2026-01-01T00:00:00.000Z" } as const;
+  const load = {
+    kind: "purchase",
+    users: USERS,
+    seed: place,
+    currency: "RUB",
+    services: [],
+    occurredAt: "2026-01-01T00:00:00.000Z",
+  } as const;
   try {
     for (let from = 0; from < count; from += SEND_SIZE) {
       const size = Math.min(SEND_SIZE, count - from);

@@ -66,14 +66,11 @@ export async function startPlainConsumer(input: PlainConsumerInput): Promise<Pla
 
 async function insertBatch(sql: postgres.Sql, { batch, commitOffsetsIfNecessary, resolveOffset }: EachBatchPayload): Promise<void> {
   const { topic, partition, messages } = batch;
-  const events = messages.map(({ value }) => JSON.parse((value ?? "").toString()) as Record<string, string>);
-  const column = (name: string) => events.map((event) => event[name] ?? null) as string[];
-  const offsets = messages.map(({ offset }) => offset);
+  const events = messages.map(({ offset, value }) => ({ ...(JSON.parse((value ?? "").toString()) as object), offset_id: offset }));
   await sql`
     insert into ${sql(TABLE)} (topic, partition_id, offset_id, event_id, user_id, amount, currency, payment_method, occurred_at)
-    select ${topic}, ${partition}::int, * from unnest(
-      ${offsets}::bigint[], ${column("event_id")}::text[], ${column("user_id")}::text[], ${column("amount")}::numeric[],
-      ${column("currency")}::text[], ${column("payment_method")}::text[], ${column("transaction_date")}::timestamptz[])`;
+    select ${topic}, ${partition}::int, g.* from json_to_recordset(${JSON.stringify(events)}::text::json)
+      as g(offset_id bigint, event_id text, user_id text, amount numeric, currency text, payment_method text, transaction_date timestamptz)`;
   const offset = (BigInt(batch.lastOffset()) + 1n).toString();
   await commitOffsetsIfNecessary({ topics: [{ topic, partitions: [{ partition, offset }] }] });
   resolveOffset(batch.lastOffset());

@@ -130,7 +130,16 @@ function withSystem(plan: Plan, signal: AbortSignal): { result: Promise<Row[]>; 
 }
 
 async function startBenchSystem(plan: Plan, signal: AbortSignal) {
-  const ports = ["POSTGRES_PORT", "TEMPORAL_PORT", "TEMPORAL_UI_PORT", "KAFKA_PORT", "REDIS_PORT", "HTTP_PORT", "PURCHASES_PORT", "PSP_PORT"];
+  const ports = [
+    "POSTGRES_PORT",
+    "TEMPORAL_PORT",
+    "TEMPORAL_UI_PORT",
+    "KAFKA_PORT",
+    "REDIS_PORT",
+    "HTTP_PORT",
+    "PURCHASES_PORT",
+    "PSP_PORT",
+  ];
   const chosen = Object.fromEntries(await Promise.all(ports.map(async (name) => [name, String(await freePort())] as const)));
   const environment = { ...inheritedEnvironment(), ...chosen, DATA_DIR: benchDir(), LOG_LEVEL: "warn" };
   const config = loadConfig(environment);

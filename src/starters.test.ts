@@ -28,6 +28,14 @@ describe("an update of a workflow", () => {
     expect(new Set(updateIds).size).toBe(1);
   });
 
+  it("is sent again while the workflow is closing, and is UNAVAILABLE when that does not end", async () => {
+    const { starters, updateIds } = startersOf([grpc(9), grpc(9), confirmed]);
+    expect(await starters.cancelOrder("o", "reason")).toEqual(confirmed);
+    expect(updateIds).toEqual(["cancel", "cancel", "cancel"]);
+    for (const act of ["confirmReservation", "releaseReservation"] as const)
+      await expect(startersOf([grpc(9)], 120).starters[act]("r", { requestKey: "k" })).rejects.toMatchObject({ code: "UNAVAILABLE" });
+  });
+
   it("is given up as UNAVAILABLE when the server drops it to the end of the deadline", async () => {
     const { starters } = startersOf([failed("UnprocessedUpdate")], 120);
     await expect(starters.releaseReservation("r", { requestKey: "k" })).rejects.toMatchObject({ code: "UNAVAILABLE" });

@@ -16,6 +16,13 @@ vi.mock("@temporalio/workflow", () => ({
 beforeEach(() => {
   vi.useFakeTimers({ now: 0 });
 });
+const watched = (work: Promise<boolean>) => {
+  const done = vi.fn();
+  void work.then((result) => {
+    done(result);
+  });
+  return done;
+};
 afterEach(() => {
   vi.useRealTimers();
 });
@@ -24,8 +31,7 @@ test("waits until the moment has come", async () => {
   const clock = createSagaClock();
   const waited = clock.waitUntil(() => false, 1_000);
   await vi.advanceTimersByTimeAsync(999);
-  const done = vi.fn();
-  void waited.then(done);
+  const done = watched(waited);
   await vi.advanceTimersByTimeAsync(0);
   expect(done).not.toHaveBeenCalled();
   await vi.advanceTimersByTimeAsync(2);
@@ -46,8 +52,7 @@ test("ends at once when what it waits for is there", async () => {
 test("moved forward by hand the moment comes sooner, and by as much", async () => {
   const clock = createSagaClock();
   const waited = clock.waitUntil(() => false, 10_000);
-  const done = vi.fn();
-  void waited.then(done);
+  const done = watched(waited);
   clock.advance(6_000);
   expect(clock.nowMs()).toBe(6_000);
   await vi.advanceTimersByTimeAsync(3_900);

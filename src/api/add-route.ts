@@ -9,6 +9,7 @@ import { InvalidRequest } from "./error-handler.ts";
 import type { KeyedRequest, RequestMemory } from "./first-answer.ts";
 import type { RouteClass } from "./guard.ts";
 import { hashOf, readIdempotencyKey, readOptionalIdempotencyKey } from "./idempotency.ts";
+import { plainWords } from "./plain-words.ts";
 import { PROBLEM_TYPE, problemSchema, type ProblemError } from "./problem.ts";
 import { quicklyOrOutage } from "./quickly.ts";
 import { readJsonBody } from "./request-body.ts";
@@ -123,7 +124,7 @@ function withoutEnding(params: Record<string, string>, ending: string): Record<s
 }
 
 function check(context: ApiContext, target: Target, schema: z.ZodType, value: unknown): object {
-  const result = schema.safeParse(value);
+  const result = schema.safeParse(value, { error: plainWords });
   if (!result.success) throw refusalOf(result.error.issues, target);
   const data = result.data as object;
   context.req.addValidatedData(target, data);

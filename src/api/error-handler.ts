@@ -1,5 +1,6 @@
 import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
+import { maskDigits } from "../domain/card.ts";
 import { DomainError, type ErrorCode } from "../errors.ts";
 import { isRetryable } from "../store/lane.ts";
 import type { Log } from "../adapters/log.ts";
@@ -25,7 +26,7 @@ export function createErrorHandler(log: Log): (error: unknown, context: Context<
     if (retryAfterSeconds !== undefined) response.headers.set("retry-after", retryAfterSeconds);
     if (response.status >= 500)
       log.error(
-        { err: error, code: domainError.code, correlationId: context.get("correlationId"), path: context.req.path },
+        { err: error, code: domainError.code, correlationId: context.get("correlationId"), path: maskDigits(context.req.path) },
         "request failed",
       );
     return response;

@@ -182,7 +182,11 @@ describe("a request with an Idempotency-Key", () => {
     await until("the first one runs", () => runs === 1);
     for (const post of [here, there])
       for (const value of ["a", "b"])
-        expect(await post(key, value)).toMatchObject({ status: 409, code: "REQUEST_IN_FLIGHT", retryAfter: expect.stringMatching(/^(?:[1-9]|10)$/) as string });
+        expect(await post(key, value)).toMatchObject({
+          status: 409,
+          code: "REQUEST_IN_FLIGHT",
+          retryAfter: expect.stringMatching(/^(?:[1-9]|10)$/) as string,
+        });
     finish();
     expect((await first).status).toBe(201);
     expect(await there(key, "a")).toMatchObject({ status: 201, replayed: "true" });

@@ -160,14 +160,17 @@ describe("the HTTP server", () => {
     expect(statusOf(answer)).toBe(413);
   });
 
-  test.each(["GET", "HEAD"])("the rest of a legacy %s's body over the limit does not keep the next request from its answer", async (method) => {
-    const body = "x".repeat(200_000);
-    const answer = await exchange(
-      `${method} /api HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}GET /version HTTP/1.1\r\n${HOST}\r\n`,
-      3_000,
-    );
-    expect(answer.match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 413", "HTTP/1.1 200"]);
-  });
+  test.each(["GET", "HEAD"])(
+    "the rest of a legacy %s's body over the limit does not keep the next request from its answer",
+    async (method) => {
+      const body = "x".repeat(200_000);
+      const answer = await exchange(
+        `${method} /api HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}GET /version HTTP/1.1\r\n${HOST}\r\n`,
+        3_000,
+      );
+      expect(answer.match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 413", "HTTP/1.1 200"]);
+    },
+  );
 
   test("a legacy body without end is cut off", async () => {
     const socket = connect(server.port, "127.0.0.1");

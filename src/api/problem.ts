@@ -66,7 +66,9 @@ export function makeProblem(input: {
     instance: input.instance,
     code: input.code,
     correlationId: input.correlationId,
-    ...(input.errors === undefined || input.errors.length === 0 ? {} : { errors: input.errors.map(({ pointer, message }) => ({ pointer: masked(pointer), message: masked(message) })) }),
+    ...(input.errors === undefined || input.errors.length === 0
+      ? {}
+      : { errors: input.errors.map(({ pointer, message }) => ({ pointer: masked(pointer), message: masked(message) })) }),
   };
 }
 

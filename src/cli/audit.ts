@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { loadConfig, type Config } from "../config.ts";
 import type { ProviderAgreement } from "../domain/provider-agreement.ts";
+import { holderOfDataDir } from "../stack/data-dir.ts";
 import { readRunning } from "../stack/running.ts";
 import { auditBooks, type AuditFinding, type AuditReport } from "../store/audit.ts";
 import { createDatabase, type Db } from "../store/database.ts";
@@ -40,6 +41,11 @@ interface FullReport extends AuditReport {
 async function audit(config: Config): Promise<FullReport> {
   const running = readRunning(resolve(config.DATA_DIR));
   const url = config.DATABASE_URL ?? running?.databaseUrl;
+  const startingPid = holderOfDataDir(resolve(config.DATA_DIR));
+  if (url === undefined && startingPid !== undefined)
+    throw new CommandFailure(
+      `Saldo is just starting from ${resolve(config.DATA_DIR)} (process ${startingPid}); try again when it is ready`,
+    );
   if (url === undefined)
     throw new CommandFailure(`nothing runs from ${resolve(config.DATA_DIR)}; start it with npm start, or set DATABASE_URL`);
   const database = createDatabase({ url, name: "audit", laneCount: 1, deadlineMs: DEADLINE_MS });

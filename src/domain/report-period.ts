@@ -17,7 +17,7 @@ const WIDEST_OFFSET_MS = 36 * HOUR_MS;
 export function parseMonth(text: string): string {
   const match = MONTH.exec(text);
   if (match === null || Number(match[1]) < FIRST_YEAR)
-    throw new DomainError("INVALID_MONTH", "a month is written yyyy-mm, such as 2026-10");
+    throw new DomainError("INVALID_MONTH", "a month is written yyyy-mm, from 1970-01 on and with 01 to 12 for mm, such as 2026-10");
   return text;
 }
 

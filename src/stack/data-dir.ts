@@ -31,6 +31,12 @@ export function claimDataDir(dataDir: string): () => void {
   }
 }
 
+/** The living process that holds the data folder: one that starts, or runs. */
+export function holderOfDataDir(dataDir: string): number | undefined {
+  const holder = readHolder(join(dataDir, "lock"));
+  return holder !== undefined && isSameProcess(holder.pid, holder.identity) ? holder.pid : undefined;
+}
+
 /** Makes the data folder when it is not there. Safe to retry. Throws: DATA_UNUSABLE when it is no folder or cannot be made. */
 export function makeDataDir(dataDir: string): void {
   try {

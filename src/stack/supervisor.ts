@@ -215,9 +215,13 @@ function lastWordsOf(log: Log): string {
     .split("\n")
     .map((line) => line.trim())
     .filter((line) => line !== "");
-  const telling = lines.findLast((line) => /"fatal"|error/i.test(line)) ?? lines.at(-1);
-  if (telling === undefined) return ` (log: ${log.path})`;
-  return `: ${messageOf(telling).slice(0, 300)} (log: ${log.path})`;
+  const reason = lines.findLast((line) => /"fatal"|error/i.test(line));
+  if (reason !== undefined) return `: ${messageOf(reason).slice(0, 300)} (log: ${log.path})`;
+  // What a role wrote last says what it did, not why it ended.
+  const last = lines.at(-1);
+  return last === undefined
+    ? ` (log: ${log.path})`
+    : `, without a word why; before that it logged: ${messageOf(last).slice(0, 300)} (log: ${log.path})`;
 }
 
 // The line is JSON when the role wrote it, plain text when Node did.

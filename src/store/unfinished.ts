@@ -54,7 +54,7 @@ export interface UnfinishedOrder {
   readonly orderId: string;
   readonly sagaState: SagaState;
   readonly workflowId: string;
-  readonly stuckStep?: string;
+  readonly stuckStep: string | null;
 }
 
 /** Orders that are in no final state and have not moved for `quietMs`, the oldest first. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
@@ -77,7 +77,7 @@ export async function listUnfinishedOrders(
     orderId,
     sagaState: sagaState as SagaState,
     workflowId,
-    ...(stuckStep === null ? {} : { stuckStep }),
+    stuckStep,
   }));
 }
 

@@ -57,12 +57,39 @@ describe("an id or an amount", () => {
   it("that passes Luhn by chance is an id or an amount", async () => {
     const answer = await api.call("POST", `/api/v1/balances/${SPELLINGS[0]}/deposits`, {
       body: { amount: "1.00" },
-      key: "4111111111111111",
     });
     expect(answer.status).toBe(201);
+    expect(lines.join("\n")).not.toContain(SPELLINGS[0]);
     expect((await api.call("POST", "/api/v1/services", { body: { id: "5555555555554444", name: "by number" } })).status).toBe(201);
     expect((await api.call("POST", "/api/v1/balances/u/deposits", { body: { amount: "4111111111111111" } })).body["code"]).toBe(
       "INVALID_AMOUNT",
     );
+  });
+});
+
+describe("a header that is kept", () => {
+  const NUMBER = "4111111111111111";
+  const deposit = (headers: Record<string, string>, key?: string) =>
+    api.call("POST", "/api/v1/balances/u/deposits", { body: { amount: "1.00" }, headers, ...(key === undefined ? {} : { key }) });
+
+  it("is replaced when it is a correlation or request id with a card number in it", async () => {
+    for (const id of [NUMBER, `order-${NUMBER}`, "4111-1111-1111-1111"]) {
+      const answer = await deposit({ "x-correlation-id": id, "x-request-id": id });
+      expect(answer.status).toBe(201);
+      for (const name of ["x-correlation-id", "x-request-id"]) expect(answer.headers.get(name), name).toMatch(/^[0-9a-f-]{36}$/);
+      expect(lines.join("\n")).not.toContain(id);
+    }
+  });
+
+  it("is refused when it is an Idempotency-Key with a card number in it, and the number is not given back", async () => {
+    const answer = await deposit({}, `pay-${NUMBER}`);
+    expect(answer.body).toMatchObject({ status: 422, code: "CARD_DATA_REFUSED", errors: [{ pointer: "Idempotency-Key" }] });
+    expect(answer.text + lines.join("\n")).not.toContain(NUMBER);
+  });
+
+  it("is taken when a machine made it, whatever its digits are by chance", async () => {
+    const id = `41111111-1111-1111-8abc-${"0".repeat(12)}`;
+    const answer = await deposit({ "x-correlation-id": id }, `${NUMBER}abcdef0123456789`);
+    expect([answer.status, answer.headers.get("x-correlation-id")]).toEqual([201, id]);
   });
 });

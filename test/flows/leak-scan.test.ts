@@ -209,6 +209,16 @@ describe("a number that was planted", () => {
     ]);
   });
 
+  it("is not called absent where nothing was searched", async () => {
+    const empty = await mkdtemp(join(folder, "empty-"));
+    const report = await scanForLeaks({
+      finder: createNumberFinder(markedNumber()),
+      addresses: { folders: [empty, join(empty, "not-there")] },
+      maxMessages: 1,
+    });
+    expect(report).toMatchObject({ found: false, complete: false, empty: true });
+  });
+
   it("is not called absent where a place could not be searched", async () => {
     const report = await scanForLeaks({
       finder: createNumberFinder(markedNumber()),

@@ -4,8 +4,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { uuidOf } from "../../src/api/idempotency.ts";
 import { LOCAL_PRINCIPAL } from "../../src/contract/identity.ts";
-import { requestKey } from "../../src/contract/ids.ts";
+import { orderWorkflowId, requestKey } from "../../src/contract/ids.ts";
 import { auditBooks } from "../../src/store/audit.ts";
+import { orderInputOf } from "../../src/store/unfinished.ts";
 import { createFakePsp, type FakePsp } from "../support/fake-psp.ts";
 import { createTestApi, type TestAnswer, type TestApi } from "../support/http-api.ts";
 import { startTestWorkflows, type TestWorkflows } from "../support/http-system.ts";
@@ -121,6 +122,22 @@ describe("an order paid by card", () => {
       payment: { status: "declined", captured: "0.00" },
     });
     expect(psp.netOf(orderId)).toBe(0n);
+  });
+
+  test("whose workflow was ended from outside is answered as it stands, and as UNAVAILABLE where something is to be done", async () => {
+    const orderId = await placeWith((id) => psp.fail(id, "capture", ["away"], true), "ended-outside");
+    await untilIs(orderId, ({ sagaState }) => sagaState === "PAYMENT_PENDING");
+    await workflows.client.workflow.getHandle(orderWorkflowId(orderId)).terminate("a test");
+    const again = await place("carl", { byCard: true, key: "ended-outside", prefer: "wait=5" });
+    expect([again.status, again.body]).toEqual([202, expect.objectContaining({ orderId, status: "PENDING", sagaState: "PAYMENT_PENDING" })]);
+    const cancel = await api.call("POST", `/api/v1/orders/${orderId}/cancel`, { body: {} });
+    expect([cancel.status, cancel.body["code"]]).toEqual([503, "UNAVAILABLE"]);
+    psp.mend(orderId);
+    const input = await orderInputOf(api.db, orderId);
+    if (input === undefined) throw new Error("its request was not kept");
+    await workflows.starters.restartOrder(input);
+    expect(await untilIs(orderId, ({ sagaState }) => sagaState === "COMPLETED")).toMatchObject({ payment: { captured: "100.00" } });
+    expect([psp.captures(orderId), psp.netOf(orderId)]).toEqual([1, 10_000n]);
   });
 
   test("with a wrong number is refused with the place, and the number is not repeated", async () => {

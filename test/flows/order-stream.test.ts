@@ -80,3 +80,13 @@ it("nobody has more streams than their share, all together have an end, and a pl
   expect(again.status).toBe(200);
   await close(again);
 });
+
+it("an id that the stream never gave, as one of a later time, is none", async () => {
+  const headers = { authorization: "Bearer later", "last-event-id": "999999999" };
+  const stream = await api.app.request("/api/v1/orders/watched/events", { headers });
+  const reader = stream.body?.getReader();
+  let text = "";
+  while (text.split("\n\n").length < 2) text += Buffer.from((await reader?.read())?.value ?? []).toString();
+  await reader?.cancel();
+  expect(text).toMatch(/^event: state\ndata: .*"version":"1"/);
+});

@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { WorkflowUpdateFailedError, type WorkflowHandle } from "@temporalio/client";
 import { ApplicationFailure } from "@temporalio/common";
+import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { orderWorkflowId } from "../../src/contract/ids.ts";
 import { orderStatusQuery, orderUndoPlanQuery, type OrderSagaInput } from "../../src/contract/orders.ts";
@@ -30,6 +32,11 @@ const cardOrder = (more: Partial<OrderSagaInput> = {}): OrderSagaInput => ({
   compensationFastRetries: 0,
   ...more,
 });
+/** An order that another service takes the payment of. */
+const elsewhere = (): OrderSagaInput => {
+  const { card: _card, ...wallet } = cardOrder();
+  return { ...wallet, paymentMethod: "wallet", paidBy: "saga-commands" };
+};
 const handleOf = ({ orderId }: OrderSagaInput): WorkflowHandle => bench.client.workflow.getHandle(orderWorkflowId(orderId));
 const rowOf = ({ orderId }: OrderSagaInput) => getOrder(bench.database.db, orderId);
 
@@ -58,6 +65,18 @@ async function codeOf(update: Promise<unknown>): Promise<string | null | undefin
 
 const eventsOf = async (handle: WorkflowHandle) => (await handle.fetchHistory()).events ?? [];
 
+/** Lets the workflow begin again, as `temporal workflow reset` does. */
+async function reset(handle: WorkflowHandle): Promise<void> {
+  const firstTask = (await eventsOf(handle)).find((event) => event.workflowTaskCompletedEventAttributes)?.eventId ?? null;
+  await bench.client.workflowService.resetWorkflowExecution({
+    namespace: bench.client.options.namespace,
+    workflowExecution: { workflowId: handle.workflowId },
+    workflowTaskFinishEventId: firstTask,
+    requestId: randomUUID(),
+    reason: "test",
+  });
+}
+
 describe("an order whose workflow is reset by hand", () => {
   test("while its cancellation gives captured money back still gives it back", async () => {
     const order = cardOrder({ compensationFastRetries: 9 });
@@ -67,17 +86,26 @@ describe("an order whose workflow is reset by hand", () => {
     await handle.startUpdate("cancel", { args: [{ reason: "asked by phone" }], waitForStage: "ACCEPTED" });
     await until("it is undone", async () => (await rowOf(order))?.sagaState === "COMPENSATING");
     expect(bench.psp.netOf(order.orderId)).toBe(10_000n);
-    await bench.client.workflowService.resetWorkflowExecution({
-      namespace: bench.client.options.namespace,
-      workflowExecution: { workflowId: handle.workflowId },
-      workflowTaskFinishEventId: 4,
-      requestId: randomUUID(),
-      reason: "test",
-    });
+    await reset(handle);
     bench.psp.mend(order.orderId);
     expect(await handleOf(order).result()).toMatchObject({ sagaState: "FAILED", failureCode: "ORDER_CANCELLED" });
     expect(bench.psp.netOf(order.orderId)).toBe(0n);
     expect((await rowOf(order))?.payment).toMatchObject({ status: "refunded" });
+  });
+
+  test("and cancelled before it comes to its payment service again still asks that one for the money back", async () => {
+    const order = elsewhere();
+    const handle = await start(order, "waitingFor");
+    await bench.stopWorker();
+    await reset(handle);
+    const cancelled = handleOf(order).executeUpdate("cancel", { args: [{ reason: "asked by phone" }] });
+    await sleep(500);
+    await bench.startWorker();
+    expect(await cancelled).toMatchObject({ sagaState: "FAILED", failureCode: "ORDER_CANCELLED" });
+    const sent = await bench.database.db.execute<{ command: string }>(
+      sql`select payload ->> 'command' as command from outbox where topic = 'saga.commands' and payload ->> 'orderId' = ${order.orderId} order by id`,
+    );
+    expect(sent.map(({ command }) => command)).toEqual(["CHARGE", "REFUND"]);
   });
 });
 
@@ -132,9 +160,7 @@ describe("an order that waits", () => {
   });
 
   test("for the payment service leaves an answer aside that is none", async () => {
-    const { card: _card, ...wallet } = cardOrder();
-    const order: OrderSagaInput = { ...wallet, paymentMethod: "wallet", paidBy: "saga-commands" };
-    const handle = await start(order, "waitingFor");
+    const handle = await start(elsewhere(), "waitingFor");
     await handle.signal("paymentReply");
     for (const reply of [null, "SUCCEEDED", { status: "banana" }, {}]) await handle.signal("paymentReply", reply);
     expect(await handle.query(orderStatusQuery)).toMatchObject({ sagaState: "PAYMENT_PENDING" });

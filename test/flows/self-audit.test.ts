@@ -3,13 +3,17 @@ import { sql } from "drizzle-orm";
 import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { orderWorkflowId, reservationWorkflowId } from "../../src/contract/ids.ts";
+import type { OrderSagaInput, SagaState } from "../../src/contract/orders.ts";
 import type { ReservationInput } from "../../src/contract/reservations.ts";
 import type { HousekeepingResult, SelfAuditResult } from "../../src/contract/self-audit.ts";
 import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
+import { auditBooks } from "../../src/store/audit.ts";
 import { getHold } from "../../src/store/holds.ts";
+import { beginCompensation, getOrder } from "../../src/store/orders.ts";
 import { beginPause, endPause } from "../../src/store/pauses.ts";
 import { getRefund, reserveRefund } from "../../src/store/refunds.ts";
 import { latestSelfAudit } from "../../src/store/self-audits.ts";
+import { orderInputOf } from "../../src/store/unfinished.ts";
 import {
   ensureHousekeepingSchedule,
   ensureSelfAuditSchedule,
@@ -100,6 +104,102 @@ describe("the standing self-audit", () => {
     expect(findingOf(await run<SelfAuditResult>("selfAudit"), "orders")).toMatchObject({ repaired: "0" });
   });
 
+  const orderOf = (userId: string, card?: OrderSagaInput["card"]): OrderSagaInput => ({
+    orderId: randomUUID(),
+    userId,
+    currency: "RUB",
+    lines: [
+      { lineNo: 1, serviceId: "cleaning", quantity: 2, amountMinor: "7000" },
+      { lineNo: 2, serviceId: "repair", quantity: 1, amountMinor: "3000" },
+    ],
+    totalMinor: AMOUNT.toString(),
+    paymentMethod: card === undefined ? "wallet" : "card",
+    ...(card === undefined ? {} : { card }),
+    comment: "test",
+    requestHash: `hash-${userId}`,
+    correlationId: "test",
+    caller: "test",
+    compensationFastRetries: 0,
+  });
+  const order = (orderId: string) => getOrder(bench.database.db, orderId);
+  const untilState = (orderId: string, state: SagaState) =>
+    until(`the order is ${state}`, async () => (await order(orderId))?.sagaState === state, 20_000);
+  const handleOf = (orderId: string) => bench.client.workflow.getHandle(orderWorkflowId(orderId));
+  /** Nothing runs it, and it was so for a minute. */
+  const loseSaga = async (orderId: string) => {
+    await handleOf(orderId).terminate("a test");
+    await asOwner((owner) => owner`update orders set updated_at = now() - interval '1 minute' where id = ${orderId}`);
+  };
+  const CARD = { cardToken: "tok_test", last4: "4242", brand: "visa" };
+
+  it("runs an order again whose saga was terminated while the money was held, and it is captured once", async () => {
+    const userId = `user-${randomUUID()}`;
+    await bench.fund(userId, AMOUNT);
+    const input = orderOf(userId);
+    bench.loseCaptures = true;
+    const started = await bench.starters.startOrder(input);
+    await untilState(input.orderId, "PAYMENT_PENDING");
+    await loseSaga(input.orderId);
+    bench.loseCaptures = false;
+    // Ended from outside is no outcome: the next one has it.
+    expect(await started.outcome(5_000)).toBeUndefined();
+    expect(await orderInputOf(bench.database.db, input.orderId)).toEqual(input);
+
+    expect(findingOf(await run<SelfAuditResult>("selfAudit"), "orders")).toMatchObject({ broken: "0", repaired: "1" });
+    await untilState(input.orderId, "COMPLETED");
+    expect(await bench.balanceOf(userId)).toMatchObject({ heldMinor: 0n, availableMinor: 0n });
+    expect((await bench.starters.startOrder(input)).alreadyStarted).toBe(true);
+    await bench.starters.restartOrder(input);
+    expect(await handleOf(input.orderId).result()).toMatchObject({ sagaState: "COMPLETED" });
+    expect(await bench.balanceOf(userId)).toMatchObject({ heldMinor: 0n, availableMinor: 0n });
+    expect((await auditBooks(bench.database.db)).ok).toBe(true);
+  });
+
+  it("runs an order by card again whose capture was unknown, and the card is charged once", async () => {
+    const input = orderOf(`user-${randomUUID()}`, CARD);
+    bench.psp.fail(input.orderId, "capture", ["lost", "lost", "lost", "lost", "lost"]);
+    await bench.starters.startOrder(input);
+    await until("the capture was asked for", async () => bench.psp.captures(input.orderId) === 1, 20_000);
+    await loseSaga(input.orderId);
+    expect(findingOf(await run<SelfAuditResult>("selfAudit"), "orders")).toMatchObject({ broken: "0", repaired: "1" });
+    await untilState(input.orderId, "COMPLETED");
+    expect([bench.psp.captures(input.orderId), bench.psp.netOf(input.orderId)]).toEqual([1, AMOUNT]);
+    expect((await order(input.orderId))?.payment).toMatchObject({ status: "captured", capturedMinor: AMOUNT });
+  });
+
+  it("undoes an order to its end whose saga was terminated while it was being undone, for its first reason", async () => {
+    const userId = `user-${randomUUID()}`;
+    await bench.fund(userId, AMOUNT);
+    const input = orderOf(userId);
+    bench.loseCaptures = true;
+    await bench.starters.startOrder(input);
+    await untilState(input.orderId, "PAYMENT_PENDING");
+    await loseSaga(input.orderId);
+    bench.loseCaptures = false;
+    await beginCompensation(
+      bench.database.db,
+      { ...input, workflowId: orderWorkflowId(input.orderId) },
+      { code: "ORDER_CANCELLED", message: "the first reason" },
+    );
+    await asOwner((owner) => owner`update orders set updated_at = now() - interval '1 minute' where id = ${input.orderId}`);
+    expect(findingOf(await run<SelfAuditResult>("selfAudit"), "orders")).toMatchObject({ broken: "0", repaired: "1" });
+    await untilState(input.orderId, "FAILED");
+    expect(await order(input.orderId)).toMatchObject({ failureCode: "ORDER_CANCELLED", failureMessage: "the first reason" });
+    expect(await bench.balanceOf(userId)).toMatchObject({ heldMinor: 0n, availableMinor: AMOUNT });
+  });
+
+  it("warns of a refund that has been pending for long", async () => {
+    const [refund] = await bench.database.db.execute(sql`select id from refunds limit 1`);
+    const pendingSince = (ago: string, status: string) =>
+      asOwner((owner) => owner`update refunds set status = ${status}, created_at = now() - ${ago}::interval where id = ${String(refund?.["id"])}`);
+    await pendingSince("6 minutes", "pending");
+    const result = await run<SelfAuditResult>("selfAudit");
+    expect(findingOf(result, "refunds")).toMatchObject({ level: "warning", broken: "1" });
+    expect(result.ok).toBe(true);
+    await pendingSince("6 minutes", "done");
+    expect(findingOf(await run<SelfAuditResult>("selfAudit"), "refunds")).toMatchObject({ broken: "0" });
+  });
+
   it("gives back within one run what a terminated workflow left held past its end, and the books are right", async () => {
     const reservations = await Promise.all(Array.from({ length: 5 }, () => placed(60_000)));
     const untouched = await placed(60_000);
@@ -156,6 +256,9 @@ describe("the standing self-audit", () => {
     expect(findingOf(result, "outbox")).toMatchObject({ broken: "1", level: "warning" });
     expect(result.ok).toBe(false);
     expect((await latestSelfAudit(bench.database.db))?.ok).toBe(false);
+    // Who looks for stuck orders finds it.
+    const [row] = await bench.database.db.execute(sql`select stuck_step from orders where id = ${orderId}`);
+    expect(row?.["stuck_step"]).toBe("run the order");
   });
 
   it("is run by its schedule, which can be made again", async () => {

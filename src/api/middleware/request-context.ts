@@ -1,5 +1,6 @@
 import type { MiddlewareHandler } from "hono";
 import { uuidv7 } from "uuidv7";
+import { maskDigits } from "../../domain/card.ts";
 import { codeOf } from "../../errors.ts";
 import { OPEN_READ } from "../access.ts";
 import type { ApiContext, ApiDeps, ApiEnv } from "../api-env.ts";
@@ -68,7 +69,7 @@ function namedIn(context: ApiContext): Record<string, string> {
   const ids = Object.entries(context.get("named") ?? {}).filter(([name]) => LOGGED_IDS.has(name));
   const [, resource, id] = MADE_HERE.exec(context.res.headers.get("location") ?? "") ?? [];
   const made = id === undefined ? {} : { [resource === "orders" ? "orderId" : "reservationId"]: id };
-  return { ...made, ...Object.fromEntries(ids) };
+  return Object.fromEntries([...Object.entries(made), ...ids].map(([name, text]) => [name, isCardInId(text) ? maskDigits(text) : text]));
 }
 
 // These ids go into logs, histories and messages: one that may be a card's number is none.

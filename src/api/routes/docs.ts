@@ -50,6 +50,14 @@ const ASSET_LIFETIME = "public, max-age=3600";
 export function addDocsRoutes(api: Api): void {
   const folder = dirname(createRequire(import.meta.url).resolve("swagger-ui-dist/package.json"));
 
+  // Whoever opens the bare address in a browser wants to know what this is.
+  declareAccess(api, { method: "GET", path: "/", access: "public" });
+  api.get("/", async (context) => {
+    context.set("route", "/");
+    await context.get("guard")(context, OPEN_READ);
+    return context.redirect("/docs", 302);
+  });
+
   for (const path of ["/docs", "/swagger/index.html"]) {
     declareAccess(api, { method: "GET", path, access: "public" });
     api.get(path, async (context) => {

@@ -10,7 +10,7 @@ import { addRoute } from "../add-route.ts";
 import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
 import { ACTIVE_DEADLINE_MS, findOwnOrder, OUTAGES } from "../order-access.ts";
 import { createOrderNews } from "../order-news.ts";
-import { cardStepsOf } from "../card-steps.ts";
+import { cardStepsOf, type CardStep } from "../card-steps.ts";
 import { cardSentenceOf, languageOf, sentenceOf, type Language } from "../order-sentences.ts";
 import { quicklyOrOutage } from "../quickly.ts";
 import { orderEventsRoute, timelineRoute, undoPlanRoute } from "../schemas/orders.ts";
@@ -44,10 +44,7 @@ export function addOrderStoryRoutes(api: Api, { db, starters, authenticator, set
     const order = await findOwnOrder(context, db, context.req.valid("param").orderId);
     const language = languageOf(context.req.header("accept-language"));
     const facts = await readOrderFacts(db, order.orderId);
-    const steps = cardStepsOf(order, facts).map((step): Told => {
-      const common = { at: step.at.toISOString(), kind: "payment" as const, text: cardSentenceOf(step, order, language) };
-      return step.correlationId === undefined ? common : { ...common, correlationId: step.correlationId };
-    });
+    const steps = cardStepsOf(order, facts).map((step) => tellCard(step, order, language));
     // The provider's word comes before what was written after it.
     const events = [...steps, ...facts.map((fact) => tell(fact, language))];
     events.sort((left, right) => (left.at < right.at ? -1 : left.at > right.at ? 1 : 0));
@@ -125,6 +122,12 @@ function tell(fact: OrderFact, language: Language): Told {
     ...(fact.correlationId === undefined ? {} : { correlationId: fact.correlationId }),
     ...(fact.kind === "ledger" ? { operationId: fact.operationId } : {}),
   };
+}
+
+function tellCard(step: CardStep, order: OrderRecord, language: Language): Told {
+  const told: Told = { at: step.at.toISOString(), kind: "payment", text: cardSentenceOf(step, order, language) };
+  if (step.correlationId !== undefined) told.correlationId = step.correlationId;
+  return told;
 }
 
 async function send(stream: SSEStreamingApi, orderId: string, transition: OrderTransition): Promise<void> {

@@ -66,7 +66,9 @@ export function addOrderRoutes(api: Api, deps: ApiDeps, checkServices: CheckServ
       if (known !== undefined) markReplayed(context);
       if (known !== undefined && isClosed(known)) return context.json(showOrder(known), 201);
       const wanted =
-        known === undefined ? asked.input.lines.map(({ serviceId, lineNo }) => ({ serviceId, pointer: `/items/${lineNo - 1}/serviceId` })) : [];
+        known === undefined
+          ? asked.input.lines.map(({ serviceId, lineNo }) => ({ serviceId, pointer: `/items/${lineNo - 1}/serviceId` }))
+          : [];
 
       const { started, outcome } = await checkServices.during(wanted, async () => {
         const begun = await starters.startOrder(await toInput(asked));

@@ -10,10 +10,7 @@ const loginSchema = z
   .string()
   .max(256, "must have at most 64 characters")
   .transform((text) => text.normalize("NFKC").toLowerCase())
-  .refine(
-    (text) => /^[a-z0-9][a-z0-9._@+-]{2,63}$/.test(text),
-    "must have 3 to 64 of a-z, 0-9 and ._@+- and begin with a letter or digit",
-  )
+  .refine((text) => /^[a-z0-9][a-z0-9._@+-]{2,63}$/.test(text), "must have 3 to 64 of a-z, 0-9 and ._@+- and begin with a letter or digit")
   .openapi({ type: "string", minLength: 3, maxLength: 64, example: "anna@example.com", description: "Case does not matter." });
 
 const newPasswordSchema = z

@@ -4,7 +4,15 @@ import { problemSchema } from "../problem.ts";
 export const healthSchema = z.object({ status: z.literal("ok") }).openapi("Health");
 
 const partsSchema = z
-  .array(z.object({ name: z.string(), needed: z.boolean(), ok: z.boolean(), ms: z.number(), details: z.record(z.string(), z.string()).optional() }))
+  .array(
+    z.object({
+      name: z.string(),
+      needed: z.boolean(),
+      ok: z.boolean(),
+      ms: z.number(),
+      details: z.record(z.string(), z.string()).optional(),
+    }),
+  )
   .openapi({ description: "The parts the API stands on; it is ready when the needed ones answer." });
 
 export const readySchema = z.object({ status: z.literal("ready"), parts: partsSchema }).openapi("Ready");
