@@ -89,7 +89,8 @@ export function createSelfAuditActivities({ db, ledger, openLane, workflows, log
           const words = `order ${order.orderId} is ${order.sagaState} and its workflow does not run`;
           try {
             const done = await restart(order, workflows);
-            if (done === "restarted") repaired.push(`order ${order.orderId} was ${order.sagaState}, had no workflow and was given one again`);
+            if (done === "restarted")
+              repaired.push(`order ${order.orderId} was ${order.sagaState}, had no workflow and was given one again`);
             if (done === "unknown") lost.push(words);
           } catch (error) {
             lost.push(`${words}: ${messageOf(error)}`);

@@ -9,7 +9,7 @@ import { openRoleParts } from "../workers/role-parts.ts";
 
 export interface BenchBridge {
   /** Reads a topic in a group of its own as the bridge reads its purchases, until it is stopped. */
-  read(topic: string): { failure(): Error | undefined; stop(): Promise<void> };
+  read(topic: string): { joined(): boolean; failure(): Error | undefined; stop(): Promise<void> };
   close(): Promise<void>;
 }
 
@@ -37,6 +37,7 @@ export async function openBenchBridge(config: Config, brokers: readonly string[]
       const fail = (error: Error) => void (failure = error);
       consumer.run(purchases.ingest.handle, fail).catch(fail);
       return {
+        joined: () => consumer.assigned() !== undefined,
         failure: () => failure,
         async stop() {
           await consumer.stop();

@@ -105,28 +105,23 @@ async function backlog(system: EventSystem, kafka: Kafka, count: number, place: 
 }
 
 interface Reader {
+  joined(): boolean;
   failure(): Error | undefined;
   stop(): Promise<void>;
 }
 
-/**
- * Events per second between the first committed offset that is seen and the last, so that neither side's start and joining of its
- * group counts. Stops the reader.
- */
+/** Events per second from the moment the reader is in its group, which takes both sides seconds, to the last committed offset. Stops the reader. */
 async function drained(kafka: Kafka, topic: string, count: number, reader: Reader): Promise<number> {
   try {
-    let first: { readonly done: number; readonly atMs: number } | undefined;
+    let joinedAtMs: number | undefined;
     for (const endsAtMs = performance.now() + PATIENCE_MS; performance.now() < endsAtMs; await sleep(POLL_MS)) {
       const failure = reader.failure();
       if (failure !== undefined) throw new Error(`reading ${topic}: ${messageOf(failure)}`);
+      if (!reader.joined()) continue;
+      joinedAtMs ??= performance.now();
       const committed = await kafka.committedOffsets(topic, topic);
-      const atMs = performance.now();
       const done = [...committed.values()].reduce((sum, offset) => sum + Number(offset), 0);
-      if (done > 0) first ??= { done, atMs };
-      if (done === count && first !== undefined) {
-        if (first.done === count) throw new Error("the backlog is too small to be measured");
-        return ((count - first.done) * 1_000) / (atMs - first.atMs);
-      }
+      if (done === count) return (count * 1_000) / (performance.now() - joinedAtMs);
     }
     throw new Error(`${topic} was not read to its end in time`);
   } finally {

@@ -3,6 +3,7 @@ import postgres from "postgres";
 import { asAdmin, type BenchDatabase } from "./bench-database.ts";
 
 export interface PlainConsumer {
+  joined(): boolean;
   stop(): Promise<void>;
 }
 
@@ -41,6 +42,10 @@ export async function startPlainConsumer(input: PlainConsumerInput): Promise<Pla
   const client = new Kafka({ clientId: "bench-plain", brokers: [...input.brokers], logLevel: logLevel.NOTHING });
   const sql = postgres(input.databaseUrl, { max: CONNECTIONS, fetch_types: false, onnotice: () => undefined });
   const consumer = client.consumer({ groupId: input.topic, partitionAssigners: [PartitionAssigners.roundRobin], maxWaitTimeInMs: 500 });
+  let joined = false;
+  consumer.on(consumer.events.GROUP_JOIN, () => {
+    joined = true;
+  });
   await consumer.connect();
   await consumer.subscribe({ topics: [input.topic], fromBeginning: true });
   await consumer.run({
@@ -57,6 +62,7 @@ export async function startPlainConsumer(input: PlainConsumerInput): Promise<Pla
     },
   });
   return {
+    joined: () => joined,
     async stop() {
       await consumer.disconnect();
       await sql.end({ timeout: 5 });
@@ -66,7 +72,7 @@ export async function startPlainConsumer(input: PlainConsumerInput): Promise<Pla
 
 async function insertBatch(sql: postgres.Sql, { batch, commitOffsetsIfNecessary, resolveOffset }: EachBatchPayload): Promise<void> {
   const { topic, partition, messages } = batch;
-  const events = messages.map(({ offset, value }) => ({ ...(JSON.parse((value ?? "").toString()) as object), offset_id: offset }));
+  const events = messages.map(({ offset, value }) => Object.assign(JSON.parse((value ?? "").toString()), { offset_id: offset }) as object);
   await sql`
     insert into ${sql(TABLE)} (topic, partition_id, offset_id, event_id, user_id, amount, currency, payment_method, occurred_at)
     select ${topic}, ${partition}::int, g.* from json_to_recordset(${JSON.stringify(events)}::text::json)

@@ -15,7 +15,15 @@ import {
 } from "@temporalio/client";
 import { ApplicationFailure, defineSearchAttributeKey, TerminatedFailure, TimeoutFailure, TypedSearchAttributes } from "@temporalio/common";
 import type { EventBatchInput, EventBatchResult, SagaCommandInput, SagaCommandResult } from "./contract/events.ts";
-import { eventBatchWorkflowId, sagaCommandWorkflowId, orderRefundWorkflowId, orderWorkflowId, reportWorkflowId, reservationWorkflowId, webhookDeliveryWorkflowId } from "./contract/ids.ts";
+import {
+  eventBatchWorkflowId,
+  sagaCommandWorkflowId,
+  orderRefundWorkflowId,
+  orderWorkflowId,
+  reportWorkflowId,
+  reservationWorkflowId,
+  webhookDeliveryWorkflowId,
+} from "./contract/ids.ts";
 import {
   advanceOrderUpdate,
   cancelOrderUpdate,
@@ -497,7 +505,8 @@ async function outcomeWithin<Outcome>(client: Client, workflowId: string, waitMs
     // Not there in time is an answer here, not an error.
     if (error instanceof DomainError && error.code === "DEADLINE_EXCEEDED") return undefined;
     // It was ended from outside: the one that is started in its place will have an outcome.
-    if (error instanceof WorkflowFailedError && (error.cause instanceof TerminatedFailure || error.cause instanceof TimeoutFailure)) return undefined;
+    if (error instanceof WorkflowFailedError && (error.cause instanceof TerminatedFailure || error.cause instanceof TimeoutFailure))
+      return undefined;
     throw error;
   }
 }

@@ -25,6 +25,12 @@ export function plainWords(issue: z.core.$ZodRawIssue): string | undefined {
       return `must ${sizeOf(issue.origin, `at least ${issue.minimum}`)}`;
     case "too_big":
       return `must ${sizeOf(issue.origin, `at most ${issue.maximum}`)}`;
+    // These are said by the schema itself, or by whoever lists the keys.
+    case "custom":
+    case "invalid_element":
+    case "invalid_key":
+    case "not_multiple_of":
+    case "unrecognized_keys":
     default:
       return undefined;
   }

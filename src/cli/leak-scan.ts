@@ -44,7 +44,8 @@ process.exitCode = await runCommand({
     });
     process.stdout.write(values.json ? `${JSON.stringify(report, undefined, 2)}\n` : describe(report));
     if (report.found) return 1;
-    if (report.empty) process.stderr.write("Nothing could be searched: no server is known and no file was found. Is DATA_DIR right, and does Saldo run?\n");
+    if (report.empty)
+      process.stderr.write("Nothing could be searched: no server is known and no file was found. Is DATA_DIR right, and does Saldo run?\n");
     return report.complete ? 0 : 2;
   },
 });

@@ -57,7 +57,8 @@ export type PaymentStep =
 export async function recordPaymentStep(db: Db, orderId: string, done: PaymentStep): Promise<void> {
   const now = sql`clock_timestamp()`;
   const first = (column: Column) => sql`coalesce(${column}, ${now})`;
-  const mostOf = (column: Column, amount: bigint | SQL) => sql`greatest(${column}, ${typeof amount === "bigint" ? sql`${amount.toString()}::bigint` : amount})`;
+  const mostOf = (column: Column, amount: bigint | SQL) =>
+    sql`greatest(${column}, ${typeof amount === "bigint" ? sql`${amount.toString()}::bigint` : amount})`;
   // In the statement itself: two steps of one order may be written at the same moment.
   const onlyFrom = (from: SQL) => (value: string, column: Column) =>
     sql`case when ${payments.status} in (${from}) then ${value}::text else ${column} end`;

@@ -117,17 +117,19 @@ export async function listPendingRefunds(db: Db, input: { readonly quietMs: numb
     )
     .orderBy(asc(refunds.createdAt))
     .limit(input.limit);
-  return rows.map(({ refund: { id, orderId, currency, amountMinor, lines, reason, correlationId, caller, createdAt }, userId, paymentMethod }) => ({
-    refundId: id,
-    orderId,
-    userId,
-    currency,
-    amountMinor: amountMinor.toString(),
-    lines,
-    paymentMethod: paymentMethod === "card" ? "card" : "wallet",
-    reason,
-    correlationId,
-    caller,
-    createdAt,
-  }));
+  return rows.map(
+    ({ refund: { id, orderId, currency, amountMinor, lines, reason, correlationId, caller, createdAt }, userId, paymentMethod }) => ({
+      refundId: id,
+      orderId,
+      userId,
+      currency,
+      amountMinor: amountMinor.toString(),
+      lines,
+      paymentMethod: paymentMethod === "card" ? "card" : "wallet",
+      reason,
+      correlationId,
+      caller,
+      createdAt,
+    }),
+  );
 }

@@ -129,7 +129,10 @@ describe("an order paid by card", () => {
     await untilIs(orderId, ({ sagaState }) => sagaState === "PAYMENT_PENDING");
     await workflows.client.workflow.getHandle(orderWorkflowId(orderId)).terminate("a test");
     const again = await place("carl", { byCard: true, key: "ended-outside", prefer: "wait=5" });
-    expect([again.status, again.body]).toEqual([202, expect.objectContaining({ orderId, status: "PENDING", sagaState: "PAYMENT_PENDING" })]);
+    expect([again.status, again.body]).toEqual([
+      202,
+      expect.objectContaining({ orderId, status: "PENDING", sagaState: "PAYMENT_PENDING" }),
+    ]);
     const cancel = await api.call("POST", `/api/v1/orders/${orderId}/cancel`, { body: {} });
     expect([cancel.status, cancel.body["code"]]).toEqual([503, "UNAVAILABLE"]);
     psp.mend(orderId);

@@ -103,7 +103,7 @@ describe("an order whose workflow is reset by hand", () => {
     await bench.startWorker();
     expect(await cancelled).toMatchObject({ sagaState: "FAILED", failureCode: "ORDER_CANCELLED" });
     const sent = await bench.database.db.execute<{ command: string }>(
-      sql`select payload ->> 'command' as command from outbox where topic = 'saga.commands' and payload ->> 'orderId' = ${order.orderId} order by id`,
+      sql`select convert_from(raw_value, 'UTF8')::json ->> 'command' as command from outbox where topic = 'saga.commands' and aggregate_id = ${order.orderId} order by id`,
     );
     expect(sent.map(({ command }) => command)).toEqual(["CHARGE", "REFUND"]);
   });

@@ -191,7 +191,9 @@ describe("the standing self-audit", () => {
   it("warns of a refund that has been pending for long", async () => {
     const [refund] = await bench.database.db.execute(sql`select id from refunds limit 1`);
     const pendingSince = (ago: string, status: string) =>
-      asOwner((owner) => owner`update refunds set status = ${status}, created_at = now() - ${ago}::interval where id = ${String(refund?.["id"])}`);
+      asOwner(
+        (owner) => owner`update refunds set status = ${status}, created_at = now() - ${ago}::interval where id = ${String(refund?.["id"])}`,
+      );
     await pendingSince("6 minutes", "pending");
     const result = await run<SelfAuditResult>("selfAudit");
     expect(findingOf(result, "refunds")).toMatchObject({ level: "warning", broken: "1" });

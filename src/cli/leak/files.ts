@@ -24,7 +24,12 @@ export async function scanFiles(finder: Finder, folders: readonly string[]): Pro
       if (result.spelling !== undefined) findings.push({ where: finder.mask(path), spelling: result.spelling });
       else if (finder.mask(path) !== path) findings.push({ where: `the name of ${finder.mask(path)}`, spelling: "plain" });
     }
-  return { place: "files", looked: `${files} files, ${Math.ceil(bytes / 1_048_576)} MiB`, findings, ...(files === 0 ? { nothing: true } : {}) };
+  return {
+    place: "files",
+    looked: `${files} files, ${Math.ceil(bytes / 1_048_576)} MiB`,
+    findings,
+    ...(files === 0 ? { nothing: true } : {}),
+  };
 }
 
 function outermost(folders: readonly string[]): string[] {
