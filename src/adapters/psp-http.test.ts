@@ -232,7 +232,7 @@ describe("a hundred payments with an answer in three gone wrong", () => {
     const { token } = await psp.tokenise(CARD);
     // A caller such as a workflow: it asks for the same key again until it is told.
     const untilTold = async <Value>(ask: () => Promise<Value>): Promise<Value> => {
-      for (const untilMs = Date.now() + 50_000; Date.now() < untilMs; ) {
+      for (const untilMs = Date.now() + 50_000; Date.now() < untilMs;) {
         const told = await ask().catch((error: { code?: string }) => {
           if (error.code !== "PSP_UNAVAILABLE") throw error;
         });
