@@ -201,8 +201,10 @@ function dependencyChecks({ config, db, redis, temporal, readLag }: Checked): De
     },
     // By its own word: one that hangs still takes connections.
     ...(redis.enabled ? [{ name: "redis", needed: false, check: redis.ping }] : []),
-    ...reachable("kafka", config.KAFKA_BROKERS?.split(",")[0]).map((check) => ({
-      ...check,
+    ...reachable("kafka", config.KAFKA_BROKERS?.split(",")[0]).map(({ name, needed, check }) => ({
+      name,
+      needed,
+      check,
       details: async () => lagInWords(await readLag()),
     })),
   ];

@@ -162,7 +162,7 @@ describe("K12 what is packed", () => {
     const refuse = () => Promise.reject(new Error("the consumer must never have to read this"));
     CompressionCodecs[SNAPPY] = () => ({ compress: async ({ buffer }: { buffer: Buffer }) => snappyLiterals(buffer), decompress: refuse });
     try {
-      await sendPacked(topic, SNAPPY, [purchaseMessage(GOOD) as Message]);
+      await sendPacked(topic, SNAPPY, [purchaseMessage(GOOD)]);
       const { codes, done } = await outcomeOf(topic, 1n);
       expect(codes).toEqual([]);
       expect(done).toMatchObject([{ key: `event:${topic}#good`, outcome: "done" }]);
@@ -175,7 +175,7 @@ describe("K12 what is packed", () => {
     const topic = await bench.newTopic();
     const bomb = { key: "ann", value: Buffer.alloc(20_000_000) };
     await expect(sendPacked(topic, CompressionTypes.GZIP, [bomb])).rejects.toThrow(/larger|large/i);
-    await sendPacked(topic, CompressionTypes.GZIP, [purchaseMessage(GOOD) as Message]);
+    await sendPacked(topic, CompressionTypes.GZIP, [purchaseMessage(GOOD)]);
     const { codes, done } = await outcomeOf(topic, 1n);
     expect(codes).toEqual([]);
     expect(done).toMatchObject([{ outcome: "done" }]);
