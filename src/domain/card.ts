@@ -108,6 +108,11 @@ export function looksLikeCardNumber(text: string): boolean {
   return findCardNumbers(withPlainDigits(text)).length > 0;
 }
 
+/** As `looksLikeCardNumber`, of a brand that is known: for ids, which are often long numbers, such as a time in nanoseconds. */
+export function looksLikeCardOfABrand(text: string): boolean {
+  return findCardNumbers(withPlainDigits(text)).some(({ brand }) => brand !== "unknown");
+}
+
 /** The text with every number that may be a card's cut to its last four digits, for what must be shown or logged. */
 export function maskDigits(text: string): string {
   const normal = withPlainDigits(text);
@@ -134,6 +139,7 @@ interface Found {
   readonly from: number;
   readonly to: number;
   readonly last4: string;
+  readonly brand: CardBrand;
 }
 
 function findCardNumbers(text: string): Found[] {
@@ -149,7 +155,7 @@ function findCardNumbers(text: string): Found[] {
       }
       const end = groups[last] ?? { digits: "", at: 0 };
       const number = digitsOf(groups, first, last);
-      found.push({ from: groups[first]?.at ?? 0, to: end.at + end.digits.length, last4: number.slice(-4) });
+      found.push({ from: groups[first]?.at ?? 0, to: end.at + end.digits.length, last4: number.slice(-4), brand: brandOf(number) });
       first = last + 1;
     }
   }

@@ -64,6 +64,7 @@ export async function recordPaymentStep(db: Db, orderId: string, done: PaymentSt
     sql`case when ${payments.status} in (${from}) then ${value}::text else ${column} end`;
   const fromPending = onlyFrom(sql`'pending'`);
   const fromUncaptured = onlyFrom(sql`'pending', 'authorised'`);
+  const fromCaptured = onlyFrom(sql`'pending', 'authorised', 'captured'`);
   const change = (() => {
     switch (done.step) {
       case "authorised":
@@ -77,7 +78,8 @@ export async function recordPaymentStep(db: Db, orderId: string, done: PaymentSt
         return {
           status: fromUncaptured(done.step, payments.status),
           capturedMinor: mostOf(payments.capturedMinor, done.amountMinor),
-          providerReference: fromUncaptured(done.reference, payments.providerReference),
+          // The booking may have made the row captured before the provider's word of it was written.
+          providerReference: fromCaptured(done.reference, payments.providerReference),
           capturedAt: first(payments.capturedAt),
         };
       case "declined":
