@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { Kafka, logLevel } from "kafkajs";
+import { fetchTopicOffsets } from "./kafka-offsets.ts";
 
 /** A message in its parts: `key`, `value`, and `header NAME`. */
 export interface DumpedMessage {
@@ -43,11 +44,10 @@ export async function dumpKafka(
     const partitions = new Map<string, Unread>();
     let skipped = 0n;
     for (const topic of topics)
-      for (const { partition, low, high } of await admin.fetchTopicOffsets(topic)) {
-        const to = BigInt(high);
-        const from = to - BigInt(low) > BigInt(options.maxMessages) ? to - BigInt(options.maxMessages) : BigInt(low);
-        skipped += from - BigInt(low);
-        if (to > from) partitions.set(`${topic}/${partition}`, { topic, partition, from, to });
+      for (const { partition, low, high } of await fetchTopicOffsets(admin, topic)) {
+        const from = high - low > BigInt(options.maxMessages) ? high - BigInt(options.maxMessages) : low;
+        skipped += from - low;
+        if (high > from) partitions.set(`${topic}/${partition}`, { topic, partition, from, to: high });
       }
     if (partitions.size === 0) return { topics: topics.length, messages: 0n, skipped };
     const messages = await readUntilEnds(client, group, partitions, onMessage);

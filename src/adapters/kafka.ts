@@ -4,6 +4,7 @@ import type { TopicPlan } from "../contract/topics.ts";
 import { createConsumer, type ConsumerOptions, type KafkaConsumer } from "./kafka-consumer.ts";
 import { boundHeaders } from "./kafka-headers.ts";
 import { writeClientLog } from "./kafka-log.ts";
+import { fetchTopicOffsets, type PartitionOffsets } from "./kafka-offsets.ts";
 import { SILENT_LOG, type Log } from "./log.ts";
 
 /** A message to send. A key of null spreads messages over the partitions; equal keys keep their order. */
@@ -27,13 +28,6 @@ export interface KafkaProducer {
    */
   send(topic: string, messages: readonly OutgoingMessage[]): Promise<ProducedRange[]>;
   close(): Promise<void>;
-}
-
-/** One partition's offsets: `low` is the first message that is still there, `high` the next one to be written. */
-export interface PartitionOffsets {
-  readonly partition: number;
-  readonly low: bigint;
-  readonly high: bigint;
 }
 
 /** One connection's view of Kafka. Everything it makes is closed by its own `close`. */
@@ -81,10 +75,7 @@ export function createKafka(options: KafkaOptions): Kafka {
     createProducer: () => createProducer(client),
     createConsumer: (consumerOptions) => createConsumer(client, consumerOptions, options.logger),
     async topicOffsets(topic) {
-      const offsets = await (await connectedAdmin()).fetchTopicOffsets(topic);
-      return offsets
-        .map(({ partition, low, high }) => ({ partition, low: BigInt(low), high: BigInt(high) }))
-        .toSorted((one, other) => one.partition - other.partition);
+      return fetchTopicOffsets(await connectedAdmin(), topic);
     },
     async committedOffsets(group, topic) {
       const [answer] = await (await connectedAdmin()).fetchOffsets({ groupId: group, topics: [topic] });
@@ -124,13 +115,13 @@ export async function ensureTopics(brokers: readonly string[], topics: readonly 
   }
 }
 
-// The client's own wait takes a broker that has not heard of the new topic yet for a failure.
+// The client's own wait takes a broker that has not heard of the new topic yet for a failure. Only a broker that answers for the
+// offsets leads them: its metadata name it a moment before.
 async function untilLed(admin: Admin, topics: readonly string[]): Promise<void> {
   for (const deadlineMs = performance.now() + LEADERS_WITHIN_MS; ; await sleep(LEADERS_POLL_MS)) {
     try {
-      const { topics: known } = await admin.fetchTopicMetadata({ topics: [...topics] });
-      if (known.every(({ partitions }) => partitions.length > 0 && partitions.every(({ leader }) => leader >= 0))) return;
-      if (performance.now() > deadlineMs) throw new Error("the new topics have no leader yet");
+      for (const topic of topics) await fetchTopicOffsets(admin, topic);
+      return;
     } catch (error) {
       if (performance.now() > deadlineMs) throw error;
     }
