@@ -14,9 +14,8 @@ import { createRevocations } from "./api/auth/revocations.ts";
 import type { Authenticator } from "./api/guard.ts";
 import type { Config } from "./config.ts";
 import { LOCAL_PRINCIPAL } from "./contract/identity.ts";
-import { messageOf } from "./errors.ts";
 import { createDatabase } from "./store/database.ts";
-import { createRevocationReader, forgetEndedSessions } from "./store/revocations.ts";
+import { createRevocationReader } from "./store/revocations.ts";
 
 /** Who asks, and everything that logging in stands on. */
 export interface OpenIdentity {
@@ -29,7 +28,6 @@ const LOGIN_WINDOW_MS = 900_000;
 /** Every request waits for this database, so it waits for less long than others. */
 const AUTH_DEADLINE_MS = 2_000;
 const AUTH_LANES = 2;
-const CLEAN_EVERY_MS = 3_600_000;
 
 /** The folder of the signing keys. */
 export function keysDirOf(config: Pick<Config, "AUTH_KEYS_DIR" | "DATA_DIR">): string {
@@ -56,15 +54,6 @@ export async function openIdentity(parts: {
   const database = createDatabase({ url: databaseUrl, name: "saldo-api-auth", laneCount: AUTH_LANES, deadlineMs });
   const revocations = createRevocations({ read: createRevocationReader(database.db), blacklist: createTokenBlacklist(redis) });
   const verifier = rememberVerified(createTokenVerifier({ keys, names, external: externalIssuerOf(config, log) }), keys);
-  const cleaning = setInterval(() => {
-    // A day later than needed, so that no clock can be wrong enough to matter.
-    forgetEndedSessions(database.db, new Date(Date.now() - 86_400_000)).catch((error: unknown) =>
-      log.warn(
-        { event: "sessions.not-cleaned", reason: messageOf(error) },
-        "ended sessions could not be removed; the next hour tries again",
-      ),
-    );
-  }, CLEAN_EVERY_MS).unref();
   return {
     authenticator:
       config.AUTH_MODE === "off" ? { authenticate: async () => LOCAL_PRINCIPAL } : createAuthenticator({ verifier, revocations }),
@@ -84,7 +73,6 @@ export async function openIdentity(parts: {
       keysMaxAgeSeconds: JWKS_MAX_AGE_MS / 1_000,
     },
     async close() {
-      clearInterval(cleaning);
       await Promise.all([keys.close(), database.close()]);
     },
   };

@@ -1,6 +1,7 @@
-import { createHash, timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
+import { isLoopbackHost } from "../contract/loopback.ts";
+import { matcherOf } from "../contract/same-secret.ts";
 import type { Metrics } from "./metrics.ts";
 
 export interface MetricsServer {
@@ -27,6 +28,7 @@ export interface MetricsServerOptions {
 export async function serveMetrics(options: MetricsServerOptions): Promise<MetricsServer | undefined> {
   const { metrics, port, host, token, log } = options;
   if (port === undefined) return undefined;
+  const mayRead = readersOf(token);
   const server = createServer((request, response) => {
     const answer = (status: number, text: string, type = "text/plain; charset=utf-8") =>
       response.writeHead(status, { "content-type": type, "cache-control": "no-store" }).end(text);
@@ -34,7 +36,7 @@ export async function serveMetrics(options: MetricsServerOptions): Promise<Metri
     if (request.method !== "GET") return void answer(405, "only GET\n");
     if (path === "/healthz") return void answer(200, '{"status":"ok"}\n', "application/json");
     if (path !== "/metrics") return void answer(404, "there is /metrics and /healthz\n");
-    if (!mayRead(request, token)) return void answer(401, "METRICS_TOKEN is asked for\n");
+    if (!mayRead(request)) return void answer(401, "METRICS_TOKEN is asked for\n");
     return void metrics.render().then(
       (text) => answer(200, text, "text/plain; version=0.0.4; charset=utf-8"),
       () => answer(500, "the metrics could not be read\n"),
@@ -60,13 +62,8 @@ export async function serveMetrics(options: MetricsServerOptions): Promise<Metri
   };
 }
 
-// A page of another site can have its name lead to this machine, but it cannot choose the host that its requests name.
-function mayRead({ headers }: IncomingMessage, token: string | undefined): boolean {
-  if (token === undefined) return /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/i.test(headers.host ?? "");
-  return timingSafeEqual(digest(`Bearer ${token}`), digest(headers.authorization ?? ""));
-}
-
-// Of equal length whatever was sent, as the comparison needs it.
-function digest(text: string): Buffer {
-  return createHash("sha256").update(text).digest();
+function readersOf(token: string | undefined): (request: IncomingMessage) => boolean {
+  if (token === undefined) return ({ headers }) => isLoopbackHost(headers.host);
+  const isCollector = matcherOf(`Bearer ${token}`);
+  return ({ headers }) => isCollector(headers.authorization ?? "");
 }

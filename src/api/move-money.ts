@@ -5,7 +5,6 @@ import type { ApiContext, ApiDeps } from "./api-env.ts";
 import { markReplayed, readIdempotencyKey } from "./idempotency.ts";
 import { postOnLedger } from "./post-on-ledger.ts";
 import { readAmount, readCurrency } from "./read-money.ts";
-import { refuseCardData } from "./refuse-card-data.ts";
 
 /** What every route that moves money at once can answer, besides INSUFFICIENT_FUNDS where money leaves a user. */
 export const MOVE_MONEY_PROBLEMS = [
@@ -58,7 +57,6 @@ export async function moveMoney(
   const { key } = readIdempotencyKey(context, request.route);
   const currency = readCurrency(asked, settings.defaultCurrency);
   const amountMinor = readAmount(amount, currency);
-  refuseCardData(comment, "/comment");
   const origin = { caller: context.get("caller"), correlationId: context.get("correlationId") };
   const posted = await postOnLedger(ledger, request.toOperation({ key, currency, amountMinor, comment, origin }));
   if (posted.duplicate) markReplayed(context);

@@ -1,3 +1,5 @@
+import { seededRandom } from "./seeded-random.ts";
+
 /** What one buyer of the demo does. Amounts are minor units. */
 export type DemoAction =
   | {
@@ -40,7 +42,7 @@ const RESERVATION_KINDS = [
 
 /** A plan of `orders` orders and a fifth as many reservations. Equal seeds give equal plans, names included, so that a second run is a repeat. */
 export function planDemo(input: { readonly orders: number; readonly seed: number }): DemoPlan {
-  const random = randomNumbers(input.seed);
+  const random = seededRandom(input.seed);
   const below = (limit: number) => Math.floor(random() * limit);
   const run = `demo-${input.seed.toString(36)}`;
   const services = SERVICE_NAMES.map((name, place) => ({ id: `${run}-service-${place + 1}`, name: `${name} (${run})` }));
@@ -73,15 +75,4 @@ export function planDemo(input: { readonly orders: number; readonly seed: number
   }));
   const actions = [...orders, ...reservations].map((action) => ({ action, at: random() })).toSorted((left, right) => left.at - right.at);
   return { run, services, deposits, userIds, actions: actions.map(({ action }) => action) };
-}
-
-// Mulberry32: small, and the same on every machine.
-function randomNumbers(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

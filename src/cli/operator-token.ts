@@ -5,6 +5,7 @@ import { SILENT_LOG } from "../adapters/log.ts";
 import { openSigningKeys } from "../adapters/signing-keys.ts";
 import type { Config } from "../config.ts";
 import type { Role } from "../contract/identity.ts";
+import { isLoopbackHost } from "../contract/loopback.ts";
 import { keysDirOf } from "../open-identity.ts";
 import { readRunning } from "../stack/running.ts";
 
@@ -15,7 +16,6 @@ type AuthConfig = Pick<Config, "AUTH_KEYS_DIR" | "DATA_DIR" | "AUTH_ISSUER" | "A
 
 const TTL_MS = 900_000;
 const RENEW_BEFORE_END_MS = 300_000;
-const LOOPBACK = new Set(["127.0.0.1", "localhost", "[::1]"]);
 
 /** The folder of the keys: that of the system running from the data folder, else the configured one. */
 export function findKeysDir(config: Pick<Config, "AUTH_KEYS_DIR" | "DATA_DIR">): string {
@@ -45,7 +45,7 @@ export function createTokenSource(
   options: { readonly baseUrl: string; readonly subject: string; readonly roles: readonly Role[] },
 ): TokenSource {
   const { baseUrl, subject, roles } = options;
-  const isOurs = LOOPBACK.has(new URL(baseUrl).hostname) || readRunning(resolve(config.DATA_DIR))?.apiUrl === baseUrl;
+  const isOurs = isLoopbackHost(new URL(baseUrl).host) || readRunning(resolve(config.DATA_DIR))?.apiUrl === baseUrl;
   let current: Promise<IssuedToken | undefined> | undefined;
   let renewAtMs = 0;
   return async () => {

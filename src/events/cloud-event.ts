@@ -75,16 +75,14 @@ export function operationCloudEvent(input: {
   });
 }
 
-/** One message of `orders.events`: an order's new state. Throws: ZodError when the row is not one of an order. */
-export function orderCloudEvent({
-  outboxId,
-  payload,
-  correlationId,
-}: {
+interface OutboxRow {
   readonly outboxId: string;
   readonly payload: unknown;
   readonly correlationId: string | undefined;
-}): CloudEvent {
+}
+
+/** One message of `orders.events`: an order's new state. Throws: ZodError when the row is not one of an order. */
+export function orderCloudEvent({ outboxId, payload, correlationId }: OutboxRow): CloudEvent {
   const row = orderPayload.parse(payload);
   return envelope(outboxId, `saldo.order.${row.sagaState.toLowerCase()}`, row.orderId, row.recordedAt, {
     order_id: row.orderId,
@@ -113,15 +111,7 @@ const expiringPayload = z.object({
 });
 
 /** One message of `reservations.events`: an open reservation is about to expire. Throws: ZodError when the row is not such a one. */
-export function reservationExpiringCloudEvent({
-  outboxId,
-  payload,
-  correlationId,
-}: {
-  readonly outboxId: string;
-  readonly payload: unknown;
-  readonly correlationId: string | undefined;
-}): CloudEvent {
+export function reservationExpiringCloudEvent({ outboxId, payload, correlationId }: OutboxRow): CloudEvent {
   const row = expiringPayload.parse(payload);
   return envelope(outboxId, "saldo.reservation.expiring", row.reservationId, row.recordedAt, {
     reservation_id: row.reservationId,

@@ -1,5 +1,5 @@
-import { createHash, timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { matcherOf } from "../contract/same-secret.ts";
 import { domainErrorIn } from "../errors.ts";
 import { refused, type Answer, type Provider } from "./provider.ts";
 import { scriptSchema } from "./scripts.ts";
@@ -13,9 +13,8 @@ export function createPspServer(deps: {
   readonly apiKey: string;
   readonly onBroken: (error: unknown) => void;
 }): Server {
-  const expected = digest(deps.apiKey);
-  const isAllowed = (request: IncomingMessage) =>
-    timingSafeEqual(digest(/^Bearer (.+)$/.exec(request.headers.authorization ?? "")?.[1] ?? ""), expected);
+  const isKey = matcherOf(deps.apiKey);
+  const isAllowed = (request: IncomingMessage) => isKey(/^Bearer (.+)$/.exec(request.headers.authorization ?? "")?.[1] ?? "");
   return createServer((request, response) => {
     const path = request.url?.split("?")[0] ?? "/";
     if (path === "/healthz") return send(response, { status: 200, body: { status: "ok" } });
@@ -119,8 +118,4 @@ function done(act: () => void): Answer {
 
 function notFound(): Answer {
   return refused(404, "not_found", "there is nothing at this address");
-}
-
-function digest(text: string): Buffer {
-  return createHash("sha256").update(text).digest();
 }

@@ -1,4 +1,5 @@
 import { sql } from "drizzle-orm";
+import { createBatcher } from "./batching.ts";
 import type { Db } from "./database.ts";
 
 /** What a user has in one currency, in minor units. */
@@ -20,12 +21,6 @@ export interface BalanceReader {
   read(userId: string): Promise<UserBalances>;
 }
 
-interface Waiting {
-  readonly userId: string;
-  readonly resolve: (balances: UserBalances) => void;
-  readonly reject: (error: unknown) => void;
-}
-
 const MAX_BATCH = 200;
 
 /**
@@ -33,43 +28,13 @@ const MAX_BATCH = 200;
  * its callers asked, so everyone sees every change that was committed before.
  */
 export function createBalanceReader(db: Db, parallel = 2): BalanceReader {
-  let queue: Waiting[] = [];
-  let running = 0;
-  let planned = false;
-
-  const plan = () => {
-    if (planned || queue.length === 0 || running >= parallel) return;
-    planned = true;
-    setImmediate(() => {
-      planned = false;
-      const batch = queue.slice(0, MAX_BATCH);
-      queue = queue.slice(MAX_BATCH);
-      running += 1;
-      void answer(db, batch).finally(() => {
-        running -= 1;
-        plan();
-      });
-      plan();
-    });
-  };
-
-  return {
-    read: (userId) =>
-      new Promise((resolve, reject) => {
-        queue.push({ userId, resolve, reject });
-        plan();
-      }),
-  };
+  return { read: createBatcher({ maxBatch: MAX_BATCH, parallel, run: (userIds) => readBalances(db, userIds) }) };
 }
 
-async function answer(db: Db, batch: readonly Waiting[]): Promise<void> {
-  try {
-    const asOf = new Date();
-    const byUser = await readUsers(db, [...new Set(batch.map(({ userId }) => userId))]);
-    for (const { userId, resolve } of batch) resolve({ asOf, balances: byUser.get(userId) ?? [] });
-  } catch (error) {
-    for (const { reject } of batch) reject(error);
-  }
+async function readBalances(db: Db, userIds: readonly string[]): Promise<UserBalances[]> {
+  const asOf = new Date();
+  const byUser = await readUsers(db, [...new Set(userIds)]);
+  return userIds.map((userId) => ({ asOf, balances: byUser.get(userId) ?? [] }));
 }
 
 async function readUsers(db: Db, userIds: readonly string[]): Promise<Map<string, CurrencyBalance[]>> {

@@ -37,24 +37,16 @@ export interface DeadLetterRecord extends DeadLetterSummary {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-interface Row extends Record<string, unknown> {
-  readonly id: string;
-  readonly identity: string;
-  readonly topic: string;
-  readonly partition: number;
-  readonly offset: string;
-  readonly code: string;
-  readonly reason: string;
-  readonly attempts: number;
-  readonly bytes: number;
-  readonly recorded_at: string;
-  readonly redriven_at: string | null;
-  readonly redriven_by: string | null;
-  readonly refused_again_at: string | null;
-}
+/** A summary as the driver gives it: times are text, and what is not there is null. */
+type Row = Omit<DeadLetterSummary, "recordedAt" | "redrivenAt" | "redrivenBy" | "refusedAgainAt"> & {
+  readonly recordedAt: string;
+  readonly redrivenAt: string | null;
+  readonly redrivenBy: string | null;
+  readonly refusedAgainAt: string | null;
+};
 
-const SUMMARY = sql`id, identity, topic, partition, "offset", code, reason, attempts, coalesce(octet_length(raw_value), 0) as bytes, recorded_at,
-  redriven_at, redriven_by, refused_again_at`;
+const SUMMARY = sql`id as "deadLetterId", identity, topic, partition, "offset", code, reason, attempts, coalesce(octet_length(raw_value), 0) as bytes,
+  recorded_at as "recordedAt", redriven_at as "redrivenAt", redriven_by as "redrivenBy", refused_again_at as "refusedAgainAt"`;
 
 /** A page of dead letters, the newest first; one more than `limit` when there is a next page. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
 export async function listDeadLetters(
@@ -73,11 +65,12 @@ export async function getDeadLetter(db: Db, deadLetterId: string, maxBytes: numb
     select ${SUMMARY}, substring(raw_key from 1 for ${maxBytes}::integer) as raw_key, substring(raw_value from 1 for ${maxBytes}::integer) as raw_value, headers
       from dead_letters where id = ${deadLetterId}::bigint`);
   if (row === undefined) return undefined;
+  const { raw_key: key, raw_value: value, headers, ...summary } = row;
   return {
-    ...toSummary(row),
-    key: row.raw_key ?? undefined,
-    value: row.raw_value ?? undefined,
-    headers: JSON.parse(row.headers) as Record<string, string>,
+    ...toSummary(summary),
+    key: key ?? undefined,
+    value: value ?? undefined,
+    headers: JSON.parse(headers) as Record<string, string>,
   };
 }
 
@@ -98,18 +91,10 @@ export function matching({ topic, code, from, to, redriven }: DeadLetterFilter):
 
 function toSummary(row: Row): DeadLetterSummary {
   return {
-    deadLetterId: row.id,
-    identity: row.identity,
-    topic: row.topic,
-    partition: row.partition,
-    offset: row.offset,
-    code: row.code,
-    reason: row.reason,
-    attempts: row.attempts,
-    bytes: row.bytes,
-    recordedAt: new Date(row.recorded_at),
-    redrivenAt: row.redriven_at === null ? undefined : new Date(row.redriven_at),
-    redrivenBy: row.redriven_by ?? undefined,
-    refusedAgainAt: row.refused_again_at === null ? undefined : new Date(row.refused_again_at),
+    ...row,
+    recordedAt: new Date(row.recordedAt),
+    redrivenAt: row.redrivenAt === null ? undefined : new Date(row.redrivenAt),
+    redrivenBy: row.redrivenBy ?? undefined,
+    refusedAgainAt: row.refusedAgainAt === null ? undefined : new Date(row.refusedAgainAt),
   };
 }

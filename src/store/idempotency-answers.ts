@@ -1,4 +1,5 @@
 import { sql } from "drizzle-orm";
+import { createBatcher } from "./batching.ts";
 import type { Db } from "./database.ts";
 
 /** An answer as it was sent, and the hash of what was asked. */
@@ -20,58 +21,29 @@ export interface AnswerBook {
   keep(key: string, answer: KeptAnswer): Promise<KeptAnswer>;
 }
 
-interface Waiting {
+interface Keeping {
   readonly key: string;
   readonly answer: KeptAnswer;
-  readonly resolve: (kept: KeptAnswer) => void;
-  readonly reject: (error: unknown) => void;
 }
 
 const MAX_BATCH = 100;
 
 /** The book in Postgres; at most `parallel` statements at a time. */
 export function createAnswerBook(db: Db, parallel = 2): AnswerBook {
-  let queue: Waiting[] = [];
-  let running = 0;
-  let planned = false;
-
-  const plan = () => {
-    if (planned || queue.length === 0 || running >= parallel) return;
-    planned = true;
-    setImmediate(() => {
-      planned = false;
-      const batch = queue.slice(0, MAX_BATCH);
-      queue = queue.slice(MAX_BATCH);
-      running += 1;
-      void settle(db, batch).finally(() => {
-        running -= 1;
-        plan();
-      });
-      plan();
-    });
-  };
-
+  const keep = createBatcher({ maxBatch: MAX_BATCH, parallel, run: (batch: readonly Keeping[]) => keepAll(db, batch) });
   return {
     find: async (key) => (await findAll(db, [key])).get(key),
-    keep: (key, answer) =>
-      new Promise((resolve, reject) => {
-        queue.push({ key, answer, resolve, reject });
-        plan();
-      }),
+    keep: (key, answer) => keep({ key, answer }),
   };
 }
 
-async function settle(db: Db, batch: readonly Waiting[]): Promise<void> {
-  try {
-    const wanted = new Map<string, KeptAnswer>();
-    for (const { key, answer } of batch) if (!wanted.has(key)) wanted.set(key, answer);
-    const inserted = await insertMissing(db, wanted);
-    const others = [...wanted.keys()].filter((key) => !inserted.has(key));
-    const known = others.length === 0 ? new Map<string, KeptAnswer>() : await findAll(db, others);
-    for (const { key, answer, resolve } of batch) resolve((inserted.has(key) ? wanted.get(key) : known.get(key)) ?? answer);
-  } catch (error) {
-    for (const { reject } of batch) reject(error);
-  }
+async function keepAll(db: Db, batch: readonly Keeping[]): Promise<KeptAnswer[]> {
+  const wanted = new Map<string, KeptAnswer>();
+  for (const { key, answer } of batch) if (!wanted.has(key)) wanted.set(key, answer);
+  const inserted = await insertMissing(db, wanted);
+  const others = [...wanted.keys()].filter((key) => !inserted.has(key));
+  const known = others.length === 0 ? new Map<string, KeptAnswer>() : await findAll(db, others);
+  return batch.map(({ key, answer }) => (inserted.has(key) ? wanted.get(key) : known.get(key)) ?? answer);
 }
 
 // In the order of the keys, so that two processes that keep the same ones wait for each other and never in a circle.

@@ -1,4 +1,5 @@
 import { sql } from "drizzle-orm";
+import { createBatcher } from "./batching.ts";
 import type { Db } from "./database.ts";
 
 /** What tells whether a token was revoked. */
@@ -46,69 +47,18 @@ export async function revokeSubject(db: Db, input: { readonly subject: string; r
     on conflict (subject) do update set revoked_up_to = greatest(revoked_subjects.revoked_up_to, excluded.revoked_up_to)`);
 }
 
-/** Removes what no token can meet any more: refusals, sessions and refresh tokens that ended before this moment. Safe to retry. */
-export async function forgetEndedSessions(db: Db, endedBefore: Date): Promise<void> {
-  const before = endedBefore.toISOString();
-  await db.execute(sql`delete from revoked_tokens where expires_at < ${before}::timestamptz`);
-  await db.execute(sql`delete from refresh_tokens where expires_at < ${before}::timestamptz`);
-  await db.execute(sql`
-    delete from sessions s where s.expires_at < ${before}::timestamptz and not exists (select from refresh_tokens t where t.session_id = s.id)`);
-}
-
 /** True when the token may no longer be taken. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
 export type ReadRevocation = (token: TokenIdentity) => Promise<boolean>;
-
-interface Waiting {
-  readonly token: TokenIdentity;
-  readonly resolve: (revoked: boolean) => void;
-  readonly reject: (error: unknown) => void;
-}
 
 const MAX_BATCH = 500;
 
 /** Asks Postgres for tokens of the same moment with one statement, at most `parallel` at a time. Each begins after its callers asked. */
 export function createRevocationReader(db: Db, parallel = 2): ReadRevocation {
-  let queue: Waiting[] = [];
-  let running = 0;
-  let planned = false;
-
-  const plan = () => {
-    if (planned || queue.length === 0 || running >= parallel) return;
-    planned = true;
-    setImmediate(() => {
-      planned = false;
-      const batch = queue.slice(0, MAX_BATCH);
-      queue = queue.slice(MAX_BATCH);
-      running += 1;
-      void answer(db, batch).finally(() => {
-        running -= 1;
-        plan();
-      });
-      plan();
-    });
-  };
-
-  return (token) =>
-    new Promise((resolve, reject) => {
-      queue.push({ token, resolve, reject });
-      plan();
-    });
-}
-
-async function answer(db: Db, batch: readonly Waiting[]): Promise<void> {
-  try {
-    const revoked = await readRevoked(
-      db,
-      batch.map(({ token }) => token),
-    );
-    for (const [place, { resolve }] of batch.entries()) resolve(revoked.has(place));
-  } catch (error) {
-    for (const { reject } of batch) reject(error);
-  }
+  return createBatcher({ maxBatch: MAX_BATCH, parallel, run: (tokens) => readRevoked(db, tokens) });
 }
 
 // A session that is not there is refused as well: it ended, or the database was set back to a moment before it.
-async function readRevoked(db: Db, tokens: readonly TokenIdentity[]): Promise<Set<number>> {
+async function readRevoked(db: Db, tokens: readonly TokenIdentity[]): Promise<boolean[]> {
   const asked = tokens.map(({ id, subject, sessionId, issuedAtMs }, place) => ({
     place,
     id,
@@ -122,5 +72,6 @@ async function readRevoked(db: Db, tokens: readonly TokenIdentity[]): Promise<Se
      where exists (select from revoked_tokens t where t.token_id = a.id)
         or (a.session is not null and not exists (select from sessions s where s.id = a.session and s.revoked_at is null))
         or exists (select from revoked_subjects r where r.subject = a.subject and a.issued <= r.revoked_up_to)`);
-  return new Set(rows.map(({ place }) => place));
+  const revoked = new Set(rows.map(({ place }) => place));
+  return tokens.map((_token, place) => revoked.has(place));
 }

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { sql } from "drizzle-orm";
 import { createKafka, ensureTopics, type Kafka } from "../../src/adapters/kafka.ts";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
+import { seededRandom } from "../../src/cli/seeded-random.ts";
 import { loadConfig } from "../../src/config.ts";
 import { topicsOf } from "../../src/contract/topics.ts";
 import { startStack, type Stack } from "../../src/stack/stack.ts";
@@ -14,7 +15,6 @@ import { createDatabase, type Database } from "../../src/store/database.ts";
 import { migrateDatabase } from "../../src/store/migrate.ts";
 import { startImportRoles, type ImportRoles, type ImportRun } from "../support/import-roles.ts";
 import { monthlyRevenueOf, readMonthlyFile } from "../support/monthly-revenue.ts";
-import { seededRandom } from "../support/seeded-random.ts";
 import { until } from "../support/until.ts";
 
 const USAGE = `npm run chaos:import -- [--seed N] [--kills 10] [--file FILE --expected FILE] [--batch 100]

@@ -28,6 +28,8 @@ const reservation = { userId: "u", serviceId: "s", orderId: "o", amount: "1.00" 
 /** Every free text that is kept, with the pointer to it. */
 const PLACES: readonly (readonly [string, string, (text: string) => object, string])[] = [
   ["POST", "/api/v1/balances/u/deposits", (comment) => ({ amount: "1.00", comment }), "/comment"],
+  ["POST", "/api/v1/balances/u/withdrawals", (comment) => ({ amount: "1.00", comment }), "/comment"],
+  ["POST", "/api/v1/transfers", (comment) => ({ fromUserId: "u", toUserId: "v", amount: "1.00", comment }), "/comment"],
   ["POST", "/api/v1/orders", (comment) => ({ ...order, comment }), "/comment"],
   ["POST", "/api/v1/orders/o/cancel", (reason) => ({ reason }), "/reason"],
   ["POST", "/api/v1/reservations", (comment) => ({ ...reservation, comment }), "/comment"],

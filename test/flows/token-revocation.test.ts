@@ -9,7 +9,8 @@ import { listen, type HttpServer } from "../../src/api/http-server.ts";
 import { freePort } from "../../src/stack/free-port.ts";
 import { startRedis, type RunningRedis } from "../../src/stack/redis.ts";
 import { createDatabase, type Database } from "../../src/store/database.ts";
-import { forgetEndedSessions, revokeSubject } from "../../src/store/revocations.ts";
+import { EXPIRING_TABLES, pruneExpired } from "../../src/store/housekeeping.ts";
+import { revokeSubject } from "../../src/store/revocations.ts";
 import { createTestApi, type TestApi } from "../support/http-api.ts";
 import { createRealIdentities, type RealIdentities } from "../support/real-identity.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
@@ -151,7 +152,7 @@ it("without Postgres nobody gets in and nobody is told that their token is bad",
 it("what has ended is forgotten, what has not is kept", async () => {
   const headers = await operator();
   await logOut(headers);
-  await forgetEndedSessions(reading.db, new Date());
+  for (const table of EXPIRING_TABLES) await pruneExpired(reading.db, table);
   expect(await statusAt(await openApi(), headers)).toBe(401);
 });
 

@@ -9,6 +9,7 @@ import { ApiUnreachable, createApiClient, describeAnswer, type ApiAnswer, type A
 import { createTokenSource } from "../../src/cli/operator-token.ts";
 import { compareBooks } from "../../src/cli/provider-book.ts";
 import { ROLE_ENTRIES } from "../../src/cli/roles.ts";
+import { seededRandom } from "../../src/cli/seeded-random.ts";
 import { createStartSteps } from "../../src/cli/start-steps.ts";
 import { startSystem, type System } from "../../src/cli/system.ts";
 import { inheritedEnvironment, loadConfig } from "../../src/config.ts";
@@ -17,7 +18,6 @@ import { readRunning } from "../../src/stack/running.ts";
 import { auditBooks } from "../../src/store/audit.ts";
 import { createDatabase, type Db } from "../../src/store/database.ts";
 import { planStorm, POOR_MINOR, RICH_MINOR, STORM_SERVICES, TROUBLE, type StormOrder } from "./storm-plan.ts";
-import { seededRandom } from "./seeded-random.ts";
 
 export interface StormOptions {
   readonly orders: number;

@@ -1,4 +1,5 @@
-import { seededRandom } from "./seeded-random.ts";
+import { seededRandom } from "../../src/cli/seeded-random.ts";
+import { BEHAVIOURS, type Behaviour } from "../../src/psp/scripts.ts";
 
 /** An order that the storm places; amounts are minor units. */
 export interface StormOrder {
@@ -19,17 +20,9 @@ export const STORM_SERVICES = ["storm-hosting", "storm-support", "storm-training
 export const RICH_MINOR = 100_000_000n;
 export const POOR_MINOR = 500n;
 
+const AS_MEANT: ReadonlySet<Behaviour> = new Set(["approve", "decline", "insufficient-funds"]);
 /** How the provider answers badly: technical faults anywhere, and a no where a no can be said. */
-export const TROUBLE = [
-  "slow",
-  "hang",
-  "charge-then-hang",
-  "charge-then-500",
-  "5xx",
-  "429",
-  "stored-500-charged",
-  "stored-500-uncharged",
-] as const;
+export const TROUBLE: readonly Behaviour[] = BEHAVIOURS.filter((behaviour) => !AS_MEANT.has(behaviour));
 
 const GOOD_CARDS = ["4242424242424242", "4111111111111111", "5555555555554444", "2200000000000004"] as const;
 /** Cards that bring about what is rare by chance, and how often each of them is used. */

@@ -5,9 +5,9 @@ import { fileURLToPath } from "node:url";
 import { sql } from "drizzle-orm";
 import { createKafka, ensureTopics, type Kafka, type OutgoingMessage } from "../../src/adapters/kafka.ts";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
+import { seededRandom } from "../../src/cli/seeded-random.ts";
 import { createDatabase, type Db } from "../../src/store/database.ts";
 import type { BridgeProcessInput } from "./bridge-process.ts";
-import { seededRandom } from "./seeded-random.ts";
 
 export interface TortureInput {
   readonly brokers: readonly string[];

@@ -1,7 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { reservationWorkflowId, stepKey } from "../../contract/ids.ts";
 import type { ReservationInput } from "../../contract/reservations.ts";
-import { placeHoldOperation } from "../../domain/hold-operations.ts";
 import { contentHash } from "../../domain/operations.ts";
 import { DomainError } from "../../errors.ts";
 import { formatAmount } from "../../money.ts";
@@ -9,6 +7,7 @@ import { newestHoldingOf, type HoldTriple } from "../../store/hold-matches.ts";
 import { findOperation } from "../../store/operations.ts";
 import type { ApiContext, ApiDeps } from "../api-env.ts";
 import { hashOf, readIdempotencyKey, uuidOf } from "../idempotency.ts";
+import { holdOfReservation } from "../reservation-hold.ts";
 import { legacyHoldsOf, reserveAmong } from "./matches.ts";
 
 export type ReserveDeps = Pick<ApiDeps, "db" | "starters" | "balances" | "settings">;
@@ -74,14 +73,7 @@ async function place(
     correlationId: context.get("correlationId"),
     caller: context.get("caller"),
   };
-  const operation = placeHoldOperation({
-    ...input,
-    amountMinor,
-    holdId: reservationId,
-    expiresAt: "",
-    key: stepKey(reservationWorkflowId(reservationId), "hold"),
-    origin: input,
-  });
+  const operation = holdOfReservation(input);
   // The workflow may be another request's, and its answer may be lost: what the ledger decided under the key tells.
   let failure: unknown;
   await starters.placeReservation(input).catch((error: unknown) => {

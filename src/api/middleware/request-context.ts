@@ -1,5 +1,6 @@
 import type { MiddlewareHandler } from "hono";
 import { uuidv7 } from "uuidv7";
+import { isLoopbackHost } from "../../contract/loopback.ts";
 import { maskDigits } from "../../domain/card.ts";
 import { codeOf } from "../../errors.ts";
 import { OPEN_READ } from "../access.ts";
@@ -84,11 +85,6 @@ async function refusePath(context: ApiContext, guard: Guard): Promise<Response> 
     return answerProblem(context, codeOf(error));
   }
   return answerProblem(context, "INVALID_REQUEST", "the path is not percent-encoded UTF-8 text without control characters");
-}
-
-// A page of another site can have its name lead to this machine; it cannot choose what its requests call the host.
-function isLoopbackHost(host = ""): boolean {
-  return /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/i.test(host);
 }
 
 // The router leaves what it cannot decode as it is, so that `%ff` would be taken for a name.

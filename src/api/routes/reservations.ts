@@ -1,7 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { reservationWorkflowId, stepKey } from "../../contract/ids.ts";
 import type { ReservationInput } from "../../contract/reservations.ts";
-import { placeHoldOperation } from "../../domain/hold-operations.ts";
 import { contentHash, type Operation } from "../../domain/operations.ts";
 import { closedReservationCode } from "../../domain/reservation-states.ts";
 import { DomainError } from "../../errors.ts";
@@ -30,6 +28,7 @@ import {
   releaseMatchRoute,
   releaseReservationRoute,
 } from "../schemas/reservations.ts";
+import { holdOfReservation } from "../reservation-hold.ts";
 import { reservationPath, showReservation } from "../show-reservation.ts";
 
 const OUTAGES = ["UNAVAILABLE", "DEADLINE_EXCEEDED"] as const;
@@ -111,14 +110,7 @@ export function addReservationRoutes(api: Api, deps: ApiDeps, checkServices: Che
         caller: context.get("caller"),
         expiringMs: settings.reservationTtl.expiringMs,
       };
-      const asOperation = placeHoldOperation({
-        ...input,
-        amountMinor,
-        holdId: reservationId,
-        expiresAt: "",
-        key: stepKey(reservationWorkflowId(reservationId), "hold"),
-        origin: input,
-      });
+      const asOperation = holdOfReservation(input);
       context.header("location", reservationPath(reservationId));
       if (!(await wasDone(context, asOperation))) {
         const placed = await checkServices.during([{ serviceId, pointer: "/serviceId" }], () => starters.placeReservation(input));

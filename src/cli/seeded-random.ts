@@ -1,4 +1,4 @@
-/** mulberry32: one seed gives one sequence of numbers in [0, 1), so a run can be repeated. */
+/** Mulberry32: one seed gives one sequence of numbers in [0, 1), the same on every machine. */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
