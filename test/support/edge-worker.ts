@@ -1,0 +1,81 @@
+import { existsSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { DefaultLogger, Runtime } from "@temporalio/worker";
+import { createActivities, type Activities } from "../../activities/index.ts";
+import { createBalanceCache } from "../../src/adapters/cache.ts";
+import { SILENT_LOG } from "../../src/adapters/log.ts";
+import { createPsp } from "../../src/adapters/psp-http.ts";
+import { createTemporal } from "../../src/adapters/temporal.ts";
+import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
+import { createDatabase } from "../../src/store/database.ts";
+import { createLedger } from "../../src/store/ledger.ts";
+import { createSaldoWorkers } from "../../workers/create-worker.ts";
+
+/** Where a worker dies: before the step does anything, or when it has done it and nobody knows. */
+export interface Edge {
+  readonly step: keyof Activities;
+  readonly side: "before" | "after";
+}
+
+/** What a worker in a process of its own is started with, as JSON. */
+export interface EdgeWorkerInput {
+  readonly temporalAddress: string;
+  readonly namespace: string;
+  readonly databaseUrl: string;
+  readonly psp: { readonly url: string; readonly apiKey: string };
+  readonly bundlePath: string;
+  readonly edge: Edge;
+  /** Exists once it died there: the worker that follows lives. */
+  readonly markerPath: string;
+}
+
+const PSP_TIMEOUT_MS = 500;
+
+// All of a worker's real parts; it kills itself as nothing else could: without a word, with what it has in hand.
+const input = JSON.parse(process.argv[2] ?? "") as EdgeWorkerInput;
+const options = { url: input.databaseUrl, name: "edge-worker", deadlineMs: 10_000 };
+const database = createDatabase({ ...options, laneCount: 1 });
+Runtime.install({ shutdownSignals: [], logger: new DefaultLogger("ERROR") });
+const temporal = await createTemporal({
+  address: input.temporalAddress,
+  namespace: input.namespace,
+  deadlineMs: 10_000,
+  logger: SILENT_LOG,
+});
+const activities = createActivities({
+  db: database.db,
+  openLane: database.openLane,
+  ledger: createLedger({ ...options, laneCount: 1 }),
+  psp: createPsp({ ...input.psp, timeoutMs: PSP_TIMEOUT_MS, logger: SILENT_LOG }),
+  balanceCache: createBalanceCache({ url: undefined, logger: SILENT_LOG }),
+  logger: SILENT_LOG,
+  reportsDir: tmpdir(),
+});
+process.once("disconnect", () => process.exit(1));
+await createSaldoWorkers({
+  connection: temporal.connection,
+  namespace: temporal.namespace,
+  taskQueues: Object.values(TASK_QUEUES),
+  bundlePath: input.bundlePath,
+  activities: { ...activities, [input.edge.step]: dyingAt(input.edge) },
+  cacheSize: 10,
+});
+process.send?.("running");
+
+function dyingAt({ step, side }: Edge): (argument: never) => Promise<unknown> {
+  const work = activities[step] as (argument: never) => Promise<unknown>;
+  return async (argument) => {
+    if (side === "before") dieOnce();
+    const result = await work(argument);
+    if (side === "after") dieOnce();
+    return result;
+  };
+}
+
+function dieOnce(): void {
+  if (existsSync(input.markerPath)) return;
+  writeFileSync(input.markerPath, "");
+  process.kill(process.pid, "SIGKILL");
+  // The signal comes a moment later: nothing may be answered until then.
+  for (;;) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000);
+}
