@@ -55,7 +55,10 @@ export interface KafkaConsumer {
   run(handler: (batch: FetchedBatch, control: BatchControl) => Promise<void>, onFatal: (error: Error) => void): Promise<void>;
   /** The partitions this member has now; undefined while it is in no group. */
   assigned(): readonly number[] | undefined;
-  /** Lets the handlers finish what they have in hand, leaves the group and disconnects. Safe to retry. */
+  /**
+   * Lets the handlers finish what they have in hand, leaves the group and disconnects. A broker that does not answer is waited for 3 s
+   * after that, and not much longer than the handlers' grace in all. Safe to retry.
+   */
   stop(): Promise<void>;
 }
 
@@ -63,12 +66,16 @@ const RETRY = { retries: 8, initialRetryTime: 200, maxRetryTime: 3_000 };
 /** Two of the client's default of 1 MB each: enough for several chunks, little to fetch again after a kill. */
 const MAX_BYTES_PER_PARTITION = 1_048_576;
 
+/** How long leaving may take. Without it the broker waits for the member's session to end, and the client for a broker that is away. */
+const LEAVE_WITHIN_MS = 3_000;
+
 /** A consumer of one topic. Makes no connection until `run`. */
 export function createConsumer(client: KafkaClient, options: ConsumerOptions, logger: Log): KafkaConsumer {
   const heartbeatMs = Math.max(100, Math.floor(options.sessionTimeoutMs / 4));
   let assigned: readonly number[] | undefined;
   let stopping: Promise<void> | undefined;
   const stopOrdered = new AbortController();
+  const inHand = new Set<Promise<void>>();
 
   const consumer = client.consumer({
     groupId: options.group,
@@ -109,21 +116,34 @@ export function createConsumer(client: KafkaClient, options: ConsumerOptions, lo
         if (!payload.restart && stopping === undefined) onFatal(payload.error);
       });
       await connectPatiently(consumer, options.topic, stopOrdered.signal, logger);
-      if (stopOrdered.signal.aborted) return;
+      if (stopOrdered.signal.aborted) return consumer.disconnect();
       await consumer.run({
         autoCommit: false,
         eachBatchAutoResolve: false,
         partitionsConsumedConcurrently: options.partitionsAtOnce,
-        eachBatch: (payload) => handleBatch(payload, handler, { heartbeatMs, graceMs: options.graceMs, stop: stopOrdered.signal, logger }),
+        eachBatch: async (payload) => {
+          const handling = handleBatch(payload, handler, { heartbeatMs, graceMs: options.graceMs, stop: stopOrdered.signal, logger });
+          inHand.add(handling);
+          await handling.finally(() => inHand.delete(handling));
+        },
       });
     },
     assigned: () => assigned,
     stop() {
       stopOrdered.abort();
-      stopping ??= consumer.disconnect();
+      stopping ??= leave();
       return stopping;
     },
   };
+
+  async function leave(): Promise<void> {
+    const left = consumer.disconnect().then(() => true);
+    const late = Promise.allSettled(inHand).then(() => sleep(LEAVE_WITHIN_MS, false, { ref: false }));
+    // A commit that is under way heeds no signal.
+    const latest = sleep(options.graceMs + LEAVE_WITHIN_MS / 3, false, { ref: false });
+    if (!(await Promise.race([left, late, latest])))
+      logger.warn({ group: options.group, topic: options.topic }, "left without the broker, which does not answer");
+  }
 }
 
 // A broker that is not there yet is waited for: the process has nothing else to do.

@@ -48,6 +48,13 @@ export interface KafkaOptions {
   readonly logger: Log;
 }
 
+/**
+ * A reader waits about a minute for a broker that is away, and asks every second: the broker knows its members again when it is back.
+ * A reader that gave up and began anew would wait for the session of its former self to end, 10 s longer.
+ */
+const READER_RETRY = { retries: 60, initialRetryTime: 200, maxRetryTime: 1_000 };
+/** A broker that does not answer is not waited for at the end. */
+const CLOSE_WITHIN_MS = 2_000;
 const LEADERS_WITHIN_MS = 15_000;
 const LEADERS_POLL_MS = 100;
 
@@ -63,6 +70,7 @@ export function brokerList(text: string): string[] {
 export function createKafka(options: KafkaOptions): Kafka {
   boundHeaders();
   const client = new KafkaClient(clientConfig(options));
+  const readerClient = new KafkaClient({ ...clientConfig(options), retry: READER_RETRY });
   let admin: Promise<Admin> | undefined;
   const connectedAdmin = (): Promise<Admin> => {
     admin ??= connectAdmin(client).catch((error: unknown) => {
@@ -73,7 +81,7 @@ export function createKafka(options: KafkaOptions): Kafka {
   };
   return {
     createProducer: () => createProducer(client),
-    createConsumer: (consumerOptions) => createConsumer(client, consumerOptions, options.logger),
+    createConsumer: (consumerOptions) => createConsumer(readerClient, consumerOptions, options.logger),
     async topicOffsets(topic) {
       return fetchTopicOffsets(await connectedAdmin(), topic);
     },
@@ -83,7 +91,8 @@ export function createKafka(options: KafkaOptions): Kafka {
       return new Map(known.filter(([, offset]) => offset >= 0n));
     },
     async close() {
-      await admin?.then((open) => open.disconnect()).catch(() => {});
+      const closed = admin?.then((open) => open.disconnect()).catch(() => {});
+      await Promise.race([closed, sleep(CLOSE_WITHIN_MS, undefined, { ref: false })]);
     },
   };
 }

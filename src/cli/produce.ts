@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { resolve } from "node:path";
 import { brokerList, createKafka } from "../adapters/kafka.ts";
 import { SILENT_LOG } from "../adapters/log.ts";
@@ -9,6 +8,7 @@ import { readRunning } from "../stack/running.ts";
 import { CommandFailure, runCommand, secondsAsMs, UsageError, wholeNumber, type CommandInput } from "./command.ts";
 import { loadEvent, type LoadKind, type LoadOptions } from "./event-load.ts";
 import { createProgressBar } from "./progress-bar.ts";
+import { sendSteadily } from "./steady-load.ts";
 
 const USAGE = `npm run produce -- --topic NAME --rate N --seconds S [options]
 
@@ -36,9 +36,6 @@ const OPTIONS = {
   currency: { type: "string" },
   json: { type: "boolean", default: false },
 } as const;
-/** A send carries what is due since the last one; so many of them a second at most. */
-const TICK_MS = 50;
-const MAX_PER_SEND = 1_000;
 const EARLIEST_SECONDS = Date.UTC(2000, 0, 1) / 1_000;
 
 process.exitCode = await runCommand({ name: "produce", usage: USAGE, options: OPTIONS, run: ({ values }) => run(values) });
@@ -58,20 +55,20 @@ async function run(options: Options): Promise<number> {
   const startedAtMs = performance.now();
   let sent = 0;
   try {
-    while (sent < total) {
-      const due = Math.min(total, Math.ceil(((performance.now() - startedAtMs + TICK_MS) * rate) / 1_000));
-      const count = Math.min(due - sent, MAX_PER_SEND);
-      if (count > 0) {
-        const from = sent;
+    await sendSteadily({
+      rate,
+      total,
+      send: async (from, count) => {
         await producer.send(
           topic,
           Array.from({ length: count }, (_, place) => loadEvent(load, from + place)),
         );
-        sent += count;
+      },
+      onSent: (count) => {
+        sent = count;
         bar.update(sent);
-      }
-      if (due <= sent) await sleep(TICK_MS);
-    }
+      },
+    });
   } finally {
     bar.finish();
     await Promise.allSettled([producer.close(), kafka.close()]);

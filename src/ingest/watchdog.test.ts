@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { SILENT_LOG } from "../adapters/log.ts";
 import { createWatchdog, progressOf, type Progress } from "./watchdog.ts";
 
@@ -69,6 +69,26 @@ describe("the watchdog", () => {
     await checkAt(5_500);
     expect(stalls).toHaveLength(0);
   });
+
+  it("ends at the order to stop, also while Kafka keeps it waiting for an answer", async () => {
+    const stop = new AbortController();
+    let asked = false;
+    const watchdog = createWatchdog({
+      stallMs: 400,
+      readProgress: () => {
+        asked = true;
+        return new Promise(() => {});
+      },
+      knownOutage: async () => undefined,
+      onStall: () => {},
+      log: SILENT_LOG,
+      nowMs: () => 0,
+    });
+    const ended = watchdog.run(stop.signal);
+    await vi.waitUntil(() => asked);
+    stop.abort();
+    await ended;
+  }, 2_000);
 });
 
 describe("progress", () => {

@@ -22,7 +22,7 @@ export interface WatchdogDeps {
 export interface Watchdog {
   /** Looks once. */
   check(): Promise<void>;
-  /** Looks again and again until the signal aborts. */
+  /** Looks again and again until the signal aborts, and settles then at once. */
   run(signal: AbortSignal): Promise<void>;
 }
 
@@ -59,15 +59,22 @@ export function createWatchdog(deps: WatchdogDeps): Watchdog {
     deps.log.warn({ outage, stalledMs }, "the bridge waits for a known outage to end");
   };
 
+  const watch = async (signal: AbortSignal): Promise<void> => {
+    while (!signal.aborted) {
+      await sleep(Math.max(100, deps.stallMs / 4), undefined, { signal }).catch(() => {});
+      if (!signal.aborted) await check();
+    }
+  };
   return {
     check,
-    async run(signal) {
-      while (!signal.aborted) {
-        await sleep(Math.max(100, deps.stallMs / 4), undefined, { signal }).catch(() => {});
-        if (!signal.aborted) await check();
-      }
-    },
+    // A server that does not answer must not keep an order to stop waiting.
+    run: (signal) => Promise.race([watch(signal), aborted(signal)]),
   };
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }
 
 /** Whether a member's partitions are done, from what Kafka says. Without an assignment all partitions of the topic count. */

@@ -184,6 +184,9 @@ function serverProperties(options: { port: number; controllerPort: number; logDi
     "share.coordinator.state.topic.num.partitions": 1,
     "group.initial.rebalance.delay.ms": 0,
     "group.min.session.timeout.ms": 1000,
+    // A broker that was killed may register again only when its former self's session is over, by default after 9 s.
+    "broker.session.timeout.ms": 3_000,
+    "broker.heartbeat.interval.ms": 500,
     // Offsets of a bridge that was off for a while must not be forgotten: it would begin the topic again.
     "offsets.retention.minutes": 525_600,
     "num.network.threads": 2,

@@ -5,11 +5,11 @@ import { startStack } from "../../src/stack/stack.ts";
 import { migrateDatabase } from "../../src/store/migrate.ts";
 import { tortureBridge } from "../support/torture.ts";
 
-const USAGE = `npm run chaos:bridge -- [--events 100000] [--seconds 120] [--seed N] [--pause 1.5,4] [--timeout 600]
+const USAGE = `npm run chaos:bridge -- [--events 100000] [--seconds 120] [--seed N] [--pause 2,4] [--bridges 3] [--timeout 600]
 
-Produces purchase events, each one to three times, over the given time, while bridges of one group are killed (SIGKILL) and
-others join and leave, on a stack of its own, and compares the ledger with what was produced. The pause between two such faults
-lies between the two numbers of seconds.
+Produces purchase events, each one to three times, over the given time, while bridges of one group (the role as npm start
+runs it, with its worker) are killed (SIGKILL) and others join and leave, on servers of its own; compares the ledger with what was
+produced and proves the books. The pause between two such faults lies between the two numbers of seconds.
 `;
 
 process.exitCode = await main();
@@ -20,7 +20,8 @@ async function main(): Promise<number> {
       events: { type: "string", default: "100000" },
       seconds: { type: "string", default: "120" },
       seed: { type: "string", default: String(Date.now() % 1_000_000) },
-      pause: { type: "string", default: "1.5,4" },
+      pause: { type: "string", default: "2,4" },
+      bridges: { type: "string", default: "3" },
       timeout: { type: "string", default: "600" },
       help: { type: "boolean" },
     },
@@ -34,22 +35,30 @@ async function main(): Promise<number> {
   // Without it a signal would leave the servers behind.
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
   console.log(`seed ${values.seed}, ${values.events} events over ${values.seconds} s`);
+  const cacheDir = process.env["CACHE_DIR"] ?? join(homedir(), ".cache", "saldo");
   const stack = await startStack({
-    servers: ["postgres", "kafka"],
-    required: ["postgres", "kafka"],
+    servers: ["postgres", "temporal", "kafka"],
+    required: ["postgres", "temporal", "kafka"],
     dataDir: join(tmpdir(), `saldo-torture-${process.pid}`),
-    cacheDir: process.env["CACHE_DIR"] ?? join(homedir(), ".cache", "saldo"),
+    cacheDir,
     ephemeral: true,
     ports: "free",
     onKillable: (kill) => void process.once("exit", kill),
   });
   try {
-    const { postgres, kafka } = stack;
-    if (postgres === undefined || kafka === undefined) throw new Error("a server is missing");
+    const { postgres, temporal, kafka } = stack;
+    if (postgres === undefined || temporal === undefined || kafka === undefined) throw new Error("a server is missing");
     await migrateDatabase({ adminUrl: postgres.adminUrl, appUrl: postgres.appUrl });
     const result = await tortureBridge({
-      brokers: kafka.brokers,
-      databaseUrl: postgres.appUrl,
+      servers: {
+        databaseUrl: postgres.appUrl,
+        temporalAddress: temporal.address,
+        temporalNamespace: "default",
+        kafkaBrokers: kafka.brokers,
+      },
+      dataDir: stack.dataDir,
+      cacheDir,
+      bridges: Number(values.bridges),
       events: Number(values.events),
       seconds: Number(values.seconds),
       seed: Number(values.seed),
@@ -60,7 +69,7 @@ async function main(): Promise<number> {
     console.log(JSON.stringify(result));
     console.log(
       result.problems.length === 0
-        ? `0 lost, 0 doubled: ${result.events} events, ${result.messages} messages, ${result.kills} kills, ${result.elapsedSeconds} s, seed ${result.seed}.`
+        ? `0 lost, 0 doubled: ${result.events} events, ${result.messages} messages, ${result.kills} kills, ${result.guests} joined and left, ${result.elapsedSeconds} s, seed ${result.seed}.`
         : result.problems.join("\n"),
     );
     return result.problems.length === 0 ? 0 : 1;

@@ -12,6 +12,7 @@ import { createDatabase, type Database } from "../../src/store/database.ts";
 import { purchaseMessage, eventMessage } from "../support/bridge.ts";
 import { startImportRoles, type ImportRoles } from "../support/import-roles.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
+import { ROLE_GRACE_MS } from "../support/test-roles.ts";
 import { until } from "../support/until.ts";
 
 const PURCHASES = "purchases";
@@ -138,3 +139,20 @@ it("a broker that is killed under load and a Temporal that hangs lose nothing, d
     produced,
   );
 }, 240_000);
+
+it("a bridge that is ordered to stop while the broker hangs ends by itself, before its supervisor would kill it", async () => {
+  const over = new AbortController();
+  const loading = load(over.signal);
+  const before = await applied();
+  await until("events are applied", async () => (await applied()) > before + 100, 40_000);
+  // Fetches, heartbeats and commits are under way and stay unanswered.
+  process.kill(pidOf("kafka"), "SIGSTOP");
+  const orderedAtMs = performance.now();
+  await roles.roles.bridge.stop();
+  const tookMs = Math.round(performance.now() - orderedAtMs);
+  process.kill(pidOf("kafka"), "SIGCONT");
+  over.abort();
+  await loading;
+  console.log(`the bridge ended ${tookMs} ms after the order`);
+  expect(tookMs).toBeLessThan(ROLE_GRACE_MS - 1_000);
+}, 90_000);

@@ -1,17 +1,9 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { inheritedEnvironment } from "../../src/config.ts";
-import { PROJECT_DIR, ROLE_ENTRIES } from "../../src/cli/roles.ts";
 import type { ImportTally } from "../../src/cli/import-events.ts";
-import { superviseRole, type SupervisedRole } from "../../src/stack/supervisor.ts";
-
-/** Where the servers are that the roles and the import use. */
-export interface ImportAddresses {
-  readonly databaseUrl: string;
-  readonly temporalAddress: string;
-  readonly temporalNamespace: string;
-  readonly kafkaBrokers: readonly string[];
-}
+import { PROJECT_DIR } from "../../src/cli/roles.ts";
+import type { SupervisedRole } from "../../src/stack/supervisor.ts";
+import { roleSettings, startTestRole, type RoleServers } from "./test-roles.ts";
 
 export interface ImportRoles {
   readonly roles: Readonly<Record<"worker" | "bridge" | "relay", SupervisedRole>>;
@@ -35,32 +27,11 @@ const IMPORT_ENTRY = fileURLToPath(new URL("../../src/cli/import.ts", import.met
 
 /** Starts worker, bridge and relay as processes of their own, restarted when they die, and answers when all are ready. */
 export async function startImportRoles(
-  addresses: ImportAddresses,
+  addresses: RoleServers,
   options: { readonly dataDir: string; readonly settings?: Readonly<Record<string, string>> },
 ): Promise<ImportRoles> {
-  const environment = {
-    ...inheritedEnvironment(),
-    NODE_ENV: "production",
-    DATABASE_URL: addresses.databaseUrl,
-    TEMPORAL_ADDRESS: addresses.temporalAddress,
-    TEMPORAL_NAMESPACE: addresses.temporalNamespace,
-    KAFKA_BROKERS: addresses.kafkaBrokers.join(","),
-    REDIS_URL: "",
-    DATA_DIR: options.dataDir,
-    ...options.settings,
-  };
-  const start = (name: "worker" | "bridge" | "relay") =>
-    superviseRole(
-      {
-        name,
-        command: process.execPath,
-        args: ["--enable-source-maps", "--import", "tsx", ROLE_ENTRIES[name]],
-        environment,
-        cwd: PROJECT_DIR,
-        graceMs: 15_000,
-      },
-      { dataDir: options.dataDir, times: { maxBackoffMs: 1_000, healthyAfterMs: 500 } },
-    );
+  const environment = roleSettings(addresses, options);
+  const start = (name: "worker" | "bridge" | "relay") => startTestRole({ role: name, name, environment, dataDir: options.dataDir });
   const roles = { worker: start("worker"), bridge: start("bridge"), relay: start("relay") };
   const all = Object.values(roles);
   const stop = async () => {

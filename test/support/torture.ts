@@ -1,17 +1,24 @@
-import { fork, type ChildProcess } from "node:child_process";
 import { randomUUID } from "node:crypto";
+import { mkdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { sql } from "drizzle-orm";
 import { createKafka, ensureTopics, type Kafka, type OutgoingMessage } from "../../src/adapters/kafka.ts";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { seededRandom } from "../../src/cli/seeded-random.ts";
+import type { SupervisedRole } from "../../src/stack/supervisor.ts";
+import { auditBooks } from "../../src/store/audit.ts";
 import { createDatabase, type Db } from "../../src/store/database.ts";
-import type { BridgeProcessInput } from "./bridge-process.ts";
+import { buildWorkflowBundle } from "../../workers/workflow-bundle.ts";
+import { createBridgeGroup, leftInTime, type BridgeCounts, type BridgeGroup } from "./bridge-group.ts";
+import type { RoleServers } from "./test-roles.ts";
 
 export interface TortureInput {
-  readonly brokers: readonly string[];
-  readonly databaseUrl: string;
+  readonly servers: RoleServers;
+  /** Where the bridges' logs and pids go. */
+  readonly dataDir: string;
+  readonly cacheDir: string;
+  /** How many bridges there always are, besides one that comes and goes. */
+  readonly bridges: number;
   readonly events: number;
   /** How long the events are spread over. What is left then is waited for. */
   readonly seconds: number;
@@ -22,16 +29,15 @@ export interface TortureInput {
   readonly log: (line: string) => void;
 }
 
-export interface TortureResult {
+export interface TortureResult extends Omit<BridgeCounts, "deaths"> {
   readonly seed: number;
   readonly topic: string;
   readonly events: number;
   /** Messages, each event being produced one to three times. */
   readonly messages: number;
-  readonly kills: number;
-  /** Members that came and went in an orderly way. */
+  /** Bridges that came and went in an orderly way. */
   readonly guests: number;
-  /** Members that gave up by themselves. */
+  /** Bridges that gave up by themselves. */
   readonly deaths: number;
   readonly elapsedSeconds: number;
   /** In words what is wrong; empty when every event took effect exactly once. */
@@ -39,132 +45,90 @@ export interface TortureResult {
 }
 
 const PARTITIONS = 8;
-const MEMBERS = 3;
 const USERS = 997;
 const SEND_SIZE = 500;
-const SESSION_TIMEOUT_MS = 1_500;
+/** Short, but a bridge that starts takes two seconds of both cores: the others must not lose their places for it. */
+const SESSION_TIMEOUT_MS = 3_000;
 const BATCH_SIZE = 200;
-const ENTRY = fileURLToPath(new URL("bridge-process.ts", import.meta.url));
 
 /**
- * Produces purchases, each one to three times, while bridges of one group are killed (SIGKILL) and others join and leave, and
- * compares the ledger with what was produced. The seed decides everything but the machine's own timing.
+ * Produces purchases, each one to three times, while bridges of one group, the role itself with its worker, are killed (SIGKILL) and
+ * others join and leave, compares the ledger with what was produced and proves the books. The seed decides everything but the
+ * machine's own timing.
  */
 export async function tortureBridge(input: TortureInput): Promise<TortureResult> {
   const topic = `torture-${randomUUID().slice(0, 8)}`;
   const group = `torture-${randomUUID().slice(0, 8)}`;
   const random = seededRandom(input.seed);
-  const kafka = createKafka({ brokers: input.brokers, clientId: "torture", logger: SILENT_LOG });
-  const database = createDatabase({ url: input.databaseUrl, name: "torture-check", laneCount: 1, deadlineMs: 60_000 });
-  await ensureTopics(input.brokers, [{ topic, partitions: PARTITIONS, settings: { "compression.type": "uncompressed" } }]);
-  const members = createMembers({ ...input, topic, group, sessionTimeoutMs: SESSION_TIMEOUT_MS, batchSize: BATCH_SIZE });
+  const { kafkaBrokers: brokers, databaseUrl } = input.servers;
+  const kafka = createKafka({ brokers, clientId: "torture", logger: SILENT_LOG });
+  const database = createDatabase({ url: databaseUrl, name: "torture-check", laneCount: 1, deadlineMs: 120_000 });
+  await ensureTopics(brokers, [{ topic, partitions: PARTITIONS, settings: { "compression.type": "uncompressed" } }]);
+  mkdirSync(input.dataDir, { recursive: true });
+  const settings = {
+    CACHE_DIR: input.cacheDir,
+    WORKFLOW_BUNDLE_PATH: await buildWorkflowBundle(input.cacheDir),
+    KAFKA_SESSION_TIMEOUT_MS: String(SESSION_TIMEOUT_MS),
+    EVENT_BATCH_SIZE: String(BATCH_SIZE),
+    LOG_LEVEL: "info",
+  };
+  const bridges = createBridgeGroup({ ...input, topic, group, settings });
   const startedAtMs = performance.now();
   const over = new AbortController();
   try {
-    for (let place = 0; place < MEMBERS; place += 1) members.add();
-    const faults = makeFaults({ ...input, members, random: seededRandom(input.seed + 1), signal: over.signal });
+    const first = Array.from({ length: input.bridges }, () => bridges.add());
+    await Promise.all(first.map(({ ready }) => ready));
+    const faults = makeFaults({ ...input, bridges, random: seededRandom(input.seed + 1), signal: over.signal });
     const plan = planMessages(input.events, random);
     await produce(kafka, topic, plan.messages, input.seconds * 1_000);
     input.log(`${plan.messages.length} messages of ${input.events} events are produced`);
     // The faults go on until the last message is done.
     const left = await untilDone({ kafka, group, topic, timeoutMs: input.timeoutMs, log: input.log });
+    const elapsedSeconds = Math.round((performance.now() - startedAtMs) / 100) / 10;
     over.abort();
     const { guests } = await faults;
+    await bridges.stop();
+    const counts = bridges.counts();
     const problems = left === 0n ? [] : [`${left} messages are not done after ${input.timeoutMs} ms`];
+    if (!leftInTime(counts)) problems.push(`a bridge that was ordered to stop took ${counts.slowestLeaveMs} ms`);
     problems.push(...(await findProblems(database.db, { topic, events: input.events, sumMinor: plan.sumMinor })));
-    const { kills, deaths } = members.counts();
+    const { length: messages } = plan.messages;
     return {
+      ...counts,
       seed: input.seed,
       topic,
       events: input.events,
-      messages: plan.messages.length,
-      kills,
+      messages,
       guests,
-      deaths,
-      elapsedSeconds: Math.round((performance.now() - startedAtMs) / 100) / 10,
+      deaths: counts.deaths.length,
+      elapsedSeconds,
       problems,
     };
   } finally {
     over.abort();
-    await members.stop();
+    await bridges.stop();
     await Promise.allSettled([kafka.close(), database.close()]);
   }
 }
 
-interface Members {
-  add(): ChildProcess;
-  /** Kills one of them at once and starts another in its place. */
-  killOne(random: () => number): void;
-  leave(child: ChildProcess): Promise<void>;
-  counts(): { kills: number; deaths: number };
-  stop(): Promise<void>;
-}
-
-function createMembers(input: BridgeProcessInput): Members {
-  const running = new Set<ChildProcess>();
-  const wanted = new Set<ChildProcess>();
-  let kills = 0;
-  let deaths = 0;
-  let stopping = false;
-  const { brokers, databaseUrl, topic, group, sessionTimeoutMs, batchSize } = input;
-  const argument = JSON.stringify({ brokers, databaseUrl, topic, group, sessionTimeoutMs, batchSize });
-  const add = (): ChildProcess => {
-    const child = fork(ENTRY, [argument], { execArgv: ["--import", "tsx"], stdio: ["ignore", "ignore", "inherit", "ipc"] });
-    running.add(child);
-    wanted.add(child);
-    child.once("exit", () => {
-      running.delete(child);
-      if (!wanted.delete(child) || stopping) return;
-      deaths += 1;
-      add();
-    });
-    return child;
-  };
-  return {
-    add,
-    killOne(random) {
-      const list = [...wanted];
-      const victim = list[Math.floor(random() * list.length)];
-      if (victim === undefined) return;
-      wanted.delete(victim);
-      victim.kill("SIGKILL");
-      kills += 1;
-      add();
-    },
-    async leave(child) {
-      if (!wanted.delete(child) || child.exitCode !== null) return;
-      const ended = new Promise((resolve) => child.once("exit", resolve));
-      child.kill("SIGTERM");
-      await ended;
-    },
-    counts: () => ({ kills, deaths }),
-    async stop() {
-      stopping = true;
-      wanted.clear();
-      for (const child of running) child.kill("SIGKILL");
-      while (running.size > 0) await sleep(20);
-    },
-  };
-}
-
 interface FaultInput {
-  readonly members: Members;
+  readonly bridges: BridgeGroup;
   readonly pauseMs: { readonly min: number; readonly max: number };
   readonly random: () => number;
   readonly signal: AbortSignal;
 }
 
-/** Two of three faults are a kill; the third is a member that comes and goes, which makes the partitions move twice. */
-async function makeFaults({ members, pauseMs, random, signal }: FaultInput): Promise<{ guests: number }> {
+/** Two of three faults are a kill; the third is a bridge that comes and goes, which makes the partitions move twice. */
+async function makeFaults({ bridges, pauseMs, random, signal }: FaultInput): Promise<{ guests: number }> {
   let guests = 0;
-  let guest: ChildProcess | undefined;
+  let guest: SupervisedRole | undefined;
   while (!signal.aborted) {
     await sleep(pauseMs.min + random() * (pauseMs.max - pauseMs.min), undefined, { signal }).catch(() => {});
     if (signal.aborted) break;
-    if (random() < 2 / 3) members.killOne(random);
-    else if (guest === undefined) guest = members.add();
+    if (random() < 2 / 3) bridges.killOne(random);
+    else if (guest === undefined) guest = bridges.add();
     else {
-      await members.leave(guest);
+      await bridges.leave(guest);
       guest = undefined;
       guests += 1;
     }
@@ -243,7 +207,9 @@ async function findProblems(db: Db, wanted: { topic: string; events: number; sum
     refused: "0",
     letters: "0",
   };
-  return Object.entries(expected).flatMap(([name, value]) =>
-    row?.[name] === value ? [] : [`${name}: ${row?.[name]} instead of ${value}`],
-  );
+  const { findings } = await auditBooks(db);
+  return [
+    ...Object.entries(expected).flatMap(([name, value]) => (row?.[name] === value ? [] : [`${name}: ${row?.[name]} instead of ${value}`])),
+    ...findings.flatMap(({ broken, invariant, examples }) => (broken === 0n ? [] : [`${invariant}: ${examples.join("; ")}`])),
+  ];
 }
