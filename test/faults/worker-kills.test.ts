@@ -34,7 +34,7 @@ const ENTRY = fileURLToPath(new URL("../support/edge-worker.ts", import.meta.url
 /** A worker that died is noticed after 10 s in a workflow's task and after 45 s in a step at the provider. */
 const PATIENCE_MS = 150_000;
 /** So short that a capture whose outcome stays unknown is undone while the test watches. */
-const PAYMENT_DEADLINE_MS = 4_000;
+const PAYMENT_DEADLINE_MS = 6_000;
 
 let testDatabase: TestDatabase;
 let database: Database;
@@ -165,10 +165,22 @@ const STORIES: readonly Story[] = [
   },
   {
     name: "a cancelled order by card charges nothing",
-    steps: ["beginCompensation", "cancelCardAuthorisation", "cancelOrder"],
+    // It waits with its capture under way, so the refund of whatever was captured is what undoes it.
+    steps: ["beginCompensation", "refundCard", "cancelOrder"],
     async tell(scene) {
       await cancelled(scene, await orderByCard(scene));
       expect(await booksOf(scene)).toEqual({ ...GIVEN_BACK, captures: 0, cardNet: 0n });
+    },
+  },
+  {
+    name: "an order by card that is declined at its capture gives the authorisation back",
+    steps: ["captureCard", "cancelCardAuthorisation"],
+    async tell(scene) {
+      scene.psp.script({ kinds: ["decline"], steps: ["capture"] });
+      await scene.starters.startOrder(await orderByCard(scene));
+      expect(await scene.result(orderWorkflowId(scene.id))).toMatchObject({ sagaState: "FAILED", failureCode: "PAYMENT_DECLINED" });
+      expect(await booksOf(scene)).toEqual({ ...GIVEN_BACK, captures: 0, cardNet: 0n });
+      expect(scene.psp.payments().filter(({ kind, status }) => kind === "cancel" && status === "approved")).toHaveLength(1);
     },
   },
   {
@@ -190,8 +202,8 @@ const STORIES: readonly Story[] = [
     async tell(scene) {
       const input = reservation(scene, 600_000);
       await insist(() => scene.starters.placeReservation(input));
-      await insist(() => scene.starters.confirmReservation(scene.id, { requestKey: "confirm" }));
-      expect(await scene.result(reservationWorkflowId(scene.id))).toMatchObject({ status: "captured" });
+      await insist(() => scene.starters.confirmReservation(scene.id, { requestKey: `confirm-${scene.id}` }));
+      expect(await scene.result(reservationWorkflowId(scene.id))).toMatchObject({ status: "confirmed" });
       expect(await booksOf(scene)).toEqual({ ...KEPT, captures: 0, cardNet: 0n });
     },
   },
@@ -200,7 +212,7 @@ const STORIES: readonly Story[] = [
     steps: ["releaseHold"],
     async tell(scene) {
       await insist(() => scene.starters.placeReservation(reservation(scene, 600_000)));
-      await insist(() => scene.starters.releaseReservation(scene.id, { requestKey: "release" }));
+      await insist(() => scene.starters.releaseReservation(scene.id, { requestKey: `release-${scene.id}` }));
       expect(await scene.result(reservationWorkflowId(scene.id))).toMatchObject({ status: "released" });
       expect(await booksOf(scene)).toEqual({ ...GIVEN_BACK, captures: 0, cardNet: 0n });
     },
@@ -234,12 +246,15 @@ async function booksOf({ id, userId, serviceId, psp }: Scene) {
 }
 
 /** A worker process; where one was killed, the next takes its place. */
-function keepWorker(input: EdgeWorkerInput): { kills(): number; stop(): void } {
+function keepWorker(input: EdgeWorkerInput): { readonly running: Promise<void>; kills(): number; stop(): void } {
   let kills = 0;
   let stopped = false;
   let child: ChildProcess;
+  let tellRunning = () => {};
+  const running = new Promise<void>((resolve) => void (tellRunning = resolve));
   const start = () => {
     child = fork(ENTRY, [JSON.stringify(input)], { execArgv: ["--import", "tsx"], stdio: ["ignore", "ignore", "inherit", "ipc"] });
+    child.once("message", tellRunning);
     child.once("exit", (_code, signal) => {
       if (stopped) return;
       if (signal === "SIGKILL") kills += 1;
@@ -248,6 +263,7 @@ function keepWorker(input: EdgeWorkerInput): { kills(): number; stop(): void } {
   };
   start();
   return {
+    running,
     kills: () => kills,
     stop() {
       stopped = true;
@@ -275,6 +291,7 @@ async function playWith(story: Story, edge: Edge): Promise<void> {
     const userId = `user-${id}`;
     const origin = { caller: "test", correlationId: "test" };
     await ledger.post(depositOperation({ key: `fund-${id}`, userId, currency: "RUB", amountMinor: TOTAL, comment: "test", origin }));
+    await worker.running;
     await story.tell({
       id,
       userId,

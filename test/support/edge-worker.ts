@@ -66,9 +66,11 @@ function dyingAt({ step, side }: Edge): (argument: never) => Promise<unknown> {
   const work = activities[step] as (argument: never) => Promise<unknown>;
   return async (argument) => {
     if (side === "before") dieOnce();
-    const result = await work(argument);
-    if (side === "after") dieOnce();
-    return result;
+    try {
+      return await work(argument);
+    } finally {
+      if (side === "after") dieOnce();
+    }
   };
 }
 

@@ -33,6 +33,8 @@ export interface SagaBench {
   readonly psp: FakePsp;
   /** While it is true, captures do not reach Postgres. */
   loseCaptures: boolean;
+  /** Runs of workflows whose captures do not reach Postgres any more: a step of a terminated one may be tried until its worker knows. */
+  readonly lostRuns: Set<string>;
   startWorker(): Promise<void>;
   stopWorker(): Promise<void>;
   fund(userId: string, amountMinor: bigint): Promise<void>;
@@ -53,7 +55,8 @@ export async function openSagaBench(options: { readonly redisUrl: string | undef
   const psp = createFakePsp();
   const bundlePath = await buildWorkflowBundle(inject("cacheDir"));
   const post: Ledger["post"] = async (operation) => {
-    if (bench.loseCaptures && operation.kind === "capture") throw new DomainError("UNAVAILABLE", "lost by the test");
+    const isLost = bench.loseCaptures || bench.lostRuns.has(operation.origin.runId ?? "");
+    if (isLost && operation.kind === "capture") throw new DomainError("UNAVAILABLE", "lost by the test");
     return ledger.post(operation);
   };
   let workers: Awaited<ReturnType<typeof createSaldoWorkers>> | undefined;
@@ -68,6 +71,7 @@ export async function openSagaBench(options: { readonly redisUrl: string | undef
     cache,
     psp,
     loseCaptures: false,
+    lostRuns: new Set(),
     async startWorker() {
       workers = await createSaldoWorkers({
         connection: link.connection,
