@@ -1,18 +1,23 @@
+import { ApplicationFailure, ApplicationFailureCategory } from "@temporalio/common";
 import type { WebhookAttemptInput, WebhookAttemptResult } from "../src/contract/webhooks.ts";
 import { messageOf } from "../src/errors.ts";
 import { disableWebhook } from "../src/store/webhooks.ts";
 import { recordAttempt, readDelivery, type PendingDelivery } from "../src/store/webhook-deliveries.ts";
 import type { ActivityDeps, WebhookAnswer, WebhookPort } from "./activity-deps.ts";
+import { createReceiverBounds } from "./receiver-bounds.ts";
 
 const GONE = 410;
 
 /** What the `webhookDelivery` workflow does in the world. */
 export function createWebhookActivities({ db, webhooks, logger }: Pick<ActivityDeps, "db" | "webhooks" | "logger">) {
+  const bounds = createReceiverBounds({ nowMs: () => performance.now(), random: Math.random });
+
   return {
     /**
      * Tries a delivery once and keeps what came of it. A receiver that fails is a result, not a failure.
      * Safe to retry: what is settled is not sent again; an attempt whose end was lost is sent again under the same id.
-     * Throws: UNAVAILABLE or DEADLINE_EXCEEDED of the store.
+     * Throws: UNAVAILABLE or DEADLINE_EXCEEDED of the store; RECEIVER_BUSY, with the time of its turn, while as many attempts are under way
+     * as this receiver may have: nothing was sent, and the server asks again by itself.
      */
     async attemptWebhookDelivery({ deliveryId, nextDelayMs }: WebhookAttemptInput): Promise<WebhookAttemptResult> {
       const delivery = await readDelivery(db, deliveryId);
@@ -22,7 +27,9 @@ export function createWebhookActivities({ db, webhooks, logger }: Pick<ActivityD
         await recordAttempt(db, { deliveryId, status: "abandoned", lastError: "the webhook is disabled or deleted", attempted: false });
         return "settled";
       }
-      const answer = await send(webhooks, delivery);
+      const place = bounds.enter(webhookId);
+      if ("waitMs" in place) throw busy(place.waitMs);
+      const answer = await send(webhooks, delivery).finally(place.leave);
       const isDelivered = answer.status !== undefined && answer.status >= 200 && answer.status < 300;
       const isGone = answer.status === GONE;
       if (isGone) await disableWebhook(db, { webhookId, reason: "the receiver answered 410 Gone" });
@@ -41,6 +48,16 @@ export function createWebhookActivities({ db, webhooks, logger }: Pick<ActivityD
       return status === "pending" ? "again" : "settled";
     },
   };
+}
+
+// It is no failure of anybody's, only a queue: it makes no noise in logs and metrics.
+function busy(waitMs: number): ApplicationFailure {
+  return ApplicationFailure.create({
+    type: "RECEIVER_BUSY",
+    message: "as many attempts are under way as this receiver may have",
+    nextRetryDelay: waitMs,
+    category: ApplicationFailureCategory.BENIGN,
+  });
 }
 
 async function send(port: WebhookPort | undefined, delivery: PendingDelivery): Promise<WebhookAnswer> {

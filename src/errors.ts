@@ -58,7 +58,17 @@ export const ERROR_CATALOGUE = {
   ORDER_STATE_CONFLICT: { status: 409, title: "The order is in a state that does not allow this.", remedy: "change the request" },
   ACT_NOT_POSSIBLE: { status: 409, title: "What is stuck does not take this act.", remedy: "change the request" },
   ORDER_CANCELLED: { status: 409, title: "The order was cancelled.", remedy: "change the request" },
+  REDRIVE_CONFLICT: {
+    status: 409,
+    title: "The dead letter is another event, or was sent again as another one before.",
+    remedy: "change the request",
+  },
   WEBHOOK_DISABLED: { status: 409, title: "The webhook is disabled; enable it first.", remedy: "change the request" },
+  TOO_MANY_WEBHOOKS: {
+    status: 409,
+    title: "As many webhooks are registered as there may be; delete one first.",
+    remedy: "change the request",
+  },
   PAYLOAD_TOO_LARGE: { status: 413, title: "The body is larger than allowed.", remedy: "change the request" },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, title: "The body must be application/json.", remedy: "change the request" },
   RATE_LIMITED: { status: 429, title: "Too many requests; wait as long as Retry-After says.", remedy: "retry" },

@@ -1,7 +1,7 @@
 import { DefaultLogger, type NativeConnection, Runtime, Worker } from "@temporalio/worker";
 import type { Activities } from "../activities/index.ts";
 import type { Logger } from "../src/adapters/logger.ts";
-import type { TaskQueue } from "../src/contract/task-queues.ts";
+import { TASK_QUEUES, type TaskQueue } from "../src/contract/task-queues.ts";
 
 export interface SaldoWorkersOptions {
   readonly connection: NativeConnection;
@@ -23,6 +23,12 @@ export interface SaldoWorkers {
 /** The SDK's default is 0: a deploy would cut off running activities. A step on Postgres ends within its 10 s or not at all. */
 const SHUTDOWN_GRACE = "10s";
 const SHUTDOWN_FORCE = "14s";
+
+/**
+ * Attempts at receivers of webhooks wait for others and do nothing meanwhile. The hundred webhooks that there may be, all of them new and
+ * silent, hold so many; the SDK's default is 100.
+ */
+const WEBHOOK_ATTEMPTS = 500;
 
 /** Sends the SDK's own log lines to ours. Call it once, before the first worker of a process. */
 export function installRuntime(logger: Logger): void {
@@ -51,6 +57,7 @@ export async function createSaldoWorkers(options: SaldoWorkersOptions): Promise<
         maxCachedWorkflows: options.cacheSize,
         // Without a cache a second task taken meanwhile would lie in the worker until the server thinks it lost.
         ...(options.cacheSize === 0 ? { maxConcurrentWorkflowTaskExecutions: 1 } : {}),
+        ...(taskQueue === TASK_QUEUES.webhooks ? { maxConcurrentActivityTaskExecutions: WEBHOOK_ATTEMPTS } : {}),
         shutdownGraceTime: SHUTDOWN_GRACE,
         shutdownForceTime: SHUTDOWN_FORCE,
       }),

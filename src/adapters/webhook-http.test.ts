@@ -1,6 +1,6 @@
 import { createHmac } from "node:crypto";
 import { createServer, type IncomingHttpHeaders } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer as createTcpServer, type AddressInfo, type Socket } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createWebhookSender, signWebhook, type WebhookSenderOptions } from "./webhook-http.ts";
 
@@ -92,6 +92,35 @@ describe("a webhook's message", () => {
   it("is not kept busy by an answer without an end", async () => {
     answer = () => ({ status: 200, body: "x".repeat(10_000_000) });
     expect(await sender().send(to(here()))).toEqual({ status: 200, error: undefined });
+  });
+
+  it.each([
+    ["switches to another protocol", "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 101],
+    ["ends nothing of its answer", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc", undefined],
+    ["has more to say for ever", "HTTP/1.1 100 Continue\r\n\r\n", undefined],
+  ])("is an attempt like any other where the receiver %s, and leaves no connection", async (_name, answered, status) => {
+    const gone: Promise<void>[] = [];
+    const raw = createTcpServer((socket: Socket) => {
+      gone.push(new Promise((done) => void socket.on("error", () => {}).on("close", done)));
+      socket.once("data", () => socket.write(answered));
+    });
+    await new Promise<void>((done) => raw.listen(0, "127.0.0.1", done));
+    const startedAtMs = performance.now();
+    const { status: seen, error } = await sender({ timeoutMs: 300 }).send(to(`http://127.0.0.1:${(raw.address() as AddressInfo).port}/`));
+    expect(performance.now() - startedAtMs).toBeLessThan(2_000);
+    expect(seen).toBe(status);
+    expect(error).toBe(status === undefined ? "the receiver did not answer within 0.3 s" : undefined);
+    await Promise.all(gone);
+    expect(gone).toHaveLength(1);
+    raw.close();
+  });
+
+  it("is an attempt like any other where the name takes too long to resolve", async () => {
+    const never = (() => {}) as unknown as NonNullable<WebhookSenderOptions["resolve"]>;
+    expect(await sender({ timeoutMs: 100, resolve: never }).send(to(`http://slow.example:${port}/`))).toEqual({
+      status: undefined,
+      error: "the receiver did not answer within 0.1 s",
+    });
   });
 
   it("tells that nobody is there", async () => {

@@ -27,6 +27,11 @@ class ForbiddenAddress extends Error {
   override readonly name = "ForbiddenAddress";
 }
 
+/** The whole exchange took longer than it may. */
+class TooSlow extends Error {
+  override readonly name = "TooSlow";
+}
+
 /** Of an answer nothing is kept; so much of it is taken before the connection is cut. */
 const MAX_ANSWER_BYTES = 16_384;
 
@@ -80,27 +85,37 @@ export function createWebhookSender(options: WebhookSenderOptions) {
         lookup,
         // A connection of its own: one that is kept was checked for another message.
         agent: false,
-        signal: AbortSignal.timeout(timeoutMs),
       });
+      // By a clock of its own: what Node makes of an answer is not always an event of the request.
+      const clock = setTimeout(() => end(() => fail(new TooSlow())), timeoutMs);
+      const end = (outcome: () => void) => {
+        clearTimeout(clock);
+        outcome();
+        request.destroy();
+      };
+      const failed = (error: unknown) => end(() => fail(error));
       request.on("socket", (socket) => {
         socket.on("connect", () => {
-          if (!mayConnectTo(socket.remoteAddress ?? "")) request.destroy(new ForbiddenAddress("events are not sent to this address"));
+          if (!mayConnectTo(socket.remoteAddress ?? "")) failed(new ForbiddenAddress("events are not sent to this address"));
         });
       });
-      request.on("error", fail);
+      request.on("error", failed);
+      request.on("upgrade", (response, socket) => {
+        // It belongs to the request no more and would stay open.
+        socket.destroy();
+        end(() => settle(response.statusCode ?? 0));
+      });
       request.on("response", (response: IncomingMessage) => {
         let bytes = 0;
-        const done = () => settle(response.statusCode ?? 0);
+        const done = () => end(() => settle(response.statusCode ?? 0));
         response.on("data", (chunk: Buffer) => {
           bytes += chunk.length;
-          if (bytes > MAX_ANSWER_BYTES) {
-            done();
-            request.destroy();
-          }
+          if (bytes > MAX_ANSWER_BYTES) done();
         });
         response.on("end", done);
-        response.on("error", fail);
+        response.on("error", failed);
       });
+      request.on("close", () => failed(new Error("the connection was closed without an answer")));
       request.end(message.body);
     });
 
@@ -138,8 +153,7 @@ export function createWebhookSender(options: WebhookSenderOptions) {
 
 function wordsOf(error: unknown, timeoutMs: number): string {
   if (error instanceof ForbiddenAddress) return error.message;
-  if (error instanceof Error && (error.name === "AbortError" || error.name === "TimeoutError"))
-    return `the receiver did not answer within ${timeoutMs / 1_000} s`;
+  if (error instanceof TooSlow) return `the receiver did not answer within ${timeoutMs / 1_000} s`;
   const code = error instanceof Error && "code" in error ? String(error.code) : "unknown";
   return `the receiver could not be reached (${code})`;
 }

@@ -13,6 +13,9 @@ describe("an address that events may be sent to", () => {
     ["192.168.1.1"],
     ["169.254.169.254"],
     ["100.64.0.1"],
+    ["192.31.196.1"],
+    ["192.52.193.1"],
+    ["192.175.48.1"],
     ["198.18.0.1"],
     ["224.0.0.1"],
     ["255.255.255.255"],
@@ -29,6 +32,7 @@ describe("an address that events may be sent to", () => {
     ["2002:7f00:1::"],
     ["2001:0:7f00::1"],
     ["2001:db8::1"],
+    ["2620:4f:8000::1"],
     ["not an address"],
     [""],
   ])("is not %s", (address) => {
@@ -62,6 +66,13 @@ describe("a webhook's URL", () => {
     "https://metadata.google.internal/",
     "https://printer.local/",
     "https://intranet/",
+    "https://hidden.onion/",
+    "https://box.test/",
+    "https://box.localdomain/",
+    "https://kubernetes.default.svc/",
+    "https://x.svc.cluster.local./",
+    "https://db.corp/",
+    "https://router.lan/",
     "https:///",
     "not a url",
     `https://shop.example/${"x".repeat(2_048)}`,
@@ -69,7 +80,13 @@ describe("a webhook's URL", () => {
     expect(webhookUrlProblem(url, STRICT)).toBeDefined();
   });
 
-  it.each(["https://shop.example/hook?a=1", "https://8.8.8.8:8443/", "https://[2606:4700:4700::1111]/"])("may be %s", (url) => {
+  it.each([
+    "https://shop.example/hook?a=1",
+    "https://local.example/",
+    "https://latest.example/",
+    "https://8.8.8.8:8443/",
+    "https://[2606:4700:4700::1111]/",
+  ])("may be %s", (url) => {
     expect(webhookUrlProblem(url, STRICT)).toBeUndefined();
   });
 

@@ -6,7 +6,7 @@ export interface WebhookPolicy {
   readonly allowPrivate: boolean;
 }
 
-/** Everything of IPv4 that is not public: RFC 6890 and its successors, multicast and the reserved rest. */
+/** Everything of IPv4 that is not public: RFC 6890 and its successors, anycast of protocols, multicast and the reserved rest. */
 const NOT_PUBLIC_4 = [
   ["0.0.0.0", 8],
   ["10.0.0.0", 8],
@@ -16,8 +16,11 @@ const NOT_PUBLIC_4 = [
   ["172.16.0.0", 12],
   ["192.0.0.0", 24],
   ["192.0.2.0", 24],
+  ["192.31.196.0", 24],
+  ["192.52.193.0", 24],
   ["192.88.99.0", 24],
   ["192.168.0.0", 16],
+  ["192.175.48.0", 24],
   ["198.18.0.0", 15],
   ["198.51.100.0", 24],
   ["203.0.113.0", 24],
@@ -31,6 +34,7 @@ const NOT_PUBLIC_6 = [
   ["2001::", 23],
   ["2001:db8::", 32],
   ["2002::", 16],
+  ["2620:4f:8000::", 48],
   ["3fff::", 20],
 ] as const;
 
@@ -52,7 +56,8 @@ export function isPublicAddress(address: string): boolean {
   }
 }
 
-const INSIDE_NAMES = /(?:^|\.)(?:localhost|local|internal|intranet|lan|home\.arpa)$/;
+/** Names that no public resolver answers, and that one inside the house, a cluster or Tor may. */
+const INSIDE_NAMES = /(?:^|\.)(?:localhost|localdomain|local|internal|intranet|lan|home\.arpa|corp|svc|test|onion)$/;
 const MAX_LENGTH = 2_048;
 
 /**

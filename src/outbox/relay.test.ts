@@ -30,7 +30,8 @@ function bench(
   const deps: RelayDeps = {
     takeLease: async () => true,
     renewLeaseMs: 5_000,
-    readUnpublished: async ({ limit, withoutTopics }) => rows.filter(({ topic }) => !withoutTopics.includes(topic)).slice(0, limit),
+    readUnpublished: async ({ limit, withoutTopics, withoutIds }) =>
+      rows.filter(({ id, topic }) => !withoutTopics.includes(topic) && !withoutIds.includes(id)).slice(0, limit),
     markPublished: async (ids) => {
       rows = rows.filter(({ id }) => !ids.includes(id));
     },
@@ -114,6 +115,58 @@ describe("the relay", () => {
     expect(sent).toEqual(["2"]);
     expect(left()).toEqual(["1"]);
     expect(await relay.step()).toBe(0);
+  });
+
+  it("is held up by no number of messages that are larger than their topic takes, in no topic", async () => {
+    const sent: string[] = [];
+    const big = Buffer.alloc(900_000, "x");
+    const many = Array.from({ length: 100 }, (_, place) => row(place + 1, "t", big));
+    const { relay, left } = bench([...many, row(101, "t"), row(102, "u"), row(103, "u")], async (_topic, values) => {
+      if (values.some((value) => value.length > 800_000)) throw Object.assign(new Error("too large"), { type: "MESSAGE_TOO_LARGE" });
+      sent.push(...values);
+    });
+    await relay.step();
+    await relay.step();
+    expect(sent).toEqual(["102", "103"]);
+    while ((await relay.step()) > 0);
+    expect(sent).toEqual(["102", "103", "101"]);
+    expect(left()).toHaveLength(100);
+  });
+
+  it("finds the messages that are too large among others, and sends the others in their order", async () => {
+    const sent: string[] = [];
+    const large = Buffer.alloc(2_000, "x");
+    const { relay, left } = bench(
+      [row(1), row(2), row(3, "dlq.t", large), row(4), row(5), row(6, "dlq.t", large), row(7)],
+      async (_topic, values) => {
+        if (values.join("").length > 1_000) throw Object.assign(new Error("too large"), { type: "MESSAGE_TOO_LARGE" });
+        sent.push(...values);
+      },
+    );
+    await relay.step();
+    expect(sent).toEqual(["1", "2", "4", "5", "7"]);
+    expect(left()).toEqual(["3", "6"]);
+  });
+
+  it.each(["onPublished", "markPublished"] as const)("does not send again what Kafka has when %s fails after it", async (failing) => {
+    const sent: string[] = [];
+    const done: string[] = [];
+    let failures = 3;
+    const { relay, add } = bench([row(1), row(2)], async (_topic, values) => void sent.push(...values), {
+      onPublished: async () => {
+        if (failing === "onPublished" && failures-- > 0) throw new Error("too slow");
+      },
+      markPublished: async (ids) => {
+        if (failing === "markPublished" && failures-- > 0) throw new Error("too slow");
+        done.push(...ids);
+      },
+    });
+    for (const _ of [1, 2]) await expect(relay.step()).rejects.toThrow("too slow");
+    add(row(3));
+    await expect(relay.step()).rejects.toThrow("too slow");
+    await relay.step();
+    expect(sent).toEqual(["1", "2", "3"]);
+    expect(done).toEqual(["1", "2", "3"]);
   });
 
   it("tells of an event before it is marked, so that a kill in between tells it again", async () => {

@@ -10,12 +10,19 @@ export interface RelayDeps {
   readonly takeLease: () => Promise<boolean>;
   /** How often the lease is renewed besides, so that a slow broker does not lose it. */
   readonly renewLeaseMs: number;
-  readonly readUnpublished: (input: { readonly limit: number; readonly withoutTopics: readonly string[] }) => Promise<OutboxRow[]>;
+  readonly readUnpublished: (input: {
+    readonly limit: number;
+    readonly withoutTopics: readonly string[];
+    readonly withoutIds: readonly string[];
+  }) => Promise<OutboxRow[]>;
   readonly markPublished: (ids: readonly string[]) => Promise<void>;
   readonly countFailedAttempt: (ids: readonly string[]) => Promise<void>;
   /** Settles when the broker has acknowledged all of them. */
   readonly send: (topic: string, messages: readonly OutgoingMessage[]) => Promise<unknown>;
-  /** Told of events that were acknowledged and are not marked yet: after a kill it is told again. Throws as the store does. */
+  /**
+   * Told of events that were acknowledged and are not marked yet: after a failure or a kill it is told again. Only when it answered
+   * are they marked. Throws as the store does.
+   */
   readonly onPublished?: (events: readonly OutgoingEvent[]) => Promise<void>;
   /** Says whether new rows should wake this relay. Without it there is only the poll. */
   readonly wake?: { fallAsleep(forMs: number): Promise<void>; wakeUp(): Promise<void> };
@@ -55,11 +62,15 @@ interface Rest {
 /**
  * Brings the outbox to Kafka, in the order of the rows, and marks only what was acknowledged: a kill in between publishes
  * again, under the same event id, and never loses. One process at a time does it, by a lease, so rows of one key keep
- * their order. A topic that fails rests a while and holds up no other.
+ * their order. A topic that fails rests a while and holds up no other; a row that no topic takes holds up no other row.
  */
 export function createRelay(deps: RelayDeps): Relay {
   const resting = new Map<string, Rest>();
   const unsendable = new Map<string, number>();
+  /** Topics that had rows to set aside just now. */
+  const sittingOut = new Set<string>();
+  /** Rows that Kafka has and that are not marked: what comes after the send is made up for without sending again. */
+  const acknowledged = new Set<string>();
   let rowsCame = () => {};
 
   const restingTopics = (): string[] => [...resting].filter(([, rest]) => rest.untilMs > deps.nowMs()).map(([topic]) => topic);
@@ -67,14 +78,13 @@ export function createRelay(deps: RelayDeps): Relay {
   // It stays for an operator and holds up no other.
   const setAside = (row: { readonly id: string }, topic: string, error: unknown) => {
     unsendable.set(row.id, deps.nowMs() + UNSENDABLE_REST_MS);
+    sittingOut.add(topic);
     deps.log.error({ topic, outboxId: row.id, err: messageOf(error) }, "this outbox row cannot be sent as it is");
   };
 
-  const isSendable = ({ id }: OutboxRow): boolean => {
-    const untilMs = unsendable.get(id);
-    if (untilMs === undefined) return true;
-    if (untilMs > deps.nowMs()) return false;
-    return unsendable.delete(id);
+  const idsSetAside = (): string[] => {
+    for (const [id, untilMs] of unsendable) if (untilMs <= deps.nowMs()) unsendable.delete(id);
+    return [...unsendable.keys()];
   };
 
   // A row that cannot be written as a message is a fault of ours.
@@ -93,14 +103,21 @@ export function createRelay(deps: RelayDeps): Relay {
 
   const publishSlice = async (topic: string, rendered: readonly Rendered[]): Promise<boolean> => {
     const ids = rendered.map(({ id }) => id);
+    const unsent = rendered.filter(({ id }) => !acknowledged.has(id));
     try {
-      await deps.send(
-        topic,
-        rendered.map(({ message }) => message),
-      );
+      if (unsent.length > 0)
+        await deps.send(
+          topic,
+          unsent.map(({ message }) => message),
+        );
     } catch (error) {
       const [only, ...others] = rendered;
-      if (only !== undefined && others.length === 0 && isTooLarge(error)) {
+      if (isTooLarge(error) && only !== undefined) {
+        if (others.length > 0) {
+          // One of them is, or a topic takes less at once than it usually does.
+          const middle = Math.ceil(rendered.length / 2);
+          return (await publishSlice(topic, rendered.slice(0, middle))) && (await publishSlice(topic, rendered.slice(middle)));
+        }
         setAside(only, topic, error);
         await deps.countFailedAttempt(ids);
         return true;
@@ -115,14 +132,27 @@ export function createRelay(deps: RelayDeps): Relay {
       return false;
     }
     resting.delete(topic);
+    for (const id of ids) acknowledged.add(id);
     await deps.onPublished?.(rendered.flatMap(({ event }) => event ?? []));
     await deps.markPublished(ids);
+    for (const id of ids) acknowledged.delete(id);
     deps.log.debug({ topic, rows: ids.length, firstId: ids[0], lastId: ids.at(-1) }, "published");
     return true;
   };
 
+  // A topic whose rows had to be set aside sits out one read: many such rows in a row would hold up what other topics have behind them.
+  const readRows = async (): Promise<OutboxRow[]> => {
+    const withoutTopics = restingTopics();
+    const once = [...sittingOut];
+    sittingOut.clear();
+    const read = (without: readonly string[]) =>
+      deps.readUnpublished({ limit: deps.batchSize, withoutTopics: without, withoutIds: idsSetAside() });
+    const rows = await read([...withoutTopics, ...once]);
+    return rows.length > 0 || once.length === 0 ? rows : await read(withoutTopics);
+  };
+
   const step = async (): Promise<number> => {
-    const rows = (await deps.readUnpublished({ limit: deps.batchSize, withoutTopics: restingTopics() })).filter(isSendable);
+    const rows = await readRows();
     const topics = [...new Set(rows.map((row) => row.topic))];
     const outcomes = await Promise.allSettled(
       topics.map((topic) =>
@@ -137,7 +167,10 @@ export function createRelay(deps: RelayDeps): Relay {
   };
 
   const turn = async (): Promise<"full" | "idle" | "not mine"> => {
-    if (!(await deps.takeLease())) return "not mine";
+    if (!(await deps.takeLease())) {
+      acknowledged.clear();
+      return "not mine";
+    }
     return (await step()) >= deps.batchSize ? "full" : "idle";
   };
 
@@ -210,9 +243,10 @@ function* slicesOf(rendered: readonly Rendered[]): Generator<readonly Rendered[]
   if (slice.length > 0) yield slice;
 }
 
-function sizeOf({ key, value, headers }: OutgoingMessage): number {
-  const texts = [key ?? "", value ?? "", ...Object.entries(headers ?? {}).flat()];
-  return texts.reduce((sum, text) => sum + Buffer.byteLength(text), MESSAGE_OVERHEAD_BYTES);
+function sizeOf({ key, value, headers = {} }: OutgoingMessage): number {
+  let bytes = MESSAGE_OVERHEAD_BYTES + Buffer.byteLength(key ?? "") + Buffer.byteLength(value ?? "");
+  for (const [name, text] of Object.entries(headers)) bytes += Buffer.byteLength(name) + Buffer.byteLength(text);
+  return bytes;
 }
 
 // The broker's own word for it; its client puts it into `type`.

@@ -52,12 +52,12 @@ const MAX_RAW_BYTES = 4_000_000;
 
 /**
  * The oldest messages that are not published, in the order of their ids. It looks for what is unmarked and never for
- * `id >` the last one: a row whose transaction committed late has an id that was passed already.
- * Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
+ * `id >` the last one: a row whose transaction committed late has an id that was passed already. What is left out takes no room in
+ * the answer. Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
  */
 export async function readUnpublished(
   db: Db,
-  input: { readonly limit: number; readonly withoutTopics: readonly string[] },
+  input: { readonly limit: number; readonly withoutTopics: readonly string[]; readonly withoutIds?: readonly string[] },
 ): Promise<OutboxRow[]> {
   const rows = await db.execute<RawRow>(sql`
     select w.id, w.aggregate_type, w.aggregate_id, w.topic, w.message_key, w.payload, w.raw_key, w.raw_value, w.headers, w.attempts,
@@ -68,6 +68,7 @@ export async function readUnpublished(
               from (select * from outbox
                      where published_at is null
                        and topic not in (select json_array_elements_text(${JSON.stringify(input.withoutTopics)}::json))
+                       and id not in (select value::bigint from json_array_elements_text(${JSON.stringify(input.withoutIds ?? [])}::json))
                      order by id
                      limit ${input.limit}::integer) oldest) w
       left join operations o on o.id = w.operation_id

@@ -27,17 +27,32 @@ export interface NewDelivery {
   readonly body: string;
 }
 
+/** So many rows are written in a fraction of a statement's deadline. */
+const MAX_ROWS = 1_000;
+
 /**
- * Keeps deliveries to be made, in their order, and answers the ids of the new ones.
+ * Keeps deliveries to be made, in their order, and answers the ids of the new ones. Many of them take several statements: when one fails,
+ * those before it are kept.
  * Safe to retry: an event goes to a webhook once. Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
  */
 export async function insertDeliveries(db: Db, deliveries: readonly NewDelivery[]): Promise<string[]> {
-  if (deliveries.length === 0) return [];
+  const ids: string[] = [];
+  for (let first = 0; first < deliveries.length; first += MAX_ROWS)
+    ids.push(...(await insertSome(db, deliveries.slice(first, first + MAX_ROWS))));
+  return ids;
+}
+
+// An event travels once, however many webhooks it is for.
+async function insertSome(db: Db, deliveries: readonly NewDelivery[]): Promise<string[]> {
+  const events = new Map(deliveries.map(({ eventId, eventType, body }) => [eventId, { eventId, eventType, body }]));
+  const wanted = deliveries.map(({ webhookId, eventId }) => ({ webhookId, eventId }));
   const rows = await db.execute<{ id: string }>(sql`
     insert into webhook_deliveries (webhook_id, event_id, event_type, body)
-    select g."webhookId", g."eventId", g."eventType", g.body
-      from rows from (json_to_recordset(${JSON.stringify(deliveries)}::json) as ("webhookId" text, "eventId" text, "eventType" text, body text))
-           with ordinality as g("webhookId", "eventId", "eventType", body, n)
+    select g."webhookId", g."eventId", e."eventType", e.body
+      from rows from (json_to_recordset(${JSON.stringify(wanted)}::json) as ("webhookId" text, "eventId" text))
+           with ordinality as g("webhookId", "eventId", n)
+      join json_to_recordset(${JSON.stringify([...events.values()])}::json) as e("eventId" text, "eventType" text, body text)
+        on e."eventId" = g."eventId"
      order by g.n
     on conflict do nothing
     returning id`);

@@ -26,21 +26,31 @@ interface Row extends Record<string, unknown> {
   readonly disabled_reason: string | null;
 }
 
+/** So many webhooks may be registered at a time: each of them may want a copy of every event. */
+export const MAX_WEBHOOKS = 100;
+
+const HAS_ROOM = sql`(select count(*) from webhooks where deleted_at is null) < ${MAX_WEBHOOKS}::integer`;
 const COLUMNS = sql`id, url, array_to_json(event_types)::text as event_types, description, created_at, created_by, disabled_at, disabled_reason`;
 
-/** Keeps a new webhook; `sealedSecret` is its first. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+/** Whether another webhook may be registered. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+export async function hasRoomForWebhook(db: Db): Promise<boolean> {
+  const [row] = await db.execute<{ has_room: boolean }>(sql`select ${HAS_ROOM} as has_room`);
+  return row?.has_room === true;
+}
+
+/** Keeps a new webhook; `sealedSecret` is its first. Undefined when there are `MAX_WEBHOOKS`. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
 export async function createWebhook(
   db: Db,
   input: Pick<WebhookRecord, "webhookId" | "url" | "eventTypes" | "description" | "createdBy"> & { readonly sealedSecret: string },
-): Promise<WebhookRecord> {
+): Promise<WebhookRecord | undefined> {
   const secrets = JSON.stringify([{ sealed: input.sealedSecret, expiresAt: null }]);
   const [row] = await db.execute<Row>(sql`
     insert into webhooks (id, url, event_types, description, secrets, created_by)
-    values (${input.webhookId}, ${input.url}, array(select json_array_elements_text(${JSON.stringify(input.eventTypes)}::json)),
-            ${input.description}, ${secrets}::jsonb, ${input.createdBy})
+    select ${input.webhookId}, ${input.url}, array(select json_array_elements_text(${JSON.stringify(input.eventTypes)}::json)),
+           ${input.description}, ${secrets}::jsonb, ${input.createdBy}
+     where ${HAS_ROOM}
     returning ${COLUMNS}`);
-  if (row === undefined) throw new Error("the webhook was not kept");
-  return toRecord(row);
+  return row === undefined ? undefined : toRecord(row);
 }
 
 /** A webhook that is not deleted. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
@@ -93,17 +103,50 @@ export async function enableWebhook(db: Db, webhookId: string): Promise<void> {
   await db.execute(sql`update webhooks set disabled_at = null, disabled_reason = null where id = ${webhookId}`);
 }
 
-/** A new secret that signs first; the one before it signs too for `overlapMs`, older ones no more. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+/** What became of a wish for a new secret. */
+export type SecretRotation =
+  | { readonly outcome: "rotated" }
+  /** The same request was made before: this is the secret it was given. */
+  | { readonly outcome: "repeated"; readonly sealedSecret: string }
+  /** As many secrets sign as may; one ends after `retryAfterMs`. */
+  | { readonly outcome: "too many"; readonly retryAfterMs: number }
+  | { readonly outcome: "not found" };
+
+/** So many secrets of a webhook sign at a time. */
+const MAX_SECRETS = 10;
+
+/**
+ * A new secret that signs first. The one before it signs too for `overlapMs`, older ones until their own end: an answer that was lost
+ * takes no secret from a receiver. Safe to retry under the same `requestKey` while its secret signs. Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
+ */
 export async function rotateWebhookSecret(
   db: Db,
-  input: { readonly webhookId: string; readonly sealedSecret: string; readonly overlapMs: number },
-): Promise<void> {
-  await db.execute(sql`
+  input: { readonly webhookId: string; readonly sealedSecret: string; readonly overlapMs: number; readonly requestKey?: string },
+): Promise<SecretRotation> {
+  const requestKey = input.requestKey ?? null;
+  // Correlated to the row that is updated, so that two rotations at once both count.
+  const rotated = await db.execute(sql`
     update webhooks
-       set secrets = jsonb_build_array(jsonb_build_object('sealed', ${input.sealedSecret}::text, 'expiresAt', null),
-             (secrets -> 0) || jsonb_build_object('expiresAt', clock_timestamp() + make_interval(secs => ${input.overlapMs / 1_000})))
-     where id = ${input.webhookId} and deleted_at is null`);
+       set secrets = jsonb_build_array(jsonb_build_object('sealed', ${input.sealedSecret}::text, 'expiresAt', null, 'requestKey', ${requestKey}::text))
+             || (select jsonb_agg(case when s.n = 1 then s.value || jsonb_build_object('expiresAt', clock_timestamp() + make_interval(secs => ${input.overlapMs / 1_000}))
+                                  else s.value end order by s.n)
+                   from jsonb_array_elements(secrets) with ordinality as s(value, n) where ${SIGNS})
+     where id = ${input.webhookId} and deleted_at is null
+       and (select count(*) from jsonb_array_elements(secrets) as s(value) where ${SIGNS}) < ${MAX_SECRETS}::integer
+       and not exists (select 1 from jsonb_array_elements(secrets) as s(value) where s.value ->> 'requestKey' = ${requestKey}::text and ${SIGNS})
+    returning id`);
+  if (rotated.length === 1) return { outcome: "rotated" };
+  const [row] = await db.execute<{ repeated: string | null; free_in_ms: number | null }>(sql`
+    select max(s.value ->> 'sealed') filter (where s.value ->> 'requestKey' = ${requestKey}::text) as repeated,
+           (extract(epoch from min((s.value ->> 'expiresAt')::timestamptz) - clock_timestamp()) * 1000)::float8 as free_in_ms
+      from webhooks w, jsonb_array_elements(w.secrets) as s(value)
+     where w.id = ${input.webhookId} and w.deleted_at is null and ${SIGNS}`);
+  if (row?.repeated !== undefined && row.repeated !== null) return { outcome: "repeated", sealedSecret: row.repeated };
+  if (row?.free_in_ms !== undefined && row.free_in_ms !== null) return { outcome: "too many", retryAfterMs: Math.max(0, row.free_in_ms) };
+  return { outcome: "not found" };
 }
+
+const SIGNS = sql`coalesce((s.value ->> 'expiresAt')::timestamptz > clock_timestamp(), true)`;
 
 function toRecord(row: Row): WebhookRecord {
   return {

@@ -10,7 +10,7 @@ import { createWebhookDispatcher, deliveriesOf } from "../../src/outbox/webhooks
 import { createWebhookStarter } from "../../src/starters.ts";
 import { markPublished, readUnpublished } from "../../src/store/outbox.ts";
 import { insertDeliveries, listWaitingDeliveries, markDispatched } from "../../src/store/webhook-deliveries.ts";
-import { listActiveWebhooks } from "../../src/store/webhooks.ts";
+import { createWebhook, listActiveWebhooks } from "../../src/store/webhooks.ts";
 import { createWebhookPort } from "../../workers/webhook-port.ts";
 import { createTestApi, type TestApi } from "../support/http-api.ts";
 import { startTestWorkflows, type TestWorkflows } from "../support/http-system.ts";
@@ -234,6 +234,118 @@ describe("a webhook", () => {
       expect(text).not.toContain(secret.slice("whsec_".length, 30));
       expect(text).not.toContain("whsec_");
     }
+  });
+
+  it("gets one new secret for one Idempotency-Key, however often it is asked for", async () => {
+    const { webhookId, secret } = await register();
+    const path = `/api/v1/webhooks/${webhookId}/secret`;
+    const first = await api.call("POST", path, { key: "rotation-1" });
+    const between = await api.call("POST", path, { key: "rotation-2" });
+    const again = await api.call("POST", path, { key: "rotation-1" });
+    expect([again.status, again.body]).toEqual([201, first.body]);
+    expect(again.headers.get("idempotency-replayed")).toBe("true");
+    expect([between.status, between.body["secret"] === first.body["secret"]]).toEqual([201, false]);
+    await api.call("POST", `/api/v1/webhooks/${webhookId}/test`);
+    await dispatch();
+    await until("it is received", () => received.length === 1);
+    const [message] = received as [Received];
+    const signing = [String(between.body["secret"]), String(first.body["secret"]), secret];
+    expect(message.headers["webhook-signature"]).toBe(signing.map((one) => signatureOf(message, one)).join(" "));
+    const kept = JSON.stringify([
+      ...(await api.db.execute("select * from webhooks")),
+      ...(await api.db.execute("select * from idempotency_answers")),
+    ]);
+    expect(kept).not.toContain("whsec_");
+  });
+
+  it("loses no secret that its receiver may know by rotations whose answers are lost; it waits when too many sign", async () => {
+    const { webhookId, secret } = await register();
+    const path = `/api/v1/webhooks/${webhookId}/secret`;
+    const secrets = [secret];
+    for (let place = 0; place < 9; place += 1) secrets.unshift(String((await api.call("POST", path, { key: null })).body["secret"]));
+    const refused = await api.call("POST", path, { key: null });
+    expect([refused.status, refused.body["code"]]).toEqual([429, "RATE_LIMITED"]);
+    expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(86_000);
+    await api.call("POST", `/api/v1/webhooks/${webhookId}/test`);
+    await dispatch();
+    await until("it is received", () => received.length === 1);
+    const [message] = received as [Received];
+    expect(message.headers["webhook-signature"]).toBe(secrets.map((one) => signatureOf(message, one)).join(" "));
+
+    await api.db.execute(
+      `update webhooks set secrets = (select jsonb_agg(case when n = 10 then s || '{"expiresAt":"2020-01-01T00:00:00Z"}' else s end order by n)
+         from jsonb_array_elements(secrets) with ordinality as e(s, n)) where id = '${webhookId}'`,
+    );
+    expect((await api.call("POST", path, { key: null })).status).toBe(201);
+    const [row] = await api.db.execute<{ count: number }>(
+      `select jsonb_array_length(secrets) as count from webhooks where id = '${webhookId}'`,
+    );
+    expect(row?.count).toBe(10);
+  });
+
+  it("that is silent has few attempts under way and holds up no other; what waits for its turn counts as no attempt", async () => {
+    let open = 0;
+    let most = 0;
+    const silent = createServer((request) => {
+      open += 1;
+      most = Math.max(most, open);
+      request.on("close", () => (open -= 1));
+    });
+    await new Promise<void>((done) => silent.listen(0, "127.0.0.1", done));
+    const slow = await register({ url: `http://127.0.0.1:${(silent.address() as AddressInfo).port}/` });
+    const { webhookId } = await register();
+    const EVENTS = 7;
+    for (const id of [slow.webhookId, webhookId])
+      for (let place = 0; place < EVENTS; place += 1) await api.call("POST", `/api/v1/webhooks/${id}/test`);
+    const startedAtMs = performance.now();
+    await dispatch();
+    await until("the other has them all", () => received.length === EVENTS);
+    const tookMs = performance.now() - startedAtMs;
+    await until("each was tried", async () => (await deliveries(slow.webhookId)).every(({ attempts }) => Number(attempts) >= 1), 60_000);
+    expect(most).toBeLessThanOrEqual(5);
+    expect(tookMs).toBeLessThan(10_000);
+    const log = await deliveries(slow.webhookId);
+    expect(log.map(({ lastError }) => lastError)).toEqual(Array.from({ length: EVENTS }, () => "the receiver did not answer within 2 s"));
+    silent.closeAllConnections();
+    silent.close();
+  });
+
+  it("that switches to another protocol has failed its attempt and is tried again", async () => {
+    const switching = createServer();
+    switching.on("request", (request) =>
+      request.socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"),
+    );
+    await new Promise<void>((done) => switching.listen(0, "127.0.0.1", done));
+    const { webhookId } = await register({ url: `http://127.0.0.1:${(switching.address() as AddressInfo).port}/` });
+    await api.call("POST", `/api/v1/webhooks/${webhookId}/test`);
+    await dispatch();
+    await until("the attempt is in the log", async () => (await deliveries(webhookId))[0]?.["attempts"] === 1);
+    expect((await deliveries(webhookId))[0]).toMatchObject({
+      status: "pending",
+      responseStatus: 101,
+      lastError: "the receiver answered 101",
+    });
+    switching.closeAllConnections();
+    switching.close();
+  });
+
+  it("is one of a hundred at most, and a deleted one makes room", async () => {
+    const { webhookId } = await register();
+    const [{ count } = { count: 0 }] = await api.db.execute<{ count: number }>(
+      "select count(*)::integer as count from webhooks where deleted_at is null",
+    );
+    await api.db.execute(
+      `insert into webhooks (id, url, event_types, description, secrets, created_by)
+       select 'filler-' || n, 'https://shop.example/', array['saldo.none.*'], '', '[]', 't' from generate_series(1, ${100 - count}) n`,
+    );
+    const refused = await api.call("POST", "/api/v1/webhooks", { body: { url } });
+    expect([refused.status, refused.body["code"]]).toEqual([409, "TOO_MANY_WEBHOOKS"]);
+    // Also where many ask at the same moment, after each of them saw room.
+    const parts = { url, eventTypes: [], description: "", createdBy: "t", sealedSecret: "plain.x" };
+    expect(await createWebhook(api.db, { webhookId: "one-too-many", ...parts })).toBeUndefined();
+    await api.call("DELETE", `/api/v1/webhooks/${webhookId}`);
+    await register();
+    await api.db.execute("update webhooks set deleted_at = clock_timestamp() where id like 'filler-%'");
   });
 
   it("that is deleted gets nothing more", async () => {

@@ -1,7 +1,7 @@
 import { uuidv7 } from "uuidv7";
 import { WEBHOOK_TEST_EVENT } from "../../contract/webhooks.ts";
 import { webhookUrlProblem } from "../../domain/webhook-address.ts";
-import { makeWebhookSecret, sealSecret } from "../../domain/webhook-secret.ts";
+import { makeWebhookSecret, openSecret, sealSecret } from "../../domain/webhook-secret.ts";
 import { DomainError } from "../../errors.ts";
 import { recordAct } from "../../store/acts.ts";
 import { insertDeliveries, listDeliveries, requestRedelivery, type DeliveryRecord } from "../../store/webhook-deliveries.ts";
@@ -10,7 +10,9 @@ import {
   deleteWebhook,
   enableWebhook,
   getWebhook,
+  hasRoomForWebhook,
   listWebhooks,
+  MAX_WEBHOOKS,
   rotateWebhookSecret,
   type WebhookRecord,
 } from "../../store/webhooks.ts";
@@ -18,6 +20,7 @@ import { ADMINS } from "../access.ts";
 import { addRoute } from "../add-route.ts";
 import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
 import { decodeCursor, encodeCursor, ID_SHAPE, TIME_SHAPE } from "../cursor.ts";
+import { markReplayed, readOptionalIdempotencyKey } from "../idempotency.ts";
 import { OUTAGES } from "../order-access.ts";
 import {
   createWebhookRoute,
@@ -32,6 +35,7 @@ import {
 } from "../schemas/webhooks.ts";
 
 const LIST = "webhooks";
+const ROTATION_ROUTE = "webhooks/secret";
 const BIGINT = /^[1-9]\d{0,17}$/;
 /** As long as the secret before a new one goes on signing. */
 const ROTATION_MS = 86_400_000;
@@ -40,23 +44,32 @@ const ROTATION_MS = 86_400_000;
 export function addWebhookRoutes(api: Api, { db, settings }: ApiDeps): void {
   const { maxBodyBytes, webhooks: policy = { allowHttp: false, allowPrivate: false } } = settings;
   const options = (
-    ...problems: ("WEBHOOK_NOT_FOUND" | "DELIVERY_NOT_FOUND" | "WEBHOOK_DISABLED" | "INVALID_WEBHOOK_URL" | "INVALID_CURSOR")[]
+    ...problems: (
+      | "WEBHOOK_NOT_FOUND"
+      | "DELIVERY_NOT_FOUND"
+      | "WEBHOOK_DISABLED"
+      | "INVALID_WEBHOOK_URL"
+      | "TOO_MANY_WEBHOOKS"
+      | "INVALID_CURSOR"
+    )[]
   ) => ({
     access: ADMINS,
     maxBodyBytes,
     problems: [...problems, ...OUTAGES],
   });
 
-  addRoute(api, createWebhookRoute, options("INVALID_WEBHOOK_URL"), async (context) => {
+  addRoute(api, createWebhookRoute, options("INVALID_WEBHOOK_URL", "TOO_MANY_WEBHOOKS"), async (context) => {
     const { url, eventTypes, description } = context.req.valid("json");
     const problem = webhookUrlProblem(url, policy);
     if (problem !== undefined) throw new DomainError("INVALID_WEBHOOK_URL", `the address ${problem}`, { pointer: "/url" });
+    if (!(await hasRoomForWebhook(db))) throw tooManyWebhooks();
     const webhookId = uuidv7();
     const secret = makeWebhookSecret();
     await note(context, "webhook.created", webhookId, { host: new URL(url).host });
     const sealedSecret = sealSecret(secret, webhookId, policy.encryptionKey);
     const createdBy = context.get("caller");
     const webhook = await createWebhook(db, { webhookId, url: new URL(url).href, eventTypes, description, createdBy, sealedSecret });
+    if (webhook === undefined) throw tooManyWebhooks();
     return context.json({ ...show(webhook), secret }, 201, { location: pathOf(webhookId) });
   });
 
@@ -93,12 +106,35 @@ export function addWebhookRoutes(api: Api, { db, settings }: ApiDeps): void {
     return context.json(show(await read(webhookId)), 200);
   });
 
-  addRoute(api, rotateWebhookSecretRoute, options("WEBHOOK_NOT_FOUND"), async (context) => {
+  const rotation = {
+    ...options("WEBHOOK_NOT_FOUND"),
+    idempotency: { route: ROTATION_ROUTE, required: false, memory: "operation" as const },
+  };
+  addRoute(api, rotateWebhookSecretRoute, rotation, async (context) => {
     const { webhookId } = await read(context.req.valid("param").webhookId);
+    // The answer itself is kept nowhere, as the secret stands in it; a repeat finds the sealed one by its key.
+    const identity = readOptionalIdempotencyKey(context, ROTATION_ROUTE);
     const secret = makeWebhookSecret();
     await note(context, "webhook.secret-rotated", webhookId);
-    await rotateWebhookSecret(db, { webhookId, sealedSecret: sealSecret(secret, webhookId, policy.encryptionKey), overlapMs: ROTATION_MS });
-    return context.json({ secret }, 201);
+    const rotated = await rotateWebhookSecret(db, {
+      webhookId,
+      sealedSecret: sealSecret(secret, webhookId, policy.encryptionKey),
+      overlapMs: ROTATION_MS,
+      ...(identity === undefined ? {} : { requestKey: identity.key }),
+    });
+    switch (rotated.outcome) {
+      case "rotated":
+        return context.json({ secret }, 201);
+      case "repeated":
+        markReplayed(context);
+        return context.json({ secret: openSecret(rotated.sealedSecret, webhookId, policy.encryptionKey) }, 201);
+      case "too many":
+        throw new DomainError("RATE_LIMITED", "as many secrets of this webhook sign as may at a time", {
+          retryAfterSeconds: String(Math.max(1, Math.ceil(rotated.retryAfterMs / 1_000))),
+        });
+      case "not found":
+        throw new DomainError("WEBHOOK_NOT_FOUND");
+    }
   });
 
   addRoute(api, testWebhookRoute, options("WEBHOOK_NOT_FOUND", "WEBHOOK_DISABLED"), async (context) => {
@@ -162,6 +198,10 @@ export function addWebhookRoutes(api: Api, { db, settings }: ApiDeps): void {
       correlationId,
     });
   }
+}
+
+function tooManyWebhooks(): DomainError {
+  return new DomainError("TOO_MANY_WEBHOOKS", `at most ${MAX_WEBHOOKS} webhooks may be registered`);
 }
 
 function pathOf(webhookId: string): string {

@@ -1,5 +1,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { DELIVERY_STATUSES } from "../../store/webhook-deliveries.ts";
+import { MAX_WEBHOOKS } from "../../store/webhooks.ts";
+import { idempotencyHeader } from "../idempotency.ts";
 import { cursorSchema, keptText, limitSchema, linksSchema, nextCursorSchema, timeSchema } from "./common.ts";
 
 const MAX_EVENT_TYPES = 50;
@@ -62,7 +64,7 @@ export const createWebhookRoute = createRoute({
   summary: "Have events sent to an address",
   description:
     "Signed by the Standard Webhooks convention. Each event is sent at least once, in no promised order, and tried for more than three days. " +
-    "Events from now on; it takes effect at once.",
+    `Events from now on; it takes effect at once. At most ${MAX_WEBHOOKS} webhooks may be registered.`,
   request: {
     body: {
       required: true,
@@ -135,8 +137,10 @@ export const rotateWebhookSecretRoute = createRoute({
   operationId: "rotateWebhookSecret",
   tags: ["webhooks"],
   summary: "Give a webhook a new secret",
-  description: "For 24 hours messages carry the signatures of both, so that the receiver can change over at its leisure.",
-  request: { params: webhookParamsSchema },
+  description:
+    "For 24 hours messages carry the signatures of both, so that the receiver can change over at its leisure. With an Idempotency-Key a repeat " +
+    "answers the same secret; without one each request makes another, and each before it goes on signing for its 24 hours. Ten may sign at a time.",
+  request: { params: webhookParamsSchema, headers: idempotencyHeader.partial() },
   responses: { 201: { description: "The new secret.", ...json(z.object({ secret: secretSchema }).openapi("WebhookSecret")) } },
 });
 
