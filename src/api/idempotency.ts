@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { z } from "@hono/zod-openapi";
 import { requestKey } from "../contract/ids.ts";
+import { isCardInId } from "../domain/card-in-ids.ts";
 import { DomainError } from "../errors.ts";
 import type { ApiContext } from "./api-env.ts";
-import { isCardInId } from "./refuse-card-data.ts";
 
 const KEY = /^[\x21-\x7e]{1,255}$/;
 

@@ -6,6 +6,7 @@ import { readRunning } from "../stack/running.ts";
 import { auditBooks, type AuditFinding, type AuditReport } from "../store/audit.ts";
 import { createDatabase, type Db } from "../store/database.ts";
 import { CommandFailure, runCommand } from "./command.ts";
+import { printableLines } from "./printable.ts";
 import { compareBooks, NoProviderBook, type ProviderAddress } from "./provider-book.ts";
 
 /** The audit reads every posting; a ledger of many millions takes minutes. */
@@ -28,7 +29,7 @@ process.exitCode = await runCommand({
   failureCode: 2,
   run: async ({ values }) => {
     const report = await audit(loadConfig());
-    process.stdout.write(values.json ? `${JSON.stringify(report, numberOfBigint, 2)}\n` : describe(report));
+    process.stdout.write(printableLines(values.json ? `${JSON.stringify(report, numberOfBigint, 2)}\n` : describe(report)));
     return report.ok ? 0 : 1;
   },
 });

@@ -1,6 +1,7 @@
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { ConfigError } from "../config.ts";
 import { messageOf } from "../errors.ts";
+import { printableLines } from "./printable.ts";
 
 /** A command was called wrongly; the sentence says how. Its exit code is 2. */
 export class UsageError extends Error {
@@ -55,7 +56,7 @@ export async function runCommand<const Options extends OptionsConfig>(command: {
     return await command.run(input);
   } catch (error) {
     const isKnown = [UsageError, CommandFailure, ConfigError, ...expected].some((known) => error instanceof known);
-    process.stderr.write(`${name}: ${isKnown ? messageOf(error) : `it failed: ${messageOf(error)}`}\n`);
+    process.stderr.write(`${name}: ${printableLines(isKnown ? messageOf(error) : `it failed: ${messageOf(error)}`)}\n`);
     return error instanceof UsageError ? 2 : failureCode;
   }
 }

@@ -5,6 +5,7 @@ import { ApiUnreachable, createApiClient, NotAuthenticated, readAnswer, Unexpect
 import { findApiUrl } from "./api-url.ts";
 import { runCommand, UsageError, wholeNumber } from "./command.ts";
 import { createTokenSource } from "./operator-token.ts";
+import { printable, printableLines } from "./printable.ts";
 
 const USAGE = `npm run dlq -- list|show|redrive [ID] [options]
 
@@ -91,7 +92,7 @@ process.exitCode = await runCommand({
     if (!URL.canParse(baseUrl)) throw new UsageError("--api takes an address such as http://127.0.0.1:8080");
     const api = createApiClient({ baseUrl, token: createTokenSource(config, { baseUrl, subject: "dlq", roles: ["admin"] }) });
     const text = await act(api, command, id, values);
-    process.stdout.write(`${text}\n`);
+    process.stdout.write(`${printableLines(text)}\n`);
     return 0;
   },
 });
@@ -113,7 +114,7 @@ async function list(api: ApiClient, values: Values): Promise<string> {
   if (values.json) return JSON.stringify(page);
   const lines = page.deadLetters.map(
     (one) =>
-      `${one.deadLetterId.padStart(8)}  ${one.recordedAt}  ${one.topic}/${one.partition}/${one.offset}  ${one.code}  ${one.status}\n          ${one.reason}`,
+      `${one.deadLetterId.padStart(8)}  ${one.recordedAt}  ${one.topic}/${one.partition}/${one.offset}  ${one.code}  ${one.status}\n          ${printable(one.reason)}`,
   );
   if (lines.length === 0) return "No dead letter matches.";
   return [...lines, ...(page.nextCursor === undefined ? [] : ["There are more: narrow them by --topic, --code, --from, --to."])].join("\n");
@@ -126,13 +127,13 @@ async function show(api: ApiClient, id: string, values: Values): Promise<string>
   const shown = (part: z.infer<typeof bytes> | undefined) =>
     part === undefined ? "(none)" : `${part.encoding === "base64" ? "base64: " : ""}${part.text}${part.truncated ? " …" : ""}`;
   return [
-    `${one.topic}/${one.partition}/${one.offset}  ${one.code}: ${one.reason}`,
-    `identity  ${one.identity}`,
+    `${one.topic}/${one.partition}/${one.offset}  ${one.code}: ${printable(one.reason)}`,
+    `identity  ${printable(one.identity)}`,
     `recorded  ${one.recordedAt}, ${one.attempts} ${one.attempts === 1 ? "attempt" : "attempts"}, ${one.status}`,
     ...(one.redrivenAt === undefined ? [] : [`redriven  ${one.redrivenAt} by ${one.redrivenBy ?? "?"}`]),
     ...(outcome === undefined ? [] : [`became    ${outcome.outcome} ${outcome.operationId ?? outcome.workflowId ?? ""}`.trimEnd()]),
-    `key       ${shown(key)}`,
-    ...Object.entries(one.headers).map(([name, text]) => `header    ${name}: ${text}`),
+    `key       ${printable(shown(key))}`,
+    ...Object.entries(one.headers).map(([name, text]) => `header    ${printable(name)}: ${printable(text)}`),
     shown(value),
   ].join("\n");
 }

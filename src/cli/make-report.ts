@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { readAnswer, type ApiClient } from "./api-client.ts";
+import { printable } from "./printable.ts";
 
 const POLL_MS = 100;
 const BASE = "/api/v1/reports/revenue";
@@ -85,7 +86,7 @@ export function renderReport(report: CompletedReport, csvUrl: string): string {
   const tables = revenueByCurrency(report).map(({ currency, lines, total }) => {
     const rows = [
       ["service", `revenue, ${currency}`, "sales"],
-      ...lines.map((line) => [oneLine(line.service), line.revenue, String(line.count)]),
+      ...lines.map((line) => [printable(line.service), line.revenue, String(line.count)]),
       ["total", total, String(lines.reduce((sum, line) => sum + line.count, 0))],
     ];
     const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
@@ -102,9 +103,4 @@ export function renderReport(report: CompletedReport, csvUrl: string): string {
     `  CSV: ${csvUrl}`,
     ...(report.sha256 === undefined ? [] : [`  SHA-256: ${report.sha256}`]),
   ].join("\n");
-}
-
-// A service's name comes from a client: it must not move the cursor of the terminal it is shown on.
-function oneLine(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, " ");
 }

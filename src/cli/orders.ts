@@ -5,6 +5,7 @@ import { ApiUnreachable, createApiClient, NotAuthenticated, readAnswer, Unexpect
 import { findApiUrl } from "./api-url.ts";
 import { runCommand, UsageError } from "./command.ts";
 import { createTokenSource } from "./operator-token.ts";
+import { printable } from "./printable.ts";
 
 const USAGE = `npm run orders -- stuck
 npm run orders -- retry|skip|settle ORDER --reason WORDS [--step STEP]
@@ -43,7 +44,7 @@ process.exitCode = await runCommand({
         const { stuck } = readAnswer(await api.get(`/api/v1/orders/${encodeURIComponent(id)}`), [200], orderSchema);
         if (stuck === undefined) continue;
         process.stdout.write(
-          `${id}  ${total} ${currency}  stuck at "${stuck.step}" since ${stuck.since ?? "?"}  (${stuck.reason ?? "?"})\n`,
+          `${printable(`${id}  ${total} ${currency}  stuck at "${stuck.step}" since ${stuck.since ?? "?"}  (${stuck.reason ?? "?"})`)}\n`,
         );
       }
       process.stdout.write(orders.length === 0 ? "Nothing is stuck.\n" : "");

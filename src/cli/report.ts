@@ -4,6 +4,7 @@ import { findApiUrl } from "./api-url.ts";
 import { runCommand, secondsAsMs, UsageError } from "./command.ts";
 import { listMonths, makeReport, renderReport, ReportNotMade, revenueByCurrency, type CompletedReport } from "./make-report.ts";
 import { createTokenSource } from "./operator-token.ts";
+import { printableLines } from "./printable.ts";
 
 const USAGE = `npm run report -- MONTH [options]
 
@@ -48,6 +49,6 @@ async function run(month: string | undefined, options: { json: boolean; timeout:
     reports.push(report);
     if (!options.json) process.stdout.write(`${renderReport(report, new URL(report.links.csv, baseUrl).href)}\n\n`);
   }
-  if (options.json) process.stdout.write(`${JSON.stringify(reports.flatMap(revenueByCurrency))}\n`);
+  if (options.json) process.stdout.write(`${printableLines(JSON.stringify(reports.flatMap(revenueByCurrency)))}\n`);
   else if (months.length === 0) process.stdout.write("No month has revenue.\n");
 }

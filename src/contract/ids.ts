@@ -60,6 +60,12 @@ export function requestKey(request: { caller: string; route: string; idempotency
   return `http:${caller}:${request.route}:${request.idempotencyKey}`;
 }
 
+/** The id of the trace that a W3C `traceparent` belongs to: 32 hexadecimal digits; undefined when the text is none. */
+export function traceIdOf(traceparent: string | undefined): string | undefined {
+  const [, traceId] = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:$|-)/.exec(traceparent ?? "") ?? [];
+  return traceId;
+}
+
 /** Where a Kafka message stands. The offset is decimal text: it may pass 2^53. */
 export interface MessagePosition {
   readonly topic: string;

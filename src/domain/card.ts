@@ -1,4 +1,7 @@
 import { DomainError } from "../errors.ts";
+import { findCardNumbers, type FoundNumber } from "./find-card-numbers.ts";
+import { readNumberGroups, startOfLastDigits } from "./number-groups.ts";
+import { readEscapesPlainly, readPlainly, type PlainText } from "./plain-text.ts";
 
 /** A card as it was sent. It exists in memory only, between the request and the payment provider's vault. */
 export interface CardInput {
@@ -88,106 +91,87 @@ export function isLuhnValid(digits: string): boolean {
   return digits.length > 0 && sum % 10 === 0;
 }
 
-/** How long what is looked for in free text is. */
-const MIN_DIGITS = 13;
-const MAX_DIGITS = 19;
-
-/** Digits in groups, as people write numbers: between two groups up to three spaces, dashes of any kind, or what is put there to hide them. */
-const DIGIT_GROUPS = /\d+(?:[\s\p{Pd}._/\p{Cf}]{1,3}\d+)*/gu;
-/** What also stands in sums, dates and paths: with these between them digits must be a brand's. */
-const LOOSE_SEPARATOR = /[._/]/;
-const OTHER_DIGIT = /(?![0-9])\p{Nd}/gu;
-const DIGIT = /^\p{Nd}$/u;
-
 /**
  * True when the text holds what may be a card number: 13 to 19 digits of any script, also with spaces, dashes, dots, slashes or
- * invisible characters between them or zeros before them, that pass Luhn.
+ * invisible characters between them or zeros before them, that pass Luhn; as it is written, or as it reads without the escapes of JSON.
  * For free text only. One id or amount in ten of that length passes Luhn by chance, so those are never asked.
  */
 export function looksLikeCardNumber(text: string): boolean {
-  return findCardNumbers(withPlainDigits(text)).length > 0;
+  return readingsOf(text).some((read) => findIn(read(text).plain).length > 0);
 }
 
 /** As `looksLikeCardNumber`, of a brand that is known: for ids, which are often long numbers, such as a time in nanoseconds. */
 export function looksLikeCardOfABrand(text: string): boolean {
-  return findCardNumbers(withPlainDigits(text)).some(({ brand }) => brand !== "unknown");
+  return readingsOf(text).some((read) => findIn(read(text).plain).some(isOfKnownBrand));
 }
 
-/** The text with every number that may be a card's cut to its last four digits, for what must be shown or logged. */
+/**
+ * The text with every number that may be a card's cut to its last four digits, for what must be shown or logged. Here anything but
+ * letters may stand between the usual groups of a card. All else stays as it is.
+ */
 export function maskDigits(text: string): string {
-  const normal = withPlainDigits(text);
+  return readingsOf(text).reduce((masked, read) => {
+    // What is sure comes first: else its first digits might be taken for the end of a list before it.
+    const sure = maskFound(masked, read(masked), findIn);
+    return maskFound(sure, read(sure), findWithAnySeparator);
+  }, text);
+}
+
+/** As `maskDigits`, only what `looksLikeCardOfABrand` finds: for ids, which people search for. */
+export function maskCardsOfABrand(text: string): string {
+  return readingsOf(text).reduce((masked, read) => maskFound(masked, read(masked), (plain) => findIn(plain).filter(isOfKnownBrand)), text);
+}
+
+/** The text without the digits at its end that may be the first of a card number, for what was cut off there. */
+export function withoutCutNumber(text: string): string {
+  const whole = text.replace(CUT_ESCAPE, "");
+  const tailAt = Math.max(0, whole.length - MAX_CUT_LENGTH);
+  const tail = whole.slice(tailAt);
+  const starts = readingsOf(tail).flatMap((read) => {
+    const { plain, startOf } = read(tail);
+    const start = startOfLastDigits(plain, MAX_DIGITS - 1);
+    return start === undefined ? [] : [startOf(start)];
+  });
+  return starts.length === 0 ? text : whole.slice(0, tailAt + Math.min(...starts));
+}
+
+const MAX_DIGITS = 19;
+/** Of any brand above. */
+const FIRST_DIGIT = /^[2-6]/;
+/** The beginning of a JSON escape. */
+const CUT_ESCAPE = /\\(?:u[\da-fA-F]{0,3})?$/;
+/** Longer than the digits of a card are in any spelling that is masked: each an escape, with 8 more before the next. */
+const MAX_CUT_LENGTH = 1_024;
+
+function readingsOf(text: string): ((text: string) => PlainText)[] {
+  return text.includes("\\") ? [readPlainly, readEscapesPlainly] : [readPlainly];
+}
+
+function findIn(plain: string): FoundNumber[] {
+  return findCardNumbers(readNumberGroups(plain), { isOfBrand, anySeparator: false });
+}
+
+function findWithAnySeparator(plain: string): FoundNumber[] {
+  return findCardNumbers(readNumberGroups(plain), { isOfBrand, anySeparator: true });
+}
+
+function isOfKnownBrand({ number }: FoundNumber): boolean {
+  return brandOf(number) !== "unknown";
+}
+
+function maskFound(text: string, { plain, startOf, endOf }: PlainText, find: (plain: string) => FoundNumber[]): string {
   let masked = "";
   let at = 0;
-  for (const { from, to, last4 } of findCardNumbers(normal)) {
-    masked += `${normal.slice(at, from)}****${last4}`;
-    at = to;
+  for (const { from, to, number } of find(plain)) {
+    masked += `${text.slice(at, startOf(from))}****${number.slice(-4)}`;
+    at = endOf(to - 1);
   }
-  return at === 0 ? text : masked + normal.slice(at);
-}
-
-// The digits of a script follow each other from its zero on, ten by ten.
-function withPlainDigits(text: string): string {
-  return text.normalize("NFKC").replace(OTHER_DIGIT, (digit) => {
-    const code = digit.codePointAt(0) ?? 0;
-    let before = 0;
-    while (DIGIT.test(String.fromCodePoint(code - before - 1))) before += 1;
-    return String(before % 10);
-  });
-}
-
-interface Found {
-  readonly from: number;
-  readonly to: number;
-  readonly last4: string;
-  readonly brand: CardBrand;
-}
-
-function findCardNumbers(text: string): Found[] {
-  const found: Found[] = [];
-  for (const run of text.matchAll(DIGIT_GROUPS)) {
-    const groups = [...run[0].matchAll(/\d+/g)].map((group) => ({ digits: group[0], at: run.index + group.index }));
-    let first = 0;
-    while (first < groups.length) {
-      const last = lastGroupOfCard(groups, first, LOOSE_SEPARATOR.test(run[0]));
-      if (last === undefined) {
-        first += 1;
-        continue;
-      }
-      const end = groups[last] ?? { digits: "", at: 0 };
-      const number = digitsOf(groups, first, last);
-      found.push({ from: groups[first]?.at ?? 0, to: end.at + end.digits.length, last4: number.slice(-4), brand: brandOf(number) });
-      first = last + 1;
-    }
-  }
-  return found;
-}
-
-type Groups = readonly { readonly digits: string }[];
-
-// A number that stands among other digits (`4111 1111 1111 1111 12 26`) must begin and be as long as a brand's: any four groups of
-// digits pass Luhn one time in ten.
-function lastGroupOfCard(groups: Groups, first: number, isLoose: boolean): number | undefined {
-  for (let last = Math.min(groups.length, first + MAX_DIGITS) - 1; last >= first; last -= 1) {
-    const number = digitsOf(groups, first, last);
-    const alone = first === last || (!isLoose && first === 0 && last === groups.length - 1);
-    if (isCardLike(number, alone)) return last;
-    const shorter = number.replace(/^0+/, "");
-    if (shorter.length < number.length && isCardLike(shorter, false)) return last;
-  }
-  return undefined;
-}
-
-function isCardLike(number: string, alone: boolean): boolean {
-  return number.length >= MIN_DIGITS && number.length <= MAX_DIGITS && isLuhnValid(number) && (alone || isOfBrand(number));
-}
-
-function digitsOf(groups: Groups, first: number, last: number): string {
-  return groups
-    .slice(first, last + 1)
-    .map(({ digits }) => digits)
-    .join("");
+  return masked + text.slice(at);
 }
 
 function isOfBrand(number: string): boolean {
-  return BRANDS.some(({ start, lengths }) => start.test(number) && (lengths as readonly number[]).includes(number.length));
+  return (
+    FIRST_DIGIT.test(number) &&
+    BRANDS.some(({ start, lengths }) => start.test(number) && (lengths as readonly number[]).includes(number.length))
+  );
 }

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { MessagePosition } from "../contract/ids.ts";
 import type { OrderStatus, SagaState } from "../contract/orders.ts";
 
@@ -107,7 +107,7 @@ export function contentHash(operation: Operation): string {
     operation.opens?.map((hold) => hold.requestHash) ?? [],
     operation.furtherContent ?? [],
   ];
-  return createHash("sha256").update(JSON.stringify(content)).digest("hex");
+  return hash("sha256", JSON.stringify(content));
 }
 
 export const available = (userId: string): Account => ({ kind: "available", owner: userId });

@@ -218,6 +218,17 @@ describe("addresses", () => {
     },
   );
 
+  test.each(["dead-letters?topic=%00", "orders?stuck=true&cursor=a%00b", "balances/ann/operations?%00=1", "services?limit=5&x=%00"])(
+    "the query of %s is refused",
+    async (path) => {
+      const answer = await api.app.request(`http://x/api/v1/${path}`);
+      expect([answer.status, await answer.json()]).toMatchObject([
+        400,
+        { code: "INVALID_REQUEST", detail: "the query holds a NUL character" },
+      ]);
+    },
+  );
+
   test.each(["%2e%2e", "..%2fx", "x%2f..", "a".repeat(65)])("the id %s is refused", async (id) => {
     const answer = await api.app.request(`http://x/api/v1/balances/${id}`);
     expect([400, 404]).toContain(answer.status);
@@ -266,6 +277,19 @@ describe("ids of a request", () => {
       status: 404,
       code: "ORDER_NOT_FOUND",
     });
+  });
+
+  test("without one it is the client's trace, so that what leaves for the request belongs to that", async () => {
+    const trace = "0af7651916cd43dd8448eb211c80319c";
+    const traceparent = `00-${trace}-b7ad6b7169203331-01`;
+    const [traced, named, broken] = await Promise.all([
+      api.call("GET", "/healthz", { headers: { traceparent } }),
+      api.call("GET", "/healthz", { headers: { traceparent, "x-correlation-id": "shop-42" } }),
+      api.call("GET", "/healthz", { headers: { traceparent: `00-${trace}` } }),
+    ]);
+    expect(traced.headers.get("x-correlation-id")).toBe(trace);
+    expect(named.headers.get("x-correlation-id")).toBe("shop-42");
+    expect(broken.headers.get("x-correlation-id")).not.toBe(trace);
   });
 
   test.each(["", "a b", "x".repeat(129), "é"])("the correlation id %j is replaced", async (given) => {

@@ -1,0 +1,10 @@
+import { maskDigits } from "./card.ts";
+
+const MAX_CHARACTERS = 200;
+/** Control and format characters (also those that turn the direction of the text), line separators, halves of characters. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+/gu;
+
+/** Words of another service as they may be kept and shown: on one line, without what does not print, without card numbers, 200 characters. */
+export function foreignWords(text: string): string {
+  return Array.from(maskDigits(text).replaceAll(UNPRINTABLE, " ")).slice(0, MAX_CHARACTERS).join("").trim();
+}
