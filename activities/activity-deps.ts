@@ -1,5 +1,5 @@
 import type { Psp } from "../src/adapters/psp.ts";
-import type { OrderRefundInput, OrderSagaInput } from "../src/contract/orders.ts";
+import type { OrderRefundInput, OrderSagaInput, SagaPaymentRequest } from "../src/contract/orders.ts";
 import type { ReservationInput } from "../src/contract/reservations.ts";
 import type { Db } from "../src/store/database.ts";
 import type { BalanceRecord } from "../src/store/balances.ts";
@@ -26,7 +26,7 @@ export interface OrderSink {
   put(orderId: string, order: { readonly version: bigint; readonly text: string }): Promise<void>;
 }
 
-/** What the self-audit asks Temporal. */
+/** What activities ask Temporal. */
 export interface WorkflowPort {
   /** Whether a workflow runs under this id at this moment. */
   isOpen(workflowId: string): Promise<boolean>;
@@ -36,6 +36,8 @@ export interface WorkflowPort {
   restartOrder(input: OrderSagaInput): Promise<void>;
   /** Starts the workflow of a refund that was set aside; one that runs is left alone. */
   startRefund(input: OrderRefundInput): Promise<unknown>;
+  /** Has the answer to an order's REFUND waited for; whoever waits already is left alone. */
+  followSagaRefund(payment: SagaPaymentRequest): Promise<void>;
 }
 
 /** What a receiver of webhooks answered; `status` is undefined when it did not. */

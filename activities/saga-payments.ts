@@ -1,22 +1,30 @@
 import type { SagaCommandInput, SagaCommandKind, SagaCommandResult } from "../src/contract/events.ts";
 import { orderWorkflowId, sagaCommandWorkflowId, stepKey } from "../src/contract/ids.ts";
-import type { OrderSagaInput } from "../src/contract/orders.ts";
+import type { OrderSagaInput, SagaPaymentRequest } from "../src/contract/orders.ts";
 import { chargeOrderOperation } from "../src/domain/hold-operations.ts";
 import { sagaChargeFence, sagaChargeOperation, sagaRefundOperation, type SagaPayment } from "../src/domain/wallet-operations.ts";
-import { DomainError, ERROR_CATALOGUE } from "../src/errors.ts";
+import { DomainError, ERROR_CATALOGUE, messageOf } from "../src/errors.ts";
 import { formatAmount } from "../src/money.ts";
+import { isRetryable } from "../src/store/lane.ts";
 import type { PostResult } from "../src/store/ledger.ts";
 import { findOrderIdentity } from "../src/store/order-identity.ts";
 import { createPauseCheck } from "../src/store/pauses.ts";
 import { recordPaymentStep } from "../src/store/payments.ts";
-import { requestSagaCharge, requestSagaRefund, sendSagaReply, type SagaPaymentRequest, type SagaReply } from "../src/store/saga-outbox.ts";
+import {
+  findSagaOrder,
+  noteSagaAuthorised,
+  requestSagaCharge,
+  requestSagaRefund,
+  sendSagaReply,
+  type SagaReply,
+} from "../src/store/saga-outbox.ts";
 import type { ActivityDeps } from "./activity-deps.ts";
 import { currentOrigin, currentWorkflow } from "./execution.ts";
 import { settled } from "./orders.ts";
 import { concernedBy, refuseWhilePaused } from "./pausing.ts";
 
 /** Payments over saga.commands and saga.replies: what the payment's side does, and what the order's side does. */
-export function createSagaPaymentActivities({ db, ledger }: Pick<ActivityDeps, "db" | "ledger">) {
+export function createSagaPaymentActivities({ db, ledger, workflows }: Pick<ActivityDeps, "db" | "ledger" | "workflows">) {
   const pauseFor = createPauseCheck(db);
 
   const charge = async (input: SagaCommandInput): Promise<Decision> => {
@@ -27,7 +35,7 @@ export function createSagaPaymentActivities({ db, ledger }: Pick<ActivityDeps, "
   // First the charge's own key is asked, in a way that can only refuse: what was not charged by now never will be.
   const refund = async (input: SagaCommandInput): Promise<Decision> => {
     const charged = await ledger.post(sagaChargeFence(paymentOf(input, "CHARGE")));
-    if (charged.outcome === "conflict") return { outcome: "failed", error: "CONFLICT: the charge was of another amount or user" };
+    if (charged.outcome === "conflict") return { outcome: "conflict" };
     if (charged.outcome === "refused") return { outcome: "succeeded" };
     const decision = decisionOf(await ledger.post(sagaRefundOperation(paymentOf(input, "REFUND"))));
     return decision.outcome === "succeeded" ? { ...decision, paymentId: charged.operationId } : decision;
@@ -36,12 +44,19 @@ export function createSagaPaymentActivities({ db, ledger }: Pick<ActivityDeps, "
   return {
     /**
      * Charges the wallet or gives the charge back. Safe to retry: saga and command are the permanent key. A REFUND of what was never
-     * charged succeeds, and the CHARGE that comes after it is refused.
+     * charged succeeds, and the CHARGE that comes after it is refused. What the ledger cannot take at all is answered as `impossible`: it
+     * wrote nothing, so the same command may be sent again once the ledger is mended.
      * Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
      */
     async executeSagaCommand(input: SagaCommandInput): Promise<SagaCommandResult> {
       const { amountMinor, currency, userId } = input;
-      return { ...(await (input.command === "CHARGE" ? charge(input) : refund(input))), amountMinor, currency, userId };
+      const content = { amountMinor, currency, userId };
+      try {
+        return { ...(await (input.command === "CHARGE" ? charge(input) : refund(input))), ...content };
+      } catch (error) {
+        if (isRetryable(error)) throw error;
+        return { outcome: "impossible", error: messageOf(error), ...content };
+      }
     },
 
     /**
@@ -55,11 +70,20 @@ export function createSagaPaymentActivities({ db, ledger }: Pick<ActivityDeps, "
       if (standing?.sagaState !== "PAYMENT_PENDING") throw new DomainError("ORDER_STATE_CONFLICT", `the order is ${standing?.sagaState}`);
     },
 
-    /** Sends the order's REFUND when its CHARGE was ever sent. At least once. Only after beginCompensation: before it a CHARGE could still come. */
+    /**
+     * Sends the order's REFUND when its CHARGE was ever sent, and has its answer waited for. At least once. Only after beginCompensation:
+     * before it a CHARGE could still come.
+     */
     async askForRefund({ order }: { readonly order: OrderSagaInput }): Promise<void> {
-      await requestSagaRefund(db, requestOf(order));
+      const request = requestOf(order);
+      // First: an answer must find somebody who waits for it.
+      if ((await findSagaOrder(db, order.orderId))?.isAsked === true) await workflows?.followSagaRefund(request);
+      await requestSagaRefund(db, request);
       await recordPaymentStep(db, order.orderId, { step: "cancelled" });
     },
+
+    /** Sends a REFUND that was refused or not answered once more, under the same identity. At least once. */
+    askForRefundAgain: (request: SagaPaymentRequest): Promise<void> => requestSagaRefund(db, request),
 
     /** Books what the payment service has taken, and the order is COMPLETED and CONFIRMED in the same statement. Throws: ORDER_STATE_CONFLICT. */
     async bookSagaPayment({ order, paymentId }: { readonly order: OrderSagaInput; readonly paymentId?: string }): Promise<void> {
@@ -71,6 +95,7 @@ export function createSagaPaymentActivities({ db, ledger }: Pick<ActivityDeps, "
         amountMinor: BigInt(order.totalMinor),
         reference: paymentId ?? orderWorkflowId(order.orderId),
       });
+      await noteSagaAuthorised(db, order.orderId);
     },
 
     /** Answers the command on saga.replies. At least once. */

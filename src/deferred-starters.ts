@@ -41,6 +41,8 @@ export function createDeferredStarters(): DeferredStarters {
     runEventBatch: async (input, signal) => (await there()).runEventBatch(input, signal),
     runSagaCommand: async (input, signal) => (await there()).runSagaCommand(input, signal),
     replyToOrder: async (orderId, reply) => (await there()).replyToOrder(orderId, reply),
+    followSagaRefund: async (payment) => (await there()).followSagaRefund(payment),
+    replyToRefund: async (payment, reply) => (await there()).replyToRefund(payment, reply),
     orderRequestHash: async (orderId) => (await there()).orderRequestHash(orderId),
   };
 }

@@ -39,7 +39,9 @@ import {
   type OrderRefundStatus,
   type OrderSagaInput,
   type OrderSagaStatus,
+  SAGA_REFUND,
   type PaymentReply,
+  type SagaPaymentRequest,
   type UndoPlan,
 } from "./contract/orders.ts";
 import { reportProgressQuery, type RevenueReportInput, type RevenueReportProgress, type RevenueReportResult } from "./contract/reports.ts";
@@ -126,6 +128,10 @@ export interface Starters {
   runSagaCommand(input: SagaCommandInput, signal: AbortSignal): Promise<SagaCommandResult>;
   /** Tells the order's workflow what the payment service answered; false when it does not run. */
   replyToOrder(orderId: string, reply: PaymentReply): Promise<boolean>;
+  /** Has the answer to an order's REFUND waited for, again where it ended before; whoever waits already is left alone. */
+  followSagaRefund(payment: SagaPaymentRequest): Promise<void>;
+  /** Tells who waits for it, from now on where nobody did, what the payment service answered to a REFUND; false when that has ended already. */
+  replyToRefund(payment: SagaPaymentRequest, reply: PaymentReply): Promise<boolean>;
   /** The hash of the request that an order's workflow was started with; undefined when the server does not know it any more. */
   orderRequestHash(orderId: string): Promise<string | undefined>;
 }
@@ -370,6 +376,35 @@ export function createStarters({ client, eager, deadlineMs }: StarterOptions): S
         return true;
       })) ?? false,
 
+    async followSagaRefund(payment) {
+      await call(() =>
+        client.workflow.start("sagaRefund", {
+          ...sagaRefundStart(payment),
+          // A late yes asks for the money back once more.
+          workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+          workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+        }),
+      );
+    },
+
+    async replyToRefund(payment, reply) {
+      try {
+        await call(() =>
+          client.workflow.signalWithStart("sagaRefund", {
+            ...sagaRefundStart(payment),
+            signal: paymentReplySignal,
+            signalArgs: [reply],
+            // Answered or settled is over.
+            workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+          }),
+        );
+        return true;
+      } catch (error) {
+        if (error instanceof WorkflowExecutionAlreadyStartedError || grpcStatusIn(error) === grpcStatus.ALREADY_EXISTS) return false;
+        throw error;
+      }
+    },
+
     async orderRequestHash(orderId) {
       const description = await ifRunning(() => handleOf(orderWorkflowId(orderId)).describe());
       const hash = description?.memo?.["requestHash"];
@@ -456,6 +491,19 @@ function orderStart(order: OrderSagaInput) {
     staticDetails: order.comment,
     memo: { userId: order.userId, amount, comment: order.comment, requestHash: order.requestHash },
     typedSearchAttributes: searchAttributes({ ...order, sagaState: "STARTED" }),
+  };
+}
+
+function sagaRefundStart(payment: SagaPaymentRequest) {
+  const { orderId, userId, currency } = payment;
+  const amount = `${payment.amount} ${currency}`;
+  return {
+    workflowId: orderRefundWorkflowId(orderId, SAGA_REFUND),
+    taskQueue: TASK_QUEUES.orders,
+    args: [payment],
+    staticSummary: `REFUND of ${amount} to user ${userId}, saga ${orderId}`,
+    memo: { userId, orderId, amount },
+    typedSearchAttributes: searchAttributes(payment),
   };
 }
 

@@ -140,6 +140,7 @@ function workflowPort({ client }: TemporalLink, config: Config): WorkflowPort {
   return {
     isOpen: (workflowId) => starters.isOpen(workflowId),
     restartOrder: (input) => starters.restartOrder(input),
+    followSagaRefund: (payment) => starters.followSagaRefund(payment),
     startRefund: (input) => starters.startRefund({ ...input, fastRetries: config.COMPENSATION_FAST_RETRIES }),
     restartReservation: (input) => starters.restartReservation({ ...input, expiringMs: config.RESERVATION_EXPIRING_MS }),
   };

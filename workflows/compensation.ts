@@ -116,8 +116,11 @@ async function park(compensation: Compensation, { order, progress, clock }: Park
   progress.stuck(undefined);
 }
 
-// The row and its event make a stuck order easier to find; the search attribute shows it even when they cannot be written.
-async function note(write: () => Promise<void>): Promise<boolean> {
+/**
+ * Writes a note about what is stuck; answers whether it stands. The row and its event make a stuck order easier to find; the search
+ * attribute shows it even when they cannot be written. Never throws.
+ */
+export async function note(write: () => Promise<void>): Promise<boolean> {
   try {
     await write();
     return true;

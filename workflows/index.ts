@@ -5,5 +5,6 @@ export { orderSaga } from "./order-saga.ts";
 export { reservation } from "./reservation.ts";
 export { revenueReport } from "./revenue-report.ts";
 export { sagaCommand } from "./saga-command.ts";
+export { sagaRefund } from "./saga-refund.ts";
 export { webhookDelivery } from "./webhook-delivery.ts";
 export { housekeeping, selfAudit } from "./self-audit.ts";

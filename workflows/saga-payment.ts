@@ -1,12 +1,10 @@
 import { ApplicationFailure, CancellationScope, CancelledFailure, log, setHandler } from "@temporalio/workflow";
 import { ORDER_PAYMENT_DEADLINE_MS, paymentReplySignal, type PaymentReply } from "../src/contract/orders.ts";
-import { maskDigits } from "../src/domain/card.ts";
+import { foreignWords } from "../src/domain/foreign-words.ts";
 import { steps } from "./activity-proxies.ts";
 import { paymentReplyIn } from "./by-hand.ts";
 import { seeThrough } from "./compensation.ts";
 import type { Saga } from "./order-saga.ts";
-
-const MAX_WORDS = 200;
 
 /** The payment of an order that another service takes. */
 export interface SagaPayment {
@@ -64,5 +62,5 @@ export function createSagaPayment({ order, progress, compensations, clock, waits
 }
 
 function wordsOf(error: string | undefined): string {
-  return error === undefined ? "the payment service refused" : `the payment service refused: ${maskDigits(error).slice(0, MAX_WORDS)}`;
+  return error === undefined ? "the payment service refused" : `the payment service refused: ${foreignWords(error)}`;
 }

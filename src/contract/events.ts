@@ -79,9 +79,12 @@ export interface SagaCommandInput {
 
 export type SagaCommandKind = "CHARGE" | "REFUND";
 
-/** What became of a command. `conflict`: another one with other content has its identity; nothing was done and nothing is answered. */
+/**
+ * What became of a command. Two kinds are not answered and are for the dead letters, nothing was done then: `conflict`, whose identity was
+ * used before with other content, and `impossible`, which the ledger cannot take at all, whatever is tried.
+ */
 export interface SagaCommandResult {
-  readonly outcome: "succeeded" | "failed" | "conflict";
+  readonly outcome: "succeeded" | "failed" | "conflict" | "impossible";
   readonly paymentId?: string;
   /** A code of the catalogue and words. */
   readonly error?: string;

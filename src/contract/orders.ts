@@ -147,6 +147,18 @@ export interface PaymentReply {
   readonly error?: string;
 }
 
+/** An order's payment as its side asks for it over saga.commands. `amount` is decimal text. */
+export interface SagaPaymentRequest {
+  readonly orderId: string;
+  readonly userId: string;
+  readonly amount: string;
+  readonly currency: string;
+  readonly correlationId: string;
+}
+
+/** Stands for a refund's id where the payment of an undone order is asked back over saga.commands. */
+export const SAGA_REFUND = "saga-payment";
+
 /** The payment service's answer, where it takes the payment. The first one counts. */
 export const paymentReplySignal = defineSignal<[PaymentReply]>("paymentReply");
 /** A person's decision about what is stuck. */

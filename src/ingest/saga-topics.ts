@@ -1,7 +1,10 @@
-import { orderWorkflowId, sagaCommandWorkflowId } from "../contract/ids.ts";
+import { orderRefundWorkflowId, orderWorkflowId, sagaCommandWorkflowId } from "../contract/ids.ts";
+import { SAGA_REFUND, type SagaPaymentRequest } from "../contract/orders.ts";
 import { SAGA_COMMANDS_TOPIC, SAGA_DEAD_LETTERS_TOPIC, SAGA_REPLIES_TOPIC } from "../contract/topics.ts";
+import { foreignWords } from "../domain/foreign-words.ts";
 import { readSagaCommand, readSagaReply, type SagaCommandEvent, type SagaReplyEvent } from "../events/saga-messages.ts";
 import type { Starters } from "../starters.ts";
+import type { SagaOrder } from "../store/saga-outbox.ts";
 import { resultOfEach, type OneOutcome } from "./each-result.ts";
 import type { Carried, EventTopic } from "./event-topic.ts";
 import { eachInOrder } from "./in-order.ts";
@@ -15,14 +18,14 @@ export interface SagaCommandDeps {
 
 /**
  * The payment side: each command runs as a `sagaCommand` to its end, so that a saga's REFUND never overtakes its CHARGE. Refusals of
- * the wallet are answered as FAILED and are no dead letters.
+ * the wallet are answered as FAILED and are no dead letters; what the ledger cannot take at all is one and is not answered.
  */
 export function sagaCommandTopic(deps: SagaCommandDeps, topic: string = SAGA_COMMANDS_TOPIC): EventTopic<SagaCommandEvent> {
   return {
     topic,
     deadLetterTopic: SAGA_DEAD_LETTERS_TOPIC,
     read: (value, timestampMs) => readSagaCommand(value, timestampMs, deps.defaultCurrency),
-    workflowIdOf: ({ sagaId, command }) => sagaCommandWorkflowId(sagaId, command),
+    effectOf: ({ sagaId, command }) => ({ kind: "command", workflowId: sagaCommandWorkflowId(sagaId, command), subjectId: sagaId }),
     apply: async ({ topic: name, partition, events }, signal) =>
       resultOfEach(
         events,
@@ -49,27 +52,34 @@ async function execute(deps: SagaCommandDeps, event: Carried<SagaCommandEvent>, 
     result.currency !== event.currency ||
     result.userId !== event.userId;
   if (isOther) return { rejected: "CONFLICT", message: `the saga's ${event.command} was another one` };
+  if (result.outcome === "impossible")
+    return { rejected: "INTERNAL", message: `the ledger cannot take it: ${result.error ?? "no reason"}` };
   return result.outcome === "failed" ? "refused" : "applied";
 }
 
 export interface SagaReplyDeps {
-  readonly starters: Pick<Starters, "replyToOrder">;
+  readonly starters: Pick<Starters, "replyToOrder" | "followSagaRefund" | "replyToRefund">;
   /** The order of a saga; undefined when there is none. */
-  readonly findOrder: (sagaId: string) => Promise<{ readonly isUndone: boolean } | undefined>;
+  readonly findOrder: (sagaId: string) => Promise<SagaOrder | undefined>;
   /** Answers a late yes with a REFUND, the first time. */
-  readonly refundLate: (sagaId: string, paymentId: string) => Promise<boolean>;
+  readonly refundLate: (payment: SagaPaymentRequest, paymentId: string) => Promise<boolean>;
 }
 
 /**
  * The order side: each reply is told to its saga, which takes the first one. A yes that comes when the order is being undone or is
- * undone is answered with a REFUND, once.
+ * undone is answered with a REFUND, once. What became of a REFUND is told to who waits for it. A reply to what was never asked is a dead
+ * letter: no money was moved for it.
  */
 export function sagaReplyTopic(deps: SagaReplyDeps, topic: string = SAGA_REPLIES_TOPIC): EventTopic<SagaReplyEvent> {
   return {
     topic,
     deadLetterTopic: SAGA_DEAD_LETTERS_TOPIC,
     read: readSagaReply,
-    workflowIdOf: ({ sagaId }) => orderWorkflowId(sagaId),
+    effectOf: ({ sagaId, command }) => ({
+      kind: "reply",
+      workflowId: command === "REFUND" ? orderRefundWorkflowId(sagaId, SAGA_REFUND) : orderWorkflowId(sagaId),
+      subjectId: sagaId,
+    }),
     apply: async ({ topic: name, partition, events }) =>
       resultOfEach(
         events,
@@ -82,15 +92,24 @@ export function sagaReplyTopic(deps: SagaReplyDeps, topic: string = SAGA_REPLIES
 
 async function tell(deps: SagaReplyDeps, event: Carried<SagaReplyEvent>, place: string): Promise<OneOutcome> {
   const { sagaId, status, command, paymentId, error } = event;
-  // What became of a REFUND decides nothing any more.
-  if (command === "REFUND") return "applied";
-  const told = await deps.starters.replyToOrder(sagaId, {
+  const reply = {
     status,
     ...(paymentId === undefined ? {} : { paymentId }),
-    ...(error === undefined ? {} : { error }),
-  });
+    ...(error === undefined ? {} : { error: foreignWords(error) }),
+  };
   const order = await deps.findOrder(sagaId);
   if (order === undefined) return { rejected: "ORDER_NOT_FOUND", message: "no order has this saga" };
-  if (status === "SUCCEEDED" && order.isUndone) return (await deps.refundLate(sagaId, paymentId ?? place)) ? "applied" : "duplicate";
-  return told ? "applied" : "duplicate";
+  if (!order.isAsked) return { rejected: "CONFLICT", message: "no CHARGE of this order was sent" };
+  if (command === "REFUND") {
+    if (!order.isUndone) return { rejected: "CONFLICT", message: "no REFUND of this order was sent" };
+    return (await deps.starters.replyToRefund(order.payment, reply)) ? "applied" : "duplicate";
+  }
+  const told = await deps.starters.replyToOrder(sagaId, reply);
+  // Asked again: it may have been undone before it was told.
+  const standing = await deps.findOrder(sagaId);
+  if (status !== "SUCCEEDED" || standing?.isUndone !== true) return told ? "applied" : "duplicate";
+  if (standing.isPaymentKnown) return "duplicate";
+  // First: the answer to the REFUND must find somebody who waits for it.
+  await deps.starters.followSagaRefund(order.payment);
+  return (await deps.refundLate(order.payment, paymentId ?? place)) ? "applied" : "duplicate";
 }

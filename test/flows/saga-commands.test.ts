@@ -1,9 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { asc, eq, and } from "drizzle-orm";
+import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { deadLetters, operations, outbox } from "../../drizzle/schema.ts";
 import { sagaCommandTopic } from "../../src/ingest/saga-topics.ts";
 import { auditBooks } from "../../src/store/audit.ts";
+import { findReceipt } from "../../src/store/receipts.ts";
 import { createBridgeBench, eventMessage, type BridgeBench } from "../support/bridge.ts";
 import { openSagaBench, type SagaBench } from "../support/saga-bench.ts";
 import { until } from "../support/until.ts";
@@ -51,8 +53,18 @@ async function repliesTo(sagaId: string): Promise<Record<string, unknown>[]> {
 }
 
 const balanceOf = async (sagaId: string) => (await saga.balanceOf(`user-${sagaId}`))?.availableMinor;
+const receiptOf = (topic: string, offset: number) => findReceipt(saga.database.db, { topic, partition: 0, offset: String(offset) });
 const lettersOf = (topic: string) =>
   saga.database.db.select().from(deadLetters).where(eq(deadLetters.topic, topic)).orderBy(deadLetters.offset);
+
+/** Writes a service's revenue past the ledger, as nobody but a test may. */
+async function setRevenue(serviceId: string, balanceMinor: bigint): Promise<void> {
+  const admin = postgres(saga.adminUrl, { max: 1, onnotice: () => undefined });
+  const rows = await admin`update accounts set balance_minor = ${balanceMinor.toString()}
+    where kind = 'revenue' and owner = ${serviceId} returning id`;
+  await admin.end();
+  expect(rows).toHaveLength(1);
+}
 
 describe("the payment side of saga.commands", () => {
   it("charges the wallet once and gives it back once, and answers a repeat as it answered first", async () => {
@@ -70,6 +82,11 @@ describe("the payment side of saga.commands", () => {
       .from(operations)
       .where(eq(operations.key, `saga-command/${sagaId}/CHARGE`));
     expect(charge).toMatchObject({ kind: "charge", outcome: "done", orderId: `order-${sagaId}` });
+    expect(await receiptOf(topic, 0)).toMatchObject({
+      outcome: "started",
+      workflowId: `saga-command/${sagaId}/CHARGE`,
+      operationId: String(charge?.id),
+    });
     const replies = await repliesTo(sagaId);
     const known = { saga_id: sagaId, order_id: `order-${sagaId}`, status: "SUCCEEDED", payment_id: String(charge?.id), error: null };
     expect(replies.slice(0, 2)).toEqual([
@@ -93,6 +110,7 @@ describe("the payment side of saga.commands", () => {
     for (const reply of replies)
       expect(reply).toMatchObject({ status: "FAILED", payment_id: null, error: expect.stringMatching(/^INSUFFICIENT_FUNDS/) as string });
     expect(await balanceOf(sagaId)).toBe(10_000n);
+    expect(await receiptOf(topic, 0)).toMatchObject({ outcome: "refused", code: "INSUFFICIENT_FUNDS" });
     expect(await lettersOf(topic)).toEqual([]);
   });
 
@@ -129,6 +147,43 @@ describe("the payment side of saga.commands", () => {
       "CONFLICT",
       "INVALID_EVENT",
     ]);
+  });
+
+  it("dead-letters a REFUND with other content than its CHARGE and does not answer it, before and after the true one", async () => {
+    const [topic, sagaId] = [await bench.newTopic(), randomUUID()];
+    await saga.fund(`user-${sagaId}`, 10_000n);
+    const other = command(sagaId, "REFUND", { amount: "39.00" });
+    await bench.producer.send(topic, [command(sagaId, "CHARGE"), other, command(sagaId, "REFUND"), other]);
+    await readAll(topic, 4n);
+    expect(await balanceOf(sagaId)).toBe(10_000n);
+    expect(await lettersOf(topic)).toMatchObject([
+      { code: "CONFLICT", offset: 1n },
+      { code: "CONFLICT", offset: 3n },
+    ]);
+    expect((await repliesTo(sagaId)).map(({ command: name, status }) => [name, status])).toEqual([
+      ["CHARGE", "SUCCEEDED"],
+      ["REFUND", "SUCCEEDED"],
+    ]);
+  });
+
+  it("dead-letters what the ledger cannot take at all, goes on with the next, and takes it later", async () => {
+    const [topic, sagaId, nextId] = [await bench.newTopic(), randomUUID(), randomUUID()];
+    const serviceId = `full-${sagaId}`;
+    for (const id of [sagaId, nextId]) await saga.fund(`user-${id}`, 10_000n);
+    await bench.producer.send(topic, [command(nextId, "CHARGE", { service_id: serviceId, saga_id: `first-${nextId}`, amount: "1.00" })]);
+    await readAll(topic, 1n);
+    await setRevenue(serviceId, 2n ** 63n - 808n);
+    await bench.producer.send(topic, [command(sagaId, "CHARGE", { service_id: serviceId }), command(nextId, "CHARGE")]);
+    await readAll(topic, 3n);
+    await setRevenue(serviceId, 100n);
+    expect(await lettersOf(topic)).toMatchObject([{ code: "INTERNAL", offset: 1n, reason: expect.stringContaining("larger") as string }]);
+    expect(await repliesTo(sagaId)).toEqual([]);
+    expect([await balanceOf(sagaId), await balanceOf(nextId)]).toEqual([10_000n, 5_900n]);
+
+    await bench.producer.send(topic, [command(sagaId, "CHARGE", { service_id: serviceId })]);
+    await readAll(topic, 4n);
+    expect((await repliesTo(sagaId)).at(-1)).toMatchObject({ status: "SUCCEEDED" });
+    expect(await balanceOf(sagaId)).toBe(6_000n);
   });
 
   it("leaves books that add up", async () => {

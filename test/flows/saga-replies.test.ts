@@ -2,14 +2,14 @@ import { randomUUID } from "node:crypto";
 import { and, asc, eq, sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { deadLetters, outbox } from "../../drizzle/schema.ts";
-import type { OrderOutcome, OrderSagaInput } from "../../src/contract/orders.ts";
+import { orderRefundWorkflowId } from "../../src/contract/ids.ts";
+import { refundStep, SAGA_REFUND, type OrderOutcome, type OrderSagaInput } from "../../src/contract/orders.ts";
 import { sagaReplyTopic } from "../../src/ingest/saga-topics.ts";
-import { formatAmount } from "../../src/money.ts";
 import { auditBooks } from "../../src/store/audit.ts";
-import { findOrderIdentity } from "../../src/store/order-identity.ts";
 import { getOrder } from "../../src/store/orders.ts";
-import { refundLatePayment } from "../../src/store/saga-outbox.ts";
+import { findSagaOrder, refundLatePayment } from "../../src/store/saga-outbox.ts";
 import { createBridgeBench, eventMessage, type BridgeBench, type TestBridge } from "../support/bridge.ts";
+import { createTestApi } from "../support/http-api.ts";
 import { openSagaBench, type SagaBench } from "../support/saga-bench.ts";
 import { until } from "../support/until.ts";
 
@@ -32,16 +32,8 @@ beforeAll(async () => {
   const kind = sagaReplyTopic(
     {
       starters: saga.starters,
-      findOrder: async (sagaId) => {
-        const order = await findOrderIdentity(db, sagaId);
-        return order === undefined ? undefined : { isUndone: order.sagaState === "COMPENSATING" || order.sagaState === "FAILED" };
-      },
-      refundLate: async (sagaId, paymentId) => {
-        const order = await findOrderIdentity(db, sagaId);
-        return (
-          order !== undefined && refundLatePayment(db, { ...order, amount: formatAmount(order.amountMinor, order.currency), paymentId })
-        );
-      },
+      findOrder: (sagaId) => findSagaOrder(db, sagaId),
+      refundLate: (payment, paymentId) => refundLatePayment(db, { ...payment, paymentId }),
     },
     topic,
   );
@@ -107,6 +99,25 @@ async function run(order: OrderSagaInput, meanwhile: () => Promise<void>): Promi
 
 const COMMAND = { command: "CHARGE", amount: "10.00", currency: "RUB" };
 const YES = { status: "SUCCEEDED", payment_id: "pay-1", error: null };
+const NO_REFUND = { status: "FAILED", command: "REFUND", payment_id: null, error: "no" };
+const STEP = refundStep(SAGA_REFUND);
+
+const rowOf = (orderId: string) => getOrder(saga.database.db, orderId);
+
+/** Cancels an order that was asked for, so that its REFUND is sent. */
+async function cancelAfterAsking(order: OrderSagaInput): Promise<void> {
+  await run(order, async () => void (await saga.starters.cancelOrder(order.orderId, "changed their mind")));
+  expect(await namesOf(order.orderId)).toEqual(["CHARGE", "REFUND"]);
+}
+
+/** What orders.events tells of a stuck step. */
+async function stuckEventsOf(orderId: string): Promise<unknown[]> {
+  return saga.database.db
+    .execute(sql`
+    select payload ->> 'stuck' as stuck, payload ->> 'reason' as reason from outbox
+     where topic = 'orders.events' and aggregate_id = ${orderId} and payload ? 'stuck' order by id`)
+    .then((rows) => [...rows]);
+}
 
 describe("an order that another service is paid for", () => {
   it("is completed by the service's yes, also when that comes twice, and its revenue is booked once", async () => {
@@ -119,7 +130,7 @@ describe("an order that another service is paid for", () => {
     const row = await getOrder(saga.database.db, orderId);
     expect(row).toMatchObject({
       sagaState: "COMPLETED",
-      payment: { status: "captured", providerReference: "pay-1", capturedMinor: 1_000n },
+      payment: { status: "captured", providerReference: "pay-1", authorisedMinor: 1_000n, capturedMinor: 1_000n },
     });
     const [booked] = await saga.database.db.execute(sql`
       select count(*)::int as count, sum(amount_minor)::text as total from operations where order_id = ${orderId} and outcome = 'done'`);
@@ -130,13 +141,14 @@ describe("an order that another service is paid for", () => {
   it("is undone by its no, which needs no refund, and a yes after that is given back", async () => {
     const order = newOrder(WAIT_MS);
     const { orderId } = order;
-    const outcome = await run(order, () => answer(orderId, { status: "FAILED", error: "no funds on 4111111111111111" }));
+    const outcome = await run(order, () => answer(orderId, { status: "FAILED", error: "no\u0007 funds\non 4111111111111111" }));
     expect(outcome).toMatchObject({
       sagaState: "FAILED",
       failureCode: "PAYMENT_DECLINED",
-      failureMessage: expect.stringContaining("no funds") as string,
+      failureMessage: "the payment service refused: no  funds on ****1111",
     });
     expect(JSON.stringify(outcome)).not.toContain("4111111111111111");
+    expect((await getOrder(saga.database.db, orderId))?.payment).toMatchObject({ status: "cancelled", authorisedMinor: 0n });
     expect(await namesOf(orderId)).toEqual(["CHARGE"]);
     await answer(orderId, YES);
     expect(await namesOf(orderId)).toEqual(["CHARGE", "REFUND"]);
@@ -183,10 +195,76 @@ describe("an order that another service is paid for", () => {
     expect([[], ["CHARGE", "REFUND"]]).toContainEqual(names);
   });
 
-  it("keeps a reply to no order as a dead letter of dlq.saga", async () => {
-    await answer(`nobody-${group}`, YES);
-    const letters = await saga.database.db.select().from(deadLetters).where(eq(deadLetters.topic, topic));
-    expect(letters).toMatchObject([{ code: "ORDER_NOT_FOUND" }]);
+  it("is stuck when its REFUND is refused, until the service says yes to another one", async () => {
+    const order = newOrder(WAIT_MS);
+    const { orderId } = order;
+    const { refundStatus, actOnRefund } = saga.starters;
+    await cancelAfterAsking(order);
+    await answer(orderId, { ...NO_REFUND, error: "closed\u0007 account" });
+    const reason = "the payment service refused to give the money back: closed  account";
+    await until("it is stuck", async () => (await rowOf(orderId))?.stuckStep === STEP);
+    expect(await refundStatus(orderId, SAGA_REFUND)).toMatchObject({ stuck: STEP, waitingFor: reason, possibleActs: ["retry", "settle"] });
+    expect(await stuckEventsOf(orderId)).toEqual([{ stuck: STEP, reason }]);
+
+    await actOnRefund(orderId, SAGA_REFUND, { act: "retry", reason: "opened again", actor: "olga" });
+    await until("it is asked for again", async () => (await namesOf(orderId)).length === 3);
+    expect((await commandsOf(orderId)).at(2)).toEqual((await commandsOf(orderId)).at(1));
+    expect((await rowOf(orderId))?.stuckStep).toBe(STEP);
+    await answer(orderId, { ...YES, command: "REFUND" });
+    await until("it is not stuck any more", async () => (await rowOf(orderId))?.stuckStep === undefined);
+    expect(await stuckEventsOf(orderId)).toEqual([
+      { stuck: STEP, reason },
+      { stuck: null, reason: "" },
+    ]);
+    await answer(orderId, NO_REFUND);
+    expect((await rowOf(orderId))?.stuckStep).toBeUndefined();
+  });
+
+  it("whose refused REFUND was settled by hand says so, and nothing is stuck", async () => {
+    const order = newOrder(WAIT_MS);
+    const { orderId } = order;
+    await cancelAfterAsking(order);
+    await answer(orderId, NO_REFUND);
+    await until("it is stuck", async () => (await rowOf(orderId))?.stuckStep === STEP);
+    const api = createTestApi({ databaseUrl: saga.appUrl, starters: saga.starters });
+    const path = `/api/v1/orders/${orderId}`;
+    const act = (name: string) => api.call("POST", `${path}/operator-acts`, { body: { act: name, reason: "sent by transfer 4711" } });
+    expect((await api.call("GET", path)).body).toMatchObject({ sagaState: "FAILED", stuck: { step: STEP } });
+    expect((await act("skip")).body).toMatchObject({ code: "ACT_NOT_POSSIBLE" });
+    expect((await act("settle")).status).toBe(202);
+    await until("it is settled", async () => (await rowOf(orderId))?.settledByHand !== undefined);
+    expect(await rowOf(orderId)).toMatchObject({ settledByHand: `settle "${STEP}" by local: sent by transfer 4711` });
+    expect((await act("settle")).body).toMatchObject({ code: "ORDER_STATE_CONFLICT" });
+    await api.close();
+    expect((await rowOf(orderId))?.stuckStep).toBeUndefined();
+    expect(await namesOf(orderId)).toEqual(["CHARGE", "REFUND"]);
+  });
+
+  it("is found by a refusal also when nobody waits for it, as of a REFUND that was sent by an earlier release", async () => {
+    const order = newOrder(WAIT_MS);
+    const { orderId } = order;
+    await cancelAfterAsking(order);
+    await saga.client.workflow.getHandle(orderRefundWorkflowId(orderId, SAGA_REFUND)).terminate("test");
+    await answer(orderId, NO_REFUND);
+    await until("it is stuck", async () => (await rowOf(orderId))?.stuckStep === STEP);
+  });
+
+  it("keeps replies to no order and to what was never asked as dead letters of dlq.saga", async () => {
+    await answer(`nobody-${group}`, YES, NO_REFUND);
+    const completed = newOrder(WAIT_MS);
+    await run(completed, () => answer(completed.orderId, YES));
+    await answer(completed.orderId, NO_REFUND);
+    const { paidBy: _paidBy, ...byWallet } = newOrder(WAIT_MS);
+    const byCard: OrderSagaInput = { ...byWallet, paymentMethod: "card", card: { cardToken: "token", last4: "4242", brand: "visa" } };
+    const { orderId } = byCard;
+    saga.psp.fail(orderId, "authorise", ["declined"]);
+    expect(await (await saga.starters.startOrder(byCard)).outcome(WAIT_MS)).toMatchObject({ failureCode: "PAYMENT_DECLINED" });
+    await answer(orderId, { ...YES, payment_id: "forged" }, NO_REFUND);
+
+    const letters = await saga.database.db.select().from(deadLetters).where(eq(deadLetters.topic, topic)).orderBy(deadLetters.offset);
+    expect(letters.map(({ code }) => code)).toEqual(["ORDER_NOT_FOUND", "ORDER_NOT_FOUND", "CONFLICT", "CONFLICT", "CONFLICT"]);
+    expect(await commandsOf(orderId)).toEqual([]);
+    expect((await rowOf(orderId))?.payment?.providerReference).toBeUndefined();
     expect(bridge.crashes).toEqual([]);
   });
 

@@ -1,7 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { WithStartWorkflowOperation } from "@temporalio/client";
-import { orderWorkflowId, reportWorkflowId, reservationWorkflowId, sagaCommandWorkflowId } from "../../src/contract/ids.ts";
-import { cancelOrderUpdate, type OrderSagaInput } from "../../src/contract/orders.ts";
+import {
+  orderRefundWorkflowId,
+  orderWorkflowId,
+  reportWorkflowId,
+  reservationWorkflowId,
+  sagaCommandWorkflowId,
+} from "../../src/contract/ids.ts";
+import { cancelOrderUpdate, SAGA_REFUND, type OrderSagaInput } from "../../src/contract/orders.ts";
 import type { ReservationInput } from "../../src/contract/reservations.ts";
 import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
 import { beginPause, endPause } from "../../src/store/pauses.ts";
@@ -164,10 +170,21 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
   "order-never-answered-elsewhere": async (recording) =>
     untilEnded(recording, await startElsewhere(recording, "never-answered", { paymentDeadlineMs: SHORT_MS })),
-  async "order-cancelled-elsewhere"(recording) {
-    const workflowId = await startElsewhere(recording, "cancelled-elsewhere");
-    await recording.starters.cancelOrder("cancelled-elsewhere", "the buyer changed their mind");
-    return untilEnded(recording, workflowId);
+  "order-cancelled-elsewhere": async (recording) => untilEnded(recording, await cancelElsewhere(recording, "cancelled-elsewhere")),
+  async "saga-refund-refused-then-settled"(recording) {
+    const { starters } = recording;
+    const orderId = "refund-refused";
+    await untilEnded(recording, await cancelElsewhere(recording, orderId));
+    const payment = { orderId, userId: `user-of-${orderId}`, amount: "100.00", currency: "RUB", correlationId: `recording-${orderId}` };
+    const untilStuck = async (words: string) => {
+      while ((await starters.refundStatus(orderId, SAGA_REFUND))?.waitingFor?.includes(words) !== true) await sleep(50);
+    };
+    await starters.replyToRefund(payment, { status: "FAILED", error: "the account is closed" });
+    await untilStuck("refused");
+    await starters.actOnRefund(orderId, SAGA_REFUND, { act: "retry", reason: "recorded", actor: "recording" });
+    await untilStuck("asked again");
+    await starters.actOnRefund(orderId, SAGA_REFUND, { act: "settle", reason: "recorded", actor: "recording" });
+    return untilEnded(recording, orderRefundWorkflowId(orderId, SAGA_REFUND));
   },
   "saga-command-charged": async (recording) => runCommand(recording, "charged", 10_000n),
   "saga-command-refused": async (recording) => runCommand(recording, "refused", 9_999n),
@@ -217,6 +234,12 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
 async function startElsewhere({ starters }: Recording, orderId: string, more: Partial<OrderSagaInput> = {}): Promise<string> {
   const { workflowId } = await starters.startOrder({ ...order(orderId), paidBy: "saga-commands", ...more });
   while ((await starters.orderStatus(orderId))?.sagaState !== "PAYMENT_PENDING") await sleep(50);
+  return workflowId;
+}
+
+async function cancelElsewhere(recording: Recording, orderId: string): Promise<string> {
+  const workflowId = await startElsewhere(recording, orderId);
+  await recording.starters.cancelOrder(orderId, "the buyer changed their mind");
   return workflowId;
 }
 

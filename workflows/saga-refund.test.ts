@@ -1,0 +1,48 @@
+import { Worker } from "@temporalio/worker";
+import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { paymentReplySignal, refundStep, SAGA_REFUND, type SagaPaymentRequest } from "../src/contract/orders.ts";
+import type { StuckNote } from "../src/store/orders.ts";
+import { startTimeSkipping, type TimeSkipping } from "../test/support/time-skipping.ts";
+import { buildWorkflowBundle } from "../workers/workflow-bundle.ts";
+
+const MINUTE_MS = 60_000;
+let skipping: TimeSkipping;
+
+beforeAll(async () => {
+  skipping = await startTimeSkipping();
+});
+afterAll(() => skipping.close());
+
+test("a REFUND that nobody answers is shown and asked for again, at longer and longer intervals, until it is answered", async () => {
+  const { env } = skipping;
+  const workflowId = "refund/unanswered/saga-payment";
+  const payment: SagaPaymentRequest = { orderId: "unanswered", userId: "ann", amount: "10.00", currency: "RUB", correlationId: "test" };
+  const askedAtMs: number[] = [];
+  const notes: StuckNote[] = [];
+  const worker = await Worker.create({
+    connection: env.nativeConnection,
+    taskQueue: workflowId,
+    workflowBundle: { codePath: await buildWorkflowBundle(inject("cacheDir")) },
+    activities: {
+      async askForRefundAgain(asked: SagaPaymentRequest) {
+        expect(asked).toEqual(payment);
+        askedAtMs.push(await env.currentTimeMs());
+        if (askedAtMs.length === 4) await env.client.workflow.getHandle(workflowId).signal(paymentReplySignal, { status: "SUCCEEDED" });
+      },
+      noteStuck: async (note: StuckNote) => void notes.push(note),
+    },
+    maxCachedWorkflows: 0,
+    maxConcurrentWorkflowTaskExecutions: 1,
+  });
+  const fromMs = await env.currentTimeMs();
+  const outcome: unknown = await worker.runUntil(async () => {
+    const handle = await env.client.workflow.start("sagaRefund", { workflowId, taskQueue: workflowId, args: [payment] });
+    return handle.result();
+  });
+  expect(outcome).toEqual({ refundId: SAGA_REFUND, status: "done" });
+  const restsMs = askedAtMs.map((atMs, place) => atMs - (askedAtMs[place - 1] ?? fromMs));
+  expect(restsMs.map((ms) => Math.round(ms / MINUTE_MS))).toEqual([3, 6, 12, 24]);
+  const step = refundStep(SAGA_REFUND);
+  expect(notes[0]).toEqual({ orderId: "unanswered", step, reason: expect.stringContaining("has not answered") as string });
+  expect(notes.at(-1)).toEqual({ orderId: "unanswered", was: step, reason: "" });
+});
