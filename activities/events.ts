@@ -62,23 +62,25 @@ interface Source {
 }
 
 function toPurchaseOperation(source: Source, event: PurchaseEventItem): Operation {
+  const position = positionOf(source, event);
   return purchaseOperation({
-    ...commonOf(source, event),
     paymentMethod: event.paymentMethod,
     occurredAt: event.occurredAt,
+    comment: `purchase paid by ${event.paymentMethod}, event ${placeOf(position)}`,
     ...(event.serviceId === undefined ? {} : { serviceId: event.serviceId }),
     ...(event.orderId === undefined ? {} : { orderId: event.orderId }),
-    comment: `purchase paid by ${event.paymentMethod}, event ${placeOf(source, event)}`,
+    ...commonOf(source, event, position),
   });
 }
 
 function loyaltyOperation(source: Source, event: LoyaltyEventItem): Operation {
   const words = event.comment ?? `${event.type} of points`;
+  const position = positionOf(source, event);
   return pointsOperation({
-    ...commonOf(source, event),
     type: event.type,
     occurredAt: event.occurredAt,
-    comment: `${words}, event ${placeOf(source, event)}`,
+    comment: `${words}, event ${placeOf(position)}`,
+    ...commonOf(source, event, position),
   });
 }
 
@@ -88,11 +90,10 @@ interface Placed {
 }
 
 function positionOf({ topic, partition }: Pick<Source, "topic" | "partition">, { offset, origin }: Placed): MessagePosition {
-  return { topic, partition, offset, ...origin };
+  return origin === undefined ? { topic, partition, offset } : { topic, ...origin };
 }
 
-function placeOf(source: Source, event: Placed): string {
-  const { topic, partition, offset } = positionOf(source, event);
+function placeOf({ topic, partition, offset }: MessagePosition): string {
   return `${topic}/${partition}/${offset}`;
 }
 
@@ -110,8 +111,7 @@ function receiptsOf(input: EventBatchInput, operations: readonly Operation[], po
   });
 }
 
-function commonOf(source: Source, event: PurchaseEventItem | LoyaltyEventItem) {
-  const position = positionOf(source, event);
+function commonOf(source: Source, event: PurchaseEventItem | LoyaltyEventItem, position: MessagePosition) {
   return {
     key: eventKey(position, event.eventId),
     userId: event.userId,
@@ -119,7 +119,7 @@ function commonOf(source: Source, event: PurchaseEventItem | LoyaltyEventItem) {
     amountMinor: BigInt(event.amountMinor),
     origin: {
       caller: "kafka",
-      correlationId: event.correlationId ?? placeOf(source, event),
+      correlationId: event.correlationId ?? placeOf(position),
       position,
       workflowId: source.workflowId,
       runId: source.runId,

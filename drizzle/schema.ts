@@ -320,12 +320,17 @@ export const deadLetters = pgTable(
     redrivenAt: moment("redriven_at"),
     redrivenBy: text("redriven_by"),
     refusedAgainAt: moment("refused_again_at"),
+    /** What it is from its first valid correction on: the key of an operation or the id of a workflow. Set once. */
+    effectKey: keyText("effect_key"),
   },
   (table) => [
     index("dead_letters_position").on(table.topic, table.partition, table.offset),
     index("dead_letters_waiting")
       .on(table.id)
       .where(sql`${table.redrivenAt} is null`),
+    index("dead_letters_refused_again")
+      .on(table.id)
+      .where(sql`${table.refusedAgainAt} is not null`),
   ],
 );
 
@@ -368,9 +373,21 @@ export const eventReceipts = pgTable(
   },
   (table) => [
     primaryKey({ columns: [table.topic, table.partition, table.offset] }),
+    index("event_receipts_workflow")
+      .on(table.workflowId)
+      .where(sql`${table.workflowId} is not null`),
     check("event_receipts_outcome", sql`${table.outcome} in ('applied', 'refused', 'duplicate', 'started', 'dead-lettered')`),
   ],
 );
+
+/** Which workflow an event with an id of its own was for, where no operation has that key: the same id is never another's. Append-only. */
+export const eventIdentities = pgTable("event_identities", {
+  identity: keyText("identity").primaryKey(),
+  workflowId: text("workflow_id").notNull(),
+  recordedAt: moment("recorded_at")
+    .notNull()
+    .default(sql`clock_timestamp()`),
+});
 
 /** Where events are sent by HTTP. A deleted one keeps its row for its log of deliveries, without its secrets. */
 export const webhooks = pgTable(
@@ -381,8 +398,8 @@ export const webhooks = pgTable(
     /** Types such as `saldo.order.completed`, groups such as `saldo.order.*`; empty is all. */
     eventTypes: text("event_types").array().notNull(),
     description: text("description").notNull(),
-    /** The newest first; those before it sign too until they end. Sealed where a key is configured. */
-    secrets: jsonb("secrets").$type<{ sealed: string; expiresAt: string | null }[]>().notNull(),
+    /** The newest first; those before it sign too until they end. Sealed where a key is configured; `requestKey` is of the rotation that made it. */
+    secrets: jsonb("secrets").$type<{ sealed: string; expiresAt: string | null; requestKey?: string | null }[]>().notNull(),
     createdAt: moment("created_at")
       .notNull()
       .default(sql`clock_timestamp()`),

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ConfigError, describeConfig, hideSecret, loadConfig } from "./config.ts";
+import { ConfigError, DEFAULT_KAFKA_BROKERS, describeConfig, hideSecret, loadConfig } from "./config.ts";
 
 let empty: string;
 let folder: string;
@@ -28,6 +28,14 @@ function problemsOf(environment: Record<string, string>): readonly string[] {
 }
 
 describe("the configuration", () => {
+  it("has the names of the earlier purchase service as defaults", () => {
+    expect([DEFAULT_KAFKA_BROKERS, loadConfig({}, empty).KAFKA_TOPIC, loadConfig({}, empty).KAFKA_GROUP]).toEqual([
+      "kafka:9092",
+      "purchases",
+      "purchase-processor-group",
+    ]);
+  });
+
   it("takes lists with commas, and no list member that is none", () => {
     const config = loadConfig({ TRUSTED_PROXIES: " 10.0.0.0/8, ::1,", CORS_ORIGINS: "https://shop.example,http://localhost:3000" }, empty);
     expect(config.TRUSTED_PROXIES).toEqual(["10.0.0.0/8", "::1"]);

@@ -105,7 +105,7 @@ const schema = z
     SAGA_COMMANDS: z.enum(["execute", "ignore"]).default("execute"),
     ORDER_PAYMENT: z.enum(["own", "saga-commands"]).default("own"),
     KAFKA_SESSION_TIMEOUT_MS: durationMs(10_000, 1_000, 120_000),
-    EVENT_BATCH_SIZE: z.coerce.number().int().min(1).max(2_000).default(500),
+    EVENT_BATCH_SIZE: z.coerce.number().int().min(1).max(2_000).default(1_000),
     BRIDGE_STALL_MS: durationMs(60_000, 1_000, 3_600_000),
     OUTBOX_POLL_MS: durationMs(1_000, 10, 60_000),
 
@@ -216,6 +216,9 @@ function* authProblems(env: AuthVariables): Generator<readonly [keyof AuthVariab
   if (url !== undefined && url.protocol !== "https:" && !LOOPBACK_HOSTS.has(url.hostname.replace(/^\[|\]$/g, "")))
     yield ["AUTH_JWKS_URL", "must be https, unless it is a loopback address"];
 }
+
+/** Where a role that cannot do without Kafka looks for it unless it is told (S3-06); `npm start` tells it. */
+export const DEFAULT_KAFKA_BROKERS = "kafka:9092";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 export type Config = Readonly<z.infer<typeof schema>>;

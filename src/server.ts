@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { sql } from "drizzle-orm";
-import { incomingGroups, orderSettings } from "../workers/bridge-topics.ts";
+import { createCorrectionCheck, incomingGroups, orderSettings } from "../workers/bridge-topics.ts";
 import { openStoreParts } from "../workers/role-parts.ts";
 import { createAnswerCache } from "./adapters/answer-cache.ts";
 import { brokerList, createKafka } from "./adapters/kafka.ts";
@@ -79,6 +79,7 @@ await runRole("api", async ({ signal, ready }) => {
     psp,
     starters,
     balances: createBalanceReader(database.db),
+    checkCorrection: createCorrectionCheck(config, { db: database.db, starters }),
     authenticator,
     identity,
     limits: createRequestLimits({ limits: rateLimitsOf(config, redis), addresses, onRefused: metrics.rateLimited }),

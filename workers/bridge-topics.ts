@@ -5,15 +5,16 @@ import type { EventTopic } from "../src/ingest/event-topic.ts";
 import { createIngest, type Ingest, type IngestDeps } from "../src/ingest/ingest.ts";
 import { loyaltyTopic, purchaseTopic } from "../src/ingest/ledger-events.ts";
 import { orderRequestTopic } from "../src/ingest/order-requests.ts";
+import { checkCorrection, type Correction } from "../src/ingest/redrives.ts";
 import { sagaCommandTopic, sagaReplyTopic } from "../src/ingest/saga-topics.ts";
-import { formatAmount } from "../src/money.ts";
 import type { Starters } from "../src/starters.ts";
 import type { Db } from "../src/store/database.ts";
 import { writeDeadLetters } from "../src/store/dead-letters.ts";
+import { claimEventIdentity } from "../src/store/event-identities.ts";
 import { findOrderIdentity } from "../src/store/order-identity.ts";
-import { refundLatePayment } from "../src/store/saga-outbox.ts";
+import { findSagaOrder, refundLatePayment } from "../src/store/saga-outbox.ts";
 import { recordReceipts } from "../src/store/receipts.ts";
-import { findRedrives } from "../src/store/redrives.ts";
+import { bindEffects, findLetter, findRedrives } from "../src/store/redrives.ts";
 import { getServices } from "../src/store/services.ts";
 
 /** A topic that the bridge reads, and what it does with it. */
@@ -23,9 +24,12 @@ export interface BridgeTopic {
   readonly ingest: Ingest;
 }
 
-interface Deps {
+interface TopicDeps {
   readonly db: Db;
   readonly starters: Starters;
+}
+
+interface Deps extends TopicDeps {
   readonly ingestion: Pick<IngestDeps<object>, "limits" | "backoff" | "log">;
 }
 
@@ -49,45 +53,56 @@ export function incomingGroups(config: Config): WatchedGroup[] {
   ];
 }
 
-/** The topics of one bridge by its configuration: of the two saga topics only that of the side which Saldo is on. */
+/** The topics of one bridge by its configuration. */
 export function bridgeTopics(config: Config, { db, starters, ingestion }: Deps): BridgeTopic[] {
-  const of = <Event extends object>(topic: EventTopic<Event>, group: string): BridgeTopic => ({
+  return eachIncoming(config, { db, starters }, (topic, group) => ({
     topic: topic.topic,
     group,
     ingest: createIngest({
       ...ingestion,
       topic,
       writeDeadLetters: (letters) => writeDeadLetters(db, { deadLetterTopic: topic.deadLetterTopic, letters }),
-      findRedrives: (name, claims) => findRedrives(db, name, claims),
+      redrives: { find: (name, claims) => findRedrives(db, name, claims), bind: (wanted) => bindEffects(db, wanted) },
       recordReceipts: (receipts) => recordReceipts(db, receipts),
     }),
-  });
+  }));
+}
+
+/** Refuses corrected values of dead letters as the bridge would. Of a topic that is not read anything may be sent again. Throws: see `checkCorrection`. */
+export function createCorrectionCheck(config: Config, deps: TopicDeps): (correction: Correction) => Promise<void> {
+  const found = { findLetter: (topic: string, id: string) => findLetter(deps.db, topic, id), nowMs: () => Date.now() };
+  const checks = new Map(
+    eachIncoming(config, deps, (topic) => [topic.topic, (correction: Correction) => checkCorrection(correction, topic, found)] as const),
+  );
+  return async (correction) => checks.get(correction.topic)?.(correction);
+}
+
+/** What is made of each topic that comes in, by the configuration: of the two saga topics only that of the side which Saldo is on. */
+export function eachIncoming<Made>(
+  config: Config,
+  { db, starters }: TopicDeps,
+  make: <Event extends object>(topic: EventTopic<Event>, group: string) => Made,
+): Made[] {
   const orders = orderRequestTopic(config.ORDERS_TOPIC, {
     starters,
     knownRequestHash: async (orderId) => (await findOrderIdentity(db, orderId))?.requestHash,
+    claimIdentity: (identity, workflowId) => claimEventIdentity(db, { identity, workflowId }),
     knownServices: async (ids) => new Set((await getServices(db, ids)).map(({ id }) => id)),
     defaultCurrency: config.DEFAULT_CURRENCY,
     settings: orderSettings(config),
   });
   const replies = sagaReplyTopic({
     starters,
-    findOrder: async (sagaId) => {
-      const order = await findOrderIdentity(db, sagaId);
-      return order === undefined ? undefined : { isUndone: order.sagaState === "COMPENSATING" || order.sagaState === "FAILED" };
-    },
-    refundLate: async (sagaId, paymentId) => {
-      const order = await findOrderIdentity(db, sagaId);
-      if (order === undefined) return false;
-      return refundLatePayment(db, { ...order, amount: formatAmount(order.amountMinor, order.currency), paymentId });
-    },
+    findOrder: (sagaId) => findSagaOrder(db, sagaId),
+    refundLate: (payment, paymentId) => refundLatePayment(db, { ...payment, paymentId }),
   });
   return [
-    of(purchaseTopic(config.KAFKA_TOPIC, starters), config.KAFKA_GROUP),
-    of(loyaltyTopic(config.LOYALTY_TOPIC, starters), config.LOYALTY_GROUP),
-    of(orders, config.ORDERS_GROUP),
+    make(purchaseTopic(config.KAFKA_TOPIC, starters), config.KAFKA_GROUP),
+    make(loyaltyTopic(config.LOYALTY_TOPIC, starters), config.LOYALTY_GROUP),
+    make(orders, config.ORDERS_GROUP),
     ...(config.SAGA_COMMANDS === "execute"
-      ? [of(sagaCommandTopic({ starters, defaultCurrency: config.DEFAULT_CURRENCY }), config.SAGA_COMMANDS_GROUP)]
+      ? [make(sagaCommandTopic({ starters, defaultCurrency: config.DEFAULT_CURRENCY }), config.SAGA_COMMANDS_GROUP)]
       : []),
-    ...(config.ORDER_PAYMENT === "saga-commands" ? [of(replies, config.SAGA_REPLIES_GROUP)] : []),
+    ...(config.ORDER_PAYMENT === "saga-commands" ? [make(replies, config.SAGA_REPLIES_GROUP)] : []),
   ];
 }

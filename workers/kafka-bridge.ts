@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { brokerList, createKafka, ensureTopics, type Kafka } from "../src/adapters/kafka.ts";
-import { loadConfig, type Config } from "../src/config.ts";
+import { DEFAULT_KAFKA_BROKERS, loadConfig, type Config } from "../src/config.ts";
 import { TASK_QUEUES } from "../src/contract/task-queues.ts";
 import { topicsOf } from "../src/contract/topics.ts";
 import { messageOf } from "../src/errors.ts";
@@ -9,7 +9,6 @@ import { runRole, untilAborted } from "../src/stack/role.ts";
 import { createStarters } from "../src/starters.ts";
 import { BRIDGE_LIMITS } from "./bridge-limits.ts";
 import { bridgeTopics, type BridgeTopic } from "./bridge-topics.ts";
-import { required } from "./required.ts";
 import { openRoleParts, watchRole, type RoleParts } from "./role-parts.ts";
 import { showMetrics } from "./show-metrics.ts";
 
@@ -17,7 +16,7 @@ const PROBE_DEADLINE_MS = 3_000;
 
 await runRole("bridge", async ({ signal, ready }) => {
   const config = loadConfig();
-  const brokers = brokerList(required(config.KAFKA_BROKERS, "KAFKA_BROKERS"));
+  const brokers = brokerList(config.KAFKA_BROKERS ?? DEFAULT_KAFKA_BROKERS);
   const parts = await openRoleParts(config, "bridge");
   const { logger } = parts;
   watchRole(parts);

@@ -4,7 +4,7 @@ import { brokerList, createKafka, ensureTopics } from "../src/adapters/kafka.ts"
 import { createLogger, type Logger } from "../src/adapters/logger.ts";
 import { createMetrics } from "../src/adapters/metrics.ts";
 import { createTemporal } from "../src/adapters/temporal.ts";
-import { loadConfig, type Config } from "../src/config.ts";
+import { DEFAULT_KAFKA_BROKERS, loadConfig, type Config } from "../src/config.ts";
 import { topicsOf } from "../src/contract/topics.ts";
 import { messageOf } from "../src/errors.ts";
 import { createRelay, type Relay } from "../src/outbox/relay.ts";
@@ -36,7 +36,7 @@ const TEMPORAL_CONNECT_MS = 3_000;
 await runRole("relay", async ({ signal, ready }) => {
   const config = loadConfig();
   const logger = createLogger({ role: "relay", level: config.LOG_LEVEL, pretty: config.LOG_PRETTY });
-  const brokers = brokerList(required(config.KAFKA_BROKERS, "KAFKA_BROKERS"));
+  const brokers = brokerList(config.KAFKA_BROKERS ?? DEFAULT_KAFKA_BROKERS);
   const databaseUrl = required(config.DATABASE_URL, "DATABASE_URL");
   const database = createDatabase({
     url: databaseUrl,

@@ -3,10 +3,11 @@ import { PartitionAssigners, type Consumer, type EachBatchPayload, type IHeaders
 import type { FoundRedrive } from "../store/redrives.ts";
 import { LeftOutHeaders } from "./kafka-headers.ts";
 import type { Log } from "./log.ts";
+import { sentAtMs } from "./sent-at.ts";
 
 export type MessageHeaders = Readonly<Record<string, Buffer | string | readonly (Buffer | string)[] | undefined>>;
 
-/** A message as it was fetched. The offset is decimal text; `timestampMs` is the broker's or the producer's, -1 without one. */
+/** A message as it was fetched. The offset is decimal text; `timestampMs` is the broker's or the producer's, without a usable one that of the fetch. */
 export interface FetchedMessage {
   readonly offset: string;
   readonly key: Buffer | null;
@@ -230,7 +231,7 @@ function toFetchedBatch({ batch }: EachBatchPayload): FetchedBatch {
       key: message.key,
       value: message.value,
       ...readHeaders(message.headers),
-      timestampMs: Number(message.timestamp),
+      timestampMs: sentAtMs(message.timestamp, Date.now()),
     })),
   };
 }

@@ -144,7 +144,7 @@ function observe(meter: Meter, { parts = {}, outbox, waiting, lag, lanes = {}, b
   if (waiting !== undefined)
     meter
       .createObservableGauge("waiting_items", {
-        description: "Dead letters never sent again, and deliveries of webhooks that wait or failed.",
+        description: "Dead letters never sent again or refused again, and deliveries of webhooks that wait or failed.",
       })
       .addCallback(async (result) => {
         for (const [kind, count] of Object.entries(await waiting())) result.observe(count, { kind });

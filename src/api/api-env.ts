@@ -96,6 +96,12 @@ export interface ApiDeps {
   readonly ledger: Ledger;
   readonly starters: Starters;
   readonly balances: BalanceReader;
+  /** Refuses a corrected value that no dead letter can become. Without it only the bridge does. Throws: INVALID_EVENT, REDRIVE_CONFLICT. */
+  readonly checkCorrection?: (correction: {
+    readonly deadLetterId: string;
+    readonly topic: string;
+    readonly value: Buffer;
+  }) => Promise<void>;
   readonly authenticator: Authenticator;
   readonly identity: Identity;
   readonly limits: RequestLimits;

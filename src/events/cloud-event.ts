@@ -43,6 +43,9 @@ const orderPayload = z.object({
   currency: text,
   failureCode: optionalText,
   failureMessage: optionalText,
+  /** Of an order that waits for an operator: which step, and why. */
+  stuck: optionalText,
+  reason: optionalText,
   recordedAt: moment,
 });
 
@@ -94,6 +97,8 @@ export function orderCloudEvent({ outboxId, payload, correlationId }: OutboxRow)
     currency: row.currency,
     failure_code: row.failureCode,
     failure_message: row.failureMessage,
+    stuck_step: row.stuck,
+    stuck_reason: isText(row.stuck) ? row.reason : undefined,
     recorded_at: row.recordedAt,
     correlation_id: correlationId,
   });

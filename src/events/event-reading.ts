@@ -51,13 +51,18 @@ export function readEvent<Schema extends z.ZodObject, Event extends object>(
   if ("reason" in reading) return reading;
   const { fields } = reading;
 
-  const fieldSchemas: Readonly<Record<string, z.ZodType | undefined>> = shape.schema.shape;
-  const eventId = fieldSchemas[shape.idField]?.safeParse(fields[shape.idField]).data;
-  const identified = typeof eventId === "string" ? { eventId } : {};
   const parsed = shape.schema.safeParse(fields);
-  if (!parsed.success) return { ...refuse(codeOfIssues(parsed.error.issues), wordsOfIssues(parsed.error.issues)), ...identified };
+  if (!parsed.success)
+    return { ...refuse(codeOfIssues(parsed.error.issues), wordsOfIssues(parsed.error.issues)), ...ownIdOf(shape, fields) };
   const event = shape.toEvent(parsed.data, timestampMs);
-  return isRefused(event) ? { ...event, ...identified } : { ok: true, event };
+  return isRefused(event) ? { ...event, ...ownIdOf(shape, fields) } : { ok: true, event };
+}
+
+// An event that is refused for another field keeps its id.
+function ownIdOf<Schema extends z.ZodObject, Event>({ schema, idField }: EventShape<Schema, Event>, fields: Record<string, unknown>) {
+  const fieldSchemas: Readonly<Record<string, z.ZodType | undefined>> = schema.shape;
+  const eventId = fieldSchemas[idField]?.safeParse(fields[idField]).data;
+  return typeof eventId === "string" ? { eventId } : {};
 }
 
 /** A refusal in words. */
@@ -116,7 +121,9 @@ function readFields(text: string): { readonly fields: Record<string, unknown> } 
 
 /** Numbers stay as they are written where they are money, and become JavaScript numbers elsewhere. */
 function plainFields(json: object): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(json).map(([name, value]) => [name, plain(value, name)]));
+  const fields: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(json)) fields[name] = plain(value, name);
+  return fields;
 }
 
 function plain(value: unknown, name: string): unknown {
@@ -133,13 +140,16 @@ function codeOfIssues(issues: readonly Issue[]): EventRefusal {
   return fields.size === 1 && fields.has("amount") ? "INVALID_AMOUNT" : "INVALID_EVENT";
 }
 
+function wordsOfUnion({ path }: Issue): string {
+  return path.at(-1) === "amount"
+    ? "must be decimal text or a number"
+    : "is no id: of the wrong type or length, or with characters an id cannot have";
+}
+
 // Every failed field is named (S0-05). The schema's words tell types and limits, never the value that was given.
 function wordsOfIssues(issues: readonly Issue[]): string {
   return issues
-    .map(
-      (issue) =>
-        `${issue.path.join(".")}: ${issue.code === "invalid_union" ? "is no id: of the wrong type or length, or with characters an id cannot have" : issue.message}`,
-    )
+    .map((issue) => `${issue.path.join(".")}: ${issue.code === "invalid_union" ? wordsOfUnion(issue) : issue.message}`)
     .join("; ")
     .slice(0, 500);
 }

@@ -57,6 +57,25 @@ describe("chunks of a batch", () => {
     ]);
   });
 
+  it.each([
+    ["event_id", "card 4111111111111111", "event:t@3:1"],
+    ["user_id", "4111 1111 1111 1111", "event:t#e-1"],
+    ["service_id", "visa-4111111111111111", "event:t#e-1"],
+    ["order_id", "４１１１-1111-1111-1111", "event:t#e-1"],
+    ["payment_method", "4111111111111111", "event:t#e-1"],
+  ])("carry no card number in %s: the message is a dead letter whose identity and words hold none", (field, text, identity) => {
+    const [chunk] = chunksOf(batch([message(1, { event_id: "e-1", [field]: text })], "2"), { maxMessages: 10, maxBytes: 10_000 });
+    expect(chunk?.events).toEqual([]);
+    expect(chunk?.letters).toMatchObject([
+      { identity, code: "CARD_DATA_REFUSED", reason: `${field}: holds what looks like a card number` },
+    ]);
+  });
+
+  it("carry ids that are whole numbers, whatever they pass for", () => {
+    const [chunk] = chunksOf(batch([message(1, { user_id: "4111111111111111" })], "2"), { maxMessages: 10, maxBytes: 10_000 });
+    expect(chunk?.events).toMatchObject([{ userId: "4111111111111111" }]);
+  });
+
   it("carry no field of the event that is not known", () => {
     const [chunk] = chunksOf(batch([message(1, { card_number: "4111111111111111", username: "Ann" })], "2"), {
       maxMessages: 10,
@@ -98,5 +117,23 @@ describe("headers of a message", () => {
     for (const wrong of ["", "two words", "x".repeat(129), "line\nbreak"])
       expect(correlationIdOf({ "correlation-id": Buffer.from(wrong) })).toBeUndefined();
     expect(correlationIdOf({})).toBeUndefined();
+  });
+
+  it("with a card number as correlation id are without one", () => {
+    expect(correlationIdOf({ "correlation-id": Buffer.from("4111-1111-1111-1111") })).toBeUndefined();
+  });
+
+  it("hand on the trace they belong to when they have no correlation id", () => {
+    const trace = "0af7651916cd43dd8448eb211c80319c";
+    const traceparent = Buffer.from(`00-${trace}-b7ad6b7169203331-01`);
+    expect(correlationIdOf({ traceparent })).toBe(trace);
+    expect(correlationIdOf({ traceparent, "correlation-id": Buffer.from("req-1") })).toBe("req-1");
+    for (const wrong of [
+      `ff-${trace}-b7ad6b7169203331-01`,
+      `00-${"0".repeat(32)}-b7ad6b7169203331-01`,
+      `00-${trace}-${"0".repeat(16)}-01`,
+      trace,
+    ])
+      expect(correlationIdOf({ traceparent: Buffer.from(wrong) })).toBeUndefined();
   });
 });

@@ -1,10 +1,10 @@
 import type { FetchedBatch, FetchedMessage } from "../adapters/kafka-consumer.ts";
 import { eventKey } from "../contract/ids.ts";
 import { MAX_MESSAGE_HEADERS } from "../contract/topics.ts";
-import { looksLikeCardNumber } from "../domain/card.ts";
 import type { ErrorCode } from "../errors.ts";
 import type { DeadLetter } from "../store/dead-letters.ts";
 import type { Carried, EventTopic } from "./event-topic.ts";
+import { fieldWithCard, usableId } from "./fields-with-card.ts";
 import { correlationIdOf, readableHeaders } from "./message-headers.ts";
 
 /** A run of messages that is done together: what is valid takes effect, the rest are dead letters, then one commit. */
@@ -89,18 +89,18 @@ function readMessage<Event extends object>(
   const position = { topic: batch.topic, partition: batch.partition, offset: message.offset };
   const first = message.redriveOf?.origin ?? position;
   const letter = (code: ErrorCode, reason: string, eventId: string | undefined) => ({
-    letter: toDeadLetter(position, message, { identity: eventKey(first, eventId), code, reason }),
+    letter: toDeadLetter(position, message, { identity: eventKey(first, usableId(eventId)), code, reason }),
   });
   const reading = read(message.value, message.timestampMs);
   if (!reading.ok) return letter(reading.code, reading.reason, reading.eventId);
   const effectKey = message.redriveOf?.effectKey;
-  const event: Event & { readonly eventId?: string; readonly comment?: string } = withIdOf(effectKey, batch.topic, reading.event);
+  const event: Event & { readonly eventId?: string } = withIdOf(effectKey, batch.topic, reading.event);
   // One dead letter has one effect, whatever it is corrected to.
-  if (effectKey !== undefined && eventKey(first, event.eventId) !== effectKey)
-    return letter("CONFLICT", "the corrected event has another id than the dead letter it was sent again for", event.eventId);
+  if (message.redriveOf?.isOther === true || (effectKey !== undefined && eventKey(first, event.eventId) !== effectKey))
+    return letter("CONFLICT", "the dead letter is another event, or was sent again as another one before", event.eventId);
   if (message.headersLeftOut > 0) return letter("INVALID_EVENT", `the message has more than ${MAX_MESSAGE_HEADERS} headers`, event.eventId);
-  if (event.comment !== undefined && looksLikeCardNumber(event.comment))
-    return letter("CARD_DATA_REFUSED", "comment: holds what looks like a card number", event.eventId);
+  const field = fieldWithCard(event);
+  if (field !== undefined) return letter("CARD_DATA_REFUSED", `${field}: holds what looks like a card number`, event.eventId);
   const correlationId = correlationIdOf(message.headers);
   const origin = message.redriveOf === undefined ? {} : { origin: { partition: first.partition, offset: first.offset } };
   return { event: { offset: message.offset, ...event, ...origin, ...(correlationId === undefined ? {} : { correlationId }) } };

@@ -37,14 +37,21 @@ export interface RunResult {
   readonly taken?: readonly { readonly offset: string; readonly outcome: "applied" | "duplicate" | "refused" }[];
 }
 
+/** The workflow that an event is for, which is known by its id for ever. `subjectId` is the saga's, which is the order's where Saldo is the order's side. */
+export interface WorkflowEffect {
+  readonly kind: "order" | "command" | "reply";
+  readonly workflowId: string;
+  readonly subjectId: string;
+}
+
 /** One kind of events: how a message is read, and how a run of them takes effect. */
 export interface EventTopic<Event> {
   readonly topic: string;
   readonly deadLetterTopic: string;
   /** Never throws on content. */
   read(value: Buffer | null, timestampMs: number): EventReading<Event>;
-  /** The workflow that an event is for, where it starts or tells one. */
-  workflowIdOf?(event: Event): string;
+  /** What an event starts or tells, where it is a workflow and not the ledger at once. */
+  effectOf?(event: Event): WorkflowEffect;
   /**
    * Makes the events take effect, each once and those of one key in their order; settles when that is durable. Safe to retry.
    * Throws: UNAVAILABLE, DEADLINE_EXCEEDED while a part is away: the same run is then handed to it again. `signal` ends the wait.

@@ -9,15 +9,15 @@ import { correlationIdOf } from "./message-headers.ts";
 import { chunksOf, toDeadLetter, type Chunk, type ChunkLimits } from "./chunks.ts";
 import type { EventTopic, RunResult } from "./event-topic.ts";
 import { receiptsOf } from "./receipts.ts";
-import { withRedrives, type FindRedrives } from "./redrives.ts";
+import { withRedrives, type RedriveDeps } from "./redrives.ts";
 
 export interface IngestDeps<Event> {
   /** What the messages are and what becomes of them. */
   readonly topic: EventTopic<Event>;
   /** Keeps dead letters durably; answers how many were new. Safe to retry. */
   readonly writeDeadLetters: (letters: readonly DeadLetter[]) => Promise<number>;
-  /** Finds the dead letters that messages were sent again for. */
-  readonly findRedrives: FindRedrives;
+  /** The dead letters that messages were sent again for, and what each of them is from the first correction on. */
+  readonly redrives: RedriveDeps;
   /** Keeps what became of messages that no operation tells of. Safe to retry. */
   readonly recordReceipts: (receipts: readonly EventReceipt[]) => Promise<void>;
   readonly limits: ChunkLimits;
@@ -98,9 +98,7 @@ export function createIngest<Event extends object>(deps: IngestDeps<Event>): Ing
       const correlationId = correlationIdOf(headers) ?? `${batch.topic}/${batch.partition}/${offset}`;
       deps.log.error({ ...context, offset, code, reason, correlationId }, "the event is a dead letter");
     }
-    const newLetters = await patiently("the dead letters", context, control, () => deps.writeDeadLetters(letters));
-    if (newLetters === undefined) return false;
-
+    // First what was taken: a dead letter that took effect by one correction is not refused by another.
     const receipts = receiptsOf(batch, chunk, result, deps.topic);
     if (receipts.length > 0) {
       const kept = await patiently("the receipts", context, control, async () => {
@@ -109,6 +107,9 @@ export function createIngest<Event extends object>(deps: IngestDeps<Event>): Ing
       });
       if (kept === undefined) return false;
     }
+
+    const newLetters = await patiently("the dead letters", context, control, () => deps.writeDeadLetters(letters));
+    if (newLetters === undefined) return false;
 
     await control.commit(chunk.nextOffset);
     const { applied, duplicates, refused } = result;
@@ -132,7 +133,9 @@ export function createIngest<Event extends object>(deps: IngestDeps<Event>): Ing
   return {
     async handle(fetched, control) {
       const { topic, partition } = fetched;
-      const batch = await patiently("what was sent again", { topic, partition }, control, () => withRedrives(fetched, deps.findRedrives));
+      const batch = await patiently("what was sent again", { topic, partition }, control, () =>
+        withRedrives(fetched, deps.topic, deps.redrives),
+      );
       if (batch === undefined) return;
       for (const chunk of chunksOf(batch, deps.limits, deps.topic.read)) {
         if (!control.isActive() || !(await handleChunk(batch, chunk, control))) {

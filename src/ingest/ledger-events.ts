@@ -34,8 +34,8 @@ export function loyaltyTopic(topic: string, starters: Batches): EventTopic<Own<L
   };
 }
 
-function inMinorText<Event extends { readonly amountMinor: bigint }>({ amountMinor, ...event }: Event) {
-  return { ...event, amountMinor: amountMinor.toString() };
+function inMinorText<Event extends { readonly amountMinor: bigint }>(event: Event) {
+  return { ...event, amountMinor: event.amountMinor.toString() };
 }
 
 async function runBatch(starters: Batches, batch: EventBatchInput, signal: AbortSignal): Promise<RunResult> {

@@ -1,5 +1,7 @@
 import type { MessageHeaders } from "../adapters/kafka-consumer.ts";
+import { traceIdOf } from "../contract/ids.ts";
 import { MAX_MESSAGE_HEADERS } from "../contract/topics.ts";
+import { isCardInId } from "../domain/card-in-ids.ts";
 
 /** Besides their number, so many characters of all together are kept. */
 const MAX_CHARACTERS = 16_384;
@@ -31,10 +33,13 @@ export function headerText(headers: MessageHeaders, name: string): string {
   return value === undefined ? "" : readable(value);
 }
 
-/** The correlation id that came with a message, when it is one: 1 to 128 visible ASCII characters. */
+/**
+ * The correlation id that came with a message, when it is one: 1 to 128 visible ASCII characters without a card number. Without it the trace that its
+ * `traceparent` belongs to, so that what leaves for it belongs to the same.
+ */
 export function correlationIdOf(headers: MessageHeaders): string | undefined {
   const text = headerText(headers, "correlation-id");
-  return /^[\x21-\x7e]{1,128}$/.test(text) ? text : undefined;
+  return /^[\x21-\x7e]{1,128}$/.test(text) && !isCardInId(text) ? text : traceIdOf(headerText(headers, "traceparent"));
 }
 
 function listOf(values: MessageHeaders[string]): readonly (Buffer | string | undefined)[] {

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { orderWorkflowId } from "../contract/ids.ts";
+import { eventKey, orderWorkflowId, type MessagePosition } from "../contract/ids.ts";
 import type { OrderSagaInput } from "../contract/orders.ts";
 import { deadLetterTopic } from "../contract/topics.ts";
+import { maskCardsOfABrand } from "../domain/card.ts";
 import { DomainError } from "../errors.ts";
 import { readOrderRequest, type OrderRequest } from "../events/order-request.ts";
 import type { Starters } from "../starters.ts";
@@ -16,6 +17,8 @@ export interface OrderRequestDeps {
   readonly starters: Pick<Starters, "startOrder" | "orderRequestHash">;
   /** The hash of the request that the order's row was made of; undefined while there is no row. */
   readonly knownRequestHash: (orderId: string) => Promise<string | undefined>;
+  /** Gives an event's own id to a workflow for ever; answers whose it is. */
+  readonly claimIdentity: (identity: string, workflowId: string) => Promise<string>;
   /** Those of the services that are sold. */
   readonly knownServices: (ids: readonly string[]) => Promise<ReadonlySet<string>>;
   readonly defaultCurrency: string;
@@ -25,25 +28,26 @@ export interface OrderRequestDeps {
 
 /**
  * Wishes for orders: each starts an `orderSaga` under the id that the wish gives. One that is known already is a duplicate; the same
- * id with other content is a CONFLICT. An event is done when its saga's start is acknowledged.
+ * id with other content is a CONFLICT, and so is an event's own id with another order. An event is done when its saga's start is acknowledged.
  */
 export function orderRequestTopic(topic: string, deps: OrderRequestDeps): EventTopic<OrderRequest> {
   return {
     topic,
     deadLetterTopic: deadLetterTopic(topic),
     read: (value, timestampMs) => readOrderRequest(value, timestampMs, deps.defaultCurrency),
-    workflowIdOf: ({ orderId }) => orderWorkflowId(orderId),
+    effectOf: ({ orderId }) => ({ kind: "order", workflowId: orderWorkflowId(orderId), subjectId: orderId }),
     apply: async ({ topic: name, partition, events }) =>
       resultOfEach(
         events,
         await eachInOrder(events, { keyOf: ({ orderId }) => orderId, atOnce: AT_ONCE }, (event) =>
-          startOrder(deps, event, `${name}/${partition}/${event.offset}`),
+          startOrder(deps, event, { topic: name, partition, offset: event.offset }),
         ),
       ),
   };
 }
 
-async function startOrder(deps: OrderRequestDeps, event: Carried<OrderRequest>, place: string): Promise<OneOutcome> {
+async function startOrder(deps: OrderRequestDeps, event: Carried<OrderRequest>, position: MessagePosition): Promise<OneOutcome> {
+  const place = `${position.topic}/${position.partition}/${position.offset}`;
   const requestHash = hashOf(event);
   const known = await deps.knownRequestHash(event.orderId);
   if (known !== undefined) return sameOrConflict(known, requestHash);
@@ -51,9 +55,14 @@ async function startOrder(deps: OrderRequestDeps, event: Carried<OrderRequest>, 
   const wanted = [...new Set(event.lines.map(({ serviceId }) => serviceId))];
   const sold = await deps.knownServices(wanted);
   const unknown = wanted.find((id) => !sold.has(id));
-  if (unknown !== undefined) return { rejected: "UNKNOWN_SERVICE", message: `the service ${JSON.stringify(unknown)} is not known` };
+  if (unknown !== undefined)
+    return { rejected: "UNKNOWN_SERVICE", message: `the service ${JSON.stringify(maskCardsOfABrand(unknown))} is not known` };
 
   const { orderId, userId, currency, lines, totalMinor } = event;
+  const workflowId = orderWorkflowId(orderId);
+  if (event.eventId !== undefined && (await deps.claimIdentity(eventKey(position, event.eventId), workflowId)) !== workflowId)
+    return { rejected: "CONFLICT", message: "the event's id belongs to a wish for another order" };
+
   const started = await deps.starters.startOrder({
     ...deps.settings,
     orderId,

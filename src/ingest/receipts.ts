@@ -8,7 +8,7 @@ export function receiptsOf<Event extends object>(
   batch: { readonly topic: string; readonly partition: number },
   chunk: Chunk<Event>,
   { taken = [] }: RunResult,
-  { workflowIdOf }: Pick<EventTopic<Event>, "workflowIdOf">,
+  { effectOf }: Pick<EventTopic<Event>, "effectOf">,
 ): EventReceipt[] {
   if (taken.length === 0) return [];
   const events = new Map(chunk.events.map((event) => [event.offset, event]));
@@ -17,7 +17,7 @@ export function receiptsOf<Event extends object>(
     if (event === undefined) return [];
     const own = { topic: batch.topic, partition: batch.partition, offset };
     const first = { ...own, ...event.origin };
-    const workflowId = workflowIdOf?.(event);
+    const workflowId = effectOf?.(event).workflowId;
     const receipt = {
       identity: eventKey(first, event.eventId),
       outcome: outcome === "applied" ? ("started" as const) : outcome,

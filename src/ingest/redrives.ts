@@ -1,31 +1,111 @@
 import { createHash } from "node:crypto";
 import type { FetchedBatch, FetchedMessage } from "../adapters/kafka-consumer.ts";
-import type { FoundRedrive, RedriveClaim } from "../store/redrives.ts";
+import { eventKey } from "../contract/ids.ts";
+import { DomainError } from "../errors.ts";
+import type { EventReading } from "../events/event-reading.ts";
+import type { FoundRedrive, KnownLetter, RedriveClaim, WantedEffect } from "../store/redrives.ts";
+import type { EventTopic } from "./event-topic.ts";
 import { headerText } from "./message-headers.ts";
 
 /** The header that names the dead letter which a message is sent again for. */
 const HEADER = "redrive-of";
 const DEAD_LETTER_ID = /^[1-9]\d{0,17}$/;
 
-/** The dead letters behind claims of messages of a topic, by the dead letter's id and the value's hash. */
-export type FindRedrives = (topic: string, claims: readonly RedriveClaim[]) => Promise<ReadonlyMap<string, FoundRedrive>>;
+type Reader<Event> = Pick<EventTopic<Event>, "read" | "effectOf">;
+
+export interface RedriveDeps {
+  /** The dead letters behind claims of messages of a topic, by the dead letter's id and the value's hash. */
+  readonly find: (topic: string, claims: readonly RedriveClaim[]) => Promise<ReadonlyMap<string, KnownLetter>>;
+  /** Settles for ever what each dead letter is, the first word counts; answers what each is. What has no effect of its own settles nothing. */
+  readonly bind: (wanted: readonly WantedEffect[]) => Promise<ReadonlyMap<string, string>>;
+}
 
 /**
- * A batch whose messages that are dead letters sent again know it: they keep the identity they had at their first place. What says so
- * and was not sent by Saldo itself is a message like any other. Throws what `find` throws.
+ * A batch whose messages that are dead letters sent again know it: they keep the identity they had at their first place, and of all
+ * corrections of one dead letter only those are let through that have the effect of the first. What says so and was not sent by Saldo
+ * itself is a message like any other. Throws what `find` and `bind` throw.
  */
-export async function withRedrives(batch: FetchedBatch, find: FindRedrives): Promise<FetchedBatch> {
+export async function withRedrives<Event extends object>(
+  batch: FetchedBatch,
+  reader: Reader<Event>,
+  { find, bind }: RedriveDeps,
+): Promise<FetchedBatch> {
   const claims = new Map(batch.messages.flatMap((message) => claimOf(message) ?? []));
   if (claims.size === 0) return batch;
-  const found = await find(batch.topic, [...claims.values()]);
+  const letters = await find(batch.topic, [...claims.values()]);
+  const sentAgain = new Map(
+    batch.messages.flatMap((message) => {
+      const claim = claims.get(message.offset);
+      const letter = claim === undefined ? undefined : letters.get(`${claim.deadLetterId} ${claim.valueSha256}`);
+      if (letter === undefined) return [];
+      return [[message.offset, { letter, wish: wishOf(letter, reader, reader.read(message.value, message.timestampMs)) }] as const];
+    }),
+  );
+  const open = [...sentAgain.values()].flatMap(({ letter, wish }) => (letter.effectKey === undefined ? (wish.wanted ?? []) : []));
+  const bound: ReadonlyMap<string, string> = open.length === 0 ? new Map() : await bind(open);
   return {
     ...batch,
     messages: batch.messages.map((message) => {
-      const claim = claims.get(message.offset);
-      const redriveOf = claim === undefined ? undefined : found.get(`${claim.deadLetterId} ${claim.valueSha256}`);
-      return redriveOf === undefined ? message : { ...message, redriveOf };
+      const one = sentAgain.get(message.offset);
+      return one === undefined ? message : { ...message, redriveOf: redriveOf(one.letter, one.wish, bound, reader) };
     }),
   };
+}
+
+/** A corrected value for a dead letter of a topic. */
+export interface Correction {
+  readonly deadLetterId: string;
+  readonly topic: string;
+  readonly value: Buffer;
+}
+
+/**
+ * Refuses a correction that the bridge would refuse: what is no event of the topic, and what would make another event of the dead letter
+ * than it is or was already. One that passes may still lose against another correction that is on its way.
+ * Throws: INVALID_EVENT, REDRIVE_CONFLICT, UNAVAILABLE, DEADLINE_EXCEEDED.
+ */
+export async function checkCorrection<Event extends object>(
+  { deadLetterId, topic, value }: Correction,
+  reader: Reader<Event>,
+  deps: { readonly findLetter: (topic: string, deadLetterId: string) => Promise<KnownLetter | undefined>; readonly nowMs: () => number },
+): Promise<void> {
+  const reading = reader.read(value, deps.nowMs());
+  if (!reading.ok) throw new DomainError("INVALID_EVENT", `${reading.code}: ${reading.reason}`, { pointer: "/body" });
+  const letter = await deps.findLetter(topic, deadLetterId);
+  if (letter === undefined) return;
+  const wish = wishOf(letter, reader, reading);
+  const isOther = wish.isOther || (letter.effectKey !== undefined && wish.wanted?.key !== letter.effectKey);
+  if (isOther) throw new DomainError("REDRIVE_CONFLICT", undefined, { pointer: "/body" });
+}
+
+interface Wish {
+  /** What the message would do; undefined when it is no event and so does nothing. */
+  readonly wanted: WantedEffect | undefined;
+  /** True when it names another id than the dead letter's own. */
+  readonly isOther: boolean;
+}
+
+function wishOf<Event extends object>(letter: KnownLetter, reader: Reader<Event>, reading: EventReading<Event>): Wish {
+  if (!reading.ok) return { wanted: undefined, isOther: false };
+  const { deadLetterId, origin, ownKey } = letter;
+  const { eventId }: { readonly eventId?: string } = reading.event;
+  const named = eventId === undefined ? undefined : eventKey(origin, eventId);
+  const isOther = ownKey !== undefined && named !== undefined && named !== ownKey;
+  if (isOther) return { wanted: undefined, isOther };
+  const effect = reader.effectOf?.(reading.event);
+  if (effect !== undefined)
+    return { wanted: { deadLetterId, key: effect.workflowId, kind: effect.kind, subjectId: effect.subjectId }, isOther };
+  // Without an id it is what the dead letter is.
+  const key = named ?? ownKey ?? letter.effectKey ?? eventKey(origin, undefined);
+  return { wanted: { deadLetterId, key, kind: "operation", subjectId: "" }, isOther };
+}
+
+function redriveOf<Event>(letter: KnownLetter, wish: Wish, bound: ReadonlyMap<string, string>, reader: Reader<Event>): FoundRedrive {
+  const { deadLetterId, origin, ownKey } = letter;
+  const effectKey = letter.effectKey ?? bound.get(deadLetterId);
+  if (reader.effectOf === undefined) return { deadLetterId, origin, effectKey: ownKey ?? effectKey };
+  const isOther = wish.wanted !== undefined && effectKey !== undefined && wish.wanted.key !== effectKey;
+  return { deadLetterId, origin, effectKey: ownKey, isOther };
 }
 
 function claimOf(message: FetchedMessage): [string, RedriveClaim][] | undefined {

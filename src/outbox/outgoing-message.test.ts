@@ -55,9 +55,40 @@ describe("a row of the outbox about a reservation", () => {
     });
   });
 
+  it("leaves with the trace of the saga that it belongs to, and a dead letter as it came", () => {
+    const trace = "0af7651916cd43dd8448eb211c80319c";
+    const raw = (aggregateType: string) => toOutgoing({ ...row(aggregateType, {}), payload: null, headers: { "correlation-id": trace } });
+    expect(raw("saga").message.headers?.["traceparent"]).toMatch(new RegExp(`^00-${trace}-[0-9a-f]{16}-01$`));
+    expect(raw("dead_letter").message.headers).toEqual({ "correlation-id": trace });
+  });
+
   it("is no message when it lacks a part, or is of a type that nobody knows", () => {
     const { expiresAt: _expiresAt, ...incomplete } = EXPIRING;
     expect(() => toOutgoing(row("reservation", incomplete))).toThrow(/expiresAt/);
     expect(() => toOutgoing(row("unheard-of", EXPIRING))).toThrow(/unknown type/);
+  });
+});
+
+describe("a row of the outbox about an order", () => {
+  const ORDER = {
+    orderId: "42",
+    userId: "ann",
+    sagaState: "COMPENSATING",
+    status: "PENDING",
+    version: "4",
+    amountMinor: "10050",
+    currency: "RUB",
+    recordedAt: "2026-11-21 12:09:00+03",
+  };
+  const dataOf = (payload: Record<string, unknown>) =>
+    (JSON.parse(String(toOutgoing(row("order", payload)).message.value)) as { data: Record<string, string> }).data;
+
+  it("says which step is stuck and why, and says no more of it when none is", () => {
+    expect(dataOf({ ...ORDER, stuck: "refund", reason: "the provider refused" })).toMatchObject({
+      saga_state: "COMPENSATING",
+      stuck_step: "refund",
+      stuck_reason: "the provider refused",
+    });
+    expect(Object.keys(dataOf({ ...ORDER, stuck: null, reason: "" })).filter((name) => name.startsWith("stuck"))).toEqual([]);
   });
 });

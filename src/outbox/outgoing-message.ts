@@ -22,8 +22,12 @@ export interface Outgoing {
 export function toOutgoing(row: OutboxRow): Outgoing {
   const correlationId = row.operation?.correlation_id ?? row.headers["correlation-id"];
   const event = eventOf(row, correlationId);
-  if (event === undefined) return { message: { key: row.rawKey, value: row.rawValue, headers: row.headers } };
-  const traceparent = row.headers["traceparent"] ?? traceParentOf({ id: event.id, correlationId });
+  const traceparent = row.headers["traceparent"] ?? traceParentOf({ id: event?.id ?? `outbox/${row.id}`, correlationId });
+  if (event === undefined) {
+    // A dead letter and what is sent again keep the headers they came with; a saga's own messages carry its trace.
+    const headers = row.aggregateType === "saga" ? { ...row.headers, traceparent } : row.headers;
+    return { message: { key: row.rawKey, value: row.rawValue, headers } };
+  }
   // The attribute by which CloudEvents carries a trace (its extension "distributed tracing").
   const body = JSON.stringify({ ...event, traceparent });
   return {

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
 const TRACE_ID = /^[0-9a-f]{32}$/;
 const NO_TRACE = "0".repeat(32);
@@ -10,10 +10,10 @@ const NO_TRACE = "0".repeat(32);
 export function traceParentOf(event: { readonly id: string; readonly correlationId: string | undefined }): string {
   const { id, correlationId = id } = event;
   const hex = correlationId.toLowerCase().replaceAll("-", "");
-  const trace = TRACE_ID.test(hex) && hex !== NO_TRACE ? hex : hashOf(correlationId).slice(0, 32);
-  return `00-${trace}-${hashOf(id).slice(0, 16)}-01`;
+  const trace = TRACE_ID.test(hex) && hex !== NO_TRACE ? hex : sha256(correlationId).slice(0, 32);
+  return `00-${trace}-${sha256(id).slice(0, 16)}-01`;
 }
 
-function hashOf(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
+function sha256(text: string): string {
+  return hash("sha256", text);
 }

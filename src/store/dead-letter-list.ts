@@ -26,7 +26,7 @@ export interface DeadLetterSummary {
   readonly recordedAt: Date;
   readonly redrivenAt: Date | undefined;
   readonly redrivenBy: string | undefined;
-  /** When what was sent again was last refused. */
+  /** When what was sent again was last refused; undefined once it took effect by another correction. */
   readonly refusedAgainAt: Date | undefined;
 }
 
@@ -45,8 +45,14 @@ type Row = Omit<DeadLetterSummary, "recordedAt" | "redrivenAt" | "redrivenBy" | 
   readonly refusedAgainAt: string | null;
 };
 
+/** Whether the dead letter `d` took effect since, by its own place. */
+export const TOOK_EFFECT = sql`(
+  exists (select 1 from operations o where (o.topic, o.partition, o."offset") = (d.topic, d.partition, d."offset"))
+  or exists (select 1 from event_receipts r where (r.topic, r.partition, r."offset") = (d.topic, d.partition, d."offset") and r.outcome <> 'dead-lettered'))`;
+
 const SUMMARY = sql`id as "deadLetterId", identity, topic, partition, "offset", code, reason, attempts, coalesce(octet_length(raw_value), 0) as bytes,
-  recorded_at as "recordedAt", redriven_at as "redrivenAt", redriven_by as "redrivenBy", refused_again_at as "refusedAgainAt"`;
+  recorded_at as "recordedAt", redriven_at as "redrivenAt", redriven_by as "redrivenBy",
+  case when refused_again_at is not null and not ${TOOK_EFFECT} then refused_again_at end as "refusedAgainAt"`;
 
 /** A page of dead letters, the newest first; one more than `limit` when there is a next page. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
 export async function listDeadLetters(
@@ -55,7 +61,7 @@ export async function listDeadLetters(
 ): Promise<DeadLetterSummary[]> {
   const before = input.beforeId === undefined ? sql`true` : sql`id < ${input.beforeId}::bigint`;
   const rows = await db.execute<Row>(sql`
-    select ${SUMMARY} from dead_letters where ${matching(input)} and ${before} order by id desc limit ${input.limit + 1}::integer`);
+    select ${SUMMARY} from dead_letters d where ${matching(input)} and ${before} order by id desc limit ${input.limit + 1}::integer`);
   return [...rows].map(toSummary);
 }
 
@@ -63,7 +69,7 @@ export async function listDeadLetters(
 export async function getDeadLetter(db: Db, deadLetterId: string, maxBytes: number): Promise<DeadLetterRecord | undefined> {
   const [row] = await db.execute<Row & { raw_key: Buffer | null; raw_value: Buffer | null; headers: string }>(sql`
     select ${SUMMARY}, substring(raw_key from 1 for ${maxBytes}::integer) as raw_key, substring(raw_value from 1 for ${maxBytes}::integer) as raw_value, headers
-      from dead_letters where id = ${deadLetterId}::bigint`);
+      from dead_letters d where id = ${deadLetterId}::bigint`);
   if (row === undefined) return undefined;
   const { raw_key: key, raw_value: value, headers, ...summary } = row;
   return {

@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../../test/support/test-database.ts";
 import { createDatabase, type Database } from "./database.ts";
 import { writeDeadLetters, type DeadLetter } from "./dead-letters.ts";
+import { bindEffects, type WantedEffect } from "./redrives.ts";
+import { findReceipt } from "./receipts.ts";
 import { countFailedAttempt, markPublished, readUnpublished } from "./outbox.ts";
 
 let testDatabase: TestDatabase;
@@ -62,10 +64,79 @@ describe("dead letters", () => {
     expect(written[0] + written[1]).toBe(20);
   });
 
+  it("are one for equal content under one id, of which each repeat has a receipt, and another for each other content", async () => {
+    const receiptOf = async (offset: string) => {
+      const found = await findReceipt(database.db, { topic: "purchases", partition: 2, offset });
+      return { outcome: found?.outcome, identity: found?.identity, code: found?.code, deadLetterId: found?.deadLetterId };
+    };
+    const other = (offset: string, text: string) =>
+      letter("event:purchases#e-9", offset, { value: Buffer.from(text), code: "INVALID_AMOUNT" });
+    expect(await write(letter("event:purchases#e-9", "210"), letter("event:purchases#e-9", "211"), other("212", "first"))).toBe(2);
+    expect(await write(other("213", "second"))).toBe(1);
+    expect(await write(letter("event:purchases#e-9", "211"), other("212", "first"), other("213", "second"))).toBe(0);
+
+    const first = await receiptOf("210");
+    expect(first).toMatchObject({ outcome: "dead-lettered", identity: "event:purchases#e-9", code: "INVALID_EVENT" });
+    expect(await receiptOf("211")).toEqual(first);
+    for (const offset of ["212", "213"])
+      expect(await receiptOf(offset)).toMatchObject({ identity: `event:purchases@2:${offset}`, code: "INVALID_AMOUNT" });
+    const values = (await waiting()).filter(({ headers }) => headers["partition"] === "2" && Number(headers["offset"]) >= 210);
+    expect(values.map(({ rawValue }) => rawValue?.toString("latin1"))).toEqual(["\x01\x00\xfe", "first", "second"]);
+  });
+
   it("keep a message without key and value", async () => {
     expect(await write(letter("tombstone", "200", { key: null, value: null }))).toBe(1);
     const copy = (await waiting()).find(({ headers }) => headers["offset"] === "200");
     expect(copy).toMatchObject({ rawKey: null, rawValue: null });
+  });
+});
+
+describe("what dead letters are", () => {
+  const idsOf = async (from: number, to: number) =>
+    [
+      ...(await database.db.execute<{ id: string }>(`select id from dead_letters where "offset" between ${from} and ${to} order by id`)),
+    ].map(({ id }) => id);
+  const wish = (deadLetterId: string, key: string, kind: WantedEffect["kind"] = "operation", subjectId = ""): WantedEffect => ({
+    deadLetterId,
+    key,
+    kind,
+    subjectId,
+  });
+
+  it("is settled by the first word, whoever else speaks at the same time, and never changed", async () => {
+    await write(...Array.from({ length: 20 }, (_, place) => letter(`settled-${place}`, String(400 + place))));
+    const ids = await idsOf(400, 419);
+    const answers = await Promise.all(
+      ["a", "b", "c"].map((name, place) => {
+        const wishes = ids.map((id) => wish(id, `${name}-${id}`));
+        return bindEffects(database.db, place === 1 ? wishes.toReversed() : wishes);
+      }),
+    );
+    for (const id of ids) expect(new Set(answers.map((answer) => answer.get(id))).size).toBe(1);
+    const [first = ""] = ids;
+    expect(await bindEffects(database.db, [wish(first, "later"), wish(first, "latest")])).toEqual(
+      new Map([[first, answers[0]?.get(first)]]),
+    );
+    await expect(database.db.execute(`update dead_letters set effect_key = 'another' where id = ${first}`)).rejects.toThrow(
+      /append-only|Failed query/,
+    );
+  });
+
+  it("is settled in the order of the messages, and not by a reply to no order", async () => {
+    await write(letter("one", "430"), letter("two", "431"));
+    const [one = "", two = ""] = await idsOf(430, 431);
+    const bound = await bindEffects(database.db, [
+      wish(one, "order/x", "reply", "x"),
+      wish(two, "first"),
+      wish(one, "order/y", "order", "y"),
+      wish(two, "second"),
+    ]);
+    expect(bound).toEqual(
+      new Map([
+        [one, "order/y"],
+        [two, "first"],
+      ]),
+    );
   });
 });
 

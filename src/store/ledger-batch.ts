@@ -19,33 +19,33 @@ function createIndex<Value>() {
 
 /** The five JSON texts that `ledger_post` takes: operations and postings refer to accounts, holds and orders by their place in the lists, which are null where they are empty. */
 export function encodeBatch(operations: readonly Operation[]): (string | null)[] {
-  const accounts = createIndex<{ kind: string; owner: string; currency: string }>();
+  const accounts = createIndex<AccountOfBatch>();
   const holds = createIndex<{ id: string }>();
   const orders = createIndex<{ id: string }>();
   const postings: Record<string, unknown>[] = [];
   const encoded = operations.map((operation) => {
-    const accountPlace = ({ kind, owner }: Account) =>
-      accounts.place(`${kind}\0${owner}\0${operation.currency}`, () => ({ kind, owner, currency: operation.currency }));
+    const { currency, effectiveAt, orderChange: change } = operation;
+    const { position, workflowId, runId, caller, correlationId } = operation.origin;
     const firstPosting = postings.length;
-    for (const posting of operation.postings) {
-      const { hold } = posting;
+    for (const { debit, credit, amountMinor, hold } of operation.postings) {
+      const revenue = [debit, credit].find(({ kind }) => kind === "revenue");
       postings.push({
-        debit: accountPlace(posting.debit),
-        credit: accountPlace(posting.credit),
-        ...(posting.amountMinor === "remainder" ? {} : { amount: posting.amountMinor.toString() }),
-        ...(hold === undefined ? {} : { hold: holds.place(hold.id, () => ({ id: hold.id })), effect: hold.effect }),
-        ...(hold?.effect === "open" ? encodeOpening(operation, hold.id) : {}),
-        ...(posting.credit.kind === "revenue" ? { serviceId: posting.credit.owner, sign: 1 } : {}),
-        ...(posting.debit.kind === "revenue" ? { serviceId: posting.debit.owner, sign: -1 } : {}),
-        effectiveAt: operation.effectiveAt,
+        debit: placeOfAccount(accounts, debit, currency),
+        credit: placeOfAccount(accounts, credit, currency),
+        amount: amountMinor === "remainder" ? undefined : amountMinor.toString(),
+        hold: hold === undefined ? undefined : holds.place(hold.id, () => ({ id: hold.id })),
+        effect: hold?.effect,
+        serviceId: revenue?.owner,
+        sign: revenue === undefined ? undefined : revenue === debit ? -1 : 1,
+        effectiveAt,
+        ...(hold?.effect === "open" ? encodeOpening(operation, hold.id) : undefined),
       });
     }
-    const change = operation.orderChange;
     return {
       key: operation.key,
       hash: contentHash(operation),
       kind: operation.kind,
-      currency: operation.currency,
+      currency,
       firstPosting,
       postingCount: operation.postings.length,
       userId: operation.userId,
@@ -53,24 +53,30 @@ export function encodeBatch(operations: readonly Operation[]): (string | null)[]
       serviceId: operation.serviceId,
       orderId: operation.orderId,
       holdId: operation.holdId,
-      ...operation.origin.position,
-      workflowId: operation.origin.workflowId,
-      runId: operation.origin.runId,
-      caller: operation.origin.caller,
-      correlationId: operation.origin.correlationId,
+      topic: position?.topic,
+      partition: position?.partition,
+      offset: position?.offset,
+      workflowId,
+      runId,
+      caller,
+      correlationId,
       comment: operation.comment,
-      effectiveAt: operation.effectiveAt,
-      ...(change === undefined
-        ? {}
-        : {
-            order: orders.place(change.orderId, () => ({ id: change.orderId })),
-            orderFrom: change.from,
-            orderTo: change.to,
-            orderStatus: change.status,
-          }),
+      effectiveAt,
+      order: change === undefined ? undefined : orders.place(change.orderId, () => ({ id: change.orderId })),
+      orderFrom: change?.from,
+      orderTo: change?.to,
+      orderStatus: change?.status,
     };
   });
   return [encoded, postings, accounts.values, holds.values, orders.values].map((list) => (list.length === 0 ? null : JSON.stringify(list)));
+}
+
+interface AccountOfBatch extends Account {
+  readonly currency: string;
+}
+
+function placeOfAccount(accounts: ReturnType<typeof createIndex<AccountOfBatch>>, { kind, owner }: Account, currency: string): number {
+  return accounts.place(`${kind}\0${owner}\0${currency}`, () => ({ kind, owner, currency }));
 }
 
 // The opening travels with its posting and not with the hold: two operations of a batch may try to open one hold, and it is the

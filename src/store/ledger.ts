@@ -92,17 +92,21 @@ export function createLedger(options: { url: string; name: string; laneCount: nu
   // Equal keys never share a call and are never in flight twice: the second finds the first one's result.
   const takeBatch = (): Entry[] => {
     const batch: Entry[] = [];
-    const left: Entry[] = [];
+    let left: Entry[] = [];
     const groupsTaken = new Set<OrderedGroup>();
     const groupsLeft = new Set<OrderedGroup>();
-    for (const entry of queue) {
+    for (const [place, entry] of queue.entries()) {
+      if (batch.length === MAX_BATCH) {
+        left = left.concat(queue.slice(place));
+        break;
+      }
       const { group } = entry;
       if (group?.failure !== undefined) {
         entry.reject(group.failure.error);
         continue;
       }
       const inOrder = group === undefined || (!groupsLeft.has(group) && (!group.inFlight || groupsTaken.has(group)));
-      if (inOrder && batch.length < MAX_BATCH && !keysInFlight.has(entry.operation.key)) {
+      if (inOrder && !keysInFlight.has(entry.operation.key)) {
         keysInFlight.add(entry.operation.key);
         batch.push(entry);
         if (group !== undefined) {
@@ -118,21 +122,33 @@ export function createLedger(options: { url: string; name: string; laneCount: nu
     return batch;
   };
 
-  const enqueue = (operation: Operation, group?: OrderedGroup): Promise<PostResult> =>
-    new Promise((resolve, reject) => {
-      const fail = (error: unknown) => {
-        if (group !== undefined) group.failure ??= { error };
-        reject(error);
-      };
-      queue.push({ operation, group, deadlineAtMs: Date.now() + options.deadlineMs, resolve, reject: fail });
-      planFlush();
-    });
-
   return {
-    post: (operation) => enqueue(operation),
+    post(operation) {
+      const deadlineAtMs = Date.now() + options.deadlineMs;
+      planFlush();
+      return new Promise((resolve, reject) => void queue.push({ operation, group: undefined, deadlineAtMs, resolve, reject }));
+    },
     postAll(operations) {
       const group: OrderedGroup = { inFlight: false, failure: undefined };
-      return Promise.all(operations.map((operation) => enqueue(operation, group)));
+      const deadlineAtMs = Date.now() + options.deadlineMs;
+      const results: PostResult[] = [];
+      let open = operations.length;
+      if (open === 0) return Promise.resolve(results);
+      planFlush();
+      return new Promise((resolve, reject) => {
+        const fail = (error: unknown) => {
+          group.failure ??= { error };
+          reject(error);
+        };
+        for (const [place, operation] of operations.entries()) {
+          const settle = (result: PostResult) => {
+            results[place] = result;
+            open -= 1;
+            if (open === 0) resolve(results);
+          };
+          queue.push({ operation, group, deadlineAtMs, resolve: settle, reject: fail });
+        }
+      });
     },
     async close() {
       await Promise.all(lanes.map(({ lane }) => lane.close()));
@@ -196,9 +212,9 @@ function readResults(rows: unknown[][], expected: number): PostResult[] {
     const [index, outcome, duplicate, operationId, code, recordedAt] = row;
     if (Number(index) !== place) throw new DomainError("UNAVAILABLE", "the ledger answered out of order");
     const common = { operationId: String(operationId), recordedAt: new Date(String(recordedAt)) };
-    if (outcome === "done") return { ...common, outcome, duplicate: duplicate === true };
-    if (outcome === "conflict") return { ...common, outcome };
-    if (outcome === "refused" && isErrorCode(code)) return { ...common, outcome, duplicate: duplicate === true, code };
+    if (outcome === "done") return { outcome, duplicate: duplicate === true, ...common };
+    if (outcome === "conflict") return { outcome, ...common };
+    if (outcome === "refused" && isErrorCode(code)) return { outcome, duplicate: duplicate === true, code, ...common };
     throw new DomainError("INTERNAL", "the ledger answered with an unknown outcome");
   });
 }

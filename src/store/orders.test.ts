@@ -149,6 +149,9 @@ describe("beginning to compensate an order", () => {
     const again = await beginCompensation(database.db, order, { code: "ORDER_STATE_CONFLICT", message: "seen the second time" });
     expect(again).toMatchObject({ sagaState: "COMPENSATING", failureCode: FAILURE.code, failureMessage: FAILURE.message });
     expect(await rowOf(order)).toMatchObject({ failureCode: FAILURE.code, status: "PENDING", version: 2n });
+    const [told] =
+      await sql`select payload from outbox where aggregate_type = 'order' and aggregate_id = ${order.orderId} order by id desc limit 1`;
+    expect(told?.["payload"]).toMatchObject({ sagaState: "COMPENSATING", failureCode: FAILURE.code, failureMessage: FAILURE.message });
     expect(await announced(order)).toEqual(["STARTED 1", "COMPENSATING 2"]);
   });
 

@@ -112,7 +112,8 @@ export interface OrderStanding {
 }
 
 const EVENT_PAYLOAD = sql`jsonb_build_object('orderId', x.id, 'userId', x.user_id, 'sagaState', x.saga_state, 'status', x.status,
-  'version', x.version::text, 'amountMinor', x.total_minor::text, 'currency', x.currency, 'recordedAt', x.updated_at)`;
+  'version', x.version::text, 'amountMinor', x.total_minor::text, 'currency', x.currency, 'failureCode', x.failure_code,
+  'failureMessage', x.failure_message, 'recordedAt', x.updated_at)`;
 
 const INSERT_EVENT = sql`insert into outbox (aggregate_type, aggregate_id, topic, message_key, payload, headers)
   select 'order', x.id, 'orders.events', x.id, ${EVENT_PAYLOAD}, jsonb_build_object('correlation-id', x.correlation_id) from changed x`;

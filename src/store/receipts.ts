@@ -42,7 +42,7 @@ export interface FoundReceipt {
   /** Why it is a dead letter, in words without its content. */
   readonly reason: string | undefined;
   readonly deadLetterId: string | undefined;
-  /** Where the first message of a duplicate stands, when it came by Kafka. */
+  /** Where the first message of a duplicate stands, when it came by Kafka; of one for a workflow the first that was for it. */
   readonly first: MessagePosition | undefined;
   readonly recordedAt: Date;
 }
@@ -75,11 +75,16 @@ export async function findReceipt(db: Db, { topic, partition, offset }: MessageP
               null as first_topic, null::integer as first_partition, null::bigint as first_offset, o.recorded_at
          from operations o where ${place} order by o.id limit 1)
       union all
-      select 2, r.outcome, r.identity, r.operation_id, coalesce(r.workflow_id, o.workflow_id), coalesce(r.code, o.refusal_code),
-             d.reason, coalesce(r.dead_letter_id, (select id from letter)), o.topic, o.partition, o."offset", r.recorded_at
+      select 2, r.outcome, r.identity, o.id, coalesce(r.workflow_id, o.workflow_id), coalesce(r.code, o.refusal_code),
+             d.reason, coalesce(r.dead_letter_id, (select id from letter)), coalesce(o.topic, f.topic), coalesce(o.partition, f.partition),
+             coalesce(o."offset", f."offset"), r.recorded_at
         from (select * from event_receipts where ${place}) r
-        left join operations o on o.id = r.operation_id
+        left join operations o on o.id = coalesce(r.operation_id, (select x.id from operations x where x.key = r.workflow_id))
         left join dead_letters d on d.id = r.dead_letter_id
+        left join lateral (
+          select x.topic, x.partition, x."offset" from event_receipts x
+           where r.outcome = 'duplicate' and o.topic is null and x.workflow_id = r.workflow_id and x.topic = r.topic and x.outcome = 'started'
+           order by x.recorded_at limit 1) f on true
       union all
       select 3, 'dead-lettered', l.identity, null, null, l.code, l.reason, l.id, null, null, null, l.recorded_at from letter l
     ) found order by rank limit 1`);

@@ -74,32 +74,96 @@ export interface RedriveClaim {
 /** The dead letter that a message was sent again for. */
 export interface FoundRedrive {
   readonly deadLetterId: string;
-  /** The permanent key that its effect has or must have. Undefined while it had none and no id of its own could be read. */
+  /** The permanent key that the event has or must have. Undefined while it had none and no id of its own could be read. */
   readonly effectKey: string | undefined;
   /** Where the dead letter came from. */
   readonly origin: MessagePosition;
+  /** True when it would start or tell another workflow than the dead letter did or is settled to. */
+  readonly isOther?: boolean;
+}
+
+/** What is known of a dead letter that is sent again. */
+export interface KnownLetter {
+  readonly deadLetterId: string;
+  /** Where it came from. */
+  readonly origin: MessagePosition;
+  /** The permanent key by the event's own id, where that could be read. */
+  readonly ownKey: string | undefined;
+  /** What it is for ever: the key of the operation or the id of the workflow that it became or that its first valid correction named. */
+  readonly effectKey: string | undefined;
+}
+
+/** What a message that was sent again would do. `key` is an operation's key or a workflow's id; `subjectId` is an order's where the kind is. */
+export interface WantedEffect {
+  readonly deadLetterId: string;
+  readonly key: string;
+  readonly kind: "operation" | "order" | "command" | "reply";
+  readonly subjectId: string;
+}
+
+const KNOWN = sql`d.id, d.partition, d."offset",
+  case when starts_with(d.identity, 'event:' || d.topic || '#') then d.identity end as own,
+  coalesce(d.effect_key, (select o.key from operations o where (o.topic, o.partition, o."offset") = (d.topic, d.partition, d."offset") order by o.id limit 1),
+           (select coalesce(r.workflow_id, r.identity) from event_receipts r
+             where (r.topic, r.partition, r."offset") = (d.topic, d.partition, d."offset") and r.outcome <> 'dead-lettered')) as effect`;
+
+interface KnownRow extends Record<string, unknown> {
+  readonly id: string;
+  readonly partition: number;
+  readonly offset: string;
+  readonly own: string | null;
+  readonly effect: string | null;
 }
 
 /**
- * The dead letters behind such claims, by the dead letter's id. A claim is good only when Saldo itself sent this very value again: a message
- * that anybody else wrote with the header gets nobody else's identity. Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
+ * The dead letters behind such claims, by the dead letter's id and the value's hash. A claim is good only when Saldo itself sent this very
+ * value again: a message that anybody else wrote with the header gets nobody else's identity. Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
  */
-export async function findRedrives(db: Db, topic: string, claims: readonly RedriveClaim[]): Promise<Map<string, FoundRedrive>> {
+export async function findRedrives(db: Db, topic: string, claims: readonly RedriveClaim[]): Promise<Map<string, KnownLetter>> {
   if (claims.length === 0) return new Map();
-  const rows = await db.execute<{ id: string; key: string | null; partition: number; offset: string; sha: string }>(sql`
-    select d.id, d.partition, d."offset", g."valueSha256" as sha,
-           case when starts_with(d.identity, 'event:' || d.topic || '#') then d.identity
-                else coalesce((select o.key from operations o where (o.topic, o.partition, o."offset") = (d.topic, d.partition, d."offset") order by o.id limit 1),
-                              (select r.identity from event_receipts r where (r.topic, r.partition, r."offset") = (d.topic, d.partition, d."offset")
-                                  and r.outcome <> 'dead-lettered'))
-           end as key
+  const rows = await db.execute<KnownRow & { readonly sha: string }>(sql`
+    select ${KNOWN}, g."valueSha256" as sha
       from json_to_recordset(${JSON.stringify(claims)}::json) as g("deadLetterId" bigint, "valueSha256" text)
       join dead_letters d on d.id = g."deadLetterId" and d.topic = ${topic}
      where exists (select 1 from dead_letter_redrives r where r.dead_letter_id = d.id and r.value_sha256 = g."valueSha256")`);
-  return new Map(
-    [...rows].map(({ id, key, partition, offset, sha }) => [
-      `${id} ${sha}`,
-      { deadLetterId: id, effectKey: key ?? undefined, origin: { topic, partition, offset } },
-    ]),
-  );
+  return new Map([...rows].map(({ sha, ...row }) => [`${row.id} ${sha}`, toLetter(topic, row)]));
+}
+
+/** What is known of one dead letter of a topic. Throws: UNAVAILABLE or DEADLINE_EXCEEDED. */
+export async function findLetter(db: Db, topic: string, deadLetterId: string): Promise<KnownLetter | undefined> {
+  const [row] = await db.execute<KnownRow>(sql`
+    select ${KNOWN} from dead_letters d where d.id = ${deadLetterId}::bigint and d.topic = ${topic}`);
+  return row === undefined ? undefined : toLetter(topic, row);
+}
+
+/**
+ * Settles what dead letters are, for ever: the first of the wishes for each, in their order, counts, and only while nothing is settled.
+ * A wish for what is done already, or that nobody waits for, settles nothing: it can do nothing new. Answers what each dead letter is
+ * now, by its id. Safe to retry. Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
+ */
+export async function bindEffects(db: Db, wanted: readonly WantedEffect[]): Promise<Map<string, string>> {
+  const given = JSON.stringify(wanted.map((one, place) => ({ ...one, place })));
+  // The row's lock decides between two bridges: who comes second finds the row taken.
+  await db.execute(sql`
+    with given as (
+      select * from json_to_recordset(${given}::json) as g(place integer, "deadLetterId" bigint, key text, kind text, "subjectId" text)
+    ), first as (
+      select distinct on (g."deadLetterId") g."deadLetterId" as id, g.key from given g
+       where case g.kind when 'order' then not exists (select 1 from orders o where o.id = g."subjectId")
+                         when 'reply' then exists (select 1 from orders o where o.id = g."subjectId")
+                         else not exists (select 1 from operations o where o.key = g.key) end
+       order by g."deadLetterId", g.place
+    ), locked as (
+      select d.id from dead_letters d join first f on f.id = d.id where d.effect_key is null order by d.id for update of d
+    )
+    update dead_letters d set effect_key = f.key from first f join locked l on l.id = f.id where d.id = f.id and d.effect_key is null`);
+  const ids = JSON.stringify([...new Set(wanted.map(({ deadLetterId }) => deadLetterId))]);
+  const rows = await db.execute<{ id: string; effect_key: string }>(sql`
+    select id, effect_key from dead_letters
+     where id in (select value::bigint from json_array_elements_text(${ids}::json)) and effect_key is not null`);
+  return new Map([...rows].map(({ id, effect_key }) => [id, effect_key]));
+}
+
+function toLetter(topic: string, { id, partition, offset, own, effect }: KnownRow): KnownLetter {
+  return { deadLetterId: id, origin: { topic, partition, offset }, ownKey: own ?? undefined, effectKey: effect ?? undefined };
 }

@@ -4,8 +4,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { deadLetters } from "../../drizzle/schema.ts";
 import { DomainError } from "../../src/errors.ts";
 import { orderRequestTopic, type OrderRequestDeps } from "../../src/ingest/order-requests.ts";
+import { claimEventIdentity } from "../../src/store/event-identities.ts";
 import { findOrderIdentity } from "../../src/store/order-identity.ts";
 import { getOrder } from "../../src/store/orders.ts";
+import { findReceipt } from "../../src/store/receipts.ts";
 import { createServices, getServices } from "../../src/store/services.ts";
 import { createBridgeBench, eventMessage, type BridgeBench } from "../support/bridge.ts";
 import { openSagaBench, type SagaBench } from "../support/saga-bench.ts";
@@ -31,6 +33,7 @@ afterAll(async () => {
 const deps = (changed: Partial<OrderRequestDeps> = {}): OrderRequestDeps => ({
   starters: saga.starters,
   knownRequestHash: async (orderId) => (await findOrderIdentity(saga.database.db, orderId))?.requestHash,
+  claimIdentity: (identity, workflowId) => claimEventIdentity(saga.database.db, { identity, workflowId }),
   knownServices: async (ids) => new Set((await getServices(saga.database.db, ids)).map(({ id }) => id)),
   defaultCurrency: "RUB",
   settings: {},
@@ -79,6 +82,11 @@ describe("the bridge of wishes for orders", () => {
     });
     expect((await saga.balanceOf(`user-of-${orderId}`))?.availableMinor).toBe(5_000n);
     expect(await lettersOf(topic)).toEqual([]);
+    expect(await findReceipt(saga.database.db, { topic, partition: 0, offset: "2" })).toMatchObject({
+      outcome: "duplicate",
+      workflowId: `order/${orderId}`,
+      first: { topic, partition: 0, offset: "0" },
+    });
   });
 
   it("dead-letters the same id with other content, whether the order runs or has ended", async () => {
@@ -95,6 +103,20 @@ describe("the bridge of wishes for orders", () => {
     await readAll(topic, 3n);
     expect(await lettersOf(topic)).toMatchObject([{ offset: 1n }, { code: "CONFLICT", offset: 2n }]);
     expect((await orderOf(orderId))?.totalMinor).toBe(10_000n);
+  });
+
+  it("dead-letters an event whose own id was another order's, also when both come at the same time", async () => {
+    const topic = await bench.newTopic();
+    const [first, second, id] = [randomUUID(), randomUUID(), randomUUID()];
+    await Promise.all([first, second].map((orderId) => saga.fund(`user-of-${orderId}`, 10_000n)));
+    await bench.producer.send(topic, [wish(first, { event_id: id }), wish(second, { event_id: id }), wish(first, { event_id: id })]);
+    await readAll(topic, 3n);
+    expect(await lettersOf(topic)).toMatchObject([{ code: "CONFLICT" }]);
+    const standing = await Promise.all([first, second].map(orderOf));
+    expect(standing.filter((order) => order !== undefined)).toHaveLength(1);
+    // Long after, when no workflow is known any more.
+    await readAll(topic, 3n);
+    expect(await lettersOf(topic)).toHaveLength(1);
   });
 
   it("dead-letters unknown services and bad amounts, and an order without funds is none of them", async () => {

@@ -1,9 +1,15 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
+import { loyaltyTopic, purchaseTopic } from "../../src/ingest/ledger-events.ts";
+import { orderRequestTopic } from "../../src/ingest/order-requests.ts";
+import { checkCorrection } from "../../src/ingest/redrives.ts";
+import { sagaCommandTopic } from "../../src/ingest/saga-topics.ts";
 import { createRelay } from "../../src/outbox/relay.ts";
+import { readWaitingItems } from "../../src/store/outbox-backlog.ts";
 import { countFailedAttempt, markPublished, readUnpublished } from "../../src/store/outbox.ts";
-import { createBridgeBench, purchaseMessage, type BridgeBench } from "../support/bridge.ts";
+import { findLetter } from "../../src/store/redrives.ts";
+import { createBridgeBench, eventMessage, purchaseMessage, type BridgeBench } from "../support/bridge.ts";
 import { createTestApi, type TestAnswer, type TestApi } from "../support/http-api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 import { until } from "../support/until.ts";
@@ -149,6 +155,56 @@ describe("a dead letter", () => {
     expect(await revenue()).toBe("2");
   });
 
+  it("has one effect, when corrections to several ids are on their way at the same time, in any order and over any partitions", async () => {
+    const wide = await bench.newTopic(4);
+    topic = wide;
+    for (let members = 0; members < 2; members += 1) await bench.startBridge({ topic: wide, group: wide });
+    const letters = 12;
+    // Without a key, so that the corrections of one dead letter go to any partition.
+    await bench.producer.send(
+      wide,
+      Array.from({ length: letters }, () => ({ key: null, value: "{" })),
+    );
+    await until("all are dead letters", async () => (await deadLetters()).length === letters);
+    const corrections: Promise<TestAnswer>[] = [];
+    for (const { deadLetterId } of await deadLetters())
+      for (const id of [randomUUID(), randomUUID(), undefined]) {
+        const body = JSON.parse(String(purchaseMessage({ amount: "3.00", event_id: id }).value)) as object;
+        corrections.push(redrive(deadLetterId, { body, reason: "a correction" }));
+      }
+    await Promise.all(corrections);
+    await relay();
+    await until("all corrections are done", async () => (await bench.committed(wide, wide)) === BigInt(letters * 4));
+    expect(await revenue()).toBe(String(letters));
+    const [kept] = await api.db.execute<{ n: string }>(
+      `select count(distinct d.effect_key) as n from dead_letters d join operations o on o.key = d.effect_key where d.topic = '${wide}'`,
+    );
+    expect(kept?.n).toBe(String(letters));
+    // What is refused besides makes nothing of it that took effect a refusal.
+    expect((await deadLetters()).map(({ status }) => status)).toEqual(Array.from({ length: letters }, () => "redriven"));
+  });
+
+  it("that names by mistake an event that is there already can be corrected once more", async () => {
+    const [taken, own] = [randomUUID(), randomUUID()];
+    await bench.producer.send(topic, [purchaseMessage({ event_id: taken }), { key: "ann", value: "{" }]);
+    await seen(1);
+    const [letter] = await deadLetters();
+    const became: unknown[] = [];
+    for (const [place, id] of [taken, own, randomUUID()].entries()) {
+      const body = JSON.parse(String(purchaseMessage({ amount: "3.00", event_id: id }).value)) as object;
+      await redrive(letter?.["deadLetterId"], { body, reason: "a correction" });
+      await relay();
+      const { body: answer } = await seen(place + 2);
+      became.push([answer["outcome"], answer["code"] ?? answer["identity"]]);
+    }
+    expect(became).toEqual([
+      ["dead-lettered", "CONFLICT"],
+      ["applied", `event:${topic}#${own}`],
+      ["dead-lettered", "CONFLICT"],
+    ]);
+    expect(await revenue()).toBe("2");
+  });
+
   it("that is refused again stays the same dead letter, counted up", async () => {
     await bench.producer.send(topic, [purchaseMessage({ amount: "0.00" })]);
     await seen(0);
@@ -159,6 +215,14 @@ describe("a dead letter", () => {
     const [after, ...more] = await deadLetters();
     expect(more).toEqual([]);
     expect(after).toMatchObject({ status: "refused-again", attempts: 2, code: "INVALID_AMOUNT" });
+    // It waits for somebody again, until it takes effect.
+    const waiting = async () => (await readWaitingItems(api.db))["dead_letters"] ?? 0;
+    const waitingNow = await waiting();
+    const corrected = JSON.parse(String(purchaseMessage({ amount: "4.00" }).value)) as object;
+    await redrive(letter?.["deadLetterId"], { body: corrected, reason: "the shop sent nothing" });
+    await relay();
+    expect((await seen(2)).body).toMatchObject({ outcome: "applied" });
+    expect(await waiting()).toBe(waitingNow - 1);
   });
 
   it("gives its identity to nobody who only writes its header", async () => {
@@ -186,5 +250,133 @@ describe("a dead letter", () => {
     });
     expect(asked.body).toMatchObject({ count: 1, deadLetterIds: [all[2]?.["deadLetterId"]] });
     expect((await deadLetters("&redriven=false")).map(({ offset }) => offset)).toEqual(["3", "2"]);
+  });
+});
+
+describe("a dead letter of a topic that starts workflows", () => {
+  const ordered: string[] = [];
+  const charged: string[] = [];
+  const wish = (orderId: string, change: Readonly<Record<string, unknown>> = {}) =>
+    eventMessage("k", { order_id: orderId, user_id: "ann", items: [{ service_id: "music", amount: "1.00" }], ...change });
+  const orders = (name: string) =>
+    orderRequestTopic(name, {
+      starters: {
+        startOrder: async ({ orderId }) => {
+          const alreadyStarted = ordered.includes(orderId);
+          if (!alreadyStarted) ordered.push(orderId);
+          return { workflowId: orderId, alreadyStarted, outcome: async () => undefined };
+        },
+        orderRequestHash: async () => "another",
+      },
+      knownRequestHash: async () => undefined,
+      claimIdentity: async (_identity, workflowId) => workflowId,
+      knownServices: async (ids) => new Set(ids),
+      defaultCurrency: "RUB",
+      settings: {},
+    });
+  const commands = (name: string) =>
+    sagaCommandTopic(
+      {
+        starters: {
+          runSagaCommand: async ({ sagaId, amountMinor, currency, userId }) => {
+            charged.push(sagaId);
+            return { outcome: "succeeded", amountMinor, currency, userId };
+          },
+        },
+        defaultCurrency: "RUB",
+      },
+      name,
+    );
+  const command = (sagaId: string) =>
+    eventMessage("k", { saga_id: sagaId, command: "CHARGE", order_id: "o", user_id: "ann", amount: "1.00" });
+
+  const correctAll = async (name: string, values: readonly (Buffer | string | null)[]) => {
+    await until("it is a dead letter", async () => (await deadLetters()).length === 1);
+    const [letter] = await deadLetters();
+    for (const value of values) await redrive(letter?.["deadLetterId"], { body: String(value), reason: "a correction" });
+    await relay();
+    await until("all corrections are done", async () => (await bench.committed(name, name)) === BigInt(values.length + 1));
+    return Promise.all(values.map(async (_, place) => (await seen(place + 1)).body["outcome"]));
+  };
+
+  it("becomes one order, whatever orders it is corrected to, also under its own event id", async () => {
+    topic = await bench.newTopic();
+    await bench.startBridge({ topic, group: topic, kind: orders(topic) });
+    const [first, second] = [randomUUID(), randomUUID()];
+    await bench.producer.send(topic, [wish("", { event_id: "e-1" })]);
+    const became = await correctAll(
+      topic,
+      [wish(first, { event_id: "e-2" }), wish(first, { event_id: "e-1" }), wish(second, { event_id: "e-1" }), wish(second)].map(
+        ({ value }) => value,
+      ),
+    );
+    expect(became).toEqual(["dead-lettered", "started", "dead-lettered", "dead-lettered"]);
+    expect(ordered).toEqual([first]);
+    // The same chunk had the one that was taken and those that were refused.
+    expect((await deadLetters())[0]).toMatchObject({ status: "redriven", code: "INVALID_EVENT", attempts: 4 });
+  });
+
+  it("becomes one command of one saga", async () => {
+    topic = await bench.newTopic();
+    await bench.startBridge({ topic, group: topic, kind: commands(topic) });
+    const [first, second] = [randomUUID(), randomUUID()];
+    await bench.producer.send(topic, [{ key: "k", value: "{" }]);
+    expect(await correctAll(topic, [command(first).value, command(second).value, command(first).value])).toEqual([
+      "started",
+      "dead-lettered",
+      "started",
+    ]);
+    expect(charged).toEqual([first, first]);
+  });
+});
+
+describe("a corrected value", () => {
+  it("is refused at once when it is no event, or another one than the dead letter is or was already", async () => {
+    const own = randomUUID();
+    const reader = purchaseTopic(topic, bench.starters);
+    const judged = createTestApi({
+      databaseUrl: testDatabase.appUrl,
+      settings: { eventTopics: [topic] },
+      checkCorrection: (correction) =>
+        checkCorrection(correction, reader, { findLetter: (name, id) => findLetter(api.db, name, id), nowMs: () => Date.now() }),
+    });
+    await bench.producer.send(topic, [purchaseMessage({ amount: "0.00", event_id: own }), { key: "ann", value: "{" }]);
+    await seen(1);
+    const [broken, zero] = (await deadLetters()).map(({ deadLetterId }) => String(deadLetterId));
+    const correct = async (id: string | undefined, change: Readonly<Record<string, unknown>>) => {
+      const body = JSON.parse(String(purchaseMessage(change).value)) as object;
+      const answer = await judged.call("POST", `/api/v1/dead-letters/${String(id)}/redrive`, { body: { body, reason: "a correction" } });
+      return [answer.status, answer.body["code"]];
+    };
+    expect(await correct(zero, { amount: "0.001", event_id: own })).toEqual([422, "INVALID_EVENT"]);
+    expect(await correct(zero, { event_id: randomUUID() })).toEqual([409, "REDRIVE_CONFLICT"]);
+    const named = randomUUID();
+    expect(await correct(broken, { event_id: named })).toEqual([202, undefined]);
+    await relay();
+    await seen(2);
+    expect(await correct(broken, { event_id: randomUUID() })).toEqual([409, "REDRIVE_CONFLICT"]);
+    expect(await correct(broken, { event_id: named })).toEqual([202, undefined]);
+    expect(await correct(broken, {})).toEqual([202, undefined]);
+    expect(await correct(zero, {})).toEqual([202, undefined]);
+    // A long number is an id here, a card's number is none.
+    expect(await correct(zero, { event_id: own, order_id: "1000000000000008" })).toEqual([202, undefined]);
+    expect(await correct(zero, { event_id: own, order_id: "4111111111111111" })).toEqual([422, "CARD_DATA_REFUSED"]);
+    await judged.close();
+  });
+
+  it("of loyalty points keeps to the first transaction that it named", async () => {
+    topic = await bench.newTopic();
+    await bench.startBridge({ topic, group: topic, kind: loyaltyTopic(topic, bench.starters) });
+    const points = (id: string) =>
+      JSON.stringify({ transaction_id: id, user_id: "ann", type: "accrual", amount: 5, occurred_at: "2024-01-01T00:00:00Z" });
+    await bench.producer.send(topic, [{ key: "ann", value: "{" }]);
+    await seen(0);
+    const [letter] = await deadLetters();
+    for (const id of ["t-1", "t-2", "t-1"]) await redrive(letter?.["deadLetterId"], { body: points(id), reason: "a correction" });
+    await relay();
+    await seen(3);
+    const outcomes = await Promise.all([1, 2, 3].map(async (offset) => (await receipt(offset)).body["outcome"]));
+    expect(outcomes).toEqual(["applied", "dead-lettered", "duplicate"]);
+    expect(await revenue()).toBe("1");
   });
 });

@@ -12,7 +12,7 @@ import type { Starters } from "../../src/starters.ts";
 import { createDatabase, type Database } from "../../src/store/database.ts";
 import { writeDeadLetters, type DeadLetter } from "../../src/store/dead-letters.ts";
 import { recordReceipts, type EventReceipt } from "../../src/store/receipts.ts";
-import { findRedrives, type RedriveClaim } from "../../src/store/redrives.ts";
+import { bindEffects, findRedrives } from "../../src/store/redrives.ts";
 import { createLedger, type Ledger } from "../../src/store/ledger.ts";
 import type { TestDatabase } from "./test-database.ts";
 
@@ -77,7 +77,7 @@ export async function createBridgeBench(testDatabase: Pick<TestDatabase, "appUrl
       const shared = {
         writeDeadLetters: (letters: readonly DeadLetter[]) =>
           writeDeadLetters(database.db, { deadLetterTopic: kind?.deadLetterTopic ?? deadLetterTopic(topic), letters }),
-        findRedrives: (name: string, claims: readonly RedriveClaim[]) => findRedrives(database.db, name, claims),
+        redrives: { find: findRedrives.bind(undefined, database.db), bind: bindEffects.bind(undefined, database.db) },
         recordReceipts: (receipts: readonly EventReceipt[]) => recordReceipts(database.db, receipts),
         limits: { maxMessages: 100, maxBytes: 200_000 },
         backoff: { firstMs: 20, maxMs: 100 },

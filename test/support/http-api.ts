@@ -70,6 +70,7 @@ export function createTestApi(options: {
   readonly checks?: readonly DependencyCheck[];
   readonly deadlineMs?: number;
   readonly settings?: Partial<ApiSettings>;
+  readonly checkCorrection?: NonNullable<ApiDeps["checkCorrection"]>;
 }): TestApi {
   const deadlineMs = options.deadlineMs ?? 10_000;
   const database = createDatabase({ url: options.databaseUrl, name: "test-api", laneCount: 4, deadlineMs });
@@ -80,6 +81,7 @@ export function createTestApi(options: {
     ...(options.psp === undefined ? {} : { psp: options.psp }),
     starters: { ...noTemporal(), ...options.starters },
     balances: createBalanceReader(database.db),
+    ...(options.checkCorrection === undefined ? {} : { checkCorrection: options.checkCorrection }),
     identity: options.identity ?? createTestIdentity(),
     authenticator: options.authenticator ?? { authenticate: async () => LOCAL_PRINCIPAL },
     limits: options.limits ?? { byAddress: async () => {}, bySubject: async () => {} },
@@ -153,6 +155,8 @@ function noTemporal(): Starters {
     reportProgress: unavailable,
     runEventBatch: unavailable,
     replyToOrder: unavailable,
+    followSagaRefund: unavailable,
+    replyToRefund: unavailable,
     runSagaCommand: unavailable,
     orderRequestHash: unavailable,
   };

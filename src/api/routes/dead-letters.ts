@@ -1,4 +1,5 @@
 import { maskDigits } from "../../domain/card.ts";
+import { maskCardInIdentity } from "../../domain/card-in-ids.ts";
 import { DomainError } from "../../errors.ts";
 import { recordAct } from "../../store/acts.ts";
 import { getDeadLetter, listDeadLetters, type DeadLetterFilter, type DeadLetterSummary } from "../../store/dead-letter-list.ts";
@@ -9,7 +10,7 @@ import { addRoute } from "../add-route.ts";
 import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
 import { decodeFilteredCursor, encodeFilteredCursor, type Filters } from "../filtered-cursor.ts";
 import { OUTAGES } from "../order-access.ts";
-import { refuseCardData } from "../refuse-card-data.ts";
+import { refuseCardInIds } from "../refuse-card-data.ts";
 import {
   deadLetterFiltersSchema,
   listDeadLettersRoute,
@@ -26,7 +27,7 @@ const BIGINT = /^[1-9]\d{0,17}$/;
 const MAX_SHOWN_BYTES = 65_536;
 
 /** Messages that could not be taken: look at them, and send them again. */
-export function addDeadLetterRoutes(api: Api, { db, settings }: ApiDeps): void {
+export function addDeadLetterRoutes(api: Api, { db, checkCorrection, settings }: ApiDeps): void {
   const { maxBodyBytes } = settings;
 
   addRoute(api, listDeadLettersRoute, { access: ADMINS, maxBodyBytes, problems: ["INVALID_CURSOR", ...OUTAGES] }, async (context) => {
@@ -66,15 +67,20 @@ export function addDeadLetterRoutes(api: Api, { db, settings }: ApiDeps): void {
   addRoute(
     api,
     redriveDeadLetterRoute,
-    { access: ADMINS, maxBodyBytes, problems: ["DEAD_LETTER_NOT_FOUND", "PAYLOAD_TOO_LARGE", ...OUTAGES] },
+    {
+      access: ADMINS,
+      maxBodyBytes,
+      problems: ["DEAD_LETTER_NOT_FOUND", "PAYLOAD_TOO_LARGE", "INVALID_EVENT", "REDRIVE_CONFLICT", ...OUTAGES],
+    },
     async (context) => {
       const { body: corrected, reason } = context.req.valid("json");
       const body = corrected === undefined ? undefined : typeof corrected === "string" ? corrected : writeJson(corrected);
-      refuseCardData(body, "/body");
+      refuseCardInIds(body, "/body");
       const letter = await readLetter(context.req.valid("param").deadLetterId);
       const { deadLetterId, topic, partition, offset } = letter;
       if (body === undefined && letter.bytes + (letter.key?.length ?? 0) > MAX_REDRIVE_BYTES)
         throw new DomainError("PAYLOAD_TOO_LARGE", "with the headers of a redrive the message is larger than its topic takes");
+      if (body !== undefined) await checkCorrection?.({ deadLetterId, topic, value: Buffer.from(body) });
       const place = { topic, partition: String(partition), offset };
       await note(context, deadLetterId, reason, { ...place, corrected: String(body !== undefined) });
       const act = { actor: context.get("caller"), correlationId: context.get("correlationId"), reason };
@@ -120,7 +126,7 @@ function show(letter: DeadLetterSummary) {
     topic: letter.topic,
     partition: letter.partition,
     offset: letter.offset,
-    identity: maskDigits(letter.identity),
+    identity: maskCardInIdentity(letter.identity),
     code: letter.code,
     reason: letter.reason,
     attempts: letter.attempts,

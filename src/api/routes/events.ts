@@ -1,4 +1,4 @@
-import { maskDigits } from "../../domain/card.ts";
+import { maskCardInIdentity } from "../../domain/card-in-ids.ts";
 import { DomainError } from "../../errors.ts";
 import { findReceipt } from "../../store/receipts.ts";
 import { SERVICES } from "../access.ts";
@@ -27,7 +27,7 @@ export function addEventRoutes(api: Api, { db, settings }: ApiDeps): void {
           partition: Number(partition),
           offset,
           outcome: receipt.outcome,
-          identity: maskDigits(receipt.identity),
+          identity: maskCardInIdentity(receipt.identity),
           ...(operationId === undefined ? {} : { operationId }),
           ...(workflowId === undefined ? {} : { workflowId }),
           ...(code === undefined ? {} : { code }),
