@@ -36,7 +36,7 @@ export interface WorkflowPort {
   restartOrder(input: OrderSagaInput): Promise<void>;
   /** Starts the workflow of a refund that was set aside; one that runs is left alone. */
   startRefund(input: OrderRefundInput): Promise<unknown>;
-  /** Has the answer to an order's REFUND waited for; whoever waits already is left alone. */
+  /** Has the answer to an order's REFUND waited for, also where an earlier one was answered already. */
   followSagaRefund(payment: SagaPaymentRequest): Promise<void>;
 }
 

@@ -47,6 +47,27 @@ describe("applying events", () => {
     expect(await apply("twice", events)).toMatchObject({ applied: 0, refused: 0, duplicates: 3 });
   });
 
+  it.each(["53100", "EAI_AGAIN", "57P04", "XX000", "28P01", "0A000", "42883", "unheard of"])(
+    "makes no dead letters while the ledger fails with %s: that may pass",
+    async (code) => {
+      const away = () => Promise.reject(Object.assign(new Error("away"), { code }));
+      await expect(apply("away", [item(0), item(1)], { ...ledger, post: away, postAll: away })).rejects.toThrow("away");
+    },
+  );
+
+  it.each(["22003", "22P05", "23514", "54000", "P0001"])("sets aside only the event that the ledger refuses with %s", async (code) => {
+    const refuse = () => Promise.reject(Object.assign(new Error("too large"), { code }));
+    const posted: string[] = [];
+    const post: Ledger["post"] = async (operation) => {
+      if (operation.userId === "big") return refuse();
+      posted.push(operation.key);
+      return ledger.post(operation);
+    };
+    const result = await apply(`aside-${code}`, [item(0), item(1, { userId: "big" }), item(2)], { ...ledger, post, postAll: refuse });
+    expect(result).toMatchObject({ applied: 2, failures: [{ offset: "1", message: "too large" }] });
+    expect(posted).toHaveLength(2);
+  });
+
   it("keeps the order of one user's events", async () => {
     await ledger.post(
       depositOperation({

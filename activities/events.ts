@@ -3,7 +3,7 @@ import { eventKey, type MessagePosition } from "../src/contract/ids.ts";
 import type { Operation } from "../src/domain/operations.ts";
 import { pointsOperation, purchaseOperation } from "../src/domain/wallet-operations.ts";
 import { messageOf } from "../src/errors.ts";
-import { isRetryable } from "../src/store/lane.ts";
+import { isContentRefused } from "../src/store/lane.ts";
 import type { Ledger, PostResult } from "../src/store/ledger.ts";
 import { recordReceipts, type EventReceipt } from "../src/store/receipts.ts";
 import type { ActivityDeps } from "./activity-deps.ts";
@@ -38,7 +38,7 @@ async function postEach(ledger: Ledger, operations: readonly Operation[]): Promi
   try {
     return await ledger.postAll(operations);
   } catch (error) {
-    if (isRetryable(error)) throw error;
+    if (!isContentRefused(error)) throw error;
   }
   const posted: Posted[] = [];
   for (const operation of operations) posted.push(await postAlone(ledger, operation));
@@ -49,7 +49,7 @@ async function postAlone(ledger: Ledger, operation: Operation): Promise<Posted> 
   try {
     return await ledger.post(operation);
   } catch (error) {
-    if (isRetryable(error)) throw error;
+    if (!isContentRefused(error)) throw error;
     return { outcome: "failed", message: messageOf(error) };
   }
 }

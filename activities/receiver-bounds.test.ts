@@ -26,10 +26,11 @@ function bench() {
 const waitsOf = (places: readonly Place[]) => places.flatMap((place) => ("waitMs" in place ? place.waitMs : []));
 
 describe("the bounds of attempts at receivers", () => {
-  it("let a silent receiver hold ever fewer places, and a prompt one ever more up to a limit", () => {
+  it("let a prompt receiver hold ever more places up to a limit, and a slow or silent one few again", () => {
     const { fill } = bench();
-    expect([fill(10_000), fill(10_000), fill(10_000)]).toEqual([5, 1, 1]);
-    expect([fill(20), fill(20), fill(20), fill(20), fill(20), fill(20)]).toEqual([1, 2, 4, 8, 16, 20]);
+    expect([fill(10_000), fill(10_000)]).toEqual([5, 5]);
+    expect([fill(20), fill(20), fill(20), fill(20)]).toEqual([5, 10, 20, 20]);
+    expect([fill(2_100), fill(2_100)]).toEqual([20, 5]);
   });
 
   it("are each receiver's own", () => {
@@ -46,7 +47,7 @@ describe("the bounds of attempts at receivers", () => {
     const [taken, ...others] = enter(1_000);
     const waits = waitsOf(others);
     const paceMs = (waits[1] ?? 0) - (waits[0] ?? 0);
-    expect(paceMs).toBeGreaterThan(5_000);
+    expect(paceMs).toBeGreaterThan(1_500);
     expect(waits.slice(0, 10)).toEqual(waits.slice(0, 10).toSorted((one, other) => one - other));
     expect(waits.at(-1)).toBe(120_000);
     // The first one told comes when the place is free.

@@ -17,7 +17,7 @@ interface Receiver {
   bookedUntilMs: number;
 }
 
-/** A receiver that nothing is known of yet: so many places it can hold at worst until it showed how slow it is. */
+/** A receiver that is slow, or that nothing is known of yet, holds so many places at worst. */
 const FIRST_BOUND = 5;
 const MAX_BOUND = 20;
 /** An attempt that takes longer makes its receiver one that others must be guarded from. */
@@ -27,8 +27,8 @@ const MIN_WAIT_MS = 250;
 const MAX_WAIT_MS = 120_000;
 
 /**
- * Bounds that learn: a prompt receiver gets more attempts at a time, a slow or silent one fewer, down to one, so that it cannot hold the
- * places of all the others. Whoever is turned away is told when its turn should come, so that a long queue does not ask all the time.
+ * Bounds that learn: a prompt receiver gets more attempts at a time, a slow or silent one only the first few again, so that it cannot hold
+ * the places of all the others. Whoever is turned away is told when its turn should come, so that a long queue does not ask all the time.
  */
 export function createReceiverBounds(deps: { readonly nowMs: () => number; readonly random: () => number }): ReceiverBounds {
   const receivers = new Map<string, Receiver>();
@@ -58,7 +58,7 @@ export function createReceiverBounds(deps: { readonly nowMs: () => number; reado
           const tookMs = deps.nowMs() - enteredAtMs;
           receiver.inFlight -= 1;
           receiver.attemptMs = (receiver.attemptMs + tookMs) / 2;
-          receiver.bound = tookMs < PROMPT_MS ? Math.min(receiver.bound + 1, MAX_BOUND) : Math.max(1, Math.floor(receiver.bound / 2));
+          receiver.bound = tookMs < PROMPT_MS ? Math.min(receiver.bound + 1, MAX_BOUND) : FIRST_BOUND;
         },
       };
     },

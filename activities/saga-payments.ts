@@ -5,7 +5,7 @@ import { chargeOrderOperation } from "../src/domain/hold-operations.ts";
 import { sagaChargeFence, sagaChargeOperation, sagaRefundOperation, type SagaPayment } from "../src/domain/wallet-operations.ts";
 import { DomainError, ERROR_CATALOGUE, messageOf } from "../src/errors.ts";
 import { formatAmount } from "../src/money.ts";
-import { isRetryable } from "../src/store/lane.ts";
+import { isContentRefused } from "../src/store/lane.ts";
 import type { PostResult } from "../src/store/ledger.ts";
 import { findOrderIdentity } from "../src/store/order-identity.ts";
 import { createPauseCheck } from "../src/store/pauses.ts";
@@ -44,8 +44,8 @@ export function createSagaPaymentActivities({ db, ledger, workflows }: Pick<Acti
   return {
     /**
      * Charges the wallet or gives the charge back. Safe to retry: saga and command are the permanent key. A REFUND of what was never
-     * charged succeeds, and the CHARGE that comes after it is refused. What the ledger cannot take at all is answered as `impossible`: it
-     * wrote nothing, so the same command may be sent again once the ledger is mended.
+     * charged succeeds, and the CHARGE that comes after it is refused. What the ledger cannot take, whenever it is asked, is answered as
+     * `impossible`: it wrote nothing, so the same command may be sent again once the ledger is mended.
      * Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
      */
     async executeSagaCommand(input: SagaCommandInput): Promise<SagaCommandResult> {
@@ -54,7 +54,7 @@ export function createSagaPaymentActivities({ db, ledger, workflows }: Pick<Acti
       try {
         return { ...(await (input.command === "CHARGE" ? charge(input) : refund(input))), ...content };
       } catch (error) {
-        if (isRetryable(error)) throw error;
+        if (!isContentRefused(error)) throw error;
         return { outcome: "impossible", error: messageOf(error), ...content };
       }
     },

@@ -32,6 +32,7 @@ import {
   refundStatusQuery,
   orderUndoPlanQuery,
   paymentReplySignal,
+  refundAskedSignal,
   type OperatorAct,
   type OrderOutcome,
   type OrderRefundInput,
@@ -128,7 +129,7 @@ export interface Starters {
   runSagaCommand(input: SagaCommandInput, signal: AbortSignal): Promise<SagaCommandResult>;
   /** Tells the order's workflow what the payment service answered; false when it does not run. */
   replyToOrder(orderId: string, reply: PaymentReply): Promise<boolean>;
-  /** Has the answer to an order's REFUND waited for, again where it ended before; whoever waits already is left alone. */
+  /** Has the answer to an order's REFUND waited for, again where it ended before; whoever waits already waits for this answer too. */
   followSagaRefund(payment: SagaPaymentRequest): Promise<void>;
   /** Tells who waits for it, from now on where nobody did, what the payment service answered to a REFUND; false when that has ended already. */
   replyToRefund(payment: SagaPaymentRequest, reply: PaymentReply): Promise<boolean>;
@@ -378,11 +379,12 @@ export function createStarters({ client, eager, deadlineMs }: StarterOptions): S
 
     async followSagaRefund(payment) {
       await call(() =>
-        client.workflow.start("sagaRefund", {
+        client.workflow.signalWithStart("sagaRefund", {
           ...sagaRefundStart(payment),
+          // One that runs may be about to end by the answer to an earlier REFUND.
+          signal: refundAskedSignal,
           // A late yes asks for the money back once more.
           workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
-          workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
         }),
       );
     },

@@ -7,6 +7,8 @@ import { showStuck } from "./search-attributes.ts";
 export interface OperatorDesk {
   /** Shows that a step is stuck and which acts it takes; undefined when it is not any more. */
   stuck(step: string | undefined, reason?: string, possibleActs?: readonly OperatorActKind[]): void;
+  /** Says more of the step that is stuck; what operators decided about it meanwhile stands. */
+  explain(reason: string): void;
   /** What is stuck, as a status tells it. */
   standing(): { readonly stuck?: string; readonly waitingFor?: string; readonly possibleActs?: readonly OperatorActKind[] };
   hasAct(step: string): boolean;
@@ -34,6 +36,10 @@ export function createOperatorDesk(): OperatorDesk {
       possible = possibleActs;
       acts = [];
       showStuck(step !== undefined);
+    },
+    explain(reason) {
+      waitingFor = reason;
+      showStuck(stuckStep !== undefined);
     },
     standing: () =>
       stuckStep === undefined ? {} : { stuck: stuckStep, ...(waitingFor === undefined ? {} : { waitingFor }), possibleActs: possible },

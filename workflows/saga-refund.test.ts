@@ -1,6 +1,13 @@
 import { Worker } from "@temporalio/worker";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { paymentReplySignal, refundStep, SAGA_REFUND, type SagaPaymentRequest } from "../src/contract/orders.ts";
+import {
+  operatorActSignal,
+  paymentReplySignal,
+  refundAskedSignal,
+  refundStep,
+  SAGA_REFUND,
+  type SagaPaymentRequest,
+} from "../src/contract/orders.ts";
 import type { StuckNote } from "../src/store/orders.ts";
 import { startTimeSkipping, type TimeSkipping } from "../test/support/time-skipping.ts";
 import { buildWorkflowBundle } from "../workers/workflow-bundle.ts";
@@ -45,4 +52,66 @@ test("a REFUND that nobody answers is shown and asked for again, at longer and l
   const step = refundStep(SAGA_REFUND);
   expect(notes[0]).toEqual({ orderId: "unanswered", step, reason: expect.stringContaining("has not answered") as string });
   expect(notes.at(-1)).toEqual({ orderId: "unanswered", was: step, reason: "" });
+});
+
+test("a REFUND that is sent once more while the answer to the one before is taken in has an answer of its own", async () => {
+  const { env } = skipping;
+  const workflowId = "refund/late/saga-payment";
+  const payment: SagaPaymentRequest = { orderId: "late", userId: "ann", amount: "10.00", currency: "RUB", correlationId: "test" };
+  const handle = () => env.client.workflow.getHandle(workflowId);
+  let asked = 0;
+  const worker = await Worker.create({
+    connection: env.nativeConnection,
+    taskQueue: workflowId,
+    workflowBundle: { codePath: await buildWorkflowBundle(inject("cacheDir")) },
+    activities: {
+      async askForRefundAgain() {
+        asked += 1;
+        if (asked === 1) await handle().signal(paymentReplySignal, { status: "SUCCEEDED" });
+        if (asked === 2) await handle().signal(paymentReplySignal, { status: "SUCCEEDED" });
+      },
+      // The first yes is being noted: the order's late yes comes just now.
+      async noteStuck({ reason }: StuckNote) {
+        if (reason === "" && asked === 1) await handle().signal(refundAskedSignal);
+      },
+    },
+    maxCachedWorkflows: 0,
+    maxConcurrentWorkflowTaskExecutions: 1,
+  });
+  await worker.runUntil(async () => {
+    await env.client.workflow.start("sagaRefund", { workflowId, taskQueue: workflowId, args: [payment] });
+    await handle().result();
+  });
+  expect(asked).toBe(2);
+});
+
+test("an operator's decision that comes while a REFUND is sent again is not lost", async () => {
+  const { env } = skipping;
+  const workflowId = "refund/decided/saga-payment";
+  const payment: SagaPaymentRequest = { orderId: "decided", userId: "ann", amount: "10.00", currency: "RUB", correlationId: "test" };
+  const settled: unknown[] = [];
+  let asked = 0;
+  const worker = await Worker.create({
+    connection: env.nativeConnection,
+    taskQueue: workflowId,
+    workflowBundle: { codePath: await buildWorkflowBundle(inject("cacheDir")) },
+    activities: {
+      async askForRefundAgain() {
+        asked += 1;
+        if (asked === 2)
+          await env.client.workflow
+            .getHandle(workflowId)
+            .signal(operatorActSignal, { act: "settle", reason: "paid by transfer", actor: "operator:ann", step: refundStep(SAGA_REFUND) });
+      },
+      noteStuck: async () => {},
+      settleByHand: async (given: unknown) => void settled.push(given),
+    },
+    maxCachedWorkflows: 0,
+    maxConcurrentWorkflowTaskExecutions: 1,
+  });
+  await worker.runUntil(async () => {
+    await env.client.workflow.start("sagaRefund", { workflowId, taskQueue: workflowId, args: [payment] });
+    await env.client.workflow.getHandle(workflowId).result();
+  });
+  expect([asked, settled.length]).toEqual([2, 1]);
 });

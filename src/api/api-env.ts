@@ -96,7 +96,7 @@ export interface ApiDeps {
   readonly ledger: Ledger;
   readonly starters: Starters;
   readonly balances: BalanceReader;
-  /** Refuses a corrected value that no dead letter can become. Without it only the bridge does. Throws: INVALID_EVENT, REDRIVE_CONFLICT. */
+  /** Refuses a corrected value that no dead letter can become. Without it only the bridge does. Throws: INVALID_EVENT, CARD_DATA_REFUSED, REDRIVE_CONFLICT. */
   readonly checkCorrection?: (correction: {
     readonly deadLetterId: string;
     readonly topic: string;

@@ -161,6 +161,8 @@ export const SAGA_REFUND = "saga-payment";
 
 /** The payment service's answer, where it takes the payment. The first one counts. */
 export const paymentReplySignal = defineSignal<[PaymentReply]>("paymentReply");
+/** A REFUND was sent: an answer from before does not count for it. */
+export const refundAskedSignal = defineSignal("refundAsked");
 /** A person's decision about what is stuck. */
 export const operatorActSignal = defineSignal<[OperatorAct]>("operatorAct");
 /** Moves the saga's own timers forward; only where the test clock is on. */

@@ -2,19 +2,10 @@ import { looksLikeCardOfABrand, maskCardsOfABrand } from "./card.ts";
 
 /** Made by a machine, in hexadecimal: of a thousand of these some hold digits that pass for a card's by chance. */
 const MACHINE_ID = /^(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/i;
-const WHOLE_NUMBER = /^\d+$/;
 
 /** True when an id that a client chose holds what looks like a card number. */
 export function isCardInId(id: string): boolean {
   return !MACHINE_ID.test(id) && looksLikeCardOfABrand(id);
-}
-
-/**
- * As `isCardInId`, for ids by which others know their users, orders and services: whole numbers pass, as one in ten of those that are as
- * long as a card's and begin like one passes its check by chance, and that user could never be served.
- */
-export function isCardBesideId(id: string): boolean {
-  return !WHOLE_NUMBER.test(id) && isCardInId(id);
 }
 
 /** The permanent key of a message's effect, by which people search: only a card of a known brand in the id that the producer gave is masked. */

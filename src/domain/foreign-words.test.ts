@@ -8,6 +8,11 @@ describe("words of another service", () => {
   });
 
   it("show no card's number, also one with invisible characters in it", () => {
+    for (const [word, between] of [
+      ["41111111\u000711111111", "one"],
+      [`4111${"\u200b".repeat(9)}1111${"\u0001".repeat(9)}11111111`, "many"],
+    ])
+      expect(foreignWords(`declined ${word}`), between).toBe("declined ****1111");
     expect(foreignWords("card 4111\u200b1111\u200b1111\u200b1111 is blocked")).toBe("card ****1111 is blocked");
   });
 

@@ -6,5 +6,7 @@ const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+/gu;
 
 /** Words of another service as they may be kept and shown: on one line, without what does not print, without card numbers, 200 characters. */
 export function foreignWords(text: string): string {
-  return Array.from(maskDigits(text).replaceAll(UNPRINTABLE, " ")).slice(0, MAX_CHARACTERS).join("").trim();
+  // First: it may bring digits together.
+  const words = text.replaceAll(UNPRINTABLE, " ");
+  return Array.from(maskDigits(words)).slice(0, MAX_CHARACTERS).join("").trim();
 }

@@ -57,23 +57,21 @@ describe("chunks of a batch", () => {
     ]);
   });
 
-  it.each([
-    ["event_id", "card 4111111111111111", "event:t@3:1"],
-    ["user_id", "4111 1111 1111 1111", "event:t#e-1"],
-    ["service_id", "visa-4111111111111111", "event:t#e-1"],
-    ["order_id", "４１１１-1111-1111-1111", "event:t#e-1"],
-    ["payment_method", "4111111111111111", "event:t#e-1"],
-  ])("carry no card number in %s: the message is a dead letter whose identity and words hold none", (field, text, identity) => {
-    const [chunk] = chunksOf(batch([message(1, { event_id: "e-1", [field]: text })], "2"), { maxMessages: 10, maxBytes: 10_000 });
+  it("carry no card number in words: the message is a dead letter whose words hold none", () => {
+    const [chunk] = chunksOf(batch([message(1, { event_id: "e-1", payment_method: "４１１１-1111-1111-1111" })], "2"), {
+      maxMessages: 10,
+      maxBytes: 10_000,
+    });
     expect(chunk?.events).toEqual([]);
     expect(chunk?.letters).toMatchObject([
-      { identity, code: "CARD_DATA_REFUSED", reason: `${field}: holds what looks like a card number` },
+      { identity: "event:t#e-1", code: "CARD_DATA_REFUSED", reason: "payment_method: holds what looks like a card number" },
     ]);
   });
 
-  it("carry ids that are whole numbers, whatever they pass for", () => {
-    const [chunk] = chunksOf(batch([message(1, { user_id: "4111111111111111" })], "2"), { maxMessages: 10, maxBytes: 10_000 });
-    expect(chunk?.events).toMatchObject([{ userId: "4111111111111111" }]);
+  it.each(["4111111111111111", "pay_4539578763621486", "order-4539 5787 6362 1486"])("carry the id %s, whatever it passes for", (id) => {
+    const ids = { user_id: id, order_id: id, service_id: id, event_id: id };
+    const [chunk] = chunksOf(batch([message(1, ids)], "2"), { maxMessages: 10, maxBytes: 10_000 });
+    expect(chunk?.events).toMatchObject([{ userId: id, orderId: id, serviceId: id, eventId: id }]);
   });
 
   it("carry no field of the event that is not known", () => {

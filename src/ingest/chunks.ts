@@ -4,7 +4,7 @@ import { MAX_MESSAGE_HEADERS } from "../contract/topics.ts";
 import type { ErrorCode } from "../errors.ts";
 import type { DeadLetter } from "../store/dead-letters.ts";
 import type { Carried, EventTopic } from "./event-topic.ts";
-import { fieldWithCard, usableId } from "./fields-with-card.ts";
+import { fieldWithCard } from "./fields-with-card.ts";
 import { correlationIdOf, readableHeaders } from "./message-headers.ts";
 
 /** A run of messages that is done together: what is valid takes effect, the rest are dead letters, then one commit. */
@@ -89,7 +89,7 @@ function readMessage<Event extends object>(
   const position = { topic: batch.topic, partition: batch.partition, offset: message.offset };
   const first = message.redriveOf?.origin ?? position;
   const letter = (code: ErrorCode, reason: string, eventId: string | undefined) => ({
-    letter: toDeadLetter(position, message, { identity: eventKey(first, usableId(eventId)), code, reason }),
+    letter: toDeadLetter(position, message, { identity: eventKey(first, eventId), code, reason }),
   });
   const reading = read(message.value, message.timestampMs);
   if (!reading.ok) return letter(reading.code, reading.reason, reading.eventId);

@@ -5,6 +5,7 @@ import { DomainError } from "../errors.ts";
 import type { EventReading } from "../events/event-reading.ts";
 import type { FoundRedrive, KnownLetter, RedriveClaim, WantedEffect } from "../store/redrives.ts";
 import type { EventTopic } from "./event-topic.ts";
+import { fieldWithCard } from "./fields-with-card.ts";
 import { headerText } from "./message-headers.ts";
 
 /** The header that names the dead letter which a message is sent again for. */
@@ -38,7 +39,7 @@ export async function withRedrives<Event extends object>(
       const claim = claims.get(message.offset);
       const letter = claim === undefined ? undefined : letters.get(`${claim.deadLetterId} ${claim.valueSha256}`);
       if (letter === undefined) return [];
-      return [[message.offset, { letter, wish: wishOf(letter, reader, reader.read(message.value, message.timestampMs)) }] as const];
+      return [[message.offset, { letter, wish: wishOfMessage(letter, reader, message) }] as const];
     }),
   );
   const open = [...sentAgain.values()].flatMap(({ letter, wish }) => (letter.effectKey === undefined ? (wish.wanted ?? []) : []));
@@ -62,7 +63,7 @@ export interface Correction {
 /**
  * Refuses a correction that the bridge would refuse: what is no event of the topic, and what would make another event of the dead letter
  * than it is or was already. One that passes may still lose against another correction that is on its way.
- * Throws: INVALID_EVENT, REDRIVE_CONFLICT, UNAVAILABLE, DEADLINE_EXCEEDED.
+ * Throws: INVALID_EVENT, CARD_DATA_REFUSED, REDRIVE_CONFLICT, UNAVAILABLE, DEADLINE_EXCEEDED.
  */
 export async function checkCorrection<Event extends object>(
   { deadLetterId, topic, value }: Correction,
@@ -71,6 +72,8 @@ export async function checkCorrection<Event extends object>(
 ): Promise<void> {
   const reading = reader.read(value, deps.nowMs());
   if (!reading.ok) throw new DomainError("INVALID_EVENT", `${reading.code}: ${reading.reason}`, { pointer: "/body" });
+  const field = fieldWithCard(reading.event);
+  if (field !== undefined) throw new DomainError("CARD_DATA_REFUSED", undefined, { pointer: `/body/${field}` });
   const letter = await deps.findLetter(topic, deadLetterId);
   if (letter === undefined) return;
   const wish = wishOf(letter, reader, reading);
@@ -85,8 +88,14 @@ interface Wish {
   readonly isOther: boolean;
 }
 
+function wishOfMessage<Event extends object>(letter: KnownLetter, reader: Reader<Event>, message: FetchedMessage): Wish {
+  if (message.headersLeftOut > 0) return { wanted: undefined, isOther: false };
+  return wishOf(letter, reader, reader.read(message.value, message.timestampMs));
+}
+
 function wishOf<Event extends object>(letter: KnownLetter, reader: Reader<Event>, reading: EventReading<Event>): Wish {
-  if (!reading.ok) return { wanted: undefined, isOther: false };
+  // What the bridge will refuse does nothing.
+  if (!reading.ok || fieldWithCard(reading.event) !== undefined) return { wanted: undefined, isOther: false };
   const { deadLetterId, origin, ownKey } = letter;
   const { eventId }: { readonly eventId?: string } = reading.event;
   const named = eventId === undefined ? undefined : eventKey(origin, eventId);

@@ -45,10 +45,10 @@ type Row = Omit<DeadLetterSummary, "recordedAt" | "redrivenAt" | "redrivenBy" | 
   readonly refusedAgainAt: string | null;
 };
 
-/** Whether the dead letter `d` took effect since, by its own place. */
+/** Whether the dead letter `d` took effect since, by its own place. A correction that was the duplicate of another event had none. */
 export const TOOK_EFFECT = sql`(
   exists (select 1 from operations o where (o.topic, o.partition, o."offset") = (d.topic, d.partition, d."offset"))
-  or exists (select 1 from event_receipts r where (r.topic, r.partition, r."offset") = (d.topic, d.partition, d."offset") and r.outcome <> 'dead-lettered'))`;
+  or exists (select 1 from event_receipts r where (r.topic, r.partition, r."offset") = (d.topic, d.partition, d."offset") and r.outcome not in ('dead-lettered', 'duplicate')))`;
 
 const SUMMARY = sql`id as "deadLetterId", identity, topic, partition, "offset", code, reason, attempts, coalesce(octet_length(raw_value), 0) as bytes,
   recorded_at as "recordedAt", redriven_at as "redrivenAt", redriven_by as "redrivenBy",

@@ -41,19 +41,25 @@ const TEXT_TYPES = {
   },
 };
 
-/** SQLSTATEs after which the same statement may be sent again: conflict, deadlock, shutdown, too many connections, lock or statement time-out, lost connection. */
+/** SQLSTATEs after which the same statement may be sent again: conflict, deadlock, shutdown, too many connections, no room, lock or statement time-out, lost connection. */
 const RETRYABLE_STATES = new Set([
   "40001",
   "40P01",
   "57P01",
   "57P02",
   "57P03",
+  "57P04",
+  "57P05",
   "57014",
   "53300",
   "53200",
+  "53100",
+  "58030",
   "55P03",
   "25006",
   "08000",
+  "08001",
+  "08004",
   "08003",
   "08006",
   "23505",
@@ -68,7 +74,11 @@ const CONNECTION_ERRORS = new Set([
   "EPIPE",
   "ETIMEDOUT",
   "ENOTFOUND",
+  "EAI_AGAIN",
   "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENETDOWN",
+  "ECONNABORTED",
 ]);
 
 /** The SQLSTATE or socket code of a driver error, if it has one. */
@@ -81,6 +91,19 @@ export function isRetryable(error: unknown): boolean {
   if (error instanceof DomainError) return error.code === "UNAVAILABLE" || error.code === "DEADLINE_EXCEEDED";
   const state = sqlStateOf(error);
   return state !== undefined && RETRYABLE_STATES.has(state);
+}
+
+/** Data that no column takes, a check that it breaks, a limit of the program, an exception of the ledger's own functions. */
+const CONTENT_STATES = /^(?:22|23|54|P0001)/;
+
+/**
+ * True when it is what the statement says that cannot be taken, whenever it is sent. Of any other error, known or not, nobody can tell
+ * whether it passes: most are the outside world.
+ */
+export function isContentRefused(error: unknown): boolean {
+  if (isRetryable(error)) return false;
+  if (error instanceof DomainError) return error.code !== "INTERNAL";
+  return CONTENT_STATES.test(sqlStateOf(error) ?? "");
 }
 
 /**

@@ -105,7 +105,7 @@ const KNOWN = sql`d.id, d.partition, d."offset",
   case when starts_with(d.identity, 'event:' || d.topic || '#') then d.identity end as own,
   coalesce(d.effect_key, (select o.key from operations o where (o.topic, o.partition, o."offset") = (d.topic, d.partition, d."offset") order by o.id limit 1),
            (select coalesce(r.workflow_id, r.identity) from event_receipts r
-             where (r.topic, r.partition, r."offset") = (d.topic, d.partition, d."offset") and r.outcome <> 'dead-lettered')) as effect`;
+             where (r.topic, r.partition, r."offset") = (d.topic, d.partition, d."offset") and r.outcome not in ('dead-lettered', 'duplicate'))) as effect`;
 
 interface KnownRow extends Record<string, unknown> {
   readonly id: string;

@@ -71,7 +71,9 @@ interface SagaOrderRow extends Record<string, unknown> {
 }
 
 // An order by wallet or by card is PAYMENT_PENDING too, and nobody asked another service for its payment.
-const IS_ASKED = sql`(coalesce(o.saga_input ->> 'paidBy', '') = 'saga-commands'
+// An order of before its request was kept is known by what it sent.
+const IS_ASKED = sql`((o.saga_input ->> 'paidBy' = 'saga-commands' or (o.saga_input is null
+    and exists (select from outbox x where x.aggregate_type = 'saga' and x.aggregate_id = o.id and x.topic = ${SAGA_COMMANDS_TOPIC})))
   and exists (select from order_transitions t where t.order_id = o.id and t.saga_state = 'PAYMENT_PENDING'))`;
 
 /**

@@ -184,25 +184,37 @@ describe("a dead letter", () => {
     expect((await deadLetters()).map(({ status }) => status)).toEqual(Array.from({ length: letters }, () => "redriven"));
   });
 
-  it("that names by mistake an event that is there already can be corrected once more", async () => {
+  it.each([
+    ["with other content", { amount: "3.00" }, ["dead-lettered", "CONFLICT"]],
+    ["with its content", {}, ["duplicate", undefined]],
+  ])("that names by mistake an event that is there already, %s, can be corrected once more", async (_name, change, expected) => {
     const [taken, own] = [randomUUID(), randomUUID()];
     await bench.producer.send(topic, [purchaseMessage({ event_id: taken }), { key: "ann", value: "{" }]);
     await seen(1);
     const [letter] = await deadLetters();
     const became: unknown[] = [];
     for (const [place, id] of [taken, own, randomUUID()].entries()) {
-      const body = JSON.parse(String(purchaseMessage({ amount: "3.00", event_id: id }).value)) as object;
-      await redrive(letter?.["deadLetterId"], { body, reason: "a correction" });
+      const body = JSON.parse(String(purchaseMessage({ ...change, event_id: id }).value)) as object;
+      expect((await redrive(letter?.["deadLetterId"], { body, reason: "a correction" })).status).toBe(202);
       await relay();
       const { body: answer } = await seen(place + 2);
-      became.push([answer["outcome"], answer["code"] ?? answer["identity"]]);
+      became.push([answer["outcome"], place === 0 ? answer["code"] : (answer["code"] ?? answer["identity"])]);
     }
-    expect(became).toEqual([
-      ["dead-lettered", "CONFLICT"],
-      ["applied", `event:${topic}#${own}`],
-      ["dead-lettered", "CONFLICT"],
-    ]);
+    expect(became).toEqual([expected, ["applied", `event:${topic}#${own}`], ["dead-lettered", "CONFLICT"]]);
     expect(await revenue()).toBe("2");
+  });
+
+  it("that holds a card number can still be corrected to any event after it was sent again as it was", async () => {
+    await bench.producer.send(topic, [purchaseMessage({ payment_method: "4111 1111 1111 1111" })]);
+    await seen(0);
+    const [letter] = await deadLetters();
+    await redrive(letter?.["deadLetterId"], { reason: "perhaps now" });
+    await relay();
+    expect((await seen(1)).body).toMatchObject({ outcome: "dead-lettered", code: "CARD_DATA_REFUSED" });
+    const corrected = JSON.parse(String(purchaseMessage({ event_id: "clean" }).value)) as object;
+    expect((await redrive(letter?.["deadLetterId"], { body: corrected, reason: "without the card" })).status).toBe(202);
+    await relay();
+    expect((await seen(2)).body).toMatchObject({ outcome: "applied", identity: `event:${topic}#clean` });
   });
 
   it("that is refused again stays the same dead letter, counted up", async () => {
