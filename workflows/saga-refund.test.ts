@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "@temporalio/worker";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import {
@@ -98,10 +99,12 @@ test("an operator's decision that comes while a REFUND is sent again is not lost
     activities: {
       async askForRefundAgain() {
         asked += 1;
-        if (asked === 2)
-          await env.client.workflow
-            .getHandle(workflowId)
-            .signal(operatorActSignal, { act: "settle", reason: "paid by transfer", actor: "operator:ann", step: refundStep(SAGA_REFUND) });
+        if (asked !== 2) return;
+        await env.client.workflow
+          .getHandle(workflowId)
+          .signal(operatorActSignal, { act: "settle", reason: "paid by transfer", actor: "operator:ann", step: refundStep(SAGA_REFUND) });
+        // So long that the workflow hears of the decision while this step is still under way.
+        await sleep(9_000);
       },
       noteStuck: async () => {},
       settleByHand: async (given: unknown) => void settled.push(given),
