@@ -22,7 +22,6 @@ import { createRequestLimits, type RateLimits } from "./api/middleware/rate-limi
 import { quicklyOrOutage } from "./api/quickly.ts";
 import { loadConfig, type Config } from "./config.ts";
 import { TASK_QUEUES } from "./contract/task-queues.ts";
-import { SAGA_COMMANDS_TOPIC, SAGA_REPLIES_TOPIC } from "./contract/topics.ts";
 import { createDeferredStarters } from "./deferred-starters.ts";
 import { DomainError, messageOf } from "./errors.ts";
 import { openIdentity } from "./open-identity.ts";
@@ -109,7 +108,7 @@ await runRole("api", async ({ signal, ready }) => {
       },
       orders: orderSettings(config),
       testClock: config.NODE_ENV !== "production",
-      eventTopics: [config.KAFKA_TOPIC, config.LOYALTY_TOPIC, config.ORDERS_TOPIC, SAGA_COMMANDS_TOPIC, SAGA_REPLIES_TOPIC],
+      eventTopics: incomingGroups(config).map(({ topic }) => topic),
       webhooks: {
         allowHttp: config.WEBHOOK_ALLOW_HTTP,
         allowPrivate: config.WEBHOOK_ALLOW_PRIVATE,

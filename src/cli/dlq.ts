@@ -44,7 +44,7 @@ const summary = z.object({
   recordedAt: z.string(),
   status: z.string(),
 });
-const bytes = z.object({ encoding: z.string(), text: z.string(), truncated: z.boolean() });
+const bytes = z.object({ encoding: z.string(), text: z.string(), truncated: z.boolean(), masked: z.boolean() });
 const letter = summary.extend({
   identity: z.string(),
   key: bytes.optional(),
@@ -125,7 +125,9 @@ async function show(api: ApiClient, id: string, values: Values): Promise<string>
   if (values.json) return JSON.stringify(one);
   const { outcome, value, key } = one;
   const shown = (part: z.infer<typeof bytes> | undefined) =>
-    part === undefined ? "(none)" : `${part.encoding === "base64" ? "base64: " : ""}${part.text}${part.truncated ? " …" : ""}`;
+    part === undefined
+      ? "(none)"
+      : `${part.encoding === "base64" ? "base64: " : ""}${part.text}${part.truncated ? " …" : ""}${part.masked ? "   (masked: the original has a card number here)" : ""}`;
   return [
     `${one.topic}/${one.partition}/${one.offset}  ${one.code}: ${printable(one.reason)}`,
     `identity  ${printable(one.identity)}`,
@@ -141,6 +143,8 @@ async function show(api: ApiClient, id: string, values: Values): Promise<string>
 async function redrive(api: ApiClient, id: string | undefined, values: Values): Promise<string> {
   const { reason } = values;
   if (reason === undefined) throw new UsageError("--reason says why");
+  if (id !== undefined && [values.topic, values.code, values.from, values.to, values.limit].some((filter) => filter !== undefined))
+    throw new UsageError("one dead letter is named by its id alone, without --topic, --code, --from, --to and --limit");
   if (id === undefined && values.body !== undefined) throw new UsageError("--body corrects one dead letter: name it");
   const body = values.body === undefined ? {} : { body: await readBody(values.body) };
   const limit = values.limit === undefined ? {} : { limit: wholeNumber("--limit", values.limit, { min: 1, max: MAX_REDRIVEN }) };

@@ -5,7 +5,7 @@ import { ApiUnreachable, createApiClient, NotAuthenticated, readAnswer, Unexpect
 import { findApiUrl } from "./api-url.ts";
 import { runCommand, UsageError } from "./command.ts";
 import { createTokenSource } from "./operator-token.ts";
-import { printable } from "./printable.ts";
+import { printable, printableLines } from "./printable.ts";
 
 const USAGE = `npm run orders -- stuck
 npm run orders -- retry|skip|settle ORDER --reason WORDS [--step STEP]
@@ -16,6 +16,7 @@ npm run orders -- retry|skip|settle ORDER --reason WORDS [--step STEP]
   settle            take it as done by hand, outside of Saldo
   --reason WORDS    why; kept for ever together with who did it
   --step STEP       the compensation it is meant for; without it the one that is stuck
+  --json            print what the API answered
   --url URL         the API; otherwise that of the system that runs from the data folder
   --help            print this
 
@@ -28,7 +29,7 @@ const takenSchema = operatorActRoute.responses[202].content["application/json"].
 process.exitCode = await runCommand({
   name: "orders",
   usage: USAGE,
-  options: { reason: { type: "string" }, step: { type: "string" }, url: { type: "string" } },
+  options: { reason: { type: "string" }, step: { type: "string" }, url: { type: "string" }, json: { type: "boolean", default: false } },
   maxPositionals: 2,
   expected: [ApiUnreachable, NotAuthenticated, UnexpectedAnswer],
   run: async ({ values, positionals }) => {
@@ -39,15 +40,20 @@ process.exitCode = await runCommand({
     const api = createApiClient({ baseUrl, token });
     if (verb === "stuck") {
       const { orders } = readAnswer(await api.get("/api/v1/orders?stuck=true&limit=100"), [200], orderListSchema);
+      const stuckOrders: object[] = [];
       for (const { orderId: id, total, currency } of orders) {
         // A list does not ask the workflows; why an order is stuck only they know.
-        const { stuck } = readAnswer(await api.get(`/api/v1/orders/${encodeURIComponent(id)}`), [200], orderSchema);
+        const order = readAnswer(await api.get(`/api/v1/orders/${encodeURIComponent(id)}`), [200], orderSchema);
+        const { stuck } = order;
         if (stuck === undefined) continue;
+        stuckOrders.push(order);
+        if (values.json) continue;
         process.stdout.write(
           `${printable(`${id}  ${total} ${currency}  stuck at "${stuck.step}" since ${stuck.since ?? "?"}  (${stuck.reason ?? "?"})`)}\n`,
         );
       }
-      process.stdout.write(orders.length === 0 ? "Nothing is stuck.\n" : "");
+      if (values.json) process.stdout.write(`${printableLines(JSON.stringify({ orders: stuckOrders }))}\n`);
+      else if (orders.length === 0) process.stdout.write("Nothing is stuck.\n");
       return 0;
     }
     const act = ACTS.find((one) => one === verb);
@@ -56,7 +62,8 @@ process.exitCode = await runCommand({
     if (values.reason === undefined) throw new UsageError("say why with --reason");
     const body = { act, reason: values.reason, ...(values.step === undefined ? {} : { step: values.step }) };
     const answer = await api.post(`/api/v1/orders/${encodeURIComponent(orderId)}/operator-acts`, body);
-    process.stdout.write(`The order was told to ${act} "${readAnswer(answer, [202], takenSchema).step}".\n`);
+    const taken = readAnswer(answer, [202], takenSchema);
+    process.stdout.write(values.json ? `${JSON.stringify(taken)}\n` : `The order was told to ${act} "${taken.step}".\n`);
     return 0;
   },
 });

@@ -76,7 +76,7 @@ export async function findReceipt(db: Db, { topic, partition, offset }: MessageP
          from operations o where ${place} order by o.id limit 1)
       union all
       select 2, r.outcome, r.identity, o.id, coalesce(r.workflow_id, o.workflow_id), coalesce(r.code, o.refusal_code),
-             d.reason, coalesce(r.dead_letter_id, (select id from letter)), coalesce(o.topic, f.topic), coalesce(o.partition, f.partition),
+             case when r.code = d.code then d.reason end, coalesce(r.dead_letter_id, (select id from letter)), coalesce(o.topic, f.topic), coalesce(o.partition, f.partition),
              coalesce(o."offset", f."offset"), r.recorded_at
         from (select * from event_receipts where ${place}) r
         left join operations o on o.id = coalesce(r.operation_id, (select x.id from operations x where x.key = r.workflow_id))

@@ -29,6 +29,7 @@ interface Row extends Record<string, unknown> {
 /** So many webhooks may be registered at a time: each of them may want a copy of every event. */
 export const MAX_WEBHOOKS = 100;
 
+const SIGNS = sql`coalesce((s.value ->> 'expiresAt')::timestamptz > clock_timestamp(), true)`;
 const HAS_ROOM = sql`(select count(*) from webhooks where deleted_at is null) < ${MAX_WEBHOOKS}::integer`;
 const COLUMNS = sql`id, url, array_to_json(event_types)::text as event_types, description, created_at, created_by, disabled_at, disabled_reason`;
 
@@ -38,17 +39,42 @@ export async function hasRoomForWebhook(db: Db): Promise<boolean> {
   return row?.has_room === true;
 }
 
-/** Keeps a new webhook; `sealedSecret` is its first. Undefined when there are `MAX_WEBHOOKS`. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+/** What a request under an Idempotency-Key registered before. */
+export interface Registration {
+  readonly webhook: WebhookRecord;
+  readonly isDeleted: boolean;
+  /** The secret it was given; undefined when that signs no more. */
+  readonly sealedSecret: string | undefined;
+}
+
+/** The webhook that a request registered. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+export async function findRegistration(db: Db, webhookId: string, requestKey: string): Promise<Registration | undefined> {
+  const [row] = await db.execute<Row & { is_deleted: boolean; sealed: string | null }>(sql`
+    select ${COLUMNS}, deleted_at is not null as is_deleted,
+           (select s.value ->> 'sealed' from jsonb_array_elements(secrets) as s(value) where s.value ->> 'requestKey' = ${requestKey} and ${SIGNS} limit 1) as sealed
+      from webhooks where id = ${webhookId}`);
+  return row === undefined ? undefined : { webhook: toRecord(row), isDeleted: row.is_deleted, sealedSecret: row.sealed ?? undefined };
+}
+
+/**
+ * Keeps a new webhook; `sealedSecret` is its first. Undefined when there are `MAX_WEBHOOKS`, or one with its id at this very moment.
+ * Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
+ */
 export async function createWebhook(
   db: Db,
-  input: Pick<WebhookRecord, "webhookId" | "url" | "eventTypes" | "description" | "createdBy"> & { readonly sealedSecret: string },
+  input: Pick<WebhookRecord, "webhookId" | "url" | "eventTypes" | "description" | "createdBy"> & {
+    readonly sealedSecret: string;
+    readonly requestKey?: string;
+  },
 ): Promise<WebhookRecord | undefined> {
-  const secrets = JSON.stringify([{ sealed: input.sealedSecret, expiresAt: null }]);
+  const { requestKey } = input;
+  const secrets = JSON.stringify([{ sealed: input.sealedSecret, expiresAt: null, ...(requestKey === undefined ? {} : { requestKey }) }]);
   const [row] = await db.execute<Row>(sql`
     insert into webhooks (id, url, event_types, description, secrets, created_by)
     select ${input.webhookId}, ${input.url}, array(select json_array_elements_text(${JSON.stringify(input.eventTypes)}::json)),
            ${input.description}, ${secrets}::jsonb, ${input.createdBy}
      where ${HAS_ROOM}
+    on conflict (id) do nothing
     returning ${COLUMNS}`);
   return row === undefined ? undefined : toRecord(row);
 }
@@ -145,8 +171,6 @@ export async function rotateWebhookSecret(
   if (row?.free_in_ms !== undefined && row.free_in_ms !== null) return { outcome: "too many", retryAfterMs: Math.max(0, row.free_in_ms) };
   return { outcome: "not found" };
 }
-
-const SIGNS = sql`coalesce((s.value ->> 'expiresAt')::timestamptz > clock_timestamp(), true)`;
 
 function toRecord(row: Row): WebhookRecord {
   return {

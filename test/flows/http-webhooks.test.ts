@@ -236,6 +236,23 @@ describe("a webhook", () => {
     }
   });
 
+  it("is registered once for one Idempotency-Key, with the same secret, also by requests at the same time", async () => {
+    const body = { url, eventTypes: ["saldo.order.*"], description: "once" };
+    const post = (key: string, change = {}) => api.call("POST", "/api/v1/webhooks", { key, body: { ...body, ...change } });
+    const together = await Promise.all([post("once"), post("once"), post("once")]);
+    const first = together.find(({ status }) => status === 201);
+    for (const answer of together)
+      if (answer.status === 201) expect(answer.body).toEqual(first?.body);
+      else expect([answer.status, answer.body["code"]]).toEqual([409, "REQUEST_IN_FLIGHT"]);
+    const again = await post("once");
+    expect([again.status, again.body, again.headers.get("idempotency-replayed")]).toEqual([201, first?.body, "true"]);
+    expect((await post("once", { description: "other" })).body["code"]).toBe("IDEMPOTENCY_CONFLICT");
+    const [kept] = await api.db.execute<{ n: string }>("select count(*) as n from webhooks where description in ('once', 'other')");
+    expect(kept?.n).toBe("1");
+    await api.call("DELETE", `/api/v1/webhooks/${String(first?.body["webhookId"])}`);
+    expect((await post("once")).body["code"]).toBe("IDEMPOTENCY_CONFLICT");
+  });
+
   it("gets one new secret for one Idempotency-Key, however often it is asked for", async () => {
     const { webhookId, secret } = await register();
     const path = `/api/v1/webhooks/${webhookId}/secret`;

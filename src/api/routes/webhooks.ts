@@ -9,6 +9,7 @@ import {
   createWebhook,
   deleteWebhook,
   enableWebhook,
+  findRegistration,
   getWebhook,
   hasRoomForWebhook,
   listWebhooks,
@@ -20,7 +21,7 @@ import { ADMINS } from "../access.ts";
 import { addRoute } from "../add-route.ts";
 import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
 import { decodeCursor, encodeCursor, ID_SHAPE, TIME_SHAPE } from "../cursor.ts";
-import { markReplayed, readOptionalIdempotencyKey } from "../idempotency.ts";
+import { hashOf, markReplayed, readOptionalIdempotencyKey } from "../idempotency.ts";
 import { OUTAGES } from "../order-access.ts";
 import {
   createWebhookRoute,
@@ -35,6 +36,7 @@ import {
 } from "../schemas/webhooks.ts";
 
 const LIST = "webhooks";
+const REGISTRATION_ROUTE = "webhooks";
 const ROTATION_ROUTE = "webhooks/secret";
 const BIGINT = /^[1-9]\d{0,17}$/;
 /** As long as the secret before a new one goes on signing. */
@@ -51,6 +53,7 @@ export function addWebhookRoutes(api: Api, { db, settings }: ApiDeps): void {
       | "INVALID_WEBHOOK_URL"
       | "TOO_MANY_WEBHOOKS"
       | "INVALID_CURSOR"
+      | "REQUEST_IN_FLIGHT"
     )[]
   ) => ({
     access: ADMINS,
@@ -58,18 +61,43 @@ export function addWebhookRoutes(api: Api, { db, settings }: ApiDeps): void {
     problems: [...problems, ...OUTAGES],
   });
 
-  addRoute(api, createWebhookRoute, options("INVALID_WEBHOOK_URL", "TOO_MANY_WEBHOOKS"), async (context) => {
+  // The answers themselves are kept nowhere, as secrets stand in them; a repeat finds the sealed one by its key.
+  const keyed = (route: string) => ({ idempotency: { route, required: false, memory: "operation" as const } });
+
+  const registration = { ...options("INVALID_WEBHOOK_URL", "TOO_MANY_WEBHOOKS", "REQUEST_IN_FLIGHT"), ...keyed(REGISTRATION_ROUTE) };
+  addRoute(api, createWebhookRoute, registration, async (context) => {
     const { url, eventTypes, description } = context.req.valid("json");
     const problem = webhookUrlProblem(url, policy);
     if (problem !== undefined) throw new DomainError("INVALID_WEBHOOK_URL", `the address ${problem}`, { pointer: "/url" });
+    const identity = readOptionalIdempotencyKey(context, REGISTRATION_ROUTE);
+    const webhookId = identity?.id ?? uuidv7();
+    const earlier = identity === undefined ? undefined : await findRegistration(db, webhookId, identity.key);
+    if (earlier !== undefined) {
+      const { webhook, isDeleted, sealedSecret } = earlier;
+      const isSame =
+        hashOf([webhook.url, webhook.eventTypes, webhook.description]) === hashOf([new URL(url).href, eventTypes, description]);
+      if (!isSame) throw new DomainError("IDEMPOTENCY_CONFLICT");
+      if (isDeleted || sealedSecret === undefined)
+        throw new DomainError("IDEMPOTENCY_CONFLICT", "the webhook of this key was deleted, or has another secret by now");
+      markReplayed(context);
+      const secret = openSecret(sealedSecret, webhookId, policy.encryptionKey);
+      return context.json({ ...show(webhook), secret }, 201, { location: pathOf(webhookId) });
+    }
     if (!(await hasRoomForWebhook(db))) throw tooManyWebhooks();
-    const webhookId = uuidv7();
     const secret = makeWebhookSecret();
     await note(context, "webhook.created", webhookId, { host: new URL(url).host });
     const sealedSecret = sealSecret(secret, webhookId, policy.encryptionKey);
     const createdBy = context.get("caller");
-    const webhook = await createWebhook(db, { webhookId, url: new URL(url).href, eventTypes, description, createdBy, sealedSecret });
-    if (webhook === undefined) throw tooManyWebhooks();
+    const webhook = await createWebhook(db, {
+      webhookId,
+      url: new URL(url).href,
+      eventTypes,
+      description,
+      createdBy,
+      sealedSecret,
+      ...(identity === undefined ? {} : { requestKey: identity.key }),
+    });
+    if (webhook === undefined) throw (await hasRoomForWebhook(db)) ? new DomainError("REQUEST_IN_FLIGHT") : tooManyWebhooks();
     return context.json({ ...show(webhook), secret }, 201, { location: pathOf(webhookId) });
   });
 
@@ -106,13 +134,9 @@ export function addWebhookRoutes(api: Api, { db, settings }: ApiDeps): void {
     return context.json(show(await read(webhookId)), 200);
   });
 
-  const rotation = {
-    ...options("WEBHOOK_NOT_FOUND"),
-    idempotency: { route: ROTATION_ROUTE, required: false, memory: "operation" as const },
-  };
+  const rotation = { ...options("WEBHOOK_NOT_FOUND"), ...keyed(ROTATION_ROUTE) };
   addRoute(api, rotateWebhookSecretRoute, rotation, async (context) => {
     const { webhookId } = await read(context.req.valid("param").webhookId);
-    // The answer itself is kept nowhere, as the secret stands in it; a repeat finds the sealed one by its key.
     const identity = readOptionalIdempotencyKey(context, ROTATION_ROUTE);
     const secret = makeWebhookSecret();
     await note(context, "webhook.secret-rotated", webhookId);

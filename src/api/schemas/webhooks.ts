@@ -64,8 +64,9 @@ export const createWebhookRoute = createRoute({
   summary: "Have events sent to an address",
   description:
     "Signed by the Standard Webhooks convention. Each event is sent at least once, in no promised order, and tried for more than three days. " +
-    `Events from now on; it takes effect at once. At most ${MAX_WEBHOOKS} webhooks may be registered.`,
+    `Events from now on; it takes effect at once. At most ${MAX_WEBHOOKS} webhooks may be registered. With an Idempotency-Key a repeat answers the same webhook and secret.`,
   request: {
+    headers: idempotencyHeader.partial(),
     body: {
       required: true,
       ...json(
