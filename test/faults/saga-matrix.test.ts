@@ -238,11 +238,17 @@ async function run({ method, planned }: Case): Promise<{ page: Page; outcome: Or
   });
   const outcome = await Promise.race([handle.result() as Promise<OrderOutcome>, sleep(PATIENCE_MS, undefined, { ref: false })]);
   if (outcome === undefined) {
+    // Operators' signals go on all the time and tell nothing; a task that fails again and again stands in no event, only in the description.
     const last = ((await handle.fetchHistory()).events ?? [])
-      .slice(-8)
-      .map(({ eventId, eventType }) => `${String(eventId)} ${String(eventType)}`);
+      .filter(({ workflowExecutionSignaledEventAttributes: signal }) => (signal ?? undefined) === undefined)
+      .slice(-12)
+      .map(({ eventId, eventType, workflowTaskFailedEventAttributes: failed }) =>
+        [String(eventId), String(eventType), failed?.failure?.message ?? ""].join(" ").trim(),
+      );
+    const { pendingWorkflowTask, pendingActivities } = (await handle.describe()).raw;
+    const pending = JSON.stringify({ pendingWorkflowTask, pendingActivities });
     throw new Error(
-      `no end within ${PATIENCE_MS} ms: ${wordsOf(planned)}, so far ${page.effects.join(", ")}; last events ${last.join(", ")}`,
+      `no end within ${PATIENCE_MS} ms: ${wordsOf(planned)}, so far ${page.effects.join(", ")}; last events ${last.join(", ")}; ${pending}`,
     );
   }
   return { page, outcome };
