@@ -45,7 +45,7 @@ export async function writeDeadLetters(
   if (written.size === fresh.length) return written.size;
   const others = await noteRepeats(
     db,
-    fresh.filter(({ offset, partition }) => !written.has(`${partition}/${offset}`)),
+    fresh.filter((letter) => !written.has(placeOf(letter))),
   );
   const apart = await insertLetters(db, input.deadLetterTopic, others.map(byPlace));
   return written.size + apart.size;
@@ -79,7 +79,15 @@ async function insertLetters(db: Db, deadLetterTopic: string, letters: readonly 
 // Receipts for what says the same as the dead letter that stands under its identity; answers those that say something else. A letter that
 // stands itself already is neither.
 async function noteRepeats(db: Db, letters: readonly DeadLetter[]): Promise<DeadLetter[]> {
-  const given = JSON.stringify(letters.map(asRecord));
+  const given = JSON.stringify(
+    letters.map(({ identity, topic, partition, offset, value }) => ({
+      identity,
+      topic,
+      partition,
+      offset,
+      value: value?.toString("base64"),
+    })),
+  );
   const rows = await db.execute<{ partition: number; offset: string }>(sql`
     with given as (
       select g.*, d.id as standing, d.code as standing_code, d.raw_value is not distinct from decode(g.value, 'base64') as is_same
@@ -92,8 +100,12 @@ async function noteRepeats(db: Db, letters: readonly DeadLetter[]): Promise<Dead
       on conflict do nothing
     )
     select partition, "offset" from given where not is_same`);
-  const others = new Set([...rows].map(({ partition, offset }) => `${partition}/${offset}`));
-  return letters.filter(({ partition, offset }) => others.has(`${partition}/${offset}`));
+  const others = new Set([...rows].map(placeOf));
+  return letters.filter((letter) => others.has(placeOf(letter)));
+}
+
+function placeOf({ partition, offset }: { readonly partition: number; readonly offset: string }): string {
+  return `${partition}/${offset}`;
 }
 
 function byPlace(letter: DeadLetter): DeadLetter {

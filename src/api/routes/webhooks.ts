@@ -69,13 +69,13 @@ export function addWebhookRoutes(api: Api, { db, settings }: ApiDeps): void {
     const { url, eventTypes, description } = context.req.valid("json");
     const problem = webhookUrlProblem(url, policy);
     if (problem !== undefined) throw new DomainError("INVALID_WEBHOOK_URL", `the address ${problem}`, { pointer: "/url" });
+    const { href, host } = new URL(url);
     const identity = readOptionalIdempotencyKey(context, REGISTRATION_ROUTE);
     const webhookId = identity?.id ?? uuidv7();
     const earlier = identity === undefined ? undefined : await findRegistration(db, webhookId, identity.key);
     if (earlier !== undefined) {
       const { webhook, isDeleted, sealedSecret } = earlier;
-      const isSame =
-        hashOf([webhook.url, webhook.eventTypes, webhook.description]) === hashOf([new URL(url).href, eventTypes, description]);
+      const isSame = hashOf([webhook.url, webhook.eventTypes, webhook.description]) === hashOf([href, eventTypes, description]);
       if (!isSame) throw new DomainError("IDEMPOTENCY_CONFLICT");
       if (isDeleted || sealedSecret === undefined)
         throw new DomainError("IDEMPOTENCY_CONFLICT", "the webhook of this key was deleted, or has another secret by now");
@@ -85,12 +85,12 @@ export function addWebhookRoutes(api: Api, { db, settings }: ApiDeps): void {
     }
     if (!(await hasRoomForWebhook(db))) throw tooManyWebhooks();
     const secret = makeWebhookSecret();
-    await note(context, "webhook.created", webhookId, { host: new URL(url).host });
+    await note(context, "webhook.created", webhookId, { host });
     const sealedSecret = sealSecret(secret, webhookId, policy.encryptionKey);
     const createdBy = context.get("caller");
     const webhook = await createWebhook(db, {
       webhookId,
-      url: new URL(url).href,
+      url: href,
       eventTypes,
       description,
       createdBy,
