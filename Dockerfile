@@ -28,4 +28,4 @@ USER node
 STOPSIGNAL SIGTERM
 EXPOSE 8080 8084 8090
 ENTRYPOINT ["/bin/sh", "-c", "WORKFLOW_BUNDLE_PATH=\"$(cat /app/bundle-path)\" exec node --enable-source-maps --import tsx \"$@\"", "saldo"]
-CMD ["src/server.ts"]
+CMD ["workers/api.ts"]

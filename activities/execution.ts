@@ -1,5 +1,5 @@
 import { activityInfo } from "@temporalio/activity";
-import type { Origin } from "../src/domain/operations.ts";
+import type { Origin } from "../src/domain/ledger/operations.ts";
 
 /** The workflow that runs the current activity. The workflow id is part of the ledger's keys. */
 export function currentWorkflow(): { readonly workflowId: string; readonly runId: string } {

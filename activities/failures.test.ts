@@ -1,7 +1,7 @@
 import { MockActivityEnvironment } from "@temporalio/testing";
 import { ApplicationFailureCategory, CancelledFailure, type ApplicationFailure } from "@temporalio/common";
 import { describe, expect, it } from "vitest";
-import { DomainError } from "../src/errors.ts";
+import { DomainError } from "../src/base/errors.ts";
 import { retryDelayMs, toApplicationFailure, withFailures } from "./failures.ts";
 
 const failureOf = (error: unknown, attempt = 1) => toApplicationFailure(error, attempt) as ApplicationFailure;

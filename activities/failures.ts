@@ -1,6 +1,6 @@
 import { activityInfo } from "@temporalio/activity";
 import { ApplicationFailure, ApplicationFailureCategory, TemporalFailure } from "@temporalio/common";
-import { DomainError, messageOf, type ErrorCode } from "../src/errors.ts";
+import { DomainError, messageOf, type ErrorCode } from "../src/base/errors.ts";
 
 /** S1-71: 100, 200, 400 ms and so on, each ± 10 %. RetryPolicy itself knows no jitter. */
 const FIRST_DELAY_MS = 100;

@@ -6,11 +6,11 @@ import {
   orderHoldId,
   releaseOrderOperation,
   type OrderOfLines,
-} from "../src/domain/hold-operations.ts";
-import { DomainError } from "../src/errors.ts";
-import { getHold } from "../src/store/holds.ts";
-import type { PostResult } from "../src/store/ledger.ts";
-import { createPauseCheck } from "../src/store/pauses.ts";
+} from "../src/domain/ledger/hold-operations.ts";
+import { DomainError } from "../src/base/errors.ts";
+import { getHold } from "../src/store/reservations/holds.ts";
+import type { PostResult } from "../src/store/ledger/ledger.ts";
+import { createPauseCheck } from "../src/store/operators/pauses.ts";
 import {
   beginCompensation,
   changeOrderState,
@@ -22,10 +22,10 @@ import {
   type OrderFailure,
   type OrderStanding,
   type StuckNote,
-} from "../src/store/orders.ts";
+} from "../src/store/orders/orders.ts";
 import type { ActivityDeps } from "./activity-deps.ts";
 import { currentOrigin, currentWorkflow } from "./execution.ts";
-import type { RememberOrder } from "./order-memory.ts";
+import type { RememberOrder } from "./beside/order-cache.ts";
 import { concernedBy, refuseWhilePaused } from "./pausing.ts";
 
 /** The steps of an order and their compensations. Each is safe to retry: its key is the workflow's id and its own name. */

@@ -1,6 +1,6 @@
 import type { OrderSagaInput } from "../src/contract/orders.ts";
-import { DomainError } from "../src/errors.ts";
-import type { Concerned, PauseRecord } from "../src/store/pauses.ts";
+import { DomainError } from "../src/base/errors.ts";
+import type { Concerned, PauseRecord } from "../src/store/operators/pauses.ts";
 
 /** Throws: PAUSED when there is a pause. */
 export function refuseWhilePaused(pause: PauseRecord | undefined): void {

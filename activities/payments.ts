@@ -1,14 +1,14 @@
 import { ApplicationFailure } from "@temporalio/common";
 import { orderRefundWorkflowId, paymentKey, stepKey } from "../src/contract/ids.ts";
 import type { OrderRefundInput, OrderSagaInput } from "../src/contract/orders.ts";
-import { chargeOrderOperation, refundOrderOperation } from "../src/domain/hold-operations.ts";
-import { DomainError } from "../src/errors.ts";
-import { createPauseCheck, pausedFor, type Concerned } from "../src/store/pauses.ts";
-import { recordPaymentStep } from "../src/store/payments.ts";
-import { finishRefund, refuseRefund } from "../src/store/refunds.ts";
+import { chargeOrderOperation, refundOrderOperation } from "../src/domain/ledger/hold-operations.ts";
+import { DomainError } from "../src/base/errors.ts";
+import { createPauseCheck, pausedFor, type Concerned } from "../src/store/operators/pauses.ts";
+import { recordPaymentStep } from "../src/store/orders/payments.ts";
+import { finishRefund, refuseRefund } from "../src/store/orders/refunds.ts";
 import type { ActivityDeps } from "./activity-deps.ts";
 import { currentOrigin, currentWorkflow } from "./execution.ts";
-import type { RememberOrder } from "./order-memory.ts";
+import type { RememberOrder } from "./beside/order-cache.ts";
 import { settled } from "./orders.ts";
 import { concernedBy, refuseWhilePaused } from "./pausing.ts";
 

@@ -1,9 +1,9 @@
 import { Context } from "@temporalio/activity";
-import { needsCurrencyColumn, reportCsvLine, DEFAULT_REPORT_CSV } from "../src/domain/report-csv.ts";
-import { monthOf, monthPeriod, previousMonth } from "../src/domain/report-period.ts";
-import { DomainError, messageOf } from "../src/errors.ts";
-import type { Db } from "../src/store/database.ts";
-import type { Lane } from "../src/store/lane.ts";
+import { needsCurrencyColumn, reportCsvLine, DEFAULT_REPORT_CSV } from "../src/domain/reports/report-csv.ts";
+import { monthOf, monthPeriod, previousMonth } from "../src/domain/reports/report-period.ts";
+import { DomainError, messageOf } from "../src/base/errors.ts";
+import type { Db } from "../src/store/postgres/database.ts";
+import type { Lane } from "../src/store/postgres/lane.ts";
 import {
   aggregateReportLines,
   completeReport,

@@ -1,7 +1,7 @@
 import postgres from "postgres";
-import { depositOperation } from "../src/domain/wallet-operations.ts";
-import { createLedger } from "../src/store/ledger.ts";
-import { migrateDatabase } from "../src/store/migrate.ts";
+import { depositOperation } from "../src/domain/ledger/wallet-operations.ts";
+import { createLedger } from "../src/store/ledger/ledger.ts";
+import { migrateDatabase } from "../src/store/postgres/migrate.ts";
 
 export interface BenchDatabase {
   readonly appUrl: string;

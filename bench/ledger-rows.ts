@@ -1,5 +1,5 @@
-import { auditBooks } from "../src/store/audit.ts";
-import { createDatabase } from "../src/store/database.ts";
+import { auditBooks } from "../src/store/ledger/audit.ts";
+import { createDatabase } from "../src/store/postgres/database.ts";
 import { asAdmin, createTwinDatabases, type BenchDatabase } from "./bench-database.ts";
 import { createLedgerTransfers } from "./ledger-transfers.ts";
 import { createPlainTransfers } from "./plain-transfers.ts";

@@ -1,5 +1,5 @@
-import { transferOperation } from "../src/domain/wallet-operations.ts";
-import { createLedger } from "../src/store/ledger.ts";
+import { transferOperation } from "../src/domain/ledger/wallet-operations.ts";
+import { createLedger } from "../src/store/ledger/ledger.ts";
 import { CURRENCY, userOfAccount } from "./bench-database.ts";
 import { ratePerSecond } from "./rounds.ts";
 

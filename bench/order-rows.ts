@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
-import { createApiClient, readAnswer, type ApiClient } from "../src/cli/api-client.ts";
-import { mintToken } from "../src/cli/operator-token.ts";
+import { createApiClient, readAnswer, type ApiClient } from "../src/cli/kit/api-client.ts";
+import { mintToken } from "../src/cli/kit/operator-token.ts";
 import { loadConfig } from "../src/config.ts";
-import { auditBooks } from "../src/store/audit.ts";
-import { createDatabase } from "../src/store/database.ts";
+import { auditBooks } from "../src/store/ledger/audit.ts";
+import { createDatabase } from "../src/store/postgres/database.ts";
 import { createEmptyWorkflows } from "./empty-workflows.ts";
 import type { Plan } from "./ledger-rows.ts";
 import { interleave, median, ratePerSecond } from "./rounds.ts";

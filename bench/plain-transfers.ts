@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import postgres from "postgres";
-import { findOnPath } from "../src/stack/run-command.ts";
+import { findOnPath } from "../src/stack/processes/run-command.ts";
 import { ratePerSecond } from "./rounds.ts";
 
 const SCRIPT = fileURLToPath(new URL("plain-transfer.sql", import.meta.url));

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { parseEnv } from "node:util";
 import { parse as parseYaml } from "yaml";
 import { z } from "zod";
-import { isCurrency } from "./money.ts";
+import { isCurrency } from "./base/money.ts";
 
 const port = (defaultPort: number) => z.coerce.number().int().min(0).max(65_535).default(defaultPort);
 const durationMs = (defaultMs: number, minMs: number, maxMs: number) => z.coerce.number().int().min(minMs).max(maxMs).default(defaultMs);

@@ -4,8 +4,8 @@ import { Ajv, type Schema } from "ajv";
 import { expect, test } from "vitest";
 import { parse, parseDocument } from "yaml";
 import { loadConfig } from "../src/config.ts";
-import { ROLE_ENTRIES, PROJECT_DIR } from "../src/cli/roles.ts";
-import { readSearchAttributes } from "../src/stack/temporal-config.ts";
+import { ROLE_ENTRIES, PROJECT_DIR } from "../src/cli/start/roles.ts";
+import { readSearchAttributes } from "../src/stack/servers/temporal-config.ts";
 
 type Service = {
   image?: string;

@@ -1,8 +1,8 @@
 import { loadConfig } from "../src/config.ts";
 import { TASK_QUEUES } from "../src/contract/task-queues.ts";
-import { runRole, untilAborted } from "../src/stack/role.ts";
-import { openRoleParts, watchRole } from "./role-parts.ts";
-import { showMetrics } from "./show-metrics.ts";
+import { runRole, untilAborted } from "./parts/run-role.ts";
+import { openRoleParts, watchRole } from "./parts/role-parts.ts";
+import { showMetrics } from "./parts/show-metrics.ts";
 
 await runRole("worker", async ({ signal, ready }) => {
   const config = loadConfig();

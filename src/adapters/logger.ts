@@ -1,5 +1,5 @@
 import { pino, type Logger } from "pino";
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../base/errors.ts";
 
 export type { Logger } from "pino";
 

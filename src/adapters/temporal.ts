@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "@temporalio/client";
 import { loadClientConnectConfig } from "@temporalio/envconfig";
 import { NativeConnection } from "@temporalio/worker";
-import { DomainError, messageOf } from "../errors.ts";
+import { DomainError, messageOf } from "../base/errors.ts";
 import type { Log } from "./log.ts";
 
 /** One connection that both asks Temporal and runs workflows: only then can a start be run by the process that asked for it. */

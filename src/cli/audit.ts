@@ -1,13 +1,13 @@
 import { resolve } from "node:path";
 import { loadConfig, type Config } from "../config.ts";
-import type { ProviderAgreement } from "../domain/provider-agreement.ts";
+import type { ProviderAgreement } from "../domain/orders/provider-agreement.ts";
 import { holderOfDataDir } from "../stack/data-dir.ts";
 import { readRunning } from "../stack/running.ts";
-import { auditBooks, type AuditFinding, type AuditReport } from "../store/audit.ts";
-import { createDatabase, type Db } from "../store/database.ts";
-import { CommandFailure, runCommand } from "./command.ts";
-import { printableLines } from "./printable.ts";
-import { compareBooks, NoProviderBook, type ProviderAddress } from "./provider-book.ts";
+import { auditBooks, type AuditFinding, type AuditReport } from "../store/ledger/audit.ts";
+import { createDatabase, type Db } from "../store/postgres/database.ts";
+import { CommandFailure, runCommand } from "./kit/command.ts";
+import { printableLines } from "./kit/printable.ts";
+import { compareBooks, NoProviderBook, type ProviderAddress } from "./audit/provider-book.ts";
 
 /** The audit reads every posting; a ledger of many millions takes minutes. */
 const DEADLINE_MS = 3_600_000;

@@ -1,6 +1,6 @@
 import { loadConfig } from "../config.ts";
-import { runCommand } from "./command.ts";
-import { createStartSteps } from "./start-steps.ts";
+import { runCommand } from "./kit/command.ts";
+import { createStartSteps } from "./start/start-steps.ts";
 
 const USAGE = `node --import tsx src/cli/build-bundle.ts [FOLDER]
 

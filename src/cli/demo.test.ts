@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { formatAmount } from "../money.ts";
-import { planDemo } from "./demo-plan.ts";
-import { demoAsJson, demoAsText, isRight } from "./demo-report.ts";
-import { countSteps, runDemo } from "./demo-run.ts";
-import type { DemoShop, ShownOrder, ShownReservation } from "./demo-shop.ts";
+import { formatAmount } from "../base/money.ts";
+import { planDemo } from "./demo/demo-plan.ts";
+import { demoAsJson, demoAsText, isRight } from "./demo/demo-report.ts";
+import { countSteps, runDemo } from "./demo/demo-run.ts";
+import type { DemoShop, ShownOrder, ShownReservation } from "./demo/demo-shop.ts";
 
 const money = (amountMinor: bigint) => formatAmount(amountMinor, "RUB");
 

@@ -1,11 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { loadConfig } from "../config.ts";
-import { ApiUnreachable, createApiClient, NotAuthenticated, readAnswer, UnexpectedAnswer, type ApiClient } from "./api-client.ts";
-import { findApiUrl } from "./api-url.ts";
-import { runCommand, UsageError, wholeNumber } from "./command.ts";
-import { createTokenSource } from "./operator-token.ts";
-import { printable, printableLines } from "./printable.ts";
+import { ApiUnreachable, createApiClient, NotAuthenticated, readAnswer, UnexpectedAnswer, type ApiClient } from "./kit/api-client.ts";
+import { findApiUrl } from "./kit/api-url.ts";
+import { runCommand, UsageError, wholeNumber } from "./kit/command.ts";
+import { createTokenSource } from "./kit/operator-token.ts";
+import { printable, printableLines } from "./kit/printable.ts";
 
 const USAGE = `npm run dlq -- list|show|redrive [ID] [options]
 

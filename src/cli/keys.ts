@@ -1,8 +1,8 @@
-import { KeyFolderError } from "../adapters/key-files.ts";
-import { listSigningKeys, retireSigningKeys, rotateSigningKey, type KeyStanding } from "../adapters/signing-keys.ts";
+import { KeyFolderError } from "../adapters/tokens/key-files.ts";
+import { listSigningKeys, retireSigningKeys, rotateSigningKey, type KeyStanding } from "../adapters/tokens/signing-keys.ts";
 import { loadConfig } from "../config.ts";
-import { runCommand, UsageError } from "./command.ts";
-import { findKeysDir } from "./operator-token.ts";
+import { runCommand, UsageError } from "./kit/command.ts";
+import { findKeysDir } from "./kit/operator-token.ts";
 
 const USAGE = `npm run keys -- ACTION [options]
 

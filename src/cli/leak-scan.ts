@@ -1,9 +1,9 @@
 import { resolve } from "node:path";
 import { text } from "node:stream/consumers";
-import { brokerList } from "../adapters/kafka.ts";
+import { brokerList } from "../adapters/kafka/kafka.ts";
 import { loadConfig, type Config } from "../config.ts";
 import { readRunning } from "../stack/running.ts";
-import { runCommand, UsageError, wholeNumber } from "./command.ts";
+import { runCommand, UsageError, wholeNumber } from "./kit/command.ts";
 import { createNumberFinder, createTextFinder, type Finder } from "./leak/finder.ts";
 import { PLACES, scanForLeaks, type LeakAddresses, type LeakReport, type Place, type PlaceResult } from "./leak/scan.ts";
 

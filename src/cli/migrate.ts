@@ -1,7 +1,7 @@
 import { hideSecret, loadConfig } from "../config.ts";
-import { keysDirOf } from "../open-identity.ts";
-import { CommandFailure, runCommand } from "./command.ts";
-import { createStartSteps } from "./start-steps.ts";
+import { keysDirOf } from "../../workers/parts/open-identity.ts";
+import { CommandFailure, runCommand } from "./kit/command.ts";
+import { createStartSteps } from "./start/start-steps.ts";
 
 const USAGE = `node --import tsx src/cli/migrate.ts
 

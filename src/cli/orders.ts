@@ -1,11 +1,11 @@
 import { hostname, userInfo } from "node:os";
-import { operatorActRoute, orderListSchema, orderSchema } from "../api/schemas/orders.ts";
+import { operatorActRoute, orderListSchema, orderSchema } from "../api/orders/orders-schemas.ts";
 import { loadConfig } from "../config.ts";
-import { ApiUnreachable, createApiClient, NotAuthenticated, readAnswer, UnexpectedAnswer } from "./api-client.ts";
-import { findApiUrl } from "./api-url.ts";
-import { runCommand, UsageError } from "./command.ts";
-import { createTokenSource } from "./operator-token.ts";
-import { printable, printableLines } from "./printable.ts";
+import { ApiUnreachable, createApiClient, NotAuthenticated, readAnswer, UnexpectedAnswer } from "./kit/api-client.ts";
+import { findApiUrl } from "./kit/api-url.ts";
+import { runCommand, UsageError } from "./kit/command.ts";
+import { createTokenSource } from "./kit/operator-token.ts";
+import { printable, printableLines } from "./kit/printable.ts";
 
 const USAGE = `npm run orders -- stuck
 npm run orders -- retry|skip|settle ORDER --reason WORDS [--step STEP]

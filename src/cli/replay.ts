@@ -2,10 +2,10 @@ import { readdirSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DefaultLogger, Runtime } from "@temporalio/worker";
-import { buildWorkflowBundle } from "../../workers/workflow-bundle.ts";
+import { buildWorkflowBundle } from "../../workers/parts/workflow-bundle.ts";
 import { loadConfig } from "../config.ts";
-import { CommandFailure, runCommand } from "./command.ts";
-import { replayHistories, type ReplayReport } from "./replay-histories.ts";
+import { CommandFailure, runCommand } from "./kit/command.ts";
+import { replayHistories, type ReplayReport } from "./replay/replay-histories.ts";
 
 const RECORDED = fileURLToPath(new URL("../../test/replay/histories", import.meta.url));
 

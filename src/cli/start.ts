@@ -1,12 +1,12 @@
 import { ConfigError, hideSecret, inheritedEnvironment, loadConfig, type Config } from "../config.ts";
 import { sentenceOf, StackError } from "../stack/stack-error.ts";
-import { placeCheckOrder } from "./check-order.ts";
-import { runCommand } from "./command.ts";
-import { mintToken } from "./operator-token.ts";
-import { ROLE_ENTRIES } from "./roles.ts";
-import { createStartSteps } from "./start-steps.ts";
-import { startSystem, type System } from "./system.ts";
-import { createChecklist } from "./terminal-checklist.ts";
+import { placeCheckOrder } from "./start/check-order.ts";
+import { runCommand } from "./kit/command.ts";
+import { mintToken } from "./kit/operator-token.ts";
+import { ROLE_ENTRIES } from "./start/roles.ts";
+import { createStartSteps } from "./start/start-steps.ts";
+import { startSystem, type System } from "./start/system.ts";
+import { createChecklist } from "./start/terminal-checklist.ts";
 
 const USAGE = `npm start -- [options]
 

@@ -1,9 +1,9 @@
-import { KeyFolderError } from "../adapters/key-files.ts";
-import { MAX_TOKEN_TTL_MS } from "../adapters/signing-keys.ts";
+import { KeyFolderError } from "../adapters/tokens/key-files.ts";
+import { MAX_TOKEN_TTL_MS } from "../adapters/tokens/signing-keys.ts";
 import { loadConfig } from "../config.ts";
 import { isRole, ROLES } from "../contract/identity.ts";
-import { runCommand, UsageError } from "./command.ts";
-import { mintToken } from "./operator-token.ts";
+import { runCommand, UsageError } from "./kit/command.ts";
+import { mintToken } from "./kit/operator-token.ts";
 
 const USAGE = `npm run token -- [options]
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { formatAmount } from "../money.ts";
+import { formatAmount } from "../base/money.ts";
 
 /** What leaves Saldo, in CloudEvents 1.0 JSON. A reader knows a double by `id`. */
 export interface CloudEvent {

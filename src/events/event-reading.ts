@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { codeOf, messageOf } from "../errors.ts";
-import { parseAmount } from "../money.ts";
-import { isRawNumber, parseJsonKeepingNumbers } from "../raw-json.ts";
+import { codeOf, messageOf } from "../base/errors.ts";
+import { parseAmount } from "../base/money.ts";
+import { isRawNumber, parseJsonKeepingNumbers } from "../base/raw-json.ts";
 
 /** Larger than any event should be, small enough that reading it costs nothing. */
 const MAX_EVENT_BYTES = 65_536;

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { MAX_AMOUNT_MINOR } from "../money.ts";
+import { MAX_AMOUNT_MINOR } from "../base/money.ts";
 import { amountField, commentField, currencyField, optional, ownId, subjectId, versionField } from "./event-fields.ts";
 import { eventJsonSchema, readEvent, readEventAmount, refuse, type EventReading, type EventShape } from "./event-reading.ts";
 

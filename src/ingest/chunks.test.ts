@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { FetchedBatch, FetchedMessage, MessageHeaders } from "../adapters/kafka-consumer.ts";
+import type { FetchedBatch, FetchedMessage, MessageHeaders } from "../adapters/kafka/kafka-consumer.ts";
 import { chunksOf as cut, type ChunkLimits } from "./chunks.ts";
 import { purchaseTopic } from "./ledger-events.ts";
 import { correlationIdOf, readableHeaders } from "./message-headers.ts";

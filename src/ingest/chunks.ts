@@ -1,8 +1,8 @@
-import type { FetchedBatch, FetchedMessage } from "../adapters/kafka-consumer.ts";
+import type { FetchedBatch, FetchedMessage } from "../adapters/kafka/kafka-consumer.ts";
 import { eventKey } from "../contract/ids.ts";
 import { MAX_MESSAGE_HEADERS } from "../contract/topics.ts";
-import type { ErrorCode } from "../errors.ts";
-import type { DeadLetter } from "../store/dead-letters.ts";
+import type { ErrorCode } from "../base/errors.ts";
+import type { DeadLetter } from "../store/events/dead-letters.ts";
 import type { Carried, EventTopic } from "./event-topic.ts";
 import { fieldWithCard } from "./fields-with-card.ts";
 import { correlationIdOf, readableHeaders } from "./message-headers.ts";

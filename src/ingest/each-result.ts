@@ -1,4 +1,4 @@
-import type { ErrorCode } from "../errors.ts";
+import type { ErrorCode } from "../base/errors.ts";
 import type { Rejected, RunResult } from "./event-topic.ts";
 
 /** What became of one event that is done on its own. */

@@ -1,4 +1,4 @@
-import { looksLikeCardNumber } from "../domain/card.ts";
+import { looksLikeCardNumber } from "../domain/cards/card.ts";
 
 /** The fields of events that hold words and are kept, and what each is called on its topic. */
 const WORDS = [

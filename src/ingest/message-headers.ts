@@ -1,7 +1,7 @@
-import type { MessageHeaders } from "../adapters/kafka-consumer.ts";
+import type { MessageHeaders } from "../adapters/kafka/kafka-consumer.ts";
 import { traceIdOf } from "../contract/ids.ts";
 import { MAX_MESSAGE_HEADERS } from "../contract/topics.ts";
-import { isCardInId } from "../domain/card-in-ids.ts";
+import { isCardInId } from "../domain/cards/card-in-ids.ts";
 
 /** Besides their number, so many characters of all together are kept. */
 const MAX_CHARACTERS = 16_384;

@@ -1,5 +1,5 @@
 import { eventKey } from "../contract/ids.ts";
-import type { EventReceipt } from "../store/receipts.ts";
+import type { EventReceipt } from "../store/events/receipts.ts";
 import type { Chunk } from "./chunks.ts";
 import type { EventTopic, RunResult } from "./event-topic.ts";
 

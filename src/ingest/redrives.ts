@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import type { FetchedBatch, FetchedMessage } from "../adapters/kafka-consumer.ts";
+import type { FetchedBatch, FetchedMessage } from "../adapters/kafka/kafka-consumer.ts";
 import { eventKey } from "../contract/ids.ts";
-import { DomainError } from "../errors.ts";
+import { DomainError } from "../base/errors.ts";
 import type { EventReading } from "../events/event-reading.ts";
-import type { FoundRedrive, KnownLetter, RedriveClaim, WantedEffect } from "../store/redrives.ts";
+import type { FoundRedrive, KnownLetter, RedriveClaim, WantedEffect } from "../store/events/redrives.ts";
 import type { EventTopic } from "./event-topic.ts";
 import { fieldWithCard } from "./fields-with-card.ts";
 import { headerText } from "./message-headers.ts";

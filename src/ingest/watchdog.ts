@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../adapters/log.ts";
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../base/errors.ts";
 
 /** Where the bridge stands. `mark` is any text that changes whenever the bridge got further. */
 export interface Progress {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { OutboxRow } from "../store/outbox.ts";
+import type { OutboxRow } from "../store/outbox/outbox.ts";
 import { toOutgoing } from "./outgoing-message.ts";
 
 const row = (aggregateType: string, payload: Record<string, unknown>): OutboxRow => ({

@@ -1,6 +1,6 @@
-import type { OutgoingMessage } from "../adapters/kafka.ts";
+import type { OutgoingMessage } from "../adapters/kafka/kafka.ts";
 import { operationCloudEvent, orderCloudEvent, reservationExpiringCloudEvent, type CloudEvent } from "../events/cloud-event.ts";
-import type { OutboxRow } from "../store/outbox.ts";
+import type { OutboxRow } from "../store/outbox/outbox.ts";
 import { traceParentOf } from "./trace-parent.ts";
 
 const CLOUD_EVENT_TYPE = "application/cloudevents+json; charset=utf-8";

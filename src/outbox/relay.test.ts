@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { OutgoingMessage } from "../adapters/kafka.ts";
+import type { OutgoingMessage } from "../adapters/kafka/kafka.ts";
 import { SILENT_LOG } from "../adapters/log.ts";
-import type { OutboxRow } from "../store/outbox.ts";
+import type { OutboxRow } from "../store/outbox/outbox.ts";
 import { until } from "../../test/support/until.ts";
 import { createRelay, type RelayDeps } from "./relay.ts";
 

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { OutgoingMessage } from "../adapters/kafka.ts";
+import type { OutgoingMessage } from "../adapters/kafka/kafka.ts";
 import type { Log } from "../adapters/log.ts";
-import { messageOf } from "../errors.ts";
-import type { OutboxRow } from "../store/outbox.ts";
+import { messageOf } from "../base/errors.ts";
+import type { OutboxRow } from "../store/outbox/outbox.ts";
 import { toOutgoing, type OutgoingEvent } from "./outgoing-message.ts";
 
 export interface RelayDeps {

@@ -4,10 +4,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { clearAbandoned } from "./abandoned.ts";
+import { clearAbandoned } from "./processes/abandoned.ts";
 import { claimDataDir } from "./data-dir.ts";
-import { recordProcess, stopOrphans } from "./pid-file.ts";
-import { processIdentity } from "./process-identity.ts";
+import { recordProcess, stopOrphans } from "./processes/pid-file.ts";
+import { processIdentity } from "./processes/process-identity.ts";
 import { readRunning, writeRunning } from "./running.ts";
 
 let parent: string;

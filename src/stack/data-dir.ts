@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { chmodSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { isSameProcess, processIdentity } from "./process-identity.ts";
+import { isSameProcess, processIdentity } from "./processes/process-identity.ts";
 import { sentenceOf, StackError } from "./stack-error.ts";
 
 /**

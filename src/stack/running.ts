@@ -1,6 +1,6 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { isSameProcess, processIdentity } from "./process-identity.ts";
+import { isSameProcess, processIdentity } from "./processes/process-identity.ts";
 
 /** Where the parts of a running system are, for the other commands of the same data folder. Addresses hold passwords. */
 export type Running = {

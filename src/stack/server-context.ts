@@ -1,4 +1,4 @@
-import type { ServerEvent } from "./keep-server.ts";
+import type { ServerEvent } from "./processes/keep-server.ts";
 import type { Report } from "./progress.ts";
 
 /** What every embedded server is started with. */

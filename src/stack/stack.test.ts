@@ -9,10 +9,10 @@ import { temporal } from "@temporalio/proto";
 import { afterAll, afterEach, beforeEach, expect, inject, test } from "vitest";
 import { until } from "../../test/support/until.ts";
 import { freePort, isPortFree } from "./free-port.ts";
-import type { ServerEvent } from "./keep-server.ts";
+import type { ServerEvent } from "./processes/keep-server.ts";
 import type { ServerProgress } from "./progress.ts";
 import { startStack, type FixedPorts, type Stack, type StackOptions } from "./stack.ts";
-import { readDynamicConfigValues, readSearchAttributes } from "./temporal-config.ts";
+import { readDynamicConfigValues, readSearchAttributes } from "./servers/temporal-config.ts";
 
 let directory: string;
 const stacks: Stack[] = [];

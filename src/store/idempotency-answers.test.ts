@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../../test/support/test-database.ts";
-import { createDatabase, type Database } from "./database.ts";
+import { createDatabase, type Database } from "./postgres/database.ts";
 import { createAnswerBook, type KeptAnswer } from "./idempotency-answers.ts";
 
 let postgres: TestDatabase;

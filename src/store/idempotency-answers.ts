@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
-import { createBatcher } from "./batching.ts";
-import type { Db } from "./database.ts";
+import { createBatcher } from "./postgres/batching.ts";
+import type { Db } from "./postgres/database.ts";
 
 /** An answer as it was sent, and the hash of what was asked. */
 export interface KeptAnswer {

@@ -1,10 +1,10 @@
 import { and, asc, desc, eq, sql } from "drizzle-orm";
 import { reportLines, reports } from "../../drizzle/schema.ts";
-import { newReportVersion, type MonthPeriod } from "../domain/report-period.ts";
-import type { ReportLine } from "../domain/report-csv.ts";
-import { DomainError } from "../errors.ts";
-import type { Db } from "./database.ts";
-import type { Lane } from "./lane.ts";
+import { newReportVersion, type MonthPeriod } from "../domain/reports/report-period.ts";
+import type { ReportLine } from "../domain/reports/report-csv.ts";
+import { DomainError } from "../base/errors.ts";
+import type { Db } from "./postgres/database.ts";
+import type { Lane } from "./postgres/lane.ts";
 
 export type ReportStatus = "running" | "completed" | "failed";
 

@@ -1,8 +1,8 @@
 import { and, asc, gt, inArray, isNull, sql } from "drizzle-orm";
 import { services } from "../../drizzle/schema.ts";
-import { DomainError } from "../errors.ts";
-import type { Db } from "./database.ts";
-import { sqlStateOf } from "./lane.ts";
+import { DomainError } from "../base/errors.ts";
+import type { Db } from "./postgres/database.ts";
+import { sqlStateOf } from "./postgres/lane.ts";
 
 export interface ServiceRecord {
   readonly id: string;

@@ -2,7 +2,7 @@ import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { startStack } from "../../src/stack/stack.ts";
-import { migrateDatabase } from "../../src/store/migrate.ts";
+import { migrateDatabase } from "../../src/store/postgres/migrate.ts";
 import { tortureBridge } from "../support/torture.ts";
 
 const USAGE = `npm run chaos:bridge -- [--events 100000] [--seconds 120] [--seed N] [--pause 2,4] [--bridges 3] [--timeout 600]

@@ -1,6 +1,6 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { runCommand, secondsAsMs, UsageError, wholeNumber } from "../../src/cli/command.ts";
+import { runCommand, secondsAsMs, UsageError, wholeNumber } from "../../src/cli/kit/command.ts";
 import { runServerDeath, type ServerDeathReport } from "../support/server-death.ts";
 
 const USAGE = `npm run chaos:servers -- --kill kafka|temporal [--down 30] [--rate 300] [--seconds 90] [--seed N] [--timeout 180]

@@ -1,5 +1,5 @@
-import { accessTable } from "../../src/api/access-table.ts";
-import type { Access } from "../../src/api/access.ts";
+import { accessTable } from "../../src/api/http/access-table.ts";
+import type { Access } from "../../src/api/http/access.ts";
 import type { Api } from "../../src/api/api-env.ts";
 import { ROLES } from "../../src/contract/identity.ts";
 

@@ -1,9 +1,9 @@
-import { ERROR_CATALOGUE, type ErrorMeaning } from "../../src/errors.ts";
+import { ERROR_CATALOGUE, type ErrorMeaning } from "../../src/base/errors.ts";
 
 const INTRO = `# Errors
 
 Every error over HTTP is RFC 9457 problem details (\`application/problem+json\`) with one of these codes in \`code\`. The same codes stand in
-workflow failures, in the reason of a refused operation, and in dead letters. This page is made by \`npm run docs\` from \`src/errors.ts\`.
+workflow failures, in the reason of a refused operation, and in dead letters. This page is made by \`npm run docs\` from \`src/base/errors.ts\`.
 
 What to do: **retry** means the same request again, with the same \`Idempotency-Key\`, after \`Retry-After\` seconds where it is given;
 **change the request** means that sending the same again gives the same answer; **contact an operator** means that the log has more

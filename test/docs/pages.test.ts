@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
-import { ERROR_CATALOGUE } from "../../src/errors.ts";
+import { ERROR_CATALOGUE } from "../../src/base/errors.ts";
 import { generatedPages } from "./pages.ts";
 
 it.each(Object.entries(await generatedPages()))("docs/%s says what the code says (npm run docs writes it)", (name, text) => {

@@ -7,11 +7,11 @@ import { DefaultLogger, Runtime, Worker } from "@temporalio/worker";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { createTemporal, type TemporalLink } from "../../src/adapters/temporal.ts";
-import { seededRandom } from "../../src/cli/seeded-random.ts";
+import { seededRandom } from "../../src/cli/kit/seeded-random.ts";
 import { orderWorkflowId } from "../../src/contract/ids.ts";
 import { cancelOrderUpdate, operatorActSignal, type OrderOutcome, type OrderSagaInput } from "../../src/contract/orders.ts";
 import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
-import { buildWorkflowBundle } from "../../workers/workflow-bundle.ts";
+import { buildWorkflowBundle } from "../../workers/parts/workflow-bundle.ts";
 import { createFakeBook, type Behaviour, type Page, type Script, type Step } from "../support/fake-book.ts";
 import { makeTestNamespace } from "../support/test-namespace.ts";
 

@@ -3,9 +3,9 @@ import { fileURLToPath } from "node:url";
 import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
-import { createPsp } from "../../src/adapters/psp-http.ts";
-import { depositOperation } from "../../src/domain/wallet-operations.ts";
-import { createLedger } from "../../src/store/ledger.ts";
+import { createPsp } from "../../src/adapters/psp/psp-http.ts";
+import { depositOperation } from "../../src/domain/ledger/wallet-operations.ts";
+import { createLedger } from "../../src/store/ledger/ledger.ts";
 import { startPspSimulator, type TestPsp } from "../support/psp.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 

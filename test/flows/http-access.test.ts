@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { accessTable, type AccessRow } from "../../src/api/access-table.ts";
-import type { Authenticator } from "../../src/api/guard.ts";
+import { accessTable, type AccessRow } from "../../src/api/http/access-table.ts";
+import type { Authenticator } from "../../src/api/http/guard.ts";
 import { ROLES, type Role } from "../../src/contract/identity.ts";
-import { DomainError } from "../../src/errors.ts";
+import { DomainError } from "../../src/base/errors.ts";
 import { createTestApi, type TestApi } from "../support/http-api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 import { OWN_DATA_CASES, prepareAlice } from "../support/own-data-cases.ts";

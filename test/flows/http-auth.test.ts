@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
-import type { OpenIdentity } from "../../src/open-identity.ts";
+import type { OpenIdentity } from "../../workers/parts/open-identity.ts";
 import { createTestApi, type TestAnswer, type TestApi } from "../support/http-api.ts";
 import { createRealIdentities, type RealIdentities } from "../support/real-identity.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";

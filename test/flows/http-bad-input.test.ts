@@ -2,10 +2,10 @@ import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Log } from "../../src/adapters/log.ts";
-import { createMetrics } from "../../src/adapters/metrics.ts";
-import type { Authenticator } from "../../src/api/guard.ts";
-import { DomainError } from "../../src/errors.ts";
-import { parseJsonKeepingNumbers } from "../../src/raw-json.ts";
+import { createMetrics } from "../../src/adapters/metrics/metrics.ts";
+import type { Authenticator } from "../../src/api/http/guard.ts";
+import { DomainError } from "../../src/base/errors.ts";
+import { parseJsonKeepingNumbers } from "../../src/base/raw-json.ts";
 import { createTestApi, TEST_SETTINGS, type TestApi } from "../support/http-api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 

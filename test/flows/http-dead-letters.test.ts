@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { listen, type HttpServer } from "../../src/api/http-server.ts";
-import { writeDeadLetters, type DeadLetter } from "../../src/store/dead-letters.ts";
-import { readUnpublished } from "../../src/store/outbox.ts";
+import { listen, type HttpServer } from "../../src/api/http/http-server.ts";
+import { writeDeadLetters, type DeadLetter } from "../../src/store/events/dead-letters.ts";
+import { readUnpublished } from "../../src/store/outbox/outbox.ts";
 import { createTestApi, type TestApi } from "../support/http-api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 

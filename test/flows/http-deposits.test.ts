@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { depositOperation } from "../../src/domain/wallet-operations.ts";
+import { depositOperation } from "../../src/domain/ledger/wallet-operations.ts";
 import { createTestApi, type TestApi } from "../support/http-api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from "vitest";
-import type { Authenticator, RequestLimits } from "../../src/api/guard.ts";
-import { openApiDocument } from "../../src/api/routes/openapi.ts";
-import { DomainError } from "../../src/errors.ts";
+import type { Authenticator, RequestLimits } from "../../src/api/http/guard.ts";
+import { openApiDocument } from "../../src/api/operations/openapi.ts";
+import { DomainError } from "../../src/base/errors.ts";
 import { createTestApi, TEST_SETTINGS, type CallOptions, type TestApi } from "../support/http-api.ts";
 
 interface DocumentedRoute {

@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
-import { createRateLimit, type RateLimit } from "../../src/adapters/rate-limits.ts";
-import { openRedis, type RedisLink } from "../../src/adapters/redis.ts";
-import { createClientAddresses } from "../../src/api/client-address.ts";
-import { createRequestLimits, type RateLimits } from "../../src/api/middleware/rate-limit.ts";
-import { listen, type HttpServer } from "../../src/api/http-server.ts";
+import { createRateLimit, type RateLimit } from "../../src/adapters/redis/rate-limits.ts";
+import { openRedis, type RedisLink } from "../../src/adapters/redis/redis.ts";
+import { createClientAddresses } from "../../src/api/http/client-address.ts";
+import { createRequestLimits, type RateLimits } from "../../src/api/http/middleware/rate-limit.ts";
+import { listen, type HttpServer } from "../../src/api/http/http-server.ts";
 import { createTestApi, type TestApi } from "../support/http-api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 import { until } from "../support/until.ts";

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Principal } from "../../src/contract/identity.ts";
-import { purchaseOperation } from "../../src/domain/wallet-operations.ts";
+import { purchaseOperation } from "../../src/domain/ledger/wallet-operations.ts";
 import { createTestApi, type TestApi } from "../support/http-api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { purchaseOperation } from "../../src/domain/wallet-operations.ts";
+import { purchaseOperation } from "../../src/domain/ledger/wallet-operations.ts";
 import { createTestApi, type TestApi } from "../support/http-api.ts";
 import { startTestWorkflows, type TestWorkflows } from "../support/http-system.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";

@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { placeHoldOperation, releaseHoldOperation } from "../../src/domain/hold-operations.ts";
-import { depositOperation } from "../../src/domain/wallet-operations.ts";
+import { placeHoldOperation, releaseHoldOperation } from "../../src/domain/ledger/hold-operations.ts";
+import { depositOperation } from "../../src/domain/ledger/wallet-operations.ts";
 import { createTestApi, type TestApi } from "../support/http-api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 

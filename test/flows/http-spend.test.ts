@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { Agent, request } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { listen, type HttpServer } from "../../src/api/http-server.ts";
-import { auditBooks } from "../../src/store/audit.ts";
+import { listen, type HttpServer } from "../../src/api/http/http-server.ts";
+import { auditBooks } from "../../src/store/ledger/audit.ts";
 import { createTestApi, type TestApi } from "../support/http-api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
-import { createDatabase, type Database } from "../../src/store/database.ts";
+import { createDatabase, type Database } from "../../src/store/postgres/database.ts";
 import { createServices } from "../../src/store/services.ts";
 import { startImportRoles, type ImportRoles } from "../support/import-roles.ts";
 import { monthlyRevenueOf, readMonthlyFile } from "../support/monthly-revenue.ts";

@@ -1,4 +1,4 @@
-import { createKafka } from "../../src/adapters/kafka.ts";
+import { createKafka } from "../../src/adapters/kafka/kafka.ts";
 import { describeKafkaContract } from "../support/kafka-contract.ts";
 
 describeKafkaContract("kafkajs", createKafka);

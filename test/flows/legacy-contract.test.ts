@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { DomainError } from "../../src/errors.ts";
-import { purchaseOperation } from "../../src/domain/wallet-operations.ts";
+import { DomainError } from "../../src/base/errors.ts";
+import { purchaseOperation } from "../../src/domain/ledger/wallet-operations.ts";
 import { TEST_SETTINGS } from "../support/http-api.ts";
 import { startTestWorkflows, type TestWorkflows } from "../support/http-system.ts";
 import { startLegacyApi, type LegacyApi } from "../support/legacy-system.ts";

@@ -3,7 +3,7 @@ import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { deadLetters, operations } from "../../drizzle/schema.ts";
 import { loyaltyTopic } from "../../src/ingest/ledger-events.ts";
-import { readBalances } from "../../src/store/balances.ts";
+import { readBalances } from "../../src/store/ledger/balances.ts";
 import { createBridgeBench, eventMessage, type BridgeBench } from "../support/bridge.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 import { until } from "../support/until.ts";

@@ -3,8 +3,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { orderWorkflowId } from "../../src/contract/ids.ts";
 import type { OrderOutcome, OrderSagaInput } from "../../src/contract/orders.ts";
-import { auditBooks } from "../../src/store/audit.ts";
-import { createOrder, getOrder } from "../../src/store/orders.ts";
+import { auditBooks } from "../../src/store/ledger/audit.ts";
+import { createOrder, getOrder } from "../../src/store/orders/orders.ts";
 import { openSagaBench, type SagaBench } from "../support/saga-bench.ts";
 import { until } from "../support/until.ts";
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import type { Authenticator } from "../../src/api/guard.ts";
-import { DomainError } from "../../src/errors.ts";
-import { createOrder } from "../../src/store/orders.ts";
+import type { Authenticator } from "../../src/api/http/guard.ts";
+import { DomainError } from "../../src/base/errors.ts";
+import { createOrder } from "../../src/store/orders/orders.ts";
 import { createTestApi, type TestApi } from "../support/http-api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 

@@ -6,7 +6,7 @@ import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { orderWorkflowId } from "../../src/contract/ids.ts";
 import { orderStatusQuery, orderUndoPlanQuery, type OrderSagaInput } from "../../src/contract/orders.ts";
-import { getOrder } from "../../src/store/orders.ts";
+import { getOrder } from "../../src/store/orders/orders.ts";
 import { openSagaBench, type SagaBench } from "../support/saga-bench.ts";
 import { until } from "../support/until.ts";
 

@@ -3,10 +3,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { reservationWorkflowId } from "../../src/contract/ids.ts";
 import type { ReservationInput } from "../../src/contract/reservations.ts";
-import { captureHoldOperation } from "../../src/domain/hold-operations.ts";
-import { codeOf } from "../../src/errors.ts";
-import { auditBooks } from "../../src/store/audit.ts";
-import { getHold } from "../../src/store/holds.ts";
+import { captureHoldOperation } from "../../src/domain/ledger/hold-operations.ts";
+import { codeOf } from "../../src/base/errors.ts";
+import { auditBooks } from "../../src/store/ledger/audit.ts";
+import { getHold } from "../../src/store/reservations/holds.ts";
 import { openSagaBench, type SagaBench } from "../support/saga-bench.ts";
 import { until } from "../support/until.ts";
 

@@ -7,19 +7,19 @@ import type { OrderSagaInput, SagaState } from "../../src/contract/orders.ts";
 import type { ReservationInput } from "../../src/contract/reservations.ts";
 import type { HousekeepingResult, SelfAuditResult } from "../../src/contract/self-audit.ts";
 import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
-import { auditBooks } from "../../src/store/audit.ts";
-import { getHold } from "../../src/store/holds.ts";
-import { beginCompensation, getOrder } from "../../src/store/orders.ts";
-import { beginPause, endPause } from "../../src/store/pauses.ts";
-import { getRefund, reserveRefund } from "../../src/store/refunds.ts";
-import { latestSelfAudit } from "../../src/store/self-audits.ts";
-import { orderInputOf } from "../../src/store/unfinished.ts";
+import { auditBooks } from "../../src/store/ledger/audit.ts";
+import { getHold } from "../../src/store/reservations/holds.ts";
+import { beginCompensation, getOrder } from "../../src/store/orders/orders.ts";
+import { beginPause, endPause } from "../../src/store/operators/pauses.ts";
+import { getRefund, reserveRefund } from "../../src/store/orders/refunds.ts";
+import { latestSelfAudit } from "../../src/store/operators/self-audits.ts";
+import { orderInputOf } from "../../src/store/orders/unfinished.ts";
 import {
   ensureHousekeepingSchedule,
   ensureSelfAuditSchedule,
   HOUSEKEEPING_SCHEDULE,
   SELF_AUDIT_SCHEDULE,
-} from "../../workers/schedules.ts";
+} from "../../workers/parts/schedules.ts";
 import { openSagaBench, type SagaBench } from "../support/saga-bench.ts";
 import { until } from "../support/until.ts";
 

@@ -1,7 +1,7 @@
 import { cancelOrderUpdate, type OrderSagaInput, type OrderSagaStatus } from "../../src/contract/orders.ts";
-import { beginPause, endPause } from "../../src/store/pauses.ts";
-import { getOrder } from "../../src/store/orders.ts";
-import { reserveRefund } from "../../src/store/refunds.ts";
+import { beginPause, endPause } from "../../src/store/operators/pauses.ts";
+import { getOrder } from "../../src/store/orders/orders.ts";
+import { reserveRefund } from "../../src/store/orders/refunds.ts";
 import { until } from "../support/until.ts";
 import { order, runOrder, untilEnded, type Recording, type Scenario } from "./recording.ts";
 

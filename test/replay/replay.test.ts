@@ -3,8 +3,8 @@ import { homedir, tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { replayHistories, type ReplayReport } from "../../src/cli/replay-histories.ts";
-import { buildWorkflowBundle } from "../../workers/workflow-bundle.ts";
+import { replayHistories, type ReplayReport } from "../../src/cli/replay/replay-histories.ts";
+import { buildWorkflowBundle } from "../../workers/parts/workflow-bundle.ts";
 import { SCENARIOS } from "./scenarios.ts";
 
 const HISTORIES = fileURLToPath(new URL("./histories", import.meta.url));

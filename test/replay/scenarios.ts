@@ -10,7 +10,7 @@ import {
 import { cancelOrderUpdate, SAGA_REFUND, type OrderSagaInput } from "../../src/contract/orders.ts";
 import type { ReservationInput } from "../../src/contract/reservations.ts";
 import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
-import { beginPause, endPause } from "../../src/store/pauses.ts";
+import { beginPause, endPause } from "../../src/store/operators/pauses.ts";
 import { ORDER_SCENARIOS } from "./order-scenarios.ts";
 import { order, runOrder, untilEnded, WAIT_MS, type Recording, type Scenario } from "./recording.ts";
 

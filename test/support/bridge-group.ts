@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { RoleEvent, SupervisedRole } from "../../src/stack/supervisor.ts";
+import type { RoleEvent, SupervisedRole } from "../../src/stack/processes/supervisor.ts";
 import { ROLE_GRACE_MS, roleSettings, startTestRole, type RoleServers } from "./test-roles.ts";
 
 export interface BridgeGroupInput {

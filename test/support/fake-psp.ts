@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import type { Psp, PspOutcome, PspStep } from "../../src/adapters/psp.ts";
-import { DomainError } from "../../src/errors.ts";
+import type { Psp, PspOutcome, PspStep } from "../../src/adapters/psp/psp.ts";
+import { DomainError } from "../../src/base/errors.ts";
 
 type PspCall = "authorise" | "capture" | "cancel" | "refund" | "lookUp";
 /** `away` fails before its effect; `lost` keeps its effect and loses its answer; a look-up that is `lost` finds nothing. */

@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import type { ImportTally } from "../../src/cli/import-events.ts";
-import { PROJECT_DIR } from "../../src/cli/roles.ts";
-import type { SupervisedRole } from "../../src/stack/supervisor.ts";
+import type { ImportTally } from "../../src/cli/import/import-events.ts";
+import { PROJECT_DIR } from "../../src/cli/start/roles.ts";
+import type { SupervisedRole } from "../../src/stack/processes/supervisor.ts";
 import { roleSettings, startTestRole, type RoleServers } from "./test-roles.ts";
 
 export interface ImportRoles {

@@ -1,5 +1,5 @@
-import type { ErrorCode } from "../../src/errors.ts";
-import { contentHash, type Account, type Operation } from "../../src/domain/operations.ts";
+import type { ErrorCode } from "../../src/base/errors.ts";
+import { contentHash, type Account, type Operation } from "../../src/domain/ledger/operations.ts";
 
 type HoldStatus = "held" | "confirmed" | "released" | "expired";
 interface ModelHold {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { sql } from "drizzle-orm";
-import { formatAmount } from "../../src/money.ts";
-import type { Db } from "../../src/store/database.ts";
+import { formatAmount } from "../../src/base/money.ts";
+import type { Db } from "../../src/store/postgres/database.ts";
 
 /** One month's sales: how many, and their sum in decimal text. */
 export interface MonthlyRevenue {

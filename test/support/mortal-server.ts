@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "../../src/stack/free-port.ts";
-import type { ServerEvent } from "../../src/stack/keep-server.ts";
+import type { ServerEvent } from "../../src/stack/processes/keep-server.ts";
 import { startStack } from "../../src/stack/stack.ts";
 import { until } from "./until.ts";
 

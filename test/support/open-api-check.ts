@@ -1,6 +1,6 @@
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import type { Api } from "../../src/api/api-env.ts";
-import { openApiDocument } from "../../src/api/routes/openapi.ts";
+import { openApiDocument } from "../../src/api/operations/openapi.ts";
 
 /** Compares an answer with the OpenAPI document: the status must be listed for the route and the body must fit its schema. Gives what does not fit. */
 export type OpenApiCheck = (answer: { method: string; path: string; status: number; contentType: string; body: unknown }) => string[];

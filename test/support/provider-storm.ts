@@ -5,18 +5,18 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { sql } from "drizzle-orm";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { createTemporal } from "../../src/adapters/temporal.ts";
-import { ApiUnreachable, createApiClient, describeAnswer, type ApiAnswer, type ApiClient } from "../../src/cli/api-client.ts";
-import { createTokenSource } from "../../src/cli/operator-token.ts";
-import { compareBooks } from "../../src/cli/provider-book.ts";
-import { ROLE_ENTRIES } from "../../src/cli/roles.ts";
-import { seededRandom } from "../../src/cli/seeded-random.ts";
-import { createStartSteps } from "../../src/cli/start-steps.ts";
-import { startSystem, type System } from "../../src/cli/system.ts";
+import { ApiUnreachable, createApiClient, describeAnswer, type ApiAnswer, type ApiClient } from "../../src/cli/kit/api-client.ts";
+import { createTokenSource } from "../../src/cli/kit/operator-token.ts";
+import { compareBooks } from "../../src/cli/audit/provider-book.ts";
+import { ROLE_ENTRIES } from "../../src/cli/start/roles.ts";
+import { seededRandom } from "../../src/cli/kit/seeded-random.ts";
+import { createStartSteps } from "../../src/cli/start/start-steps.ts";
+import { startSystem, type System } from "../../src/cli/start/system.ts";
 import { inheritedEnvironment, loadConfig } from "../../src/config.ts";
-import { formatAmount } from "../../src/money.ts";
+import { formatAmount } from "../../src/base/money.ts";
 import { readRunning } from "../../src/stack/running.ts";
-import { auditBooks } from "../../src/store/audit.ts";
-import { createDatabase, type Db } from "../../src/store/database.ts";
+import { auditBooks } from "../../src/store/ledger/audit.ts";
+import { createDatabase, type Db } from "../../src/store/postgres/database.ts";
 import { planStorm, POOR_MINOR, RICH_MINOR, STORM_SERVICES, TROUBLE, type StormOrder } from "./storm-plan.ts";
 
 export interface StormOptions {

@@ -2,10 +2,10 @@ import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { BookEntry, PaymentEntry } from "../../src/psp/book.ts";
-import type { Call } from "../../src/psp/provider.ts";
-import { scriptSchema, type Script } from "../../src/psp/scripts.ts";
-import { startSimulator } from "../../src/psp/simulator.ts";
+import type { BookEntry, PaymentEntry } from "../../src/psp-simulator/book.ts";
+import type { Call } from "../../src/psp-simulator/provider.ts";
+import { scriptSchema, type Script } from "../../src/psp-simulator/scripts.ts";
+import { startSimulator } from "../../src/psp-simulator/simulator.ts";
 
 export interface TestPsp {
   readonly url: string;

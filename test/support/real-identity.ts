@@ -2,12 +2,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SILENT_LOG, type Log } from "../../src/adapters/log.ts";
-import { openRedis } from "../../src/adapters/redis.ts";
-import { ensureSigningKey } from "../../src/adapters/signing-keys.ts";
-import { mintToken } from "../../src/cli/operator-token.ts";
+import { openRedis } from "../../src/adapters/redis/redis.ts";
+import { ensureSigningKey } from "../../src/adapters/tokens/signing-keys.ts";
+import { mintToken } from "../../src/cli/kit/operator-token.ts";
 import { loadConfig } from "../../src/config.ts";
 import type { Role } from "../../src/contract/identity.ts";
-import { openIdentity, type OpenIdentity } from "../../src/open-identity.ts";
+import { openIdentity, type OpenIdentity } from "../../workers/parts/open-identity.ts";
 
 /** A folder of keys, and as many identities over it as a test wants: each is what one API process has. */
 export interface RealIdentities {

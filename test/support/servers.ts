@@ -3,10 +3,10 @@ import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
 import type { TestProject } from "vitest/node";
-import { clearAbandoned } from "../../src/stack/abandoned.ts";
+import { clearAbandoned } from "../../src/stack/processes/abandoned.ts";
 import type { ServerName, ServerProgress } from "../../src/stack/progress.ts";
 import { startStack, type Stack } from "../../src/stack/stack.ts";
-import { migrateDatabase } from "../../src/store/migrate.ts";
+import { migrateDatabase } from "../../src/store/postgres/migrate.ts";
 import { TEMPLATE_DATABASE, withDatabase } from "./database-url.ts";
 
 declare module "vitest" {

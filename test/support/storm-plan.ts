@@ -1,5 +1,5 @@
-import { seededRandom } from "../../src/cli/seeded-random.ts";
-import { BEHAVIOURS, type Behaviour } from "../../src/psp/scripts.ts";
+import { seededRandom } from "../../src/cli/kit/seeded-random.ts";
+import { BEHAVIOURS, type Behaviour } from "../../src/psp-simulator/scripts.ts";
 
 /** An order that the storm places; amounts are minor units. */
 export interface StormOrder {

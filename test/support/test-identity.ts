@@ -1,5 +1,5 @@
-import { createPasswordHasher } from "../../src/adapters/password-hash.ts";
-import type { Identity } from "../../src/api/auth/identity.ts";
+import { createPasswordHasher } from "../../src/adapters/tokens/password-hash.ts";
+import type { Identity } from "../../src/use-cases/identity/identity.ts";
 
 /** Identity for tests that are about something else: registering and logging in work, the tokens are worth nothing. */
 export function createTestIdentity(): Identity {

@@ -5,7 +5,7 @@ import { TestWorkflowEnvironment } from "@temporalio/testing";
 import { DefaultLogger, Runtime, Worker } from "@temporalio/worker";
 import { inject } from "vitest";
 import { SEARCH_ATTRIBUTES } from "../../src/contract/search-attributes.ts";
-import { buildWorkflowBundle } from "../../workers/workflow-bundle.ts";
+import { buildWorkflowBundle } from "../../workers/parts/workflow-bundle.ts";
 import type { FakeBook } from "./fake-book.ts";
 
 export interface TimeSkipping {

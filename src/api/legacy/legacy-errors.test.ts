@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { makeProblem } from "../problem.ts";
+import { makeProblem } from "../http/problem.ts";
 import { asLegacyError } from "./legacy-errors.ts";
 
 const answered = (code: "REQUEST_IN_FLIGHT" | "CONFLICT") => asLegacyError(makeProblem({ code, instance: "/api", correlationId: "c" }));

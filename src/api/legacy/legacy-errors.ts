@@ -1,5 +1,5 @@
-import { ERROR_CATALOGUE, isErrorCode, type ErrorCode } from "../../errors.ts";
-import type { Problem } from "../problem.ts";
+import { ERROR_CATALOGUE, isErrorCode, type ErrorCode } from "../../base/errors.ts";
+import type { Problem } from "../http/problem.ts";
 
 /** The words that clients of the earlier service look for, by code. A code without a row here says what it says everywhere. */
 const WORDS: Partial<Record<ErrorCode, string>> = {

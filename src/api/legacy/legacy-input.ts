@@ -1,8 +1,8 @@
 import type { IncomingMessage } from "node:http";
-import { DomainError } from "../../errors.ts";
-import { parseJsonKeepingNumbers } from "../../raw-json.ts";
+import { DomainError } from "../../base/errors.ts";
+import { parseJsonKeepingNumbers } from "../../base/raw-json.ts";
 import type { ApiContext } from "../api-env.ts";
-import { readJsonBody } from "../request-body.ts";
+import { readJsonBody } from "../http/request-body.ts";
 
 /** How much of a body that is over the limit is still taken from the connection, so that its next request can be read. */
 const MAX_DRAINED_BYTES = 1_048_576;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { rawNumber } from "../../raw-json.ts";
+import { rawNumber } from "../../base/raw-json.ts";
 import { legacyAmount, legacyId, writeLegacyJson } from "./legacy-json.ts";
 
 test.each([

@@ -1,5 +1,5 @@
-import { formatAmount } from "../../money.ts";
-import { isRawNumber, rawNumber, type RawNumber } from "../../raw-json.ts";
+import { formatAmount } from "../../base/money.ts";
+import { isRawNumber, rawNumber, type RawNumber } from "../../base/raw-json.ts";
 
 /** What these paths answer with. Numbers are given by their digits. */
 export type LegacyValue = string | boolean | RawNumber | readonly LegacyValue[] | { readonly [name: string]: LegacyValue | undefined };

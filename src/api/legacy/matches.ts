@@ -1,8 +1,8 @@
-import { DomainError } from "../../errors.ts";
-import type { Db } from "../../store/database.ts";
-import { findHoldsOf, type HoldTriple } from "../../store/hold-matches.ts";
-import { rescuedMinorOf } from "../../store/hold-rescues.ts";
-import type { HoldRecord } from "../../store/holds.ts";
+import { DomainError } from "../../base/errors.ts";
+import type { Db } from "../../store/postgres/database.ts";
+import { findHoldsOf, type HoldTriple } from "../../store/reservations/hold-matches.ts";
+import { rescuedMinorOf } from "../../store/reservations/hold-rescues.ts";
+import type { HoldRecord } from "../../store/reservations/holds.ts";
 
 /** A hold as these paths see it. `paidMinor` is what was captured of it in time and after its end. */
 export interface LegacyHold extends HoldRecord {

@@ -1,13 +1,13 @@
 import { randomUUID } from "node:crypto";
 import type { ReservationInput } from "../../contract/reservations.ts";
-import { contentHash } from "../../domain/operations.ts";
-import { DomainError } from "../../errors.ts";
-import { formatAmount } from "../../money.ts";
-import { newestHoldingOf, type HoldTriple } from "../../store/hold-matches.ts";
-import { findOperation } from "../../store/operations.ts";
+import { contentHash } from "../../domain/ledger/operations.ts";
+import { DomainError } from "../../base/errors.ts";
+import { formatAmount } from "../../base/money.ts";
+import { newestHoldingOf, type HoldTriple } from "../../store/reservations/hold-matches.ts";
+import { findOperation } from "../../store/ledger/operations.ts";
 import type { ApiContext, ApiDeps } from "../api-env.ts";
-import { hashOf, readIdempotencyKey, uuidOf } from "../idempotency.ts";
-import { holdOfReservation } from "../reservation-hold.ts";
+import { hashOf, readIdempotencyKey, uuidOf } from "../http/idempotency.ts";
+import { holdOfReservation } from "../../use-cases/reservations/reservation-hold.ts";
 import { legacyHoldsOf, reserveAmong } from "./matches.ts";
 
 export type ReserveDeps = Pick<ApiDeps, "db" | "starters" | "balances" | "settings">;

@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi";
-import { DomainError } from "../../errors.ts";
+import { DomainError } from "../../base/errors.ts";
 import { getReport, listReportLines, openReport } from "../../store/reports.ts";
-import { ADMINS } from "../access.ts";
+import { ADMINS } from "../http/access.ts";
 import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
 import { addLegacyRoute, type LegacyParts } from "./add-legacy-route.ts";
 import { answerJson } from "./legacy-answers.ts";

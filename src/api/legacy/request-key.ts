@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { requestKey } from "../../contract/ids.ts";
 import type { ApiContext } from "../api-env.ts";
-import { readIdempotencyKey } from "../idempotency.ts";
+import { readIdempotencyKey } from "../http/idempotency.ts";
 
 /**
  * The permanent key of a request of the earlier interface: of its Idempotency-Key where it has one, else of this request alone, as the

@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi";
-import { UNASSIGNED_SERVICE } from "../../domain/operations.ts";
-import { isRawNumber, type RawNumber } from "../../raw-json.ts";
-import { amountSchema, idSchema } from "../schemas/common.ts";
+import { UNASSIGNED_SERVICE } from "../../domain/ledger/operations.ts";
+import { isRawNumber, type RawNumber } from "../../base/raw-json.ts";
+import { amountSchema, idSchema } from "../http/common-schemas.ts";
 
 export const userIdSchema = z.object({ id: idSchema });
 

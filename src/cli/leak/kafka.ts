@@ -1,4 +1,4 @@
-import { dumpKafka } from "../../adapters/kafka-dump.ts";
+import { dumpKafka } from "../../adapters/kafka/kafka-dump.ts";
 import type { Finder } from "./finder.ts";
 import type { Finding, PlaceReport } from "./place.ts";
 

@@ -1,5 +1,5 @@
-import { createDatabase } from "../../store/database.ts";
-import { listTables, readDataDirectory, searchTable } from "../../store/text-search.ts";
+import { createDatabase } from "../../store/postgres/database.ts";
+import { listTables, readDataDirectory, searchTable } from "../../store/postgres/text-search.ts";
 import type { Finder } from "./finder.ts";
 import type { Finding, PlaceReport } from "./place.ts";
 

@@ -1,4 +1,4 @@
-import { dumpRedis } from "../../adapters/redis-dump.ts";
+import { dumpRedis } from "../../adapters/redis/redis-dump.ts";
 import type { Finder } from "./finder.ts";
 import type { Finding, PlaceReport } from "./place.ts";
 

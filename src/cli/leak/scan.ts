@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { messageOf } from "../../errors.ts";
+import { messageOf } from "../../base/errors.ts";
 import type { Finder } from "./finder.ts";
 import { scanFiles } from "./files.ts";
 import { scanKafka } from "./kafka.ts";

@@ -1,0 +1,42 @@
+import { MockActivityEnvironment } from "@temporalio/testing";
+import { describe, expect, it, vi } from "vitest";
+import type { OrderSagaInput } from "../../src/contract/orders.ts";
+import type { Db } from "../../src/store/postgres/database.ts";
+import { tellingOrderEnds } from "./order-ends.ts";
+
+const ORDER = { orderId: "o-1", correlationId: "req-1" } as OrderSagaInput;
+const done = () => Promise.resolve();
+
+function create(steps: Partial<Parameters<typeof tellingOrderEnds>[0]> = {}) {
+  const lines: Record<string, unknown>[] = [];
+  const ignore = () => {};
+  const logger = { debug: ignore, warn: ignore, error: ignore, info: (fields: Record<string, unknown>) => void lines.push(fields) };
+  const rows = [{ orderId: "o-1", correlationId: "req-2", sagaState: "FAILED" }];
+  const db = { select: () => ({ from: () => ({ where: async () => rows }) }) } as unknown as Db;
+  const activities = tellingOrderEnds({ captureOrder: done, chargeOrder: done, cancelOrder: done, ...steps }, { db, logger });
+  const run = <Input>(step: (input: Input) => Promise<void>, input: Input) =>
+    new MockActivityEnvironment({ workflowExecution: { workflowId: "order/o-1", runId: "run" } }).run(step, input);
+  return { activities, lines, run };
+}
+
+describe("the end of an order", () => {
+  it("is one line in the log, with the order's id, its request's correlation id and the outcome", async () => {
+    const { activities, lines, run } = create();
+    await run(activities.captureOrder, ORDER);
+    await run(activities.chargeOrder, { order: ORDER });
+    await run(activities.cancelOrder, { orderId: "o-1" });
+    await vi.waitFor(() => expect(lines).toHaveLength(3));
+    const line = { event: "order.ended", orderId: "o-1", workflowId: "order/o-1", runId: "run" };
+    expect(lines).toEqual([
+      { ...line, outcome: "COMPLETED", correlationId: "req-1" },
+      { ...line, outcome: "COMPLETED", correlationId: "req-1" },
+      { ...line, outcome: "FAILED", correlationId: "req-2" },
+    ]);
+  });
+
+  it("is not told of a step that failed", async () => {
+    const { activities, lines, run } = create({ captureOrder: () => Promise.reject(new Error("away")) });
+    await expect(run(activities.captureOrder, ORDER)).rejects.toThrow("away");
+    expect(lines).toEqual([]);
+  });
+});

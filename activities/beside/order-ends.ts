@@ -1,0 +1,42 @@
+import type { OrderSagaInput } from "../../src/contract/orders.ts";
+import { messageOf } from "../../src/base/errors.ts";
+import { findOrderIdentity } from "../../src/store/orders/order-identity.ts";
+import type { ActivityDeps } from "../activity-deps.ts";
+import { currentWorkflow } from "../execution.ts";
+
+/** The steps that an order ends with. */
+interface LastSteps {
+  captureOrder(order: OrderSagaInput): Promise<void>;
+  chargeOrder(input: { readonly order: OrderSagaInput }): Promise<void>;
+  cancelOrder(input: { readonly orderId: string }): Promise<void>;
+}
+
+/**
+ * Writes one line to the log when an order ends, with what it is searched by: its id and the correlation id of its request. A step that
+ * is done again writes it again. The log is never waited for, and what goes wrong with it changes nothing.
+ */
+export function tellingOrderEnds<Activities extends LastSteps>(
+  activities: Activities,
+  { db, logger }: Pick<ActivityDeps, "db" | "logger">,
+): Activities {
+  const tell = (outcome: "COMPLETED" | "FAILED", orderId: string, correlationId: string | undefined, workflow = currentWorkflow()) =>
+    logger.info({ event: "order.ended", orderId, correlationId, outcome, ...workflow }, "the order has ended");
+  return {
+    ...activities,
+    async captureOrder(order: OrderSagaInput) {
+      await activities.captureOrder(order);
+      tell("COMPLETED", order.orderId, order.correlationId);
+    },
+    async chargeOrder(input: { readonly order: OrderSagaInput }) {
+      await activities.chargeOrder(input);
+      tell("COMPLETED", input.order.orderId, input.order.correlationId);
+    },
+    async cancelOrder(input: { readonly orderId: string }) {
+      await activities.cancelOrder(input);
+      const workflow = currentWorkflow();
+      findOrderIdentity(db, input.orderId)
+        .then((order) => tell("FAILED", input.orderId, order?.correlationId, workflow))
+        .catch((error: unknown) => logger.debug({ orderId: input.orderId, reason: messageOf(error) }, "an order's end was not told"));
+    },
+  };
+}

@@ -1,0 +1,32 @@
+import type { BalanceKey } from "../../src/contract/balances.ts";
+import type { Operation } from "../../src/domain/ledger/operations.ts";
+import type { Ledger, PostResult } from "../../src/store/ledger/ledger.ts";
+
+/**
+ * A ledger whose every change brings the balances it moved into the cache: after the commit, and without being waited for, so
+ * that the cache neither delays nor fails the money. What a lost process leaves behind is put right by the next change or
+ * by the key's own lifetime.
+ */
+export function refreshingLedger(ledger: Ledger, refresh: (input: { readonly wallets: readonly BalanceKey[] }) => Promise<void>): Ledger {
+  const refreshDone = (operations: readonly Operation[], results: readonly PostResult[]) => {
+    const done = operations.filter((_operation, place) => results[place]?.outcome === "done");
+    void refresh({ wallets: done.flatMap(walletsOf) });
+  };
+  return {
+    ...ledger,
+    async post(operation) {
+      const result = await ledger.post(operation);
+      refreshDone([operation], [result]);
+      return result;
+    },
+    async postAll(operations) {
+      const results = await ledger.postAll(operations);
+      refreshDone(operations, results);
+      return results;
+    },
+  };
+}
+
+function walletsOf({ userId, peerUserId, currency }: Operation): BalanceKey[] {
+  return [{ userId, currency }, ...(peerUserId === undefined ? [] : [{ userId: peerUserId, currency }])];
+}

@@ -1,0 +1,222 @@
+import { activityInfo } from "@temporalio/activity";
+import { ApplicationFailure, ApplicationFailureCategory } from "@temporalio/common";
+import { stepKey } from "../src/contract/ids.ts";
+import type {
+  AdvanceClockInput,
+  ConfirmInput,
+  ExtendInput,
+  ReleaseInput,
+  ReservationInput,
+  ReservationState,
+} from "../src/contract/reservations.ts";
+import { captureHoldOperation, placeHoldOperation, releaseHoldOperation } from "../src/domain/ledger/hold-operations.ts";
+import { closedReservationCode } from "../src/domain/reservations/reservation-states.ts";
+import { DomainError } from "../src/base/errors.ts";
+import { expireHold } from "../src/store/reservations/hold-expiry.ts";
+import { extensionContent, moveHoldEnd, tellHoldExpiring, type HoldMove } from "../src/store/reservations/hold-moves.ts";
+import { getHold, type HoldRecord } from "../src/store/reservations/holds.ts";
+import { findOperation } from "../src/store/ledger/operations.ts";
+import { createPauseCheck, type PauseRecord } from "../src/store/operators/pauses.ts";
+import type { ActivityDeps } from "./activity-deps.ts";
+import { currentOrigin, currentWorkflow } from "./execution.ts";
+import { settled } from "./orders.ts";
+
+/** While a pause stands the end of a hold is moved on by a quarter of the pause's age, within these bounds: few steps, and not late when it ends. */
+const PAUSE_STEP_MS = { least: 5_000, most: 300_000 };
+/** How often a capture asks whether the pause is over, once its fast retries are spent. */
+const PAUSED_RETRY_MS = 5_000;
+
+/** The steps of a reservation. Each is safe to retry by its key, and the row's guarded state decides which of two comes first. */
+export function createLedgerActivities({ db, ledger }: Pick<ActivityDeps, "db" | "ledger">) {
+  const pausedFor = createPauseCheck(db);
+  const pauseOf = ({ userId, serviceId }: ReservationInput) => pausedFor({ userId, serviceIds: [serviceId] });
+  const knownStateOf = async (reservationId: string): Promise<ReservationState> => {
+    const hold = await getHold(db, reservationId);
+    if (hold === undefined) throw new DomainError("RESERVATION_NOT_FOUND");
+    return stateOf(hold);
+  };
+  const moveEnd = async (move: HoldMove): Promise<ReservationState> => {
+    const outcome = await moveHoldEnd(db, move);
+    if (outcome === "conflict") throw new DomainError("IDEMPOTENCY_CONFLICT");
+    if (outcome === "missing") throw new DomainError("RESERVATION_NOT_FOUND");
+    const code = outcome === "done" || outcome === "duplicate" ? undefined : closedReservationCode(outcome);
+    if (code !== undefined) throw new DomainError(code);
+    return knownStateOf(move.holdId);
+  };
+
+  return {
+    /** Sets the money aside until `expiresAt` (ISO 8601). Throws: INSUFFICIENT_FUNDS, IDEMPOTENCY_CONFLICT. */
+    async placeHold({
+      reservation,
+      expiresAt,
+    }: {
+      readonly reservation: ReservationInput;
+      readonly expiresAt: string;
+    }): Promise<ReservationState> {
+      const { amountMinor, requestHash } = reservation;
+      settled(
+        await ledger.post(
+          placeHoldOperation({ ...ownerOf(reservation, workflowKey("hold")), amountMinor: BigInt(amountMinor), expiresAt, requestHash }),
+        ),
+      );
+      return knownStateOf(reservation.reservationId);
+    },
+
+    /** Captures all or a part under the client's key; past its end the hold is given back first. Fails as long as a pause stands, to be asked again. Throws: ALREADY_CONFIRMED, ALREADY_RELEASED, RESERVATION_EXPIRED, AMOUNT_EXCEEDS_HOLD, IDEMPOTENCY_CONFLICT. */
+    async captureHold({
+      reservation,
+      confirm,
+    }: {
+      readonly reservation: ReservationInput;
+      readonly confirm: ConfirmInput;
+    }): Promise<ReservationState> {
+      const amountMinor = confirm.amountMinor === undefined ? ("remainder" as const) : BigInt(confirm.amountMinor);
+      const pause = await pauseOf(reservation);
+      // What was decided under this key before the pause is only told again.
+      if (pause !== undefined && (await findOperation(db, confirm.requestKey)) === undefined) throw waitsFor(pause);
+      // A worker may be late with the timer: the time of a reservation is what its client was told and not when somebody had a moment.
+      const hold = await getHold(db, reservation.reservationId);
+      if (hold?.status === "held" && pause === undefined && hold.expiresAt.getTime() <= Date.now())
+        await expireHold(ledger, hold, currentOrigin(reservation));
+      settled(await ledger.post(captureHoldOperation({ ...ownerOf(reservation, confirm.requestKey), amountMinor })));
+      return knownStateOf(reservation.reservationId);
+    },
+
+    /** Gives back what is held, under the client's key. Throws: ALREADY_CONFIRMED, ALREADY_RELEASED, RESERVATION_EXPIRED, IDEMPOTENCY_CONFLICT. */
+    async releaseHold({
+      reservation,
+      release,
+    }: {
+      readonly reservation: ReservationInput;
+      readonly release: ReleaseInput;
+    }): Promise<ReservationState> {
+      settled(await ledger.post(releaseHoldOperation({ ...ownerOf(reservation, release.requestKey), effect: "release" })));
+      return knownStateOf(reservation.reservationId);
+    },
+
+    /**
+     * Ends the hold from the workflow's own side: its time passed (`expire`) or the workflow is being cancelled (`release`).
+     * When another change closed it first, that one stands. A hold does not expire while a pause stands, nor before the end that its row
+     * has when that is later than `expiresAt`, which the workflow knew: it answers `held` then, and until when.
+     * Returns the row as it is afterwards; undefined when nothing was ever held.
+     */
+    async endHold({
+      reservation,
+      effect,
+      expiresAt,
+    }: {
+      readonly reservation: ReservationInput;
+      readonly effect: "release" | "expire";
+      readonly expiresAt: string;
+    }): Promise<ReservationState | undefined> {
+      const hold = await getHold(db, reservation.reservationId);
+      if (hold === undefined) return undefined;
+      if (hold.status !== "held" || (effect === "expire" && hold.expiresAt.getTime() > Date.parse(expiresAt))) return stateOf(hold);
+      const pause = effect === "expire" ? await pauseOf(reservation) : undefined;
+      if (pause !== undefined) {
+        const move = { ...pauseMove(hold, pause), caller: reservation.caller, correlationId: reservation.correlationId };
+        await moveHoldEnd(db, move);
+        return knownStateOf(hold.holdId);
+      }
+      const key = workflowKey(effect === "expire" ? "expiry" : "release");
+      const result = await ledger.post(releaseHoldOperation({ ...ownerOf(reservation, key), effect }));
+      if (result.outcome === "conflict") throw new DomainError("IDEMPOTENCY_CONFLICT");
+      return knownStateOf(reservation.reservationId);
+    },
+
+    /** Moves the end away, never nearer. Throws: ALREADY_CONFIRMED, ALREADY_RELEASED, RESERVATION_EXPIRED, IDEMPOTENCY_CONFLICT. */
+    extendHold: ({
+      reservation,
+      extend,
+    }: {
+      readonly reservation: ReservationInput;
+      readonly extend: ExtendInput;
+    }): Promise<ReservationState> =>
+      moveEnd({
+        key: extend.requestKey,
+        holdId: reservation.reservationId,
+        kind: "extension",
+        content: extensionContent(extend.ttlMs),
+        newEnd: new Date(extend.expiresAt),
+        caller: extend.caller,
+        correlationId: extend.correlationId,
+      }),
+
+    /** Moves the end nearer, for a test. Throws as `extendHold`. */
+    advanceHoldClock: ({
+      reservation,
+      advance,
+      expiresAt,
+    }: {
+      readonly reservation: ReservationInput;
+      readonly advance: AdvanceClockInput;
+      readonly expiresAt: string;
+    }): Promise<ReservationState> =>
+      moveEnd({
+        key: advance.requestKey,
+        holdId: reservation.reservationId,
+        kind: "test-clock",
+        content: `advance ${advance.advanceMs}`,
+        newEnd: new Date(expiresAt),
+        caller: advance.caller,
+        correlationId: advance.correlationId,
+      }),
+
+    /** Sends `reservation.expiring` through the outbox, once per end; of a closed hold nothing is sent. */
+    async tellHoldExpiring({ reservationId, correlationId }: ReservationInput): Promise<void> {
+      await tellHoldExpiring(db, { holdId: reservationId, correlationId });
+    },
+  };
+}
+
+function stateOf(hold: HoldRecord): ReservationState {
+  return {
+    reservationId: hold.holdId,
+    status: hold.status,
+    currency: hold.currency,
+    amountMinor: hold.amountMinor.toString(),
+    capturedMinor: hold.capturedMinor.toString(),
+    releasedMinor: hold.releasedMinor.toString(),
+    expiresAt: hold.expiresAt.toISOString(),
+  };
+}
+
+function pauseMove(hold: HoldRecord, pause: PauseRecord): Omit<HoldMove, "caller" | "correlationId"> {
+  const ageMs = Date.now() - pause.pausedAt.getTime();
+  const stepMs = Math.min(Math.max(ageMs / 4, PAUSE_STEP_MS.least), PAUSE_STEP_MS.most);
+  return {
+    // From one end there is one step on, however often it is asked for.
+    key: workflowKey(`pause/${hold.expiresAt.toISOString()}`),
+    holdId: hold.holdId,
+    kind: "pause",
+    content: "pause",
+    newEnd: new Date(Date.now() + stepMs),
+  };
+}
+
+// Not a refusal: an update that ended so would stay so for its key, also when the pause is over.
+function waitsFor({ scope, subject, reason }: PauseRecord): ApplicationFailure {
+  return ApplicationFailure.create({
+    type: "PAUSED",
+    message: `captures are paused for ${scope === "all" ? "all" : `${scope} ${subject}`}: ${reason}`.slice(0, 500),
+    ...(activityInfo().isLocal ? {} : { nextRetryDelay: PAUSED_RETRY_MS }),
+    category: ApplicationFailureCategory.BENIGN,
+  });
+}
+
+function workflowKey(step: "hold" | "expiry" | "release" | `pause/${string}`): string {
+  return stepKey(currentWorkflow().workflowId, step);
+}
+
+function ownerOf(reservation: ReservationInput, key: string) {
+  return {
+    key,
+    holdId: reservation.reservationId,
+    userId: reservation.userId,
+    serviceId: reservation.serviceId,
+    orderId: reservation.orderId,
+    currency: reservation.currency,
+    comment: reservation.comment,
+    origin: currentOrigin(reservation),
+  };
+}

@@ -1,0 +1,249 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { PartitionAssigners, type Consumer, type EachBatchPayload, type IHeaders, type Kafka as KafkaClient } from "kafkajs";
+import type { FoundRedrive } from "../../store/events/redrives.ts";
+import { LeftOutHeaders } from "./kafka-headers.ts";
+import type { Log } from "../log.ts";
+import { sentAtMs } from "./sent-at.ts";
+
+export type MessageHeaders = Readonly<Record<string, Buffer | string | readonly (Buffer | string)[] | undefined>>;
+
+/** A message as it was fetched. The offset is decimal text; `timestampMs` is the broker's or the producer's, without a usable one that of the fetch. */
+export interface FetchedMessage {
+  readonly offset: string;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: MessageHeaders;
+  /** How many headers the message has beyond those that are kept. */
+  readonly headersLeftOut: number;
+  readonly timestampMs: number;
+  /** Set by whoever found that the message is a dead letter sent again. */
+  readonly redriveOf?: FoundRedrive;
+}
+
+/** Messages of one partition in their order. `nextOffset` follows the last of them and what the client skipped after it. */
+export interface FetchedBatch {
+  readonly topic: string;
+  readonly partition: number;
+  readonly messages: readonly FetchedMessage[];
+  readonly nextOffset: string;
+}
+
+/** What a handler may do while it has a batch. Heartbeats go on by themselves as long as it runs. */
+export interface BatchControl {
+  /** False once the partition may be somebody else's or the consumer is stopping: finish what is in hand, begin nothing new. */
+  isActive(): boolean;
+  /** Aborts a while after `isActive` turned false: whoever still waits then gives up. */
+  readonly signal: AbortSignal;
+  /** Notes for the whole group that everything below `nextOffset` is done. Throws: the client's error; nothing is noted then. */
+  commit(nextOffset: string): Promise<void>;
+}
+
+export interface ConsumerOptions {
+  readonly group: string;
+  readonly topic: string;
+  readonly sessionTimeoutMs: number;
+  readonly partitionsAtOnce: number;
+  /** How long a handler may go on with what it has in hand after it lost its partition or was told to stop. */
+  readonly graceMs: number;
+}
+
+export interface KafkaConsumer {
+  /**
+   * Joins the group and hands each fetched batch to the handler, one batch per partition at a time. What the handler
+   * leaves uncommitted is handed out again. Settles when the group is joined or being joined.
+   * `onFatal` is told when the client has given up for good: the process should end then.
+   */
+  run(handler: (batch: FetchedBatch, control: BatchControl) => Promise<void>, onFatal: (error: Error) => void): Promise<void>;
+  /** The partitions this member has now; undefined while it is in no group. */
+  assigned(): readonly number[] | undefined;
+  /**
+   * Lets the handlers finish what they have in hand, leaves the group and disconnects. A broker that does not answer is waited for 3 s
+   * after that, and not much longer than the handlers' grace in all. Safe to retry.
+   */
+  stop(): Promise<void>;
+}
+
+const RETRY = { retries: 8, initialRetryTime: 200, maxRetryTime: 3_000 };
+/** Two of the client's default of 1 MB each: enough for several chunks, little to fetch again after a kill. */
+const MAX_BYTES_PER_PARTITION = 1_048_576;
+
+/** How long leaving may take. Without it the broker waits for the member's session to end, and the client for a broker that is away. */
+const LEAVE_WITHIN_MS = 3_000;
+
+/** A consumer of one topic. Makes no connection until `run`. */
+export function createConsumer(client: KafkaClient, options: ConsumerOptions, logger: Log): KafkaConsumer {
+  const heartbeatMs = Math.max(100, Math.floor(options.sessionTimeoutMs / 4));
+  let assigned: readonly number[] | undefined;
+  let stopping: Promise<void> | undefined;
+  const stopOrdered = new AbortController();
+  const inHand = new Set<Promise<void>>();
+
+  const consumer = client.consumer({
+    groupId: options.group,
+    partitionAssigners: [PartitionAssigners.roundRobin],
+    sessionTimeout: options.sessionTimeoutMs,
+    rebalanceTimeout: Math.max(options.sessionTimeoutMs, options.graceMs * 2),
+    heartbeatInterval: heartbeatMs,
+    // An idle fetch waits this long at the broker, and no heartbeat is sent meanwhile.
+    maxWaitTimeInMs: Math.min(500, heartbeatMs),
+    maxBytesPerPartition: MAX_BYTES_PER_PARTITION,
+    allowAutoTopicCreation: false,
+    retry: { ...RETRY, restartOnFailure: async () => true },
+  });
+
+  consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+    assigned = payload.memberAssignment[options.topic] ?? [];
+    logger.info(
+      { group: options.group, topic: options.topic, partitions: assigned, memberId: payload.memberId },
+      "joined the consumer group",
+    );
+  });
+  consumer.on(consumer.events.REBALANCING, () => {
+    assigned = undefined;
+  });
+  // Batches that hold only control records never reach a handler; without a commit they would look like a lag for ever.
+  consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
+    if (payload.batchSize > 0 || BigInt(payload.lastOffset) < 0n) return;
+    const offset = (BigInt(payload.lastOffset) + 1n).toString();
+    consumer.commitOffsets([{ topic: payload.topic, partition: payload.partition, offset }]).catch((error: unknown) => {
+      logger.warn({ err: error, topic: payload.topic, partition: payload.partition, offset }, "could not commit past control records");
+    });
+  });
+
+  return {
+    async run(handler, onFatal) {
+      consumer.on(consumer.events.CRASH, ({ payload }) => {
+        assigned = undefined;
+        if (!payload.restart && stopping === undefined) onFatal(payload.error);
+      });
+      await connectPatiently(consumer, options.topic, stopOrdered.signal, logger);
+      if (stopOrdered.signal.aborted) return consumer.disconnect();
+      await consumer.run({
+        autoCommit: false,
+        eachBatchAutoResolve: false,
+        partitionsConsumedConcurrently: options.partitionsAtOnce,
+        eachBatch: async (payload) => {
+          const handling = handleBatch(payload, handler, { heartbeatMs, graceMs: options.graceMs, stop: stopOrdered.signal, logger });
+          inHand.add(handling);
+          await handling.finally(() => inHand.delete(handling));
+        },
+      });
+    },
+    assigned: () => assigned,
+    stop() {
+      stopOrdered.abort();
+      stopping ??= leave();
+      return stopping;
+    },
+  };
+
+  async function leave(): Promise<void> {
+    const left = consumer.disconnect().then(() => true);
+    const late = Promise.allSettled(inHand).then(() => sleep(LEAVE_WITHIN_MS, false, { ref: false }));
+    // A commit that is under way heeds no signal.
+    const latest = sleep(options.graceMs + LEAVE_WITHIN_MS / 3, false, { ref: false });
+    if (!(await Promise.race([left, late, latest])))
+      logger.warn({ group: options.group, topic: options.topic }, "left without the broker, which does not answer");
+  }
+}
+
+// A broker that is not there yet is waited for: the process has nothing else to do.
+async function connectPatiently(consumer: Consumer, topic: string, signal: AbortSignal, logger: Log): Promise<void> {
+  for (let pauseMs = 500; !signal.aborted; pauseMs = Math.min(pauseMs * 2, 5_000)) {
+    try {
+      await consumer.connect();
+      await consumer.subscribe({ topics: [topic], fromBeginning: true });
+      return;
+    } catch (error) {
+      logger.warn({ err: error, topic, pauseMs }, "Kafka is not reachable, trying again");
+      await sleep(pauseMs, undefined, { signal }).catch(() => {});
+    }
+  }
+}
+
+interface HandlingOptions {
+  readonly heartbeatMs: number;
+  readonly graceMs: number;
+  readonly stop: AbortSignal;
+  readonly logger: Log;
+}
+
+async function handleBatch(
+  payload: EachBatchPayload,
+  handler: (batch: FetchedBatch, control: BatchControl) => Promise<void>,
+  options: HandlingOptions,
+): Promise<void> {
+  const { batch } = payload;
+  const giveUp = new AbortController();
+  let lost: unknown;
+  let graceTimer: NodeJS.Timeout | undefined;
+  const beginGrace = () => {
+    graceTimer ??= setTimeout(() => giveUp.abort(), options.graceMs);
+  };
+  options.stop.addEventListener("abort", beginGrace, { once: true });
+  if (options.stop.aborted) beginGrace();
+
+  const heartbeat = setInterval(() => {
+    if (lost !== undefined) return;
+    payload.heartbeat().catch((error: unknown) => {
+      lost ??= error;
+      beginGrace();
+    });
+  }, options.heartbeatMs);
+
+  const control: BatchControl = {
+    isActive: () => lost === undefined && payload.isRunning() && !payload.isStale() && !options.stop.aborted,
+    signal: giveUp.signal,
+    async commit(nextOffset) {
+      await payload.commitOffsetsIfNecessary({
+        topics: [{ topic: batch.topic, partitions: [{ partition: batch.partition, offset: nextOffset }] }],
+      });
+      payload.resolveOffset((BigInt(nextOffset) - 1n).toString());
+    },
+  };
+
+  try {
+    await handler(toFetchedBatch(payload), control);
+  } catch (error) {
+    throw retriable(error);
+  } finally {
+    clearInterval(heartbeat);
+    clearTimeout(graceTimer);
+    options.stop.removeEventListener("abort", beginGrace);
+  }
+  // The client joins the group again when it sees the heartbeat's error, after all handlers of this fetch have ended.
+  if (lost !== undefined) throw lost;
+}
+
+// The client takes these for mistakes of its user and stops its consumer for good; ours are to be tried again like any other.
+function retriable(error: unknown): unknown {
+  const isTakenForMistake = [TypeError, SyntaxError, RangeError, ReferenceError].some((kind) => error instanceof kind);
+  return isTakenForMistake ? new Error("the handler failed", { cause: error }) : error;
+}
+
+function toFetchedBatch({ batch }: EachBatchPayload): FetchedBatch {
+  return {
+    topic: batch.topic,
+    partition: batch.partition,
+    nextOffset: (BigInt(batch.lastOffset()) + 1n).toString(),
+    messages: batch.messages.map((message) => ({
+      offset: message.offset,
+      key: message.key,
+      value: message.value,
+      ...readHeaders(message.headers),
+      timestampMs: sentAtMs(message.timestamp, Date.now()),
+    })),
+  };
+}
+
+// The client mixes a name such as `constructor` with what every object has under it, so only bytes and text count.
+function readHeaders(headers: IHeaders | undefined): Pick<FetchedMessage, "headers" | "headersLeftOut"> {
+  let headersLeftOut = 0;
+  const kept = Object.entries(headers ?? {}).flatMap(([name, values]) => {
+    const all: readonly unknown[] = Array.isArray(values) ? values : [values];
+    for (const value of all) if (value instanceof LeftOutHeaders) headersLeftOut += value.count;
+    const own = all.filter((value) => value === null || typeof value === "string" || Buffer.isBuffer(value));
+    return own.length === 0 ? [] : [[name, own.map((value) => value ?? "")] as const];
+  });
+  return { headers: Object.fromEntries(kept), headersLeftOut };
+}

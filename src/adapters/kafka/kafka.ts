@@ -1,0 +1,192 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Kafka as KafkaClient, logLevel, Partitioners, type Admin, type KafkaConfig } from "kafkajs";
+import type { TopicPlan } from "../../contract/topics.ts";
+import { createConsumer, type ConsumerOptions, type KafkaConsumer } from "./kafka-consumer.ts";
+import { boundHeaders } from "./kafka-headers.ts";
+import { writeClientLog } from "./kafka-log.ts";
+import { fetchTopicOffsets, type PartitionOffsets } from "./kafka-offsets.ts";
+import { SILENT_LOG, type Log } from "../log.ts";
+
+/** A message to send. A key of null spreads messages over the partitions; equal keys keep their order. */
+export interface OutgoingMessage {
+  readonly key: string | Buffer | null;
+  readonly value: string | Buffer | null;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Where a run of messages came to stand: `baseOffset` is the first one's, the others follow without a gap. */
+export interface ProducedRange {
+  readonly partition: number;
+  readonly baseOffset: bigint;
+}
+
+export interface KafkaProducer {
+  /**
+   * Sends messages of one topic in their order and settles when every in-sync replica has them.
+   * Not idempotent: what is sent again after an error may stand twice.
+   * Throws: the client's error when the broker cannot be reached or refuses; some of the messages may then be there.
+   */
+  send(topic: string, messages: readonly OutgoingMessage[]): Promise<ProducedRange[]>;
+  close(): Promise<void>;
+}
+
+/** One connection's view of Kafka. Everything it makes is closed by its own `close`. */
+export interface Kafka {
+  /** Connects with the first message, and again after a loss. */
+  createProducer(): KafkaProducer;
+  createConsumer(options: ConsumerOptions): KafkaConsumer;
+  /** The offsets of a topic's partitions, in the order of the partitions. Throws: the client's error. */
+  topicOffsets(topic: string): Promise<PartitionOffsets[]>;
+  /** What a group has committed, by partition; a partition without a commit is left out. Throws: the client's error. */
+  committedOffsets(group: string, topic: string): Promise<Map<number, bigint>>;
+  close(): Promise<void>;
+}
+
+export interface KafkaOptions {
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  readonly logger: Log;
+}
+
+/**
+ * A reader waits about a minute for a broker that is away, and asks every second: the broker knows its members again when it is back.
+ * A reader that gave up and began anew would wait for the session of its former self to end, 10 s longer.
+ */
+const READER_RETRY = { retries: 60, initialRetryTime: 200, maxRetryTime: 1_000 };
+/** A broker that does not answer is not waited for at the end. */
+const CLOSE_WITHIN_MS = 2_000;
+const LEADERS_WITHIN_MS = 15_000;
+const LEADERS_POLL_MS = 100;
+
+/** `host:port,host:port` as a list. */
+export function brokerList(text: string): string[] {
+  return text
+    .split(",")
+    .map((broker) => broker.trim())
+    .filter((broker) => broker !== "");
+}
+
+/** Opens nothing yet: connections are made when they are needed. */
+export function createKafka(options: KafkaOptions): Kafka {
+  boundHeaders();
+  const client = new KafkaClient(clientConfig(options));
+  const readerClient = new KafkaClient({ ...clientConfig(options), retry: READER_RETRY });
+  let admin: Promise<Admin> | undefined;
+  const connectedAdmin = (): Promise<Admin> => {
+    admin ??= connectAdmin(client).catch((error: unknown) => {
+      admin = undefined;
+      throw error;
+    });
+    return admin;
+  };
+  return {
+    createProducer: () => createProducer(client),
+    createConsumer: (consumerOptions) => createConsumer(readerClient, consumerOptions, options.logger),
+    async topicOffsets(topic) {
+      return fetchTopicOffsets(await connectedAdmin(), topic);
+    },
+    async committedOffsets(group, topic) {
+      const [answer] = await (await connectedAdmin()).fetchOffsets({ groupId: group, topics: [topic] });
+      const known = (answer?.partitions ?? []).map(({ partition, offset }) => [partition, BigInt(offset)] as const);
+      return new Map(known.filter(([, offset]) => offset >= 0n));
+    },
+    async close() {
+      const closed = admin?.then((open) => open.disconnect()).catch(() => {});
+      await Promise.race([closed, sleep(CLOSE_WITHIN_MS, undefined, { ref: false })]);
+    },
+  };
+}
+
+/**
+ * Makes the topics that are not there; those that are stay as they are. Safe to retry, and from several processes at a time.
+ * Throws: the client's error when the broker does not answer or refuses one of them.
+ */
+export async function ensureTopics(brokers: readonly string[], topics: readonly TopicPlan[], logger: Log = SILENT_LOG): Promise<void> {
+  const admin = await connectAdmin(new KafkaClient(clientConfig({ brokers, clientId: "saldo-topics", logger })));
+  try {
+    const existing = new Set(await admin.listTopics());
+    const missing = topics.filter(({ topic }) => !existing.has(topic));
+    if (missing.length === 0) return;
+    await admin.createTopics({
+      topics: missing.map(({ topic, partitions, settings }) => ({
+        topic,
+        numPartitions: partitions,
+        configEntries: Object.entries(settings).map(([name, value]) => ({ name, value })),
+      })),
+      waitForLeaders: false,
+    });
+    await untilLed(
+      admin,
+      missing.map(({ topic }) => topic),
+    );
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+// The client's own wait takes a broker that has not heard of the new topic yet for a failure. Only a broker that answers for the
+// offsets leads them: its metadata name it a moment before.
+async function untilLed(admin: Admin, topics: readonly string[]): Promise<void> {
+  for (const deadlineMs = performance.now() + LEADERS_WITHIN_MS; ; await sleep(LEADERS_POLL_MS)) {
+    try {
+      for (const topic of topics) await fetchTopicOffsets(admin, topic);
+      return;
+    } catch (error) {
+      if (performance.now() > deadlineMs) throw error;
+    }
+  }
+}
+
+async function connectAdmin(client: KafkaClient): Promise<Admin> {
+  const admin = client.admin({ retry: { retries: 3, initialRetryTime: 200 } });
+  await admin.connect();
+  return admin;
+}
+
+/**
+ * One request in flight keeps the order of equal keys through every retry. The client's idempotent mode would also take
+ * away the double after a lost answer, but it stops for good with an out-of-order sequence after a reconnect
+ * (tulios/kafkajs#598); readers know a double by its id instead.
+ */
+function createProducer(client: KafkaClient): KafkaProducer {
+  const producer = client.producer({
+    createPartitioner: Partitioners.DefaultPartitioner,
+    allowAutoTopicCreation: false,
+    idempotent: false,
+    maxInFlightRequests: 1,
+    retry: { retries: 3, initialRetryTime: 200, maxRetryTime: 2_000 },
+  });
+  let connected: Promise<void> | undefined;
+  const connect = (): Promise<void> => {
+    connected ??= producer.connect().catch((error: unknown) => {
+      connected = undefined;
+      throw error;
+    });
+    return connected;
+  };
+  return {
+    async send(topic, messages) {
+      await connect();
+      const results = await producer.send({
+        topic,
+        acks: -1,
+        messages: messages.map((message) => ({ ...message, headers: { ...message.headers } })),
+      });
+      return results.map(({ partition, baseOffset }) => ({ partition, baseOffset: BigInt(baseOffset ?? "-1") }));
+    },
+    close: () => producer.disconnect(),
+  };
+}
+
+function clientConfig(options: KafkaOptions): KafkaConfig {
+  return {
+    clientId: options.clientId,
+    brokers: [...options.brokers],
+    connectionTimeout: 3_000,
+    requestTimeout: 15_000,
+    // By default a client that lost its broker asks again after 6 s, then 12 s: longer than the broker's own restart.
+    retry: { retries: 5, initialRetryTime: 200, maxRetryTime: 2_000 },
+    logLevel: logLevel.INFO,
+    logCreator: () => (entry) => writeClientLog(options.logger, entry),
+  };
+}

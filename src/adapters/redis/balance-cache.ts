@@ -1,0 +1,75 @@
+import type { BalanceKey } from "../../contract/balances.ts";
+import type { BalanceRecord } from "../../store/ledger/balances.ts";
+import type { Log } from "../log.ts";
+import { openRedis, type RedisLink } from "./redis.ts";
+
+/** What Redis keeps of balances. It is never asked when money moves. */
+export interface BalanceCache {
+  /** False when there is no Redis at all: then nothing needs to be read for it. */
+  readonly enabled: boolean;
+  /** Keeps the balances; an older version never overwrites a newer one. Never throws: a cache that is away is only slower. */
+  put(balances: readonly BalanceRecord[]): Promise<void>;
+  /** The balance as it was last written, or undefined when it is not there or cannot be had. */
+  get(key: BalanceKey): Promise<BalanceRecord | undefined>;
+  close(): Promise<void>;
+}
+
+const LIFETIME_SECONDS = 600;
+
+// One script, so that of two writers the one with the newer version wins whatever the order they arrive in.
+const PUT_IF_NEWER = `
+local known = redis.call('HGET', KEYS[1], 'version')
+if known and tonumber(known) >= tonumber(ARGV[1]) then return 0 end
+redis.call('HSET', KEYS[1], 'version', ARGV[1], 'available', ARGV[2], 'held', ARGV[3])
+redis.call('EXPIRE', KEYS[1], ARGV[4])
+return 1`;
+
+/** The key of a balance in Redis. */
+export function balanceCacheKey({ userId, currency }: BalanceKey): string {
+  return `balance:${userId}:${currency}`;
+}
+
+/** Keeps balances over the process's Redis connection, or over one of its own; without an address it keeps nothing. */
+export function createBalanceCache(
+  options: { readonly url: string | undefined; readonly logger: Log } | { readonly redis: RedisLink },
+): BalanceCache {
+  const shared = "redis" in options ? options.redis : undefined;
+  const link = "redis" in options ? options.redis : openRedis(options);
+  return {
+    enabled: link.enabled,
+    async put(balances) {
+      if (balances.length === 0) return;
+      await link.attempt(async (redis) => {
+        const pipeline = redis.pipeline();
+        for (const { version, availableMinor, heldMinor, ...key } of balances)
+          pipeline.eval(
+            PUT_IF_NEWER,
+            1,
+            balanceCacheKey(key),
+            version.toString(),
+            availableMinor.toString(),
+            heldMinor.toString(),
+            LIFETIME_SECONDS,
+          );
+        const [failed] = ((await pipeline.exec()) ?? []).flatMap(([error]) => (error === null ? [] : [error]));
+        if (failed !== undefined) throw failed;
+      });
+    },
+    async get(key) {
+      return await link.attempt(async (redis) => {
+        const { version, available, held } = await redis.hgetall(balanceCacheKey(key));
+        if (version === undefined || available === undefined || held === undefined) return undefined;
+        return {
+          userId: key.userId,
+          currency: key.currency,
+          version: BigInt(version),
+          availableMinor: BigInt(available),
+          heldMinor: BigInt(held),
+        };
+      });
+    },
+    async close() {
+      if (shared === undefined) link.close();
+    },
+  };
+}

@@ -1,0 +1,59 @@
+import { hash, parseOptions, verify } from "@node-rs/argon2";
+import { DomainError } from "../../base/errors.ts";
+
+/** What became of a password. `stale`: it is right, and its hash was made with other parameters than today's. */
+export type PasswordCheck = "wrong" | "right" | "stale";
+
+/** Both throw UNAVAILABLE when too many wait already: one hash takes 46 MiB and a core. */
+export interface PasswordHasher {
+  /** The password as argon2id in its PHC form. */
+  hash(password: string): Promise<string>;
+  /** Compares the password with a hash; without one it takes the same time and is `wrong`. */
+  check(password: string, known: string | undefined): Promise<PasswordCheck>;
+}
+
+// Appendix C of OWASP ASVS 5.0, with argon2id, which is the library's own choice.
+const PARAMETERS = { memoryCost: 47_104, timeCost: 1, parallelism: 1 } as const;
+const MAX_AT_ONCE = 2;
+const MAX_WAITING = 30;
+const encode = (bytes: number) => Buffer.alloc(bytes).toString("base64").replaceAll("=", "");
+/** Today's parameters over a result that no password has: what the login nobody has is compared with. */
+const NOBODY = `$argon2id$v=19$m=${PARAMETERS.memoryCost},t=${PARAMETERS.timeCost},p=${PARAMETERS.parallelism}$${encode(16)}$${encode(32)}`;
+
+/** Hashes passwords with argon2id, at most two at once; some more wait, the rest is refused. */
+export function createPasswordHasher(): PasswordHasher {
+  let running = 0;
+  const waiting: (() => void)[] = [];
+  const inTurn = async <Result>(work: () => Promise<Result>): Promise<Result> => {
+    if (running >= MAX_AT_ONCE) {
+      if (waiting.length >= MAX_WAITING) throw new DomainError("UNAVAILABLE", "too many passwords are being checked");
+      // Whoever ends hands its place on, so that nobody slips in between.
+      await new Promise<void>((resolve) => waiting.push(resolve));
+    } else running += 1;
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift();
+      if (next === undefined) running -= 1;
+      else next();
+    }
+  };
+  return {
+    hash: (password) => inTurn(() => hash(password, PARAMETERS)),
+    check: (password, known) =>
+      inTurn(async () => {
+        if (!(await verify(known ?? NOBODY, password)) || known === undefined) return "wrong";
+        return isOfToday(known) ? "right" : "stale";
+      }),
+  };
+}
+
+function isOfToday(known: string): boolean {
+  const { memoryCost, timeCost, parallelism } = parseOptions(known);
+  return (
+    known.startsWith("$argon2id$") &&
+    memoryCost === PARAMETERS.memoryCost &&
+    timeCost === PARAMETERS.timeCost &&
+    parallelism === PARAMETERS.parallelism
+  );
+}

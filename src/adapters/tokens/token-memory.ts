@@ -1,0 +1,38 @@
+import { createHash } from "node:crypto";
+import type { VerifiedToken } from "../../contract/identity.ts";
+import type { TokenVerifier } from "./access-tokens.ts";
+import { CLOCK_TOLERANCE_MS, type SigningKeys } from "./signing-keys.ts";
+
+const MAX_TOKENS = 20_000;
+/** A token of the external issuer is verified again after this time, so that a key it withdrew is not trusted for longer. */
+const EXTERNAL_TRUST_MS = 600_000;
+
+/**
+ * Remembers tokens that were verified until they end, so that the signature is paid once and not with each request. Tokens
+ * are known by their SHA-256, and one whose key was retired is refused at once. Refused tokens are not remembered: nobody can
+ * push the good ones out with bad ones.
+ */
+export function rememberVerified(verifier: TokenVerifier, keys: SigningKeys, now: () => number = Date.now): TokenVerifier {
+  const memory = new Map<string, { readonly verified: VerifiedToken; readonly untilMs: number }>();
+  return {
+    async verify(token) {
+      const hash = createHash("sha256").update(token).digest("base64");
+      const known = memory.get(hash);
+      if (known !== undefined && isTrusted(known, keys, now())) return known.verified;
+      if (known !== undefined) memory.delete(hash);
+      const verified = await verifier.verify(token);
+      if (memory.size >= MAX_TOKENS) memory.delete(oldestOf(memory));
+      const endsAtMs = verified.expiresAtMs + CLOCK_TOLERANCE_MS;
+      memory.set(hash, { verified, untilMs: verified.keyId === undefined ? Math.min(endsAtMs, now() + EXTERNAL_TRUST_MS) : endsAtMs });
+      return verified;
+    },
+  };
+}
+
+function isTrusted({ verified, untilMs }: { verified: VerifiedToken; untilMs: number }, keys: SigningKeys, nowMs: number): boolean {
+  return nowMs < untilMs && (verified.keyId === undefined || keys.find(verified.keyId) !== undefined);
+}
+
+function oldestOf(memory: ReadonlyMap<string, unknown>): string {
+  return memory.keys().next().value ?? "";
+}

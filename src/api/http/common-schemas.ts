@@ -1,0 +1,109 @@
+import { z } from "@hono/zod-openapi";
+import { idProblem, MAX_ID_LENGTH } from "../../contract/id-rule.ts";
+import { looksLikeCardNumber } from "../../domain/cards/card.ts";
+import { isErrorCode, type ErrorCode } from "../../base/errors.ts";
+import { isRawNumber, type RawNumber } from "../../base/raw-json.ts";
+
+const CONTROL = /\p{Cc}/u;
+const CARD_DATA: { readonly code: ErrorCode } = { code: "CARD_DATA_REFUSED" };
+
+const textOrNumber = z.custom<string | RawNumber>(
+  (value) => typeof value === "string" || isRawNumber(value),
+  "must be text or a whole number",
+);
+
+/** An id in a body: opaque text. A number is taken as its digits; one that other readers would round is refused (C-02). */
+export const idSchema = textOrNumber
+  .transform((value, context) => {
+    const text = typeof value === "string" ? value : value.raw;
+    const problem =
+      typeof value === "string" || isSafeId(text) ? idProblem(text) : "must be a whole number from 0 to 9007199254740991, or text";
+    if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
+    return text;
+  })
+  .openapi({
+    type: ["string", "integer"],
+    minLength: 1,
+    maxLength: MAX_ID_LENGTH,
+    description: "Opaque text of 1 to 64 characters; a whole number is taken as its digits.",
+  });
+
+/** An id in a path or a query. */
+export const idTextSchema = z
+  .string()
+  .superRefine((text, context) => {
+    const problem = idProblem(text);
+    if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
+  })
+  .openapi({ minLength: 1, maxLength: MAX_ID_LENGTH });
+
+/** An amount in a body, as its digits. What they mean depends on the currency: `readAmount` reads them. */
+export const amountSchema = z
+  .custom<string | RawNumber>(
+    (value) => typeof value === "string" || isRawNumber(value),
+    "must be a decimal such as 100.50, as text or as a number",
+  )
+  .transform((value) => (typeof value === "string" ? value : value.raw))
+  .openapi({
+    type: ["string", "number"],
+    example: "100.50",
+    description:
+      "Above zero, with at most the currency's decimals. Numbers are read by their digits, never through a float; without exponent.",
+  });
+
+/** An amount in an answer. */
+export const decimalSchema = z.string().openapi({ example: "100.50", description: "Exactly the currency's decimals." });
+
+export const currencySchema = z.string().openapi({ example: "RUB", description: "ISO 4217, or PTS for loyalty points." });
+
+/** The code an issue asks to be answered with, where INVALID_REQUEST would not tell enough. */
+export function codeOfIssue(issue: z.core.$ZodIssue): ErrorCode | undefined {
+  const code: unknown = issue.code === "custom" ? issue.params?.["code"] : undefined;
+  return isErrorCode(code) ? code : undefined;
+}
+
+/** Free text that is kept. What looks like a card number in it is answered with CARD_DATA_REFUSED: nothing of a card may be kept. */
+export function keptText(maxLength: number) {
+  return z
+    .string()
+    .max(maxLength, `must have at most ${maxLength} characters`)
+    .refine((text) => !CONTROL.test(text), "must not have control characters")
+    .refine((text) => !looksLikeCardNumber(text), { message: "holds what looks like a card number", params: CARD_DATA });
+}
+
+export const commentSchema = keptText(500).openapi({ description: "Where from and what for, in words." });
+
+/** A whole number in a body. */
+export function wholeNumber(min: number, max: number) {
+  return z
+    .custom<RawNumber>(
+      (value) => isRawNumber(value) && /^\d{1,15}$/.test(value.raw) && Number(value.raw) >= min && Number(value.raw) <= max,
+      `must be a whole number from ${min} to ${max}`,
+    )
+    .transform((value) => Number(value.raw))
+    .openapi({ type: "integer", minimum: min, maximum: max });
+}
+
+const DEFAULT_LIMIT = 50;
+const MAX_LIMIT = 100;
+
+/** How many rows a page has, from a query. */
+export const limitSchema = z
+  .string()
+  .refine((text) => /^[1-9]\d{0,2}$/.test(text) && Number(text) <= MAX_LIMIT, `must be a whole number from 1 to ${MAX_LIMIT}`)
+  .transform(Number)
+  .default(DEFAULT_LIMIT)
+  .openapi({ type: "integer", minimum: 1, maximum: MAX_LIMIT, default: DEFAULT_LIMIT });
+
+export const cursorSchema = z.string().max(1_000).openapi({ description: "`nextCursor` of the page before." });
+
+export const nextCursorSchema = z.string().optional().openapi({ description: "Absent on the last page." });
+
+/** A time in an answer: ISO 8601, UTC. */
+export const timeSchema = z.string().openapi({ format: "date-time" });
+
+export const linksSchema = z.object({ self: z.string() }).openapi({ description: "Paths on this API." });
+
+function isSafeId(raw: string): boolean {
+  return /^(?:0|[1-9]\d*)$/.test(raw) && Number.isSafeInteger(Number(raw));
+}

@@ -1,0 +1,41 @@
+import { DomainError } from "../../base/errors.ts";
+
+/** What a part of a cursor must look like. A regular expression is one. */
+export interface Shape {
+  test(text: string): boolean;
+}
+
+/** The place after which a page begins, as text that only the same list understands. */
+export function encodeCursor(list: string, position: readonly string[]): string {
+  return Buffer.from(JSON.stringify([list, ...position])).toString("base64url");
+}
+
+/** Throws: INVALID_CURSOR when the text was not made by this list, or its parts do not look as `shapes` says. */
+export function decodeCursor(list: string, cursor: string, shapes: readonly Shape[]): string[] {
+  const [name, ...position] = parseParts(cursor);
+  if (name !== list || position.length !== shapes.length || !shapes.every((shape, place) => shape.test(position[place] ?? "")))
+    throw new DomainError("INVALID_CURSOR", undefined, { pointer: "cursor" });
+  return position;
+}
+
+function parseParts(cursor: string): string[] {
+  try {
+    const parts: unknown = JSON.parse(Buffer.from(cursor, "base64url").toString("utf8"));
+    return Array.isArray(parts) && parts.every((part) => typeof part === "string") ? parts : [];
+  } catch {
+    return [];
+  }
+}
+
+const TIME = /^(\d{4})-(\d\d)-(\d\d) ([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?[+-](0\d|1[0-5])(:[0-5]\d){0,2}$/;
+
+/** A time as Postgres writes it, with microseconds: one that exists, or Postgres would fail on it. */
+export const TIME_SHAPE: Shape = {
+  test(text) {
+    const [, year = "", month = "", day = ""] = TIME.exec(text) ?? [];
+    const date = new Date(`${year}-${month}-${day}T00:00:00Z`);
+    return Number(year) > 0 && date.getUTCMonth() + 1 === Number(month) && date.getUTCDate() === Number(day);
+  },
+};
+/** An id: 1 to 64 characters without control characters. */
+export const ID_SHAPE = /^\P{Cc}{1,64}$/u;

@@ -1,0 +1,71 @@
+import type { Context } from "hono";
+import { HTTPException } from "hono/http-exception";
+import { maskDigits } from "../../domain/cards/card.ts";
+import { DomainError, type ErrorCode } from "../../base/errors.ts";
+import { isRetryable } from "../../store/postgres/lane.ts";
+import type { Log } from "../../adapters/log.ts";
+import type { ApiEnv } from "../api-env.ts";
+import { makeProblem, problemHeaders, type ProblemError } from "./problem.ts";
+
+/** A request that does not fit its schema: every place at once. */
+export class InvalidRequest extends DomainError {
+  readonly errors: readonly ProblemError[];
+
+  constructor(errors: readonly ProblemError[]) {
+    super("INVALID_REQUEST", errors.map(({ pointer, message }) => `${pointer} ${message}`).join("; "));
+    this.errors = errors;
+  }
+}
+
+/** Answers any error as problem details. What is not an expected error is INTERNAL: its words go to the log only. */
+export function createErrorHandler(log: Log): (error: unknown, context: Context<ApiEnv>) => Response {
+  return (error, context) => {
+    const domainError = asDomainError(error);
+    const response = answerProblem(context, domainError.code, domainError.message, errorsOf(domainError));
+    const { retryAfterMs, retryAfterSeconds = secondsOf(retryAfterMs) } = domainError.details;
+    if (retryAfterSeconds !== undefined) response.headers.set("retry-after", retryAfterSeconds);
+    if (response.status >= 500)
+      log.error(
+        { err: error, code: domainError.code, correlationId: context.get("correlationId"), path: maskDigits(context.req.path) },
+        "request failed",
+      );
+    return response;
+  };
+}
+
+/** The response for a code, in the form every error has. */
+export function answerProblem(context: Context<ApiEnv>, code: ErrorCode, detail?: string, errors: readonly ProblemError[] = []): Response {
+  const problem = makeProblem({
+    code,
+    instance: context.req.path,
+    correlationId: context.get("correlationId"),
+    errors,
+    ...(detail === undefined ? {} : { detail }),
+  });
+  context.set("problemCode", code);
+  return context.body(JSON.stringify(problem), problem.status as 400, problemHeaders(problem));
+}
+
+// Nothing is known to be there sooner, so the fraction of a second counts as a whole one.
+function secondsOf(ms: string | undefined): string | undefined {
+  const wholeMs = Number(ms);
+  return ms !== undefined && Number.isFinite(wholeMs) && wholeMs > 0 ? String(Math.ceil(wholeMs / 1_000)) : undefined;
+}
+
+function errorsOf(error: DomainError): readonly ProblemError[] {
+  if (error instanceof InvalidRequest) return error.errors;
+  const { pointer, reservationIds } = error.details;
+  if (reservationIds !== undefined) return reservationIds.split(" ").map((message) => ({ pointer: "/reservationId", message }));
+  return pointer === undefined ? [] : [{ pointer, message: error.message }];
+}
+
+// The query builder wraps what the lane threw, so that the expected error may stand under one or two others.
+function asDomainError(error: unknown): DomainError {
+  for (let current: unknown = error, depth = 0; current instanceof Error && depth < 5; current = current.cause, depth += 1) {
+    if (current instanceof DomainError) return current;
+    if (isRetryable(current)) return new DomainError("UNAVAILABLE", undefined, {}, error);
+  }
+  if (error instanceof HTTPException && error.status === 404) return new DomainError("NOT_FOUND", undefined, {}, error);
+  if (error instanceof HTTPException && error.status < 500) return new DomainError("INVALID_REQUEST", undefined, {}, error);
+  return new DomainError("INTERNAL", undefined, {}, error);
+}

@@ -1,0 +1,44 @@
+import type { Principal } from "../../contract/identity.ts";
+import { DomainError } from "../../base/errors.ts";
+import type { Access } from "./access.ts";
+import type { ApiContext } from "../api-env.ts";
+import type { AccessNotes } from "./refusal-log.ts";
+
+/** Tells who asks. Throws: UNAUTHENTICATED whatever is wrong with the token; UNAVAILABLE when that cannot be told. */
+export interface Authenticator {
+  /** `authorization` is the header as it came. */
+  authenticate(authorization: string | undefined): Promise<Principal>;
+}
+
+/** Which allowance a route counts against; what operators ask every second counts against none. */
+export type RouteClass = "read" | "write" | "login" | "unlimited";
+
+/** Counts requests. Throws: RATE_LIMITED. Sets the `RateLimit` headers. */
+export interface RequestLimits {
+  /** Before anything else is done for the request. */
+  byAddress(context: ApiContext, routeClass: RouteClass): Promise<void>;
+  /** Once it is known who asks. */
+  bySubject(context: ApiContext, routeClass: RouteClass): Promise<void>;
+}
+
+/** What each route asks before its handler runs. Throws: UNAUTHENTICATED, FORBIDDEN, RATE_LIMITED, UNAVAILABLE. */
+export type Guard = (context: ApiContext, route: { readonly access: Access; readonly routeClass: RouteClass }) => Promise<void>;
+
+/** Address, then identity, then role, then the subject's allowance: a stranger costs no look at a token, a wrong role no allowance. */
+export function createGuard(authenticator: Authenticator, limits: RequestLimits, notes?: AccessNotes): Guard {
+  return async (context, { access, routeClass }) => {
+    if (routeClass !== "unlimited") await limits.byAddress(context, routeClass);
+    if (access === "public") return;
+    const principal = await authenticator.authenticate(context.req.header("authorization")).catch((error: unknown) => {
+      notes?.refused(context, error);
+      throw error;
+    });
+    context.set("principal", principal);
+    context.set("caller", principal.subject);
+    if (!access.some((role) => principal.roles.includes(role))) {
+      notes?.denied(context, access);
+      throw new DomainError("FORBIDDEN");
+    }
+    if (routeClass !== "unlimited") await limits.bySubject(context, routeClass);
+  };
+}

@@ -1,0 +1,131 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { getRequestListener } from "@hono/node-server";
+import { uuidv7 } from "uuidv7";
+import type { ErrorCode } from "../../base/errors.ts";
+import type { Api } from "../api-env.ts";
+import { makeProblem, problemHeaders, SECURITY_HEADERS } from "./problem.ts";
+
+/** A client that sends its headers, or all of its request, more slowly than this is cut off. */
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+/** How often the two are looked at; Node's own 30 s would double them. */
+const MAX_CHECK_INTERVAL_MS = 1_000;
+/** Longer than the usual 60 s of a proxy, so that it is the proxy that closes an idle connection and never the two at once. */
+const KEEP_ALIVE_TIMEOUT_MS = 65_000;
+/** For an answer to a client that is cut off to arrive. */
+const LINGER_MS = 500;
+const CLOSE_IDLE_EVERY_MS = 50;
+const MAX_HEADER_BYTES = 16_384;
+
+export interface HttpServer {
+  readonly port: number;
+  /** Takes no new connections, lets running requests end within `graceMs`, then cuts the rest. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** Listens with the API on `host` and `port` (0 takes a free one). Throws: the system's error when the address is taken. */
+export async function listen(
+  api: Api,
+  options: { readonly host: string; readonly port: number; readonly headersTimeoutMs?: number; readonly requestTimeoutMs?: number },
+): Promise<HttpServer> {
+  const { headersTimeoutMs = HEADERS_TIMEOUT_MS, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
+  const listener = getRequestListener(api.fetch, { errorHandler: () => plainProblem("INVALID_REQUEST") });
+  const answering = new WeakMap<Socket, ServerResponse>();
+  const server = createServer(
+    {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      insecureHTTPParser: false,
+      // Node's own answer to a request without a host has no body; the listener refuses it in the form of every error.
+      requireHostHeader: false,
+      headersTimeout: headersTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: Math.min(MAX_CHECK_INTERVAL_MS, Math.ceil(headersTimeoutMs / 2)),
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    },
+    (request: IncomingMessage, response: ServerResponse) => {
+      answering.set(request.socket, response);
+      // Two readers could take the request for two hosts (RFC 9112, 3.2).
+      if (request.rawHeaders.filter((name, place) => place % 2 === 0 && name.toLowerCase() === "host").length > 1)
+        refuse(request, response, 400, "INVALID_REQUEST");
+      else void listener(request, response);
+    },
+  );
+  server.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) => refuse(request, response, 417, "INVALID_REQUEST"));
+  server.on("connect", (_request: IncomingMessage, socket: Socket) =>
+    answerClientError(Object.assign(new Error("CONNECT"), { code: "HPE_INVALID_METHOD" }), socket),
+  );
+  server.on("clientError", (error: Error & { code?: string }, socket: Socket) => {
+    const response = answering.get(socket);
+    // In the middle of an answer another one would be taken for its rest.
+    if (response !== undefined && response.headersSent && !response.writableFinished) socket.destroy();
+    else answerClientError(error, socket);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(options.port, options.host, resolve);
+  });
+  return { port: (server.address() as AddressInfo).port, close: (graceMs) => close(server, graceMs) };
+}
+
+async function close(server: Server, graceMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  // Connections that are kept alive become idle one by one, as their last answers end.
+  const closing = setInterval(() => server.closeIdleConnections(), CLOSE_IDLE_EVERY_MS);
+  const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+  await closed;
+  clearTimeout(cut);
+  clearInterval(closing);
+}
+
+// Whatever body there is stays unread, so the connection ends with the answer.
+function refuse(request: IncomingMessage, response: ServerResponse, status: number, code: ErrorCode): void {
+  const problem = { ...makeProblem({ code, instance: pathOf(request), correlationId: uuidv7() }), status };
+  response.writeHead(status, { ...Object.fromEntries(SECURITY_HEADERS), ...problemHeaders(problem), connection: "close" });
+  response.end(JSON.stringify(problem));
+}
+
+function pathOf({ url = "" }: IncomingMessage): string {
+  return url.startsWith("/") ? (url.split("?", 1)[0] ?? "") : "";
+}
+
+// What Node's parser refuses never reaches the app; its answer has the same form all the same.
+function answerClientError(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
+  const [status, code, extra] = clientErrorMeaning(error.code);
+  const problem = { ...makeProblem({ code, instance: "", correlationId: uuidv7() }), status };
+  const body = JSON.stringify(problem);
+  const headers = {
+    ...Object.fromEntries(SECURITY_HEADERS),
+    ...problemHeaders(problem),
+    ...extra,
+    "content-length": String(Buffer.byteLength(body)),
+    connection: "close",
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${status} ${STATUS_TEXT[status] ?? "Bad Request"}\r\n${lines.join("")}\r\n${body}`);
+  // A client that keeps its own side open would keep the connection; cut at once, the answer could be lost with it.
+  setTimeout(() => socket.destroy(), LINGER_MS).unref();
+}
+
+const STATUS_TEXT: Readonly<Record<number, string>> = {
+  400: "Bad Request",
+  405: "Method Not Allowed",
+  408: "Request Timeout",
+  431: "Request Header Fields Too Large",
+};
+
+function clientErrorMeaning(code: string | undefined): [number, ErrorCode, Record<string, string>] {
+  if (code === "HPE_INVALID_METHOD") return [405, "METHOD_NOT_ALLOWED", { allow: "GET, HEAD, POST" }];
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") return [408, "INVALID_REQUEST", {}];
+  if (code === "HPE_HEADER_OVERFLOW") return [431, "INVALID_REQUEST", {}];
+  return [400, "INVALID_REQUEST", {}];
+}
+
+function plainProblem(code: ErrorCode): Response {
+  const problem = makeProblem({ code, instance: "", correlationId: uuidv7() });
+  return new Response(JSON.stringify(problem), {
+    status: problem.status,
+    headers: { ...Object.fromEntries(SECURITY_HEADERS), ...problemHeaders(problem), connection: "close" },
+  });
+}

@@ -1,0 +1,68 @@
+import { createHash } from "node:crypto";
+import { z } from "@hono/zod-openapi";
+import { requestKey } from "../../contract/ids.ts";
+import { isCardInId } from "../../domain/cards/card-in-ids.ts";
+import { DomainError } from "../../base/errors.ts";
+import type { ApiContext } from "../api-env.ts";
+
+const KEY = /^[\x21-\x7e]{1,255}$/;
+
+/** How the header stands in the OpenAPI document. Its check is `readIdempotencyKey`, which has codes of its own. */
+export const idempotencyHeader = z.object({
+  "Idempotency-Key": z.string().min(1).max(255).openapi({
+    description: "1 to 255 visible ASCII characters. A repeat with the same key and content is the same request: nothing happens twice.",
+  }),
+});
+
+/** What a request's key stands for, per caller and route: its permanent key in the ledger, and the id of what it creates. */
+export interface RequestIdentity {
+  readonly key: string;
+  readonly id: string;
+}
+
+/**
+ * Reads the Idempotency-Key for a route. Equal keys of one caller and route give equal identities.
+ * Throws: IDEMPOTENCY_KEY_REQUIRED, INVALID_IDEMPOTENCY_KEY, CARD_DATA_REFUSED.
+ */
+export function readIdempotencyKey(context: ApiContext, route: string): RequestIdentity {
+  const idempotencyKey = context.req.header("idempotency-key");
+  if (idempotencyKey === undefined) throw new DomainError("IDEMPOTENCY_KEY_REQUIRED");
+  if (!KEY.test(idempotencyKey)) throw new DomainError("INVALID_IDEMPOTENCY_KEY");
+  // It is kept for ever, in every operation's key.
+  if (isCardInId(idempotencyKey)) throw new DomainError("CARD_DATA_REFUSED", undefined, { pointer: "Idempotency-Key" });
+  const key = requestKey({ caller: context.get("caller"), route, idempotencyKey });
+  return {
+    key,
+    get id() {
+      return uuidOf(key);
+    },
+  };
+}
+
+/** As `readIdempotencyKey`, for routes where the key may be left out. Throws: INVALID_IDEMPOTENCY_KEY. */
+export function readOptionalIdempotencyKey(context: ApiContext, route: string): RequestIdentity | undefined {
+  return context.req.header("idempotency-key") === undefined ? undefined : readIdempotencyKey(context, route);
+}
+
+/** The answer of this request is not kept under its key: for a trial that changes nothing. */
+export function keepNoAnswer(context: ApiContext): void {
+  context.set("answerNotKept", true);
+}
+
+/** Marks an answer as the repeat of an earlier one. */
+export function markReplayed(context: ApiContext): void {
+  context.header("idempotency-replayed", "true");
+}
+
+/** A hash of what was asked, so that another request under the same key is found out. */
+export function hashOf(content: readonly unknown[]): string {
+  const text = JSON.stringify(content, (_name, value: unknown) => (typeof value === "bigint" ? value.toString() : value));
+  return createHash("sha256").update(text).digest("hex");
+}
+
+/** A UUID made of a text: version 8 of RFC 9562, whose bits are the maker's own. Equal texts give equal ids. */
+export function uuidOf(text: string): string {
+  const hex = createHash("sha256").update(text).digest("hex");
+  const variant = ((Number.parseInt(hex.slice(16, 17), 16) & 0x3) | 0x8).toString(16);
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}

@@ -1,0 +1,111 @@
+import type { MiddlewareHandler } from "hono";
+import { uuidv7 } from "uuidv7";
+import { traceIdOf } from "../../../contract/ids.ts";
+import { isLoopbackHost } from "../../../base/loopback.ts";
+import { maskDigits } from "../../../domain/cards/card.ts";
+import { isCardInId } from "../../../domain/cards/card-in-ids.ts";
+import { codeOf } from "../../../base/errors.ts";
+import { OPEN_READ } from "../access.ts";
+import type { ApiContext, ApiDeps, ApiEnv } from "../../api-env.ts";
+import { answerProblem } from "../error-handler.ts";
+import type { Guard } from "../guard.ts";
+import { SECURITY_HEADERS } from "../problem.ts";
+
+const ID = /^[\x21-\x7e]{1,128}$/;
+/** The supervisor and load balancers ask these every second: their lines would drown the others. */
+const QUIET_ROUTES = new Set(["/healthz", "/readyz", "/metrics"]);
+const LOGGED_IDS = new Set(["orderId", "reservationId", "userId"]);
+const NUL_IN_QUERY = /^[^?]*\/api\/v1\/[^?]*\?.*%00/;
+const ONE_YEAR_SECONDS = 31_536_000;
+
+/**
+ * Gives each request its correlation id (the client's, when it is 1 to 128 visible ASCII characters, else the id of the client's trace),
+ * its caller, the headers every answer has, and one line in the log. The ids are echoed; `X-Request-Id` names this one exchange.
+ * An address that is no text is refused here: no route could tell what it names.
+ */
+export function requestContext(
+  deps: Pick<ApiDeps, "requestLog" | "firstAnswers" | "metrics" | "settings">,
+  guard: Guard,
+): MiddlewareHandler<ApiEnv> {
+  const { requestLog: log, firstAnswers, metrics, settings } = deps;
+  return async (context, next) => {
+    const startedAtMs = performance.now();
+    const requestId = usable(context.req.header("x-request-id")) ?? uuidv7();
+    const correlationId = usable(context.req.header("x-correlation-id")) ?? traceIdOf(context.req.header("traceparent")) ?? requestId;
+    context.set("correlationId", correlationId);
+    context.set("caller", "anonymous");
+    context.set("guard", guard);
+    context.set("firstAnswers", firstAnswers);
+    context.header("x-correlation-id", correlationId);
+    context.header("x-request-id", requestId);
+    for (const [name, value] of SECURITY_HEADERS) context.header(name, value);
+    if (settings.isSecure?.(context) === true) context.header("strict-transport-security", `max-age=${ONE_YEAR_SECONDS}`);
+    if (settings.onlyLocalHosts === true && !isLoopbackHost(context.req.header("host")))
+      context.res = answerProblem(context, "FORBIDDEN", "with AUTH_MODE=off only requests to localhost, 127.0.0.1 or [::1] are taken");
+    else {
+      const problem = problemOf(context.req.raw.url);
+      if (problem === undefined) await next();
+      else context.res = await refuseAddress(context, guard, problem);
+    }
+    const route = context.get("route") ?? "unmatched";
+    const { status } = context.res;
+    const code = context.get("problemCode");
+    const ms = performance.now() - startedAtMs;
+    metrics.request({ route, method: context.req.method, status, seconds: ms / 1_000, code });
+    const line = {
+      method: context.req.method,
+      route,
+      status,
+      ms: Math.round(ms * 10) / 10,
+      correlationId,
+      requestId,
+      subject: context.get("caller"),
+      ...namedIn(context),
+      code,
+    };
+    if (QUIET_ROUTES.has(route)) log.debug(line, "request");
+    else log.info(line, "request");
+  };
+}
+
+const MADE_HERE = /\/api\/v1\/(orders|reservations)\/([^/?]+)$/;
+
+/** The ids by which a person looks for what a request did: those of its path, or of what it made. */
+function namedIn(context: ApiContext): Record<string, string> {
+  const ids = Object.entries(context.get("named") ?? {}).filter(([name]) => LOGGED_IDS.has(name));
+  const [, resource, id] = MADE_HERE.exec(context.res.headers.get("location") ?? "") ?? [];
+  const made = id === undefined ? {} : { [resource === "orders" ? "orderId" : "reservationId"]: id };
+  return Object.fromEntries([...Object.entries(made), ...ids].map(([name, text]) => [name, isCardInId(text) ? maskDigits(text) : text]));
+}
+
+// These ids go into logs, histories and messages: one that may be a card's number is none.
+function usable(id: string | undefined): string | undefined {
+  return id !== undefined && ID.test(id) && !isCardInId(id) ? id : undefined;
+}
+
+async function refuseAddress(context: ApiContext, guard: Guard, problem: string): Promise<Response> {
+  try {
+    await guard(context, OPEN_READ);
+  } catch (error) {
+    return answerProblem(context, codeOf(error));
+  }
+  return answerProblem(context, "INVALID_REQUEST", problem);
+}
+
+function problemOf(url: string): string | undefined {
+  if (!hasTextPath(url)) return "the path is not percent-encoded UTF-8 text without control characters";
+  // Postgres cannot hold it. The legacy paths judge their query themselves, as they answer in a form of their own.
+  return NUL_IN_QUERY.test(url) ? "the query holds a NUL character" : undefined;
+}
+
+// The router leaves what it cannot decode as it is, so that `%ff` would be taken for a name.
+function hasTextPath(url: string): boolean {
+  const end = url.indexOf("?");
+  const path = end < 0 ? url : url.slice(0, end);
+  if (!path.includes("%")) return true;
+  try {
+    return !/\p{Cc}/u.test(decodeURIComponent(path));
+  } catch {
+    return false;
+  }
+}

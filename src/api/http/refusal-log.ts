@@ -1,0 +1,46 @@
+import type { Log } from "../../adapters/log.ts";
+import { domainErrorIn, messageOf } from "../../base/errors.ts";
+import { recordAct } from "../../store/operators/operator-acts.ts";
+import type { Db } from "../../store/postgres/database.ts";
+import type { Access } from "./access.ts";
+import type { ApiContext } from "../api-env.ts";
+
+/** What is noted of requests that were not let in. Neither ever throws or keeps the request waiting. */
+export interface AccessNotes {
+  /** A token was refused; the reason goes to the log and nowhere else. */
+  refused(context: ApiContext, error: unknown): void;
+  /** Somebody known asked for what their roles do not allow. */
+  denied(context: ApiContext, access: Access): void;
+}
+
+/** One denial of the same caller and route is kept in so long: a client in a loop must not fill the book. */
+const DENIAL_EVERY_MS = 60_000;
+const MAX_REMEMBERED = 10_000;
+
+/** Refusals go to the log, denied admin routes to the book of acts. */
+export function createAccessNotes(deps: { readonly db: Db; readonly log: Log; readonly now?: () => number }): AccessNotes {
+  const { db, log, now = Date.now } = deps;
+  const notedAtMs = new Map<string, number>();
+  return {
+    refused(context, error) {
+      const reason = domainErrorIn(error)?.details["reason"];
+      if (reason === undefined) return;
+      log.info(
+        { event: "auth.refused", reason, correlationId: context.get("correlationId"), route: context.get("route") },
+        "a token was refused",
+      );
+    },
+    denied(context, access) {
+      if (access === "public" || access.some((role) => role !== "admin")) return;
+      const [actor, route, correlationId] = [context.get("caller"), context.get("route"), context.get("correlationId")];
+      const key = `${actor} ${context.req.method} ${route}`;
+      if (now() < (notedAtMs.get(key) ?? -Infinity) + DENIAL_EVERY_MS) return;
+      if (notedAtMs.size >= MAX_REMEMBERED) notedAtMs.clear();
+      notedAtMs.set(key, now());
+      const subject = { subjectType: "route", subjectId: `${context.req.method} ${route}` };
+      recordAct(db, { actor, act: "access.denied", ...subject, reason: "FORBIDDEN", correlationId }).catch((error: unknown) =>
+        log.warn({ event: "act.lost", act: "access.denied", correlationId, reason: messageOf(error) }, "a denial could not be noted"),
+      );
+    },
+  };
+}

@@ -1,0 +1,68 @@
+import type { Context } from "hono";
+import { DomainError } from "../../base/errors.ts";
+import { parseJsonKeepingNumbers } from "../../base/raw-json.ts";
+
+const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;\s*charset=(?:utf-8|"utf-8")\s*)?$/i;
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+/**
+ * Reads the body as JSON whose numbers keep their digits (`RawNumber`). With `optional`, no body is `{}`.
+ * Throws: UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE (also for a body that tells no length), MALFORMED_JSON, INVALID_REQUEST.
+ */
+export async function readJsonBody(context: Context, options: { readonly maxBytes: number; readonly optional: boolean }): Promise<unknown> {
+  const { req } = context;
+  const contentType = req.header("content-type");
+  const length = req.header("content-length");
+  if (
+    options.optional &&
+    contentType === undefined &&
+    (length === "0" || (length === undefined && req.header("transfer-encoding") === undefined))
+  )
+    return {};
+  if (contentType === undefined || !JSON_TYPE.test(contentType)) throw new DomainError("UNSUPPORTED_MEDIA_TYPE");
+  const bytes = await unlessLeft(
+    length === undefined ? readUpTo(req.raw.body, options.maxBytes) : readOfLength(context, Number(length), options.maxBytes),
+  );
+  return parseJsonKeepingNumbers(decode(bytes));
+}
+
+// A client that closed its connection reads no answer, and nothing is wrong on our side.
+async function unlessLeft(reading: Promise<Uint8Array>): Promise<Uint8Array> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (error instanceof DomainError) throw error;
+    throw new DomainError("INVALID_REQUEST", "the body did not come to its end", {}, error);
+  }
+}
+
+async function readOfLength(context: Context, length: number, maxBytes: number): Promise<Uint8Array> {
+  if (!(length <= maxBytes)) throw tooLarge(maxBytes);
+  const bytes = new Uint8Array(await context.req.arrayBuffer());
+  if (bytes.byteLength > maxBytes) throw tooLarge(maxBytes);
+  return bytes;
+}
+
+// A chunked body has no length to trust: reading stops at the limit.
+async function readUpTo(body: ReadableStream<Uint8Array> | null, maxBytes: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let total = 0;
+  for await (const chunk of body ?? []) {
+    total += chunk.byteLength;
+    if (total > maxBytes) throw tooLarge(maxBytes);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, total);
+}
+
+function tooLarge(maxBytes: number): DomainError {
+  return new DomainError("PAYLOAD_TOO_LARGE", `the body may have ${maxBytes} bytes`);
+}
+
+function decode(bytes: Uint8Array): string {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    throw new DomainError("MALFORMED_JSON", "the body is not UTF-8");
+  }
+}

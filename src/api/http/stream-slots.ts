@@ -1,0 +1,32 @@
+import { DomainError } from "../../base/errors.ts";
+
+/** The places that open streams take. */
+export interface StreamPlaces {
+  /** Takes a place; the function gives it back. Throws: RATE_LIMITED when the subject has no more, UNAVAILABLE when nobody has. */
+  take(subject: string): () => void;
+}
+
+/** Counts open streams: at most `perSubject` of one subject and `inAll` in this process. */
+export function createStreamPlaces({ perSubject, inAll }: { readonly perSubject: number; readonly inAll: number }): StreamPlaces {
+  const taken = new Map<string, number>();
+  let all = 0;
+  return {
+    take(subject) {
+      const own = taken.get(subject) ?? 0;
+      if (own >= perSubject)
+        throw new DomainError("RATE_LIMITED", `at most ${perSubject} streams may be open at once`, { retryAfterSeconds: "1" });
+      if (all >= inAll) throw new DomainError("UNAVAILABLE", "as many streams are open as may be");
+      taken.set(subject, own + 1);
+      all += 1;
+      let isGivenBack = false;
+      return () => {
+        if (isGivenBack) return;
+        isGivenBack = true;
+        all -= 1;
+        const left = (taken.get(subject) ?? 1) - 1;
+        if (left === 0) taken.delete(subject);
+        else taken.set(subject, left);
+      };
+    },
+  };
+}

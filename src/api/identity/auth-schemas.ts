@@ -1,0 +1,161 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import { ROLES } from "../../contract/identity.ts";
+import { idSchema, idTextSchema, keptText, timeSchema } from "../http/common-schemas.ts";
+
+const MIN_PASSWORD_BYTES = 12;
+const MAX_PASSWORD_BYTES = 128;
+
+/** A login is one and the same however it is capitalised or composed, and of ASCII alone, so that no two look alike. */
+const loginSchema = z
+  .string()
+  .max(256, "must have at most 64 characters")
+  .transform((text) => text.normalize("NFKC").toLowerCase())
+  .refine((text) => /^[a-z0-9][a-z0-9._@+-]{2,63}$/.test(text), "must have 3 to 64 of a-z, 0-9 and ._@+- and begin with a letter or digit")
+  .openapi({ type: "string", minLength: 3, maxLength: 64, example: "anna@example.com", description: "Case does not matter." });
+
+const newPasswordSchema = z
+  .string()
+  .refine((text) => {
+    const bytes = Buffer.byteLength(text);
+    return bytes >= MIN_PASSWORD_BYTES && bytes <= MAX_PASSWORD_BYTES;
+  }, `must have ${MIN_PASSWORD_BYTES} to ${MAX_PASSWORD_BYTES} bytes`)
+  .openapi({ minLength: MIN_PASSWORD_BYTES, maxLength: MAX_PASSWORD_BYTES, format: "password" });
+
+const refreshTokenSchema = z
+  .string()
+  .max(256, "is no refresh token")
+  .openapi({ description: "Opaque. Each is used once; the answer holds the next one." });
+
+const rolesSchema = z
+  .array(z.enum(ROLES, `must be one of ${ROLES.join(", ")}`))
+  .min(1, "must name at least one role")
+  .max(ROLES.length)
+  .transform((roles) => ROLES.filter((role) => roles.includes(role)))
+  .openapi({
+    type: "array",
+    items: { type: "string", enum: [...ROLES] },
+    description: "`user`: own data; `service`: moves money for all users; `admin`: everything.",
+  });
+
+const shownRolesSchema = z.array(z.enum(ROLES));
+
+export const userSchema = z.object({ userId: z.string(), login: z.string(), roles: shownRolesSchema }).openapi("User");
+
+export const sessionSchema = z
+  .object({
+    accessToken: z.string().openapi({ description: "For `Authorization: Bearer`." }),
+    tokenType: z.literal("Bearer"),
+    expiresInSeconds: z.number().int(),
+    refreshToken: refreshTokenSchema,
+    userId: z.string(),
+    roles: shownRolesSchema,
+  })
+  .openapi("Session");
+
+export const registerBodySchema = z
+  .strictObject({
+    login: loginSchema,
+    password: newPasswordSchema,
+    userId: idSchema.optional().openapi({ description: "Admins only: the id of a user who has an account here already." }),
+    roles: rolesSchema.optional(),
+  })
+  .openapi("NewUser");
+
+export const loginBodySchema = z
+  .strictObject({
+    // Whatever no login or password can be is a wrong one, and answered as such.
+    login: z.string().max(1_024),
+    password: z.string().max(1_024).openapi({ format: "password" }),
+  })
+  .openapi("Login");
+
+export const refreshBodySchema = z.strictObject({ refreshToken: refreshTokenSchema }).openapi("Refresh");
+export const logoutBodySchema = z.strictObject({ refreshToken: refreshTokenSchema.optional() }).openapi("Logout");
+export const rolesBodySchema = z.strictObject({ roles: rolesSchema, reason: keptText(500).min(1).optional() }).openapi("ChangeRoles");
+
+export const meSchema = z
+  .object({ userId: z.string(), login: z.string().optional(), roles: shownRolesSchema, tokenExpiresAt: timeSchema.optional() })
+  .openapi("Me");
+
+export const keysSchema = z
+  .object({
+    keys: z.array(
+      z.object({ kty: z.literal("RSA"), kid: z.string(), alg: z.literal("RS256"), use: z.literal("sig"), n: z.string(), e: z.string() }),
+    ),
+  })
+  .openapi("PublicKeys");
+
+const json = <Schema extends z.ZodType>(schema: Schema) => ({ content: { "application/json": { schema } } });
+
+export const registerRoute = createRoute({
+  method: "post",
+  path: "/api/v1/auth/register",
+  operationId: "register",
+  tags: ["auth"],
+  summary: "Make a login for a new user",
+  description: "Anyone may register and becomes a `user` with a new id. An admin's token may give `userId` and `roles`.",
+  request: { body: { required: true, ...json(registerBodySchema) } },
+  responses: { 201: { description: "Registered.", ...json(userSchema) } },
+});
+
+export const loginRoute = createRoute({
+  method: "post",
+  path: "/api/v1/auth/login",
+  operationId: "login",
+  tags: ["auth"],
+  summary: "Begin a session",
+  request: { body: { required: true, ...json(loginBodySchema) } },
+  responses: { 200: { description: "The session's tokens.", ...json(sessionSchema) } },
+});
+
+export const refreshRoute = createRoute({
+  method: "post",
+  path: "/api/v1/auth/refresh",
+  operationId: "refreshSession",
+  tags: ["auth"],
+  summary: "Go on with a session",
+  description: "The refresh token is used up. One that comes a second time was stolen from somebody: the whole session ends.",
+  request: { body: { required: true, ...json(refreshBodySchema) } },
+  responses: { 200: { description: "The session's next tokens.", ...json(sessionSchema) } },
+});
+
+export const logoutRoute = createRoute({
+  method: "post",
+  path: "/api/v1/auth/logout",
+  operationId: "logout",
+  tags: ["auth"],
+  summary: "End the session of this token",
+  description: "The token, and all others of its session, are refused from now on. With `refreshToken` that token's session ends as well.",
+  request: { body: { required: false, ...json(logoutBodySchema) } },
+  responses: { 204: { description: "Ended." } },
+});
+
+export const rolesRoute = createRoute({
+  method: "put",
+  path: "/api/v1/auth/users/{userId}/roles",
+  operationId: "changeRoles",
+  tags: ["auth"],
+  summary: "Give a user other roles",
+  description: "The user's sessions end, so that no token with the old roles goes on.",
+  request: { params: z.object({ userId: idTextSchema }), body: { required: true, ...json(rolesBodySchema) } },
+  responses: { 200: { description: "The user as they are now.", ...json(userSchema) } },
+});
+
+export const meRoute = createRoute({
+  method: "get",
+  path: "/api/v1/auth/me",
+  operationId: "me",
+  tags: ["auth"],
+  summary: "Who the token says I am",
+  responses: { 200: { description: "You.", ...json(meSchema) } },
+});
+
+export const keysRoute = createRoute({
+  method: "get",
+  path: "/.well-known/jwks.json",
+  operationId: "publicKeys",
+  tags: ["auth"],
+  summary: "The public keys of Saldo's access tokens",
+  description: "A JSON Web Key Set (RFC 7517). A key stands here before it signs, and until its last token has ended.",
+  responses: { 200: { description: "The keys.", ...json(keysSchema) } },
+});

@@ -1,0 +1,33 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import { matcherOf } from "../../base/same-secret.ts";
+import { ADMINS } from "../http/access.ts";
+import { addRoute } from "../http/add-route.ts";
+import type { Api, ApiDeps } from "../api-env.ts";
+
+const metricsRoute = createRoute({
+  method: "get",
+  path: "/metrics",
+  operationId: "readMetrics",
+  tags: ["operations"],
+  summary: "What the process counts about itself, for Prometheus",
+  description: "For admins, and for the collector that has METRICS_TOKEN as its bearer token.",
+  responses: { 200: { description: "The text format of Prometheus.", content: { "text/plain": { schema: z.string() } } } },
+});
+
+/** The metrics. They tell about the business, so that they are not public. */
+export function addMetricsRoute(api: Api, { metrics, settings }: Pick<ApiDeps, "metrics" | "settings">): void {
+  const { maxBodyBytes, metricsToken } = settings;
+  const isCollector = metricsToken === undefined ? () => false : matcherOf(`Bearer ${metricsToken}`);
+  addRoute(
+    api,
+    metricsRoute,
+    {
+      access: ADMINS,
+      routeClass: "unlimited",
+      problems: [],
+      maxBodyBytes,
+      alsoFor: (context) => isCollector(context.req.header("authorization") ?? ""),
+    },
+    async (context) => context.text(await metrics.render(), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" }),
+  );
+}

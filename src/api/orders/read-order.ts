@@ -1,0 +1,80 @@
+import type { z } from "@hono/zod-openapi";
+import type { CardPayment, OrderSagaInput } from "../../contract/orders.ts";
+import { checkCard, type CheckedCard } from "../../domain/cards/card.ts";
+import { DomainError } from "../../base/errors.ts";
+import { MAX_AMOUNT_MINOR } from "../../base/money.ts";
+import type { ApiSettings } from "../api-env.ts";
+import { hashOf } from "../http/idempotency.ts";
+import { readAmount, readCurrency } from "../http/read-money.ts";
+import type { orderBodySchema } from "./orders-schemas.ts";
+
+export type OrderBody = z.output<typeof orderBodySchema>;
+
+/** An order as it was asked for. A card is still beside it: what starts the workflow gets its token only. */
+export interface AskedOrder {
+  readonly input: Omit<OrderSagaInput, "card">;
+  readonly card: CheckedCard | undefined;
+}
+
+const CARD_POINTERS = { number: "/payment/card/number", expiry: "/payment/card/expiry", cvc: "/payment/card/cvc" };
+
+/** Reads an order out of its body. Throws: INVALID_AMOUNT, INVALID_CURRENCY, INVALID_CARD with the place. */
+export function readOrder(
+  body: OrderBody,
+  origin: { readonly orderId: string; readonly caller: string; readonly correlationId: string },
+  settings: Pick<ApiSettings, "defaultCurrency" | "orders">,
+): AskedOrder {
+  const currency = readCurrency(body.currency, settings.defaultCurrency);
+  const amounts = body.items.map(({ amount }, place) => readAmount(amount, currency, `/items/${place}/amount`));
+  const totalMinor = amounts.reduce((sum, amountMinor) => sum + amountMinor, 0n);
+  if (totalMinor > MAX_AMOUNT_MINOR)
+    throw new DomainError("INVALID_AMOUNT", "the items add up to more than one operation may carry", { pointer: "/items" });
+  const lines = body.items.map(({ serviceId, quantity = 1 }, place) => ({
+    lineNo: place + 1,
+    serviceId,
+    quantity,
+    amountMinor: String(amounts[place]),
+  }));
+  const card = body.payment?.method === "card" ? checkCard(withoutHolder(body.payment.card), new Date(), CARD_POINTERS) : undefined;
+  const paymentMethod = card === undefined ? "wallet" : "card";
+  return {
+    card,
+    input: {
+      orderId: origin.orderId,
+      userId: body.userId,
+      currency,
+      lines,
+      totalMinor: totalMinor.toString(),
+      paymentMethod,
+      comment: body.comment ?? "order over HTTP",
+      requestHash: hashOf([
+        body.userId,
+        currency,
+        paymentMethod,
+        lines.map(({ serviceId, quantity, amountMinor }) => [serviceId, quantity, amountMinor]),
+        ...(card === undefined ? [] : [card.last4, card.brand]),
+      ]),
+      correlationId: origin.correlationId,
+      caller: origin.caller,
+      ...settings.orders,
+    },
+  };
+}
+
+/** What makes a request for an order another one. Of a card only what is kept anyway: a hash of its number could be guessed back. */
+export function orderContent(asked: readonly object[]): readonly unknown[] {
+  return asked.map((part) => {
+    const { payment, ...rest } = part as Partial<OrderBody>;
+    if (payment?.method !== "card") return part;
+    return { ...rest, payment: { method: "card", last4: payment.card.number.replaceAll(/\D/g, "").slice(-4) } };
+  });
+}
+
+/** A card once the provider's vault has it. */
+export function cardPaymentOf(token: string, { last4, brand }: CheckedCard): CardPayment {
+  return { cardToken: token, last4, brand };
+}
+
+function withoutHolder({ number, expiry, cvc, holderName }: Extract<OrderBody["payment"], { method: "card" }>["card"]) {
+  return { number, expiry, cvc, ...(holderName === undefined ? {} : { holderName }) };
+}

@@ -1,0 +1,123 @@
+import { fileURLToPath } from "node:url";
+import type { RoleSpec } from "../../stack/processes/supervisor.ts";
+
+export const PROJECT_DIR = fileURLToPath(new URL("../../../", import.meta.url));
+
+/** The file each role starts from. */
+export type RoleEntries = {
+  readonly api: string;
+  readonly worker: string;
+  readonly bridge: string;
+  readonly relay: string;
+  readonly psp: string;
+};
+
+export const ROLE_ENTRIES: RoleEntries = {
+  api: fileURLToPath(new URL("../../../workers/api.ts", import.meta.url)),
+  worker: fileURLToPath(new URL("../../../workers/worker.ts", import.meta.url)),
+  bridge: fileURLToPath(new URL("../../../workers/bridge.ts", import.meta.url)),
+  relay: fileURLToPath(new URL("../../../workers/relay.ts", import.meta.url)),
+  psp: fileURLToPath(new URL("../../../workers/payment-provider.ts", import.meta.url)),
+};
+
+export type RoleAddresses = {
+  readonly databaseUrl: string;
+  readonly databaseAdminUrl: string;
+  readonly temporalAddress: string;
+  readonly temporalNamespace: string;
+  readonly kafkaBrokers: readonly string[] | undefined;
+  readonly redisUrl: string | undefined;
+  readonly apiPort: number;
+  readonly purchasesPort: number;
+  readonly psp: PspAddress;
+  /** Where these roles show their metrics. */
+  readonly metricsPorts: Readonly<Record<MeasuredRole, number>>;
+};
+
+/** The roles whose metrics the api cannot show: each counts what it does itself. */
+export const MEASURED_ROLES = ["worker", "bridge", "relay"] as const;
+export type MeasuredRole = (typeof MEASURED_ROLES)[number];
+
+/** The payment provider. With `port` it is the simulator, which runs as a role. */
+export type PspAddress = { readonly url: string; readonly apiKey: string; readonly port?: number };
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The environment of every role: the inherited one with the addresses of what runs. The superuser's address is not in it. */
+export function roleEnvironment(
+  inherited: Environment,
+  addresses: RoleAddresses,
+  paths: { dataDir: string; cacheDir: string; bundlePath: string; reportsDir: string; keysDir: string },
+): Environment {
+  return {
+    ...inherited,
+    DATABASE_ADMIN_URL: undefined,
+    DATABASE_URL: addresses.databaseUrl,
+    TEMPORAL_ADDRESS: addresses.temporalAddress,
+    TEMPORAL_NAMESPACE: addresses.temporalNamespace,
+    KAFKA_BROKERS: addresses.kafkaBrokers?.join(",") ?? "",
+    REDIS_URL: addresses.redisUrl ?? "",
+    HTTP_PORT: String(addresses.apiPort),
+    PURCHASES_PORT: String(addresses.purchasesPort),
+    PSP_URL: addresses.psp.url,
+    PSP_API_KEY: addresses.psp.apiKey,
+    DATA_DIR: paths.dataDir,
+    CACHE_DIR: paths.cacheDir,
+    REPORTS_DIR: paths.reportsDir,
+    AUTH_KEYS_DIR: paths.keysDir,
+    SALDO_TOKEN: undefined,
+    WORKFLOW_BUNDLE_PATH: paths.bundlePath,
+    LOG_PRETTY: "false",
+    METRICS_PORT: undefined,
+    KAFKAJS_NO_PARTITIONER_WARNING: "1",
+  };
+}
+
+/** Which roles run with what there is, and a sentence for each one that does not. */
+export function rolesFor(input: { entries: RoleEntries; addresses: RoleAddresses; environment: Environment; host: string }): {
+  roles: RoleSpec[];
+  notStarted: string[];
+} {
+  const { entries, addresses } = input;
+  const role = (name: keyof RoleEntries, graceMs: number): RoleSpec => ({
+    name,
+    command: process.execPath,
+    args: ["--import", "tsx", entries[name]],
+    environment: input.environment,
+    cwd: PROJECT_DIR,
+    graceMs,
+  });
+  const host = input.host.includes(":") ? `[${input.host}]` : input.host;
+  const api: RoleSpec = { ...role("api", 15_000), isReady: () => answersReady(`http://${host}:${addresses.apiPort}/readyz`) };
+  const psp: RoleSpec = { ...role("psp", 5_000), environment: pspEnvironment(input.environment, addresses.psp) };
+  const measured = (name: MeasuredRole, graceMs: number): RoleSpec => ({
+    ...role(name, graceMs),
+    environment: { ...input.environment, METRICS_PORT: String(addresses.metricsPorts[name]) },
+  });
+  const always = [...(addresses.psp.port === undefined ? [] : [psp]), measured("worker", 20_000), api];
+  if (addresses.kafkaBrokers !== undefined)
+    return { roles: [...always, measured("bridge", 15_000), measured("relay", 15_000)], notStarted: [] };
+  return {
+    roles: always,
+    notStarted: ["Without Kafka the roles bridge and relay are not started: events are not read, and those to publish wait in the outbox."],
+  };
+}
+
+// A provider of another house would not know Saldo's addresses either.
+function pspEnvironment(inherited: Environment, { port }: PspAddress): Environment {
+  return {
+    ...inherited,
+    PSP_PORT: String(port),
+    AUTH_KEYS_DIR: undefined,
+    DATABASE_URL: undefined,
+    REDIS_URL: undefined,
+    KAFKA_BROKERS: undefined,
+    TEMPORAL_ADDRESS: undefined,
+  };
+}
+
+async function answersReady(url: string): Promise<boolean> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(2_000) });
+  await response.body?.cancel();
+  return response.status === 200;
+}

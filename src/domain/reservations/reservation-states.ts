@@ -1,0 +1,13 @@
+import type { HoldStatus } from "../../contract/reservations.ts";
+import type { ErrorCode } from "../../base/errors.ts";
+
+const REFUSAL_OF: Readonly<Record<Exclude<HoldStatus, "held">, ErrorCode>> = {
+  confirmed: "ALREADY_CONFIRMED",
+  released: "ALREADY_RELEASED",
+  expired: "RESERVATION_EXPIRED",
+};
+
+/** The code that a closed reservation answers to every further wish; undefined while it is held. */
+export function closedReservationCode(status: HoldStatus): ErrorCode | undefined {
+  return status === "held" ? undefined : REFUSAL_OF[status];
+}

@@ -1,0 +1,212 @@
+import { existsSync } from "node:fs";
+import { mkdir, readdir, realpath, rename, rm, writeFile } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { dirname, join } from "node:path";
+import { buildInCache } from "./build-in-cache.ts";
+import { canConnect, freePort, parseAddress } from "../free-port.ts";
+import { copyArtifacts, requireJava } from "./maven.ts";
+import { keepServer } from "../processes/keep-server.ts";
+import { spawnServer, untilReady } from "../processes/process.ts";
+import type { ServerSource } from "../progress.ts";
+import { findOnPath, runCommand } from "../processes/run-command.ts";
+import type { ServerContext } from "../server-context.ts";
+import { StackError, sentenceOf } from "../stack-error.ts";
+
+export type RunningKafka = { readonly brokers: readonly string[]; stop(): Promise<void> };
+
+const VERSION = "4.1.1";
+/** The name of Kafka's folder in the cache. */
+export const KAFKA_CACHE_NAME = `kafka-${VERSION}`;
+const READY_TIMEOUT_MS = 60_000;
+
+/**
+ * Starts one Kafka broker (KRaft, no ZooKeeper) on the loopback port with its data in `dataDir`.
+ * Safe to retry: topics, messages and group offsets of an earlier start are there again.
+ * Throws: TOOL_MISSING without Java, or without Maven and a cached copy; SERVER_FAILED.
+ */
+export async function startKafka(context: ServerContext, options: { port: number }): Promise<RunningKafka> {
+  context.report("resolving", "looking for Kafka");
+  const java = await requireJava("Kafka");
+  const { jars, source } = await findJars(context);
+  const detail = `Kafka ${VERSION} on port ${options.port}`;
+  context.report("starting", detail, source);
+  const home = join(context.dataDir, "kafka");
+  const classPath = ["-cp", join(jars, "*")];
+  await mkdir(home, { recursive: true, mode: 0o700 });
+  await writeFile(join(home, "log4j2.properties"), LOGGING);
+  const ports = { port: options.port, controllerPort: await freePort() };
+  await writeFile(join(home, "server.properties"), serverProperties({ ...ports, logDir: join(home, "data") }));
+  if (!existsSync(join(home, "data"))) await formatStorage({ context, java, classPath, home, ports });
+
+  const launch = async (signal: AbortSignal) => {
+    const server = await spawnServer({
+      name: "kafka",
+      command: java,
+      args: [
+        "-Xms256m",
+        "-Xmx512m",
+        "-XX:+UseSerialGC",
+        "-Djava.awt.headless=true",
+        `-Dlog4j2.configurationFile=${join(home, "log4j2.properties")}`,
+        ...classPath,
+        "kafka.Kafka",
+        join(home, "server.properties"),
+      ],
+      dataDir: context.dataDir,
+      stopSteps: context.ephemeral ? [] : [{ signal: "SIGTERM", graceMs: 15_000 }],
+      cwd: home,
+    });
+    const check = async () => /Kafka Server started/.test(server.logText());
+    return untilReady(server, { title: "Kafka", timeoutMs: READY_TIMEOUT_MS, signal, check });
+  };
+  const stop = await keepServer({ server: "kafka", signal: context.signal, onEvent: context.onServerEvent, launch });
+  context.report("ready", detail, source);
+  return { brokers: [`127.0.0.1:${options.port}`], stop };
+}
+
+/**
+ * Checks the Kafka that the environment names (`host:port`, comma separated): one broker that answers is enough.
+ * Throws: ADDRESS_UNREACHABLE.
+ */
+export async function useKafka(context: ServerContext, brokers: readonly string[]): Promise<RunningKafka> {
+  const text = brokers.join(",");
+  context.report("resolving", `${text} of KAFKA_BROKERS`, "environment");
+  const answers = await Promise.all(brokers.map((broker) => canConnect(parseAddress(broker, 9092), 5_000)));
+  if (!answers.includes(true)) throw new StackError("ADDRESS_UNREACHABLE", `Kafka does not answer at ${text} (KAFKA_BROKERS).`);
+  context.report("ready", `${text} of KAFKA_BROKERS`, "environment");
+  return { brokers, stop: async () => undefined };
+}
+
+async function findJars(context: ServerContext): Promise<{ jars: string; source: ServerSource }> {
+  const onPath = await jarsOfInstalledKafka();
+  if (onPath !== undefined) return { jars: onPath, source: "path" };
+  const { directory, built } = await buildInCache({
+    cacheDir: context.cacheDir,
+    name: KAFKA_CACHE_NAME,
+    signal: context.signal,
+    onWait: () => context.report("building", "waiting for another process that fetches Kafka"),
+    build: async (unfinished) => {
+      context.report("building", `fetching Kafka ${VERSION} from Maven Central, about half a minute, once`, "registry");
+      // Kafka logs through slf4j 1.7; without the bridge to its log4j2 it would log nothing at all.
+      const artifacts = [`org.apache.kafka:kafka_2.13:${VERSION}`, "org.apache.logging.log4j:log4j-slf4j-impl:2.24.3"] as const;
+      await copyArtifacts({
+        title: "Kafka",
+        artifacts,
+        directory: join(unfinished, "jars"),
+        cacheDir: context.cacheDir,
+        signal: context.signal,
+      });
+    },
+  });
+  return { jars: join(directory, "jars"), source: built ? "registry" : "cache" };
+}
+
+// An installed Kafka keeps its jars beside its scripts; before version 4 they log in another way and are not used.
+async function jarsOfInstalledKafka(): Promise<string | undefined> {
+  const script = (await findOnPath("kafka-server-start.sh")) ?? (await findOnPath("kafka-server-start"));
+  if (script === undefined) return undefined;
+  try {
+    const libs = join(dirname(dirname(await realpath(script))), "libs");
+    const names = await readdir(libs);
+    return names.some((name) => /^kafka_2\.13-[4-9]\./.test(name)) ? libs : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A new id of a cluster, as text. One that began with a dash would be taken for an option of the formatting tool. */
+export function newClusterId(random: () => Buffer = () => randomBytes(16)): string {
+  for (;;) {
+    const id = random().toString("base64url");
+    if (!id.startsWith("-")) return id;
+  }
+}
+
+async function formatStorage(options: {
+  context: ServerContext;
+  java: string;
+  classPath: readonly string[];
+  home: string;
+  ports: { port: number; controllerPort: number };
+}): Promise<void> {
+  const { home } = options;
+  // The folder takes its name only when it is whole: a start cut short does not leave half a format behind.
+  const unfinished = join(home, "data.new");
+  await rm(unfinished, { recursive: true, force: true });
+  const config = join(home, "format.properties");
+  await writeFile(config, serverProperties({ ...options.ports, logDir: unfinished }));
+  const clusterId = newClusterId();
+  try {
+    await runCommand(
+      options.java,
+      [
+        "-Xmx128m",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        `-Dlog4j2.configurationFile=${join(home, "log4j2.properties")}`,
+        ...options.classPath,
+        "kafka.tools.StorageTool",
+        "format",
+        "-t",
+        clusterId,
+        "-c",
+        config,
+      ],
+      { signal: options.context.signal },
+    );
+  } catch (error) {
+    throw new StackError("SERVER_FAILED", `Kafka could not make its data folder: ${sentenceOf(error)}`);
+  }
+  await rename(unfinished, join(home, "data"));
+  await rm(config, { force: true });
+}
+
+function serverProperties(options: { port: number; controllerPort: number; logDir: string }): string {
+  const settings: Record<string, string | number | boolean> = {
+    "process.roles": "broker,controller",
+    "node.id": 1,
+    "controller.quorum.voters": `1@127.0.0.1:${options.controllerPort}`,
+    listeners: `PLAINTEXT://127.0.0.1:${options.port},CONTROLLER://127.0.0.1:${options.controllerPort}`,
+    "advertised.listeners": `PLAINTEXT://127.0.0.1:${options.port}`,
+    "controller.listener.names": "CONTROLLER",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "log.dirs": options.logDir,
+    "num.partitions": 4,
+    "auto.create.topics.enable": false,
+    "delete.topic.enable": true,
+    "offsets.topic.replication.factor": 1,
+    "offsets.topic.num.partitions": 4,
+    "transaction.state.log.replication.factor": 1,
+    "transaction.state.log.min.isr": 1,
+    "transaction.state.log.num.partitions": 4,
+    "share.coordinator.state.topic.replication.factor": 1,
+    "share.coordinator.state.topic.min.isr": 1,
+    "share.coordinator.state.topic.num.partitions": 1,
+    "group.initial.rebalance.delay.ms": 0,
+    "group.min.session.timeout.ms": 1000,
+    // A broker that was killed may register again only when its former self's session is over, by default after 9 s.
+    "broker.session.timeout.ms": 3_000,
+    "broker.heartbeat.interval.ms": 500,
+    // Offsets of a bridge that was off for a while must not be forgotten: it would begin the topic again.
+    "offsets.retention.minutes": 525_600,
+    "num.network.threads": 2,
+    "num.io.threads": 4,
+    "log.cleaner.dedupe.buffer.size": 16_777_216,
+    "initial.broker.registration.timeout.ms": 30_000,
+  };
+  return `${Object.entries(settings)
+    .map(([name, value]) => `${name}=${value}`)
+    .join("\n")}\n`;
+}
+
+// Only the line that says the broker is up is let through below WARN: it is how the start is noticed.
+const LOGGING = `status=error
+appender.console.type=Console
+appender.console.name=console
+appender.console.layout.type=PatternLayout
+appender.console.layout.pattern=%d{ISO8601} %p %c{1} %m%n
+rootLogger.level=warn
+rootLogger.appenderRef.console.ref=console
+logger.started.name=kafka.server.KafkaRaftServer
+logger.started.level=info
+`;

@@ -1,0 +1,119 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { canConnect, parseAddress } from "../free-port.ts";
+import { keepServer } from "../processes/keep-server.ts";
+import { spawnServer, untilReady, type ServerProcess } from "../processes/process.ts";
+import { tryCommand } from "../processes/run-command.ts";
+import type { ServerContext } from "../server-context.ts";
+import { StackError } from "../stack-error.ts";
+import { speaksTemporal } from "./speaks-temporal.ts";
+import { findTemporalBinary } from "./temporal-binary.ts";
+import { readDynamicConfigValues, readSearchAttributes } from "./temporal-config.ts";
+
+export type RunningTemporal = {
+  /** `host:port` of the gRPC frontend. */
+  readonly address: string;
+  readonly uiUrl: string | undefined;
+  /** The `temporal` program, for the operator; undefined when the server is not ours. */
+  readonly binary: string | undefined;
+  stop(): Promise<void>;
+};
+
+const NAMESPACE = "default";
+// The dev server keeps closed workflows for a day. An id protects from a second start only as long as its workflow is kept.
+const RETENTION = "720h";
+const READY_TIMEOUT_MS = 60_000;
+const NO_USER_CONFIG = ["--disable-config-file", "--disable-config-env"];
+
+/**
+ * Starts the Temporal dev server with its state in a file below `dataDir`, the search attributes and settings of
+ * temporal-config, and a retention of 30 days. Safe to retry: the state of an earlier start is used again.
+ * Throws: TOOL_MISSING, SERVER_FAILED.
+ */
+export async function startTemporal(
+  context: ServerContext,
+  options: { port: number; uiPort: number; metricsPort: number; httpPort: number },
+): Promise<RunningTemporal> {
+  const binary = await findTemporalBinary(context);
+  const address = `127.0.0.1:${options.port}`;
+  const detail = `${address}, UI on port ${options.uiPort}`;
+  context.report("starting", detail, binary.source);
+  mkdirSync(join(context.dataDir, "temporal"), { recursive: true, mode: 0o700 });
+  const launch = async (signal: AbortSignal) => {
+    const server = await spawnServer({
+      name: "temporal",
+      command: binary.path,
+      args: serverArguments(context.dataDir, options),
+      dataDir: context.dataDir,
+      stopSteps: context.ephemeral ? [] : [{ signal: "SIGINT", graceMs: 10_000 }],
+    });
+    const check = async () => hasPrintedAddresses(server) && (await keepClosedWorkflows(binary.path, address));
+    return untilReady(server, { title: "Temporal", timeoutMs: READY_TIMEOUT_MS, signal, check });
+  };
+  const stop = await keepServer({ server: "temporal", signal: context.signal, onEvent: context.onServerEvent, launch });
+  context.report("ready", detail, binary.source);
+  return { address, uiUrl: `http://127.0.0.1:${options.uiPort}`, binary: binary.path, stop };
+}
+
+/**
+ * Checks the Temporal that the environment names.
+ * Throws: ADDRESS_UNREACHABLE when nothing listens there, or something that is not Temporal.
+ */
+export async function useTemporal(context: ServerContext, address: string): Promise<RunningTemporal> {
+  context.report("resolving", `${address} of TEMPORAL_ADDRESS`, "environment");
+  if (!(await canConnect(parseAddress(address, 7233), 5_000)))
+    throw new StackError("ADDRESS_UNREACHABLE", `Temporal does not answer at ${address} (TEMPORAL_ADDRESS).`);
+  if (!(await speaksTemporal(parseAddress(address, 7233), 5_000)))
+    throw new StackError("ADDRESS_UNREACHABLE", `What answers at ${address} (TEMPORAL_ADDRESS) is not a Temporal server without TLS.`);
+  context.report("ready", `${address} of TEMPORAL_ADDRESS`, "environment");
+  return { address, uiUrl: undefined, binary: undefined, stop: async () => undefined };
+}
+
+function serverArguments(dataDir: string, ports: { port: number; uiPort: number; metricsPort: number; httpPort: number }): string[] {
+  const { port, uiPort, metricsPort, httpPort } = ports;
+  const flags = {
+    ip: "127.0.0.1",
+    port,
+    "ui-port": uiPort,
+    "metrics-port": metricsPort,
+    "http-port": httpPort,
+    namespace: NAMESPACE,
+    "log-format": "json",
+    "log-level": "warn",
+    color: "never",
+    "db-filename": join(dataDir, "temporal", "temporal.db"),
+  };
+  const repeated = {
+    "sqlite-pragma": ["journal_mode=wal", "synchronous=normal"],
+    "search-attribute": Object.entries(readSearchAttributes()).map(([name, type]) => `${name}=${type}`),
+    "dynamic-config-value": readDynamicConfigValues(),
+  };
+  return [
+    "server",
+    "start-dev",
+    ...NO_USER_CONFIG,
+    ...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]),
+    ...Object.entries(repeated).flatMap(([name, values]) => values.flatMap((value) => [`--${name}`, value])),
+  ];
+}
+
+// The port opens before the search attributes are registered; the addresses are printed after.
+function hasPrintedAddresses(server: ServerProcess): boolean {
+  return /^(Temporal )?Server:\s/m.test(server.logText());
+}
+
+async function keepClosedWorkflows(binary: string, address: string): Promise<boolean> {
+  const answer = await tryCommand(binary, [
+    "operator",
+    "namespace",
+    "update",
+    "--address",
+    address,
+    "--namespace",
+    NAMESPACE,
+    "--retention",
+    RETENTION,
+    ...NO_USER_CONFIG,
+  ]);
+  return answer !== undefined;
+}

@@ -1,0 +1,119 @@
+import { sql } from "drizzle-orm";
+import { eventKey } from "../../contract/ids.ts";
+import type { Db } from "../postgres/database.ts";
+
+/** Where something stands in its topic. `id` is the row's own. */
+export interface StandingPlace {
+  readonly id: string;
+  readonly partition: number;
+  readonly offset: bigint;
+}
+
+/** What is known of an event under its permanent key. Both may be there: a dead letter that came again in a good form, or the other way round. */
+export interface EventTrace {
+  readonly operation: (StandingPlace & { readonly outcome: "done" | "refused" }) | undefined;
+  readonly deadLetter: (StandingPlace & { readonly code: string }) | undefined;
+}
+
+/** A run of offsets of one partition: `from` is in it, `to` is not. */
+export interface OffsetRange {
+  readonly partition: number;
+  readonly from: bigint;
+  readonly to: bigint;
+}
+
+interface RawTrace extends Record<string, unknown> {
+  operation_id: string | null;
+  outcome: "done" | "refused" | null;
+  operation_partition: number | null;
+  operation_offset: string | null;
+  letter_id: string | null;
+  letter_partition: number | null;
+  letter_offset: string | null;
+  letter_code: string | null;
+}
+
+/** What became of events, by their keys and in the order of the keys. Throws: UNAVAILABLE or DEADLINE_EXCEEDED. */
+export async function traceEvents(db: Db, events: readonly TracedEvent[]): Promise<EventTrace[]> {
+  const keys = events.map(({ key }) => key);
+  return tracesOf(
+    await db.execute<RawTrace>(sql`
+    select o.id as operation_id, o.outcome, o.partition as operation_partition, o."offset" as operation_offset,
+           l.id as letter_id, l.partition as letter_partition, l."offset" as letter_offset, l.code as letter_code
+      from json_array_elements_text(${JSON.stringify(keys)}::json) with ordinality as e(key, n)
+      left join operations o on o.key = e.key
+      left join dead_letters l on l.identity = e.key
+     order by e.n`),
+  );
+}
+
+/**
+ * As `traceEvents`, for wishes for orders: what stands is the order of that id, where its correlation id is the place it came from. An
+ * order that has not ended counts as not there yet. Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
+ */
+export async function traceOrders(db: Db, events: readonly TracedEvent[]): Promise<EventTrace[]> {
+  const wanted = JSON.stringify(events.map(({ key, subject }) => ({ key, subject })));
+  return tracesOf(
+    await db.execute<RawTrace>(sql`
+    select o.id as operation_id, case o.saga_state when 'COMPLETED' then 'done' when 'FAILED' then 'refused' end as outcome,
+           coalesce(substring(o.correlation_id from '/([0-9]+)/[0-9]+$')::integer, -1) as operation_partition,
+           coalesce(substring(o.correlation_id from '/([0-9]+)$'), '-1') as operation_offset,
+           l.id as letter_id, l.partition as letter_partition, l."offset" as letter_offset, l.code as letter_code
+      from rows from (json_to_recordset(${wanted}::json) as (key text, subject text)) with ordinality as e(key, subject, n)
+      left join orders o on o.id = e.subject and o.saga_state in ('COMPLETED', 'FAILED')
+      left join dead_letters l on l.identity = e.key
+     order by e.n`),
+  );
+}
+
+/** An event by its permanent key, and by the user or order it is keyed by. */
+export interface TracedEvent {
+  readonly key: string;
+  readonly subject: string;
+}
+
+function tracesOf(rows: Iterable<RawTrace>): EventTrace[] {
+  return [...rows].map((row) => {
+    const operation = place(row.operation_id, row.operation_partition, row.operation_offset);
+    const deadLetter = place(row.letter_id, row.letter_partition, row.letter_offset);
+    return {
+      operation: operation && row.outcome ? withOutcome(operation, row.outcome) : undefined,
+      deadLetter: deadLetter && { ...deadLetter, code: row.letter_code ?? "" },
+    };
+  });
+}
+
+function withOutcome(standing: StandingPlace, outcome: "done" | "refused"): NonNullable<EventTrace["operation"]> {
+  return { ...standing, outcome };
+}
+
+/** The original bytes of a dead letter, and why it is one. */
+export interface LetterByPlace {
+  readonly value: Buffer;
+  readonly code: string;
+}
+
+/**
+ * The dead letters in these ranges that stand under their place and not under an id of their own: the
+ * id could not be read, or belongs to an operation with other content. Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
+ */
+export async function readLettersByPlace(
+  db: Db,
+  input: { readonly topic: string; readonly ranges: readonly OffsetRange[] },
+): Promise<LetterByPlace[]> {
+  const ranges = JSON.stringify(
+    input.ranges.map(({ partition, from, to }) => ({ partition, from_offset: from.toString(), to_offset: to.toString() })),
+  );
+  const rows = await db.execute<{ identity: string; partition: number; offset: string; raw_value: Buffer | null; code: string }>(sql`
+    select l.identity, l.partition, l."offset", l.raw_value, l.code
+      from json_to_recordset(${ranges}::json) as r(partition integer, from_offset bigint, to_offset bigint)
+      join dead_letters l on l.topic = ${input.topic} and l.partition = r.partition and l."offset" >= r.from_offset and l."offset" < r.to_offset`);
+  return [...rows].flatMap(({ identity, partition, offset, raw_value, code }) =>
+    raw_value !== null && identity === eventKey({ topic: input.topic, partition, offset }, undefined) ? [{ value: raw_value, code }] : [],
+  );
+}
+
+function place(id: string | null, partition: number | null, offset: string | null): StandingPlace | undefined {
+  if (id === null || partition === null || offset === null) return undefined;
+  return { id, partition, offset: BigInt(offset) };
+}

@@ -1,0 +1,68 @@
+import { sql } from "drizzle-orm";
+import type { Role } from "../../contract/identity.ts";
+import { DomainError } from "../../base/errors.ts";
+import type { Db } from "../postgres/database.ts";
+
+/** A user as others may know them. */
+export interface UserRecord {
+  readonly userId: string;
+  /** The first money after they were last deleted, or the day they registered, whichever was first. */
+  readonly since: Date;
+  /** What they may do, when they can log in here. */
+  readonly roles?: readonly Role[];
+}
+
+// A refused operation makes accounts but no version, so it makes nobody a user.
+const hasAccounts = (userId: string) => sql`
+  coalesce((select sum(a.version) from accounts a where a.owner = ${userId} and a.kind in ('available', 'held')), 0)
+    > coalesce((select c.closed_version from closed_users c where c.user_id = ${userId}), 0)`;
+
+/** True when the user had money since they were last deleted, or ever. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+export async function userExists(db: Db, userId: string): Promise<boolean> {
+  const [row] = await db.execute<{ exists: boolean }>(sql`select ${hasAccounts(userId)} as exists`);
+  return row?.exists === true;
+}
+
+/** The user who has, or had, money here or who can log in; undefined for one nobody has heard of and for a deleted one. */
+export async function getUser(db: Db, userId: string): Promise<UserRecord | undefined> {
+  // Ranges of the indexes on user and id, for the reason told in operation-list.ts.
+  const [row] = await db.execute<{ exists: boolean; since: string | null; registered_at: string | null; roles: string | null }>(sql`
+    with closed as (select coalesce((select c.closed_at from closed_users c where c.user_id = ${userId}), '-infinity') as at),
+    login as (select u.created_at, to_json(u.roles) as roles from users u where u.id = ${userId} and u.disabled_at is null)
+    select ${hasAccounts(userId)} as exists,
+           least(
+             (select o.recorded_at from operations o, closed
+               where o.user_id >= ${userId} and o.user_id <= ${userId} and o.outcome = 'done' and o.recorded_at > closed.at order by o.user_id, o.id limit 1),
+             (select o.recorded_at from operations o, closed
+               where o.peer_user_id >= ${userId} and o.peer_user_id <= ${userId} and o.outcome = 'done' and o.recorded_at > closed.at order by o.peer_user_id, o.id limit 1)
+           ) as since,
+           (select created_at from login) as registered_at,
+           (select roles from login) as roles`);
+  if (row === undefined) return undefined;
+  const known = [row.exists ? row.since : null, row.registered_at].flatMap((text) => (text === null ? [] : [new Date(text).getTime()]));
+  if (known.length === 0) return undefined;
+  return {
+    userId,
+    since: new Date(Math.min(...known)),
+    ...(row.roles === null ? {} : { roles: JSON.parse(row.roles) as Role[] }),
+  };
+}
+
+/**
+ * Deletes a user: their login and sessions end and they are nobody until money comes for them again. Their history stays.
+ * Gives the sessions that ended and whose tokens may not have.
+ * Locks: the user's accounts, by id, as the ledger does. Money that comes at the same moment is either seen or comes after.
+ * Safe to retry: a user who is deleted already is not found.
+ * Throws: USER_NOT_FOUND; USER_IN_USE with money, available or held, in any currency, open holds or running orders; UNAVAILABLE, DEADLINE_EXCEEDED.
+ */
+export async function closeUser(
+  db: Db,
+  { userId, actor, correlationId }: { readonly userId: string; readonly actor: string; readonly correlationId: string },
+): Promise<string[]> {
+  const [row] = await db.execute<{ outcome: string }>(sql`select close_user(${userId}, ${actor}, ${correlationId}) as outcome`);
+  const outcome = row?.outcome;
+  if (outcome !== "closed") throw new DomainError(outcome === "USER_IN_USE" || outcome === "USER_NOT_FOUND" ? outcome : "INTERNAL");
+  const ended = await db.execute<{ id: string }>(sql`
+    select id from sessions where user_id = ${userId} and reason = 'user deleted' and expires_at > clock_timestamp()`);
+  return ended.map(({ id }) => id);
+}

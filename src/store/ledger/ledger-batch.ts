@@ -1,0 +1,98 @@
+import { DomainError } from "../../base/errors.ts";
+import { contentHash, type Account, type HoldOpening, type Operation } from "../../domain/ledger/operations.ts";
+
+/** Gives each distinct value its place in a list, in the order they were first met. */
+function createIndex<Value>() {
+  const places = new Map<string, number>();
+  const values: Value[] = [];
+  return {
+    values,
+    place(key: string, value: () => Value): number {
+      const known = places.get(key);
+      if (known !== undefined) return known;
+      places.set(key, values.length);
+      values.push(value());
+      return values.length - 1;
+    },
+  };
+}
+
+/** The five JSON texts that `ledger_post` takes: operations and postings refer to accounts, holds and orders by their place in the lists, which are null where they are empty. */
+export function encodeBatch(operations: readonly Operation[]): (string | null)[] {
+  const accounts = createIndex<AccountOfBatch>();
+  const holds = createIndex<{ id: string }>();
+  const orders = createIndex<{ id: string }>();
+  const postings: Record<string, unknown>[] = [];
+  const encoded = operations.map((operation) => {
+    const { currency, effectiveAt, orderChange: change } = operation;
+    const { position, workflowId, runId, caller, correlationId } = operation.origin;
+    const firstPosting = postings.length;
+    for (const { debit, credit, amountMinor, hold } of operation.postings) {
+      const revenue = [debit, credit].find(({ kind }) => kind === "revenue");
+      postings.push({
+        debit: placeOfAccount(accounts, debit, currency),
+        credit: placeOfAccount(accounts, credit, currency),
+        amount: amountMinor === "remainder" ? undefined : amountMinor.toString(),
+        hold: hold === undefined ? undefined : holds.place(hold.id, () => ({ id: hold.id })),
+        effect: hold?.effect,
+        serviceId: revenue?.owner,
+        sign: revenue === undefined ? undefined : revenue === debit ? -1 : 1,
+        effectiveAt,
+        ...(hold?.effect === "open" ? encodeOpening(operation, hold.id) : undefined),
+      });
+    }
+    return {
+      key: operation.key,
+      hash: contentHash(operation),
+      kind: operation.kind,
+      currency,
+      firstPosting,
+      postingCount: operation.postings.length,
+      userId: operation.userId,
+      peerUserId: operation.peerUserId,
+      serviceId: operation.serviceId,
+      orderId: operation.orderId,
+      holdId: operation.holdId,
+      topic: position?.topic,
+      partition: position?.partition,
+      offset: position?.offset,
+      workflowId,
+      runId,
+      caller,
+      correlationId,
+      comment: operation.comment,
+      effectiveAt,
+      order: change === undefined ? undefined : orders.place(change.orderId, () => ({ id: change.orderId })),
+      orderFrom: change?.from,
+      orderTo: change?.to,
+      orderStatus: change?.status,
+    };
+  });
+  return [encoded, postings, accounts.values, holds.values, orders.values].map((list) => (list.length === 0 ? null : JSON.stringify(list)));
+}
+
+interface AccountOfBatch extends Account {
+  readonly currency: string;
+}
+
+function placeOfAccount(accounts: ReturnType<typeof createIndex<AccountOfBatch>>, { kind, owner }: Account, currency: string): number {
+  return accounts.place(`${kind}\0${owner}\0${currency}`, () => ({ kind, owner, currency }));
+}
+
+// The opening travels with its posting and not with the hold: two operations of a batch may try to open one hold, and it is the
+// one that succeeds whose words must stand in the row.
+function encodeOpening(operation: Operation, holdId: string): Record<string, unknown> {
+  const opening: HoldOpening | undefined = operation.opens?.find((one) => one.id === holdId);
+  if (opening === undefined) throw new DomainError("INTERNAL", `a posting opens the hold ${holdId} that the operation does not describe`);
+  const { purpose, serviceId, orderId, lineNo, requestHash, expiresAt } = opening;
+  return {
+    purpose,
+    openServiceId: serviceId,
+    orderId,
+    lineNo,
+    requestHash,
+    expiresAt,
+    workflowId: operation.origin.workflowId ?? "",
+    comment: operation.comment,
+  };
+}

@@ -1,0 +1,119 @@
+import { and, asc, eq, gt, sql } from "drizzle-orm";
+import { orderTransitions } from "../../../drizzle/schema.ts";
+import { orderRefundWorkflowId, orderWorkflowId } from "../../contract/ids.ts";
+import type { OrderStatus, SagaState } from "../../contract/orders.ts";
+import type { Db } from "../postgres/database.ts";
+
+/** A state an order has been in. */
+export interface OrderTransition {
+  readonly version: bigint;
+  readonly sagaState: SagaState;
+  readonly status: OrderStatus;
+  readonly at: Date;
+  readonly failureCode: string | null;
+  readonly failureMessage: string | null;
+}
+
+/** The order's states after a version, oldest first. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+export async function readTransitions(db: Db, orderId: string, afterVersion: bigint): Promise<OrderTransition[]> {
+  const rows = await db
+    .select()
+    .from(orderTransitions)
+    .where(and(eq(orderTransitions.orderId, orderId), gt(orderTransitions.version, afterVersion)))
+    .orderBy(asc(orderTransitions.version));
+  return rows.map(toTransition);
+}
+
+function toTransition(row: typeof orderTransitions.$inferSelect): OrderTransition {
+  return { ...row, sagaState: row.sagaState as SagaState, status: row.status as OrderStatus };
+}
+
+/** One thing that is known of an order, of whichever kind; amounts in minor units, as text. */
+export type OrderFact = { readonly at: Date; readonly correlationId?: string } & (
+  | { readonly kind: "state"; readonly sagaState: SagaState; readonly failureMessage?: string }
+  | {
+      readonly kind: "ledger";
+      readonly operation: string;
+      readonly refusalCode?: string;
+      readonly amountMinor: string;
+      readonly currency: string;
+      readonly operationId: string;
+      readonly serviceNames: readonly string[];
+    }
+  | { readonly kind: "refund"; readonly status: string; readonly amountMinor: string; readonly currency: string; readonly reason: string }
+  | { readonly kind: "act"; readonly act: string; readonly actor: string; readonly reason: string }
+  | {
+      readonly kind: "message";
+      readonly topic: string;
+      readonly sagaState: string;
+      readonly published: boolean;
+      readonly stuck?: string | null;
+    }
+);
+
+type Row = Record<"at" | "kind", string> & Record<"correlation_id" | "a" | "b" | "c" | "d" | "e", string | null> & Record<string, unknown>;
+
+/** Everything that is known of an order, oldest first, from one snapshot. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+export async function readOrderFacts(db: Db, orderId: string): Promise<OrderFact[]> {
+  const refunds = orderRefundWorkflowId(orderId, "");
+  const rows = await db.execute<Row>(sql`
+    select to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at, kind, correlation_id, a, b, c, d, e from (
+      select t.at, 1 as rank, 'state' as kind, o.correlation_id, t.saga_state as a, t.failure_message as b, null as c, null as d, null as e
+        from order_transitions t join orders o on o.id = t.order_id where t.order_id = ${orderId}
+      union all
+      select p.recorded_at, 0, 'ledger', p.correlation_id, p.kind, p.refusal_code, p.amount_minor::text || ' ' || p.currency, p.id::text,
+             (select json_agg(distinct i.service_name)::text from postings i where i.operation_id = p.id and i.service_name is not null)
+        from operations p
+       where p.order_id = ${orderId} and (p.workflow_id = ${orderWorkflowId(orderId)} or starts_with(p.workflow_id, ${refunds}))
+      union all
+      select r.created_at, 2, 'refund', r.correlation_id, 'asked', null, r.amount_minor::text || ' ' || r.currency, r.reason, null
+        from refunds r where r.order_id = ${orderId}
+      union all
+      select r.updated_at, 2, 'refund', r.correlation_id, r.status, r.failure_code, r.amount_minor::text || ' ' || r.currency, r.reason, null
+        from refunds r where r.order_id = ${orderId} and r.status <> 'pending'
+      union all
+      select x.recorded_at, 2, 'act', x.correlation_id, x.act, x.actor, x.reason, null, null
+        from acts x where x.subject_type = 'order' and x.subject_id = ${orderId}
+      union all
+      select coalesce(m.published_at, m.created_at), 3, 'message', m.headers ->> 'correlation-id', m.topic, m.payload ->> 'sagaState',
+             (m.published_at is not null)::text, case when m.payload ? 'stuck' then 'yes' end, m.payload ->> 'stuck'
+        from outbox m where m.aggregate_type = 'order' and m.aggregate_id = ${orderId}
+    ) facts order by facts.at, rank`);
+  return rows.map(toFact);
+}
+
+function toFact(row: Row): OrderFact {
+  const { a, b, c, d, e } = row;
+  const common = { at: new Date(row.at), ...(row.correlation_id === null ? {} : { correlationId: row.correlation_id }) };
+  const [amountMinor = "0", currency = ""] = (c ?? "").split(" ");
+  switch (row.kind) {
+    case "state":
+      return { ...common, kind: "state", sagaState: a as SagaState, ...(b === null ? {} : { failureMessage: b }) };
+    case "ledger": {
+      const serviceNames = e === null ? [] : (JSON.parse(e) as string[]);
+      return {
+        ...common,
+        kind: "ledger",
+        operation: a ?? "",
+        ...(b === null ? {} : { refusalCode: b }),
+        amountMinor,
+        currency,
+        operationId: d ?? "",
+        serviceNames,
+      };
+    }
+    case "refund":
+      return { ...common, kind: "refund", status: a ?? "", amountMinor, currency, reason: d ?? "" };
+    case "act":
+      return { ...common, kind: "act", act: a ?? "", actor: b ?? "", reason: c ?? "" };
+    default:
+      return {
+        ...common,
+        kind: "message",
+        topic: a ?? "",
+        sagaState: b ?? "",
+        published: c === "true",
+        ...(d === null ? {} : { stuck: e }),
+      };
+  }
+}

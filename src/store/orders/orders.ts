@@ -1,0 +1,288 @@
+import { eq, sql } from "drizzle-orm";
+import { orderItems, orders, payments } from "../../../drizzle/schema.ts";
+import { refundOfStep, type OrderSagaInput, type OrderStatus, type SagaState } from "../../contract/orders.ts";
+import { assertMove, mayMove, statesBefore } from "../../domain/orders/order-states.ts";
+import { DomainError } from "../../base/errors.ts";
+import type { Db } from "../postgres/database.ts";
+import { toPaymentRecord, type PaymentRecord } from "./payments.ts";
+
+export interface OrderItemRecord {
+  readonly lineNo: number;
+  readonly serviceId: string;
+  readonly quantity: number;
+  readonly amountMinor: bigint;
+}
+
+/** An order as it stands in Postgres. `version` rises with each change. */
+export interface OrderRecord {
+  readonly orderId: string;
+  readonly userId: string;
+  readonly status: OrderStatus;
+  readonly sagaState: SagaState;
+  readonly currency: string;
+  readonly totalMinor: bigint;
+  readonly paymentMethod: string;
+  readonly failureCode?: string;
+  readonly failureMessage?: string;
+  readonly comment: string;
+  readonly requestHash: string;
+  readonly workflowId: string;
+  readonly version: bigint;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  /** How it is paid; absent only while the order is being written. */
+  readonly payment?: PaymentRecord;
+  /** The compensation that is parked, since when. */
+  readonly stuckStep?: string;
+  readonly stuckSince?: Date;
+  /** What a person ended by hand, in words. */
+  readonly settledByHand?: string;
+  readonly items: readonly OrderItemRecord[];
+}
+
+/** The order's state, or undefined when there is no such order. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+export async function getOrder(db: Db, orderId: string): Promise<OrderRecord | undefined> {
+  const rows = await db
+    .select({ order: orders, item: orderItems, payment: payments })
+    .from(orders)
+    .innerJoin(orderItems, eq(orderItems.orderId, orders.id))
+    .leftJoin(payments, eq(payments.orderId, orders.id))
+    .where(eq(orders.id, orderId))
+    .orderBy(orderItems.lineNo);
+  const [first] = rows;
+  return first === undefined
+    ? undefined
+    : toOrderRecord(
+        first.order,
+        rows.map(({ item }) => item),
+        first.payment,
+      );
+}
+
+/** A row, its lines and its payment as a record. */
+export function toOrderRecord(
+  row: typeof orders.$inferSelect,
+  items: readonly OrderItemRecord[],
+  payment: typeof payments.$inferSelect | null,
+): OrderRecord {
+  const {
+    id,
+    failureCode,
+    failureMessage,
+    stuckStep,
+    stuckSince,
+    settledByHand,
+    caller: _caller,
+    correlationId: _correlationId,
+    sagaInput: _sagaInput,
+    ...rest
+  } = row;
+  return {
+    ...rest,
+    orderId: id,
+    status: row.status as OrderStatus,
+    sagaState: row.sagaState as SagaState,
+    ...(failureCode === null ? {} : { failureCode }),
+    ...(failureMessage === null ? {} : { failureMessage }),
+    ...(stuckStep === null ? {} : { stuckStep }),
+    ...(stuckSince === null ? {} : { stuckSince }),
+    ...(settledByHand === null ? {} : { settledByHand }),
+    ...(payment === null ? {} : { payment: toPaymentRecord(payment) }),
+    items: items.map(({ lineNo, serviceId, quantity, amountMinor }) => ({ lineNo, serviceId, quantity, amountMinor })),
+  };
+}
+
+/** An order with the workflow that runs it. */
+export type NewOrder = OrderSagaInput & { readonly workflowId: string };
+
+/** Why an order was not completed: a code of the catalogue and words. */
+export interface OrderFailure {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** How an order's row stands. `created` is false when it was there before. */
+export interface OrderStanding {
+  readonly created: boolean;
+  readonly sagaState: SagaState;
+  readonly status: OrderStatus;
+  readonly requestHash: string;
+  readonly failureCode?: string;
+  readonly failureMessage?: string;
+}
+
+const EVENT_PAYLOAD = sql`jsonb_build_object('orderId', x.id, 'userId', x.user_id, 'sagaState', x.saga_state, 'status', x.status,
+  'version', x.version::text, 'amountMinor', x.total_minor::text, 'currency', x.currency, 'failureCode', x.failure_code,
+  'failureMessage', x.failure_message, 'recordedAt', x.updated_at)`;
+
+const INSERT_EVENT = sql`insert into outbox (aggregate_type, aggregate_id, topic, message_key, payload, headers)
+  select 'order', x.id, 'orders.events', x.id, ${EVENT_PAYLOAD}, jsonb_build_object('correlation-id', x.correlation_id) from changed x`;
+
+/**
+ * Creates the order PENDING and STARTED with its lines and its event, in one statement; or says how the one stands that is there.
+ * Safe to retry: the order's id decides. Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
+ */
+export function createOrder(db: Db, order: NewOrder): Promise<OrderStanding> {
+  return insertOrder(db, order, "STARTED", undefined);
+}
+
+/**
+ * Moves the order to COMPENSATING with the reason, from any state that may come before it. From then on a hold or a capture that is
+ * still under way for it is refused, so what compensation finds is all there will ever be. An order that was never created
+ * is created here, so that a late creation meets it.
+ * Safe to retry. Answers with how the order stands then, which is a final state when it was decided before.
+ */
+export async function beginCompensation(db: Db, order: NewOrder, failure: OrderFailure): Promise<OrderStanding> {
+  for (;;) {
+    await moveOrder(db, {
+      orderId: order.orderId,
+      from: statesBefore("COMPENSATING"),
+      to: "COMPENSATING",
+      requestHash: order.requestHash,
+      failure,
+    });
+    const standing = await insertOrder(db, order, "COMPENSATING", failure);
+    // A late creation of this very order may have come between the two: then there is something to move now.
+    if (standing.requestHash !== order.requestHash || !mayMove(standing.sagaState, "COMPENSATING")) return standing;
+  }
+}
+
+/**
+ * Moves the order from one state to the next. Safe to retry: an order that is there already is left as it is.
+ * Throws: ORDER_STATE_CONFLICT, ORDER_NOT_FOUND.
+ */
+export async function changeOrderState(
+  db: Db,
+  input: { readonly orderId: string; readonly from: SagaState; readonly to: SagaState },
+): Promise<void> {
+  assertMove(input.from, input.to);
+  if (await moveOrder(db, { ...input, from: [input.from], failure: undefined })) return;
+  const [row] = await db.select({ sagaState: orders.sagaState }).from(orders).where(eq(orders.id, input.orderId));
+  if (row === undefined) throw new DomainError("ORDER_NOT_FOUND");
+  if (row.sagaState !== input.to) throw new DomainError("ORDER_STATE_CONFLICT", `the order is ${row.sagaState}`);
+}
+
+/** What is stuck of an order. A step that is taken away may be named, so that another one that stands there by now is left alone. */
+export interface StuckNote {
+  readonly orderId: string;
+  readonly step?: string | null | undefined;
+  readonly was?: string;
+  readonly reason: string;
+}
+
+/**
+ * Notes which step of the order is stuck and tells of it in orders.events; without a step that none is any more. A refund is noted only
+ * where nothing else is. Safe to retry: a note that stands already is told of once. Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
+ */
+export async function noteStuck(db: Db, { orderId, step = null, was, reason }: StuckNote): Promise<void> {
+  const onlyIfFree = refundOfStep(step ?? undefined) !== undefined;
+  await db.execute(sql`
+    with changed as (
+      update orders set stuck_step = ${step}, stuck_since = case when ${step}::text is null then null else clock_timestamp() end,
+             version = version + 1, updated_at = clock_timestamp()
+       where id = ${orderId} and stuck_step is distinct from ${step}
+         and (${was ?? null}::text is null or stuck_step = ${was ?? null}) and (not ${onlyIfFree}::boolean or stuck_step is null)
+      returning *
+    )
+    insert into outbox (aggregate_type, aggregate_id, topic, message_key, payload, headers)
+    select 'order', x.id, 'orders.events', x.id, ${EVENT_PAYLOAD} || jsonb_build_object('stuck', x.stuck_step, 'reason', ${reason}::text),
+           jsonb_build_object('correlation-id', x.correlation_id) from changed x`);
+}
+
+/** How a person ended a compensation: left it undone (`skip`), or did it outside (`settle`). */
+export interface HandSettlement {
+  readonly orderId: string;
+  readonly step: string;
+  readonly act: string;
+  readonly reason: string;
+  readonly actor: string;
+}
+
+/** Notes in the order's row how a person ended a compensation; nothing is stuck then. Safe to retry: the same words stand once. */
+export async function settleByHand(db: Db, { orderId, step, act, reason, actor }: HandSettlement): Promise<void> {
+  const words = `${act} "${step}" by ${actor}: ${reason}`;
+  await db.execute(sql`
+    update orders set settled_by_hand = concat_ws('; ', settled_by_hand, ${words}::text), stuck_step = null, stuck_since = null,
+           version = version + 1, updated_at = clock_timestamp()
+     where id = ${orderId} and position(${words}::text in coalesce(settled_by_hand, '')) = 0`);
+}
+
+/** Changes the comment of an order that is not decided yet; answers whether there was one. */
+export async function changeOrderComment(db: Db, input: { readonly orderId: string; readonly comment: string }): Promise<boolean> {
+  const changed = await db.execute(sql`
+    update orders set comment = ${input.comment}, version = version + 1, updated_at = clock_timestamp()
+     where id = ${input.orderId} and status = 'PENDING' returning id`);
+  return changed.length > 0;
+}
+
+async function insertOrder(db: Db, order: NewOrder, sagaState: SagaState, failure: OrderFailure | undefined): Promise<OrderStanding> {
+  const [row] = await db.execute<OrderRow>(sql`
+    with changed as (
+      insert into orders (id, user_id, status, saga_state, currency, total_minor, payment_method, comment, request_hash, workflow_id, caller,
+                          correlation_id, failure_code, failure_message, saga_input, created_at, updated_at)
+      values (${order.orderId}, ${order.userId}, 'PENDING', ${sagaState}, ${order.currency}, ${order.totalMinor}::bigint,
+              ${order.paymentMethod}, ${order.comment}, ${order.requestHash}, ${order.workflowId}, ${order.caller}, ${order.correlationId},
+              ${failure?.code ?? null}, ${failure?.message ?? null}, ${JSON.stringify(inputOf(order))}::jsonb, clock_timestamp(), clock_timestamp())
+      on conflict (id) do nothing
+      returning *
+    ), lines as (
+      insert into order_items (order_id, line_no, service_id, quantity, amount_minor)
+      select x.id, l."lineNo", l."serviceId", l.quantity, l."amountMinor"
+        from changed x, json_to_recordset(${JSON.stringify(order.lines)}::json) as l("lineNo" integer, "serviceId" text, quantity integer, "amountMinor" bigint)
+    ), payment as (
+      insert into payments (id, order_id, method, status, currency, last4, brand, created_at, updated_at)
+      select 'payment/' || x.id, x.id, x.payment_method, 'pending', x.currency, ${order.card?.last4 ?? null}, ${order.card?.brand ?? null}, x.created_at, x.updated_at
+        from changed x
+    ), event as (${INSERT_EVENT})
+    select saga_state, status, request_hash, failure_code, failure_message from changed`);
+  if (row !== undefined) return { created: true, ...describe(row) };
+  const [known] = await db.execute<OrderRow>(sql`
+    select saga_state, status, request_hash, failure_code, failure_message from orders where id = ${order.orderId}`);
+  // The row that was in the way is there to stay: orders are never deleted.
+  if (known === undefined) throw new DomainError("UNAVAILABLE", "the order is being created by another call");
+  return { created: false, ...describe(known) };
+}
+
+// The lines have rows of their own.
+function inputOf({ workflowId: _workflowId, lines: _lines, ...input }: NewOrder): Omit<OrderSagaInput, "lines"> {
+  return input;
+}
+
+interface OrderRow extends Record<string, unknown> {
+  readonly saga_state: SagaState;
+  readonly status: OrderStatus;
+  readonly request_hash: string;
+  readonly failure_code: string | null;
+  readonly failure_message: string | null;
+}
+
+function describe(row: OrderRow): Omit<OrderStanding, "created"> {
+  return {
+    sagaState: row.saga_state,
+    status: row.status,
+    requestHash: row.request_hash,
+    ...(row.failure_code === null ? {} : { failureCode: row.failure_code }),
+    ...(row.failure_message === null ? {} : { failureMessage: row.failure_message }),
+  };
+}
+
+// Guarded by the states it may come from: of two moves of one order only the legal one finds the row.
+async function moveOrder(
+  db: Db,
+  input: { orderId: string; from: readonly SagaState[]; to: SagaState; requestHash?: string; failure: OrderFailure | undefined },
+): Promise<boolean> {
+  const status: OrderStatus = input.to === "FAILED" ? "CANCELLED" : input.to === "COMPLETED" ? "CONFIRMED" : "PENDING";
+  const moved = await db.execute(sql`
+    with changed as (
+      update orders
+         set saga_state = ${input.to}, status = ${status}, version = version + 1, updated_at = clock_timestamp(),
+             failure_code = coalesce(${input.failure?.code ?? null}, failure_code),
+             failure_message = coalesce(${input.failure?.message ?? null}, failure_message)
+       where id = ${input.orderId}
+         and request_hash = coalesce(${input.requestHash ?? null}, request_hash)
+         and saga_state in (select json_array_elements_text(${JSON.stringify(input.from)}::json))
+      returning *
+    ), event as (${INSERT_EVENT})
+    select id from changed`);
+  return moved.length > 0;
+}

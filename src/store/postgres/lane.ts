@@ -1,0 +1,208 @@
+import postgres from "postgres";
+import { DomainError } from "../../base/errors.ts";
+
+/** One connection that runs one statement at a time and is thrown away after any error. */
+export interface Lane {
+  /** Rows as arrays of driver values, in the order the server sent them. Throws: UNAVAILABLE, DEADLINE_EXCEEDED, or the server's error. */
+  values(text: string, parameters: readonly unknown[], deadlineMs?: number): Promise<unknown[][]>;
+  /** Rows as objects by column name. Throws as `values`. */
+  rows(text: string, parameters: readonly unknown[], deadlineMs?: number): Promise<Record<string, unknown>[]>;
+  /** Hands out the rows in groups of at most `groupSize` as they arrive, so that a long result never stands in memory. */
+  stream(
+    text: string,
+    parameters: readonly unknown[],
+    groupSize: number,
+    deadlineMs: number,
+    onRows: (rows: unknown[][]) => Promise<void>,
+  ): Promise<void>;
+  /** How many statements wait or run. */
+  load(): number;
+  close(): Promise<void>;
+}
+
+export interface LaneOptions {
+  readonly url: string;
+  readonly name: string;
+  readonly deadlineMs: number;
+}
+
+const passThrough = (value: unknown) => value;
+const CONNECT_TIMEOUT_SECONDS = 5;
+
+// Times and JSON travel as text in both directions: drizzle's columns convert them, and the driver's own conversion would do it twice.
+const TEXT_TYPES = {
+  json: { to: 114, from: [114], serialize: passThrough, parse: passThrough },
+  jsonb: { to: 3802, from: [3802], serialize: passThrough, parse: passThrough },
+  timestamptz: {
+    to: 1184,
+    from: [1082, 1114, 1184],
+    serialize: (value: unknown) => (value instanceof Date ? value.toISOString() : value),
+    parse: passThrough,
+  },
+};
+
+/** SQLSTATEs after which the same statement may be sent again: conflict, deadlock, shutdown, too many connections, no room, lock or statement time-out, lost connection. */
+const RETRYABLE_STATES = new Set([
+  "40001",
+  "40P01",
+  "57P01",
+  "57P02",
+  "57P03",
+  "57P04",
+  "57P05",
+  "57014",
+  "53300",
+  "53200",
+  "53100",
+  "58030",
+  "55P03",
+  "25006",
+  "08000",
+  "08001",
+  "08004",
+  "08003",
+  "08006",
+  "23505",
+]);
+const CONNECTION_ERRORS = new Set([
+  "CONNECTION_CLOSED",
+  "CONNECTION_ENDED",
+  "CONNECTION_DESTROYED",
+  "CONNECT_TIMEOUT",
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "ETIMEDOUT",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENETDOWN",
+  "ECONNABORTED",
+]);
+
+/** The SQLSTATE or socket code of a driver error, if it has one. */
+export function sqlStateOf(error: unknown): string | undefined {
+  return typeof error === "object" && error !== null && "code" in error && typeof error.code === "string" ? error.code : undefined;
+}
+
+/** True when the statement may be sent again as it is. What it did before it broke is found by its key. */
+export function isRetryable(error: unknown): boolean {
+  if (error instanceof DomainError) return error.code === "UNAVAILABLE" || error.code === "DEADLINE_EXCEEDED";
+  const state = sqlStateOf(error);
+  return state !== undefined && RETRYABLE_STATES.has(state);
+}
+
+/** Data that no column takes, a check that it breaks, a limit of the program, an exception of the ledger's own functions. */
+const CONTENT_STATES = /^(?:22|23|54|P0001)/;
+
+/**
+ * True when it is what the statement says that cannot be taken, whenever it is sent. Of any other error, known or not, nobody can tell
+ * whether it passes: most are the outside world.
+ */
+export function isContentRefused(error: unknown): boolean {
+  if (isRetryable(error)) return false;
+  if (error instanceof DomainError) return error.code !== "INTERNAL";
+  return CONTENT_STATES.test(sqlStateOf(error) ?? "");
+}
+
+/**
+ * Opens a lane. The connection is made with the first statement.
+ *
+ * The five guards of postgres.js 3.4.9 stand here: one connection per client, no type fetching, a connection that saw an
+ * error is never used again (its next result could carry rows of the failed one), a deadline on every call (a killed
+ * backend can leave a promise that never settles), and a check of the row count.
+ */
+export function createLane(options: LaneOptions): Lane {
+  let client: postgres.Sql | undefined;
+  let tail: Promise<unknown> = Promise.resolve();
+  let waiting = 0;
+  let closed = false;
+
+  const connect = (): postgres.Sql =>
+    postgres(options.url, {
+      max: 1,
+      fetch_types: false,
+      connect_timeout: CONNECT_TIMEOUT_SECONDS,
+      idle_timeout: 0,
+      max_lifetime: null,
+      types: TEXT_TYPES,
+      onnotice: () => {},
+      connection: { application_name: options.name, statement_timeout: options.deadlineMs },
+    });
+
+  const discard = (broken: postgres.Sql) => {
+    if (client === broken) client = undefined;
+    broken.end({ timeout: 0 }).catch(() => {});
+  };
+
+  const exclusively = <Result>(deadlineMs: number, work: (sql: postgres.Sql) => Promise<Result>): Promise<Result> => {
+    if (closed) return Promise.reject(new DomainError("UNAVAILABLE", "the database connection is closed"));
+    waiting += 1;
+    let isLate = false;
+    let timer: NodeJS.Timeout | undefined;
+    // The deadline begins here and not at the call's turn: behind one that hangs nobody waits for it and then for themselves.
+    const deadline = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => {
+        isLate = true;
+        reject(new DomainError("DEADLINE_EXCEEDED", "the database did not answer in time"));
+      }, deadlineMs);
+    });
+    deadline.catch(() => {});
+    const turn = tail.then(async () => {
+      if (isLate) return await deadline;
+      client ??= connect();
+      const current = client;
+      try {
+        const running = work(current);
+        running.catch(() => {});
+        return await Promise.race([running, deadline]);
+      } catch (error) {
+        discard(current);
+        throw asDomainError(error);
+      }
+    });
+    tail = turn.catch(() => {});
+    const settled = Promise.race([turn, deadline]).finally(() => {
+      clearTimeout(timer);
+      waiting -= 1;
+    });
+    return settled;
+  };
+
+  return {
+    values: (text, parameters, deadlineMs = options.deadlineMs) =>
+      exclusively(deadlineMs, async (sql) => checkCount(await sql.unsafe(text, [...parameters] as never[], { prepare: true }).values())),
+    rows: (text, parameters, deadlineMs = options.deadlineMs) =>
+      exclusively(deadlineMs, async (sql) => [...checkCount(await sql.unsafe(text, [...parameters] as never[], { prepare: true }))]),
+    stream: (text, parameters, groupSize, deadlineMs, onRows) =>
+      exclusively(deadlineMs, async (sql) => {
+        await sql.unsafe(`set statement_timeout = ${Math.trunc(deadlineMs)}`);
+        for await (const rows of sql.unsafe(text, [...parameters] as never[]).cursor(groupSize)) {
+          if (rows.some((row) => row === undefined)) throw new DomainError("UNAVAILABLE", "the driver returned rows of another statement");
+          await onRows(rows.map((row) => Object.values(row as Record<string, unknown>)));
+        }
+        await sql.unsafe(`set statement_timeout = ${Math.trunc(options.deadlineMs)}`);
+      }),
+    load: () => waiting,
+    async close() {
+      closed = true;
+      await tail;
+      await client?.end({ timeout: 5 });
+    },
+  };
+}
+
+// A row left over from a failed statement makes the array longer than the server's own count.
+function checkCount<Rows extends readonly unknown[] & { count: number | null }>(rows: Rows): Rows {
+  if (rows.count !== null && rows.length !== rows.count && rows.length > 0)
+    throw new DomainError("UNAVAILABLE", "the driver returned rows of another statement");
+  return rows;
+}
+
+function asDomainError(error: unknown): unknown {
+  const state = sqlStateOf(error);
+  if (state !== undefined && CONNECTION_ERRORS.has(state))
+    return new DomainError("UNAVAILABLE", "the database is not reachable", {}, error);
+  return error;
+}

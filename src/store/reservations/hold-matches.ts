@@ -1,0 +1,57 @@
+import { and, desc, eq } from "drizzle-orm";
+import { holds, operations, services } from "../../../drizzle/schema.ts";
+import type { Db } from "../postgres/database.ts";
+import { toHoldRecord, type HoldRecord } from "./holds.ts";
+
+/** What a client names a hold by when it does not know its id. */
+export interface HoldTriple {
+  readonly userId: string;
+  readonly serviceId: string;
+  readonly orderId: string;
+}
+
+/** A triple that is matched by more holds than this is not one that anybody can act on. */
+const MAX_MATCHES = 100;
+
+/**
+ * The holds of exactly this user, service and order, newest first, at most 100. A hold of which one id differs is not among them.
+ * Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
+ */
+export async function findHoldsOf(db: Db, input: HoldTriple & { readonly purpose: HoldRecord["purpose"] }): Promise<HoldRecord[]> {
+  const rows = await db
+    .select()
+    .from(holds)
+    .where(
+      and(
+        eq(holds.orderId, input.orderId),
+        eq(holds.userId, input.userId),
+        eq(holds.serviceId, input.serviceId),
+        eq(holds.purpose, input.purpose),
+      ),
+    )
+    .orderBy(desc(holds.createdAt), desc(holds.id))
+    .limit(MAX_MATCHES);
+  return rows.map(toHoldRecord);
+}
+
+/**
+ * What tells one attempt to hold money for a triple from the next: the newest operation that held it or was refused to. Whoever makes
+ * a hold's id of the triple and this meets everyone else who asks at the same moment. Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
+ */
+export async function newestHoldingOf(db: Db, { userId, serviceId, orderId }: HoldTriple): Promise<string | undefined> {
+  const [row] = await db
+    .select({ id: operations.id })
+    .from(operations)
+    .where(
+      and(eq(operations.orderId, orderId), eq(operations.userId, userId), eq(operations.serviceId, serviceId), eq(operations.kind, "hold")),
+    )
+    .orderBy(desc(operations.id))
+    .limit(1);
+  return row?.id.toString();
+}
+
+/** The name of a service, also of one that was deleted since. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+export async function serviceNameOf(db: Db, serviceId: string): Promise<string | undefined> {
+  const [row] = await db.select({ name: services.name }).from(services).where(eq(services.id, serviceId));
+  return row?.name;
+}

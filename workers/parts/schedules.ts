@@ -1,0 +1,120 @@
+import {
+  Client,
+  Connection,
+  ScheduleAlreadyRunning,
+  ScheduleOverlapPolicy,
+  type ScheduleClient,
+  type ScheduleOptions,
+} from "@temporalio/client";
+import { loadConfig } from "../../src/config.ts";
+import type { CloseMonthInput } from "../../src/contract/reports.ts";
+import type { HousekeepingInput } from "../../src/contract/self-audit.ts";
+import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
+
+export const CLOSE_MONTH_SCHEDULE = "close-month";
+export const SELF_AUDIT_SCHEDULE = "self-audit";
+export const HOUSEKEEPING_SCHEDULE = "housekeeping";
+const CONNECT_TIMEOUT_MS = 10_000;
+const CALL_DEADLINE_MS = 10_000;
+
+/** Makes every schedule that Saldo needs, with the configured time zone. Safe to retry: schedules that are there are brought to the present settings. */
+export async function ensureSchedules(addresses: { temporalAddress: string; namespace: string }): Promise<void> {
+  const connection = await Connection.connect({ address: addresses.temporalAddress, connectTimeout: CONNECT_TIMEOUT_MS });
+  try {
+    const { schedule } = new Client({ connection, namespace: addresses.namespace });
+    const config = loadConfig();
+    await connection.withDeadline(Date.now() + CALL_DEADLINE_MS, async () => {
+      await ensureCloseMonthSchedule(schedule, { timeZone: config.REPORT_TZ });
+      await ensureSelfAuditSchedule(schedule, { everyMs: config.SELF_AUDIT_INTERVAL_MS });
+      await ensureHousekeepingSchedule(schedule, { everyMs: config.HOUSEKEEPING_INTERVAL_MS, outboxKeepMs: config.OUTBOX_KEEP_MS });
+    });
+  } finally {
+    await connection.close();
+  }
+}
+
+/**
+ * Makes the schedule that closes each month ten minutes after its end in `timeZone`, or brings the one that is there to these
+ * settings; one that an operator paused stays paused. Safe to retry.
+ */
+export function ensureCloseMonthSchedule(schedules: ScheduleClient, { timeZone }: { timeZone: string }): Promise<void> {
+  return ensureSchedule(schedules, closeMonthSchedule(timeZone));
+}
+
+/** Makes the schedule of the standing self-audit, or brings it to these settings; one that was paused stays paused. Safe to retry. */
+export function ensureSelfAuditSchedule(schedules: ScheduleClient, { everyMs }: { everyMs: number }): Promise<void> {
+  return ensureSchedule(
+    schedules,
+    repeated({ scheduleId: SELF_AUDIT_SCHEDULE, type: "selfAudit", everyMs, args: [], summary: "Prove the books" }),
+  );
+}
+
+/** Makes the schedule of the housekeeping, or brings it to these settings; one that was paused stays paused. Safe to retry. */
+export function ensureHousekeepingSchedule(
+  schedules: ScheduleClient,
+  { everyMs, outboxKeepMs }: { everyMs: number; outboxKeepMs: number },
+): Promise<void> {
+  const input: HousekeepingInput = { outboxKeepMs };
+  const summary = "Remove what nobody asks for any more";
+  return ensureSchedule(schedules, repeated({ scheduleId: HOUSEKEEPING_SCHEDULE, type: "housekeeping", everyMs, args: [input], summary }));
+}
+
+async function ensureSchedule(schedules: ScheduleClient, options: ScheduleOptions): Promise<void> {
+  try {
+    await schedules.create(options);
+  } catch (error) {
+    if (!(error instanceof ScheduleAlreadyRunning)) throw error;
+    await schedules.getHandle(options.scheduleId).update((previous) => ({
+      ...options,
+      spec: options.spec,
+      action: options.action,
+      policies: options.policies ?? {},
+      state: { paused: previous.state.paused, ...(previous.state.note === undefined ? {} : { note: previous.state.note }) },
+    }));
+  }
+}
+
+function repeated(input: { scheduleId: string; type: string; everyMs: number; args: unknown[]; summary: string }): ScheduleOptions {
+  return {
+    scheduleId: input.scheduleId,
+    spec: { intervals: [{ every: input.everyMs }] },
+    action: {
+      type: "startWorkflow",
+      workflowId: input.scheduleId,
+      workflowType: input.type,
+      // Only the worker role takes this queue: an audit never runs beside the requests of an api.
+      taskQueue: TASK_QUEUES.reports,
+      args: input.args,
+      staticSummary: input.summary,
+    },
+    policies: {
+      // The next run does what a missed one would have done.
+      overlap: ScheduleOverlapPolicy.SKIP,
+      catchupWindow: "1 minute",
+      pauseOnFailure: false,
+    },
+  };
+}
+
+function closeMonthSchedule(timeZone: string): ScheduleOptions {
+  const input: CloseMonthInput = { timeZone };
+  return {
+    scheduleId: CLOSE_MONTH_SCHEDULE,
+    // A calendar in the zone and not an interval: an interval drifts against months and clock changes.
+    spec: { timezone: timeZone, calendars: [{ comment: "ten minutes past the end of each month", dayOfMonth: 1, hour: 0, minute: 10 }] },
+    action: {
+      type: "startWorkflow",
+      workflowId: CLOSE_MONTH_SCHEDULE,
+      workflowType: "closeMonth",
+      taskQueue: TASK_QUEUES.reports,
+      args: [input],
+      staticSummary: "Close the month that ended",
+    },
+    policies: {
+      // Each run closes a month of its own: none may be skipped because another one still runs, or because the server was away.
+      overlap: ScheduleOverlapPolicy.BUFFER_ALL,
+      catchupWindow: "365 days",
+      pauseOnFailure: false,
+    },
+  };
+}

@@ -1,0 +1,54 @@
+import { createHash, randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { bundleWorkflowCode } from "@temporalio/worker";
+
+const PROJECT = fileURLToPath(new URL("../../", import.meta.url));
+/** Everything that can change what the bundle holds. */
+const SOURCES = ["workflows", "src/contract", "src/domain", "src/base", "package-lock.json"];
+
+/**
+ * Builds the bundle of all workflows, once per content of their sources, and answers with its path. It takes seconds, so all roles
+ * of `npm start` share one. Safe to retry, and by many processes at once: the file appears whole.
+ */
+export async function buildWorkflowBundle(cacheDir: string): Promise<string> {
+  const folder = join(cacheDir, "workflow-bundles");
+  const path = join(folder, `${await hashOfSources()}.js`);
+  if (existsSync(path)) return path;
+  const { code } = await bundleWorkflowCode({ workflowsPath: join(PROJECT, "workflows/index.ts"), logger: quiet() });
+  await mkdir(folder, { recursive: true });
+  const unfinished = `${path}.${randomUUID()}`;
+  await writeFile(unfinished, code);
+  await rename(unfinished, path);
+  return path;
+}
+
+async function hashOfSources(): Promise<string> {
+  const hash = createHash("sha256");
+  for (const source of SOURCES) for (const file of await filesOf(source)) hash.update(file).update(await readFile(join(PROJECT, file)));
+  return hash.digest("hex").slice(0, 32);
+}
+
+async function filesOf(source: string): Promise<string[]> {
+  if (source.includes(".")) return [source];
+  const entries = await readdir(join(PROJECT, source), { recursive: true });
+  return entries
+    .filter((entry) => entry.endsWith(".ts") && !entry.endsWith(".test.ts"))
+    .sort()
+    .map((entry) => join(source, entry));
+}
+
+// webpack's own report would land in the middle of the checklist of `npm start`.
+function quiet() {
+  const ignore = () => {};
+  return {
+    log: ignore,
+    trace: ignore,
+    debug: ignore,
+    info: ignore,
+    warn: ignore,
+    error: (message: string) => process.stderr.write(`${message}\n`),
+  };
+}

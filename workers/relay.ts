@@ -1,0 +1,117 @@
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import { brokerList, createKafka, ensureTopics } from "../src/adapters/kafka/kafka.ts";
+import { createLogger, type Logger } from "../src/adapters/logger.ts";
+import { createMetrics } from "../src/adapters/metrics/metrics.ts";
+import { createTemporal } from "../src/adapters/temporal.ts";
+import { DEFAULT_KAFKA_BROKERS, loadConfig, type Config } from "../src/config.ts";
+import { topicsOf } from "../src/contract/topics.ts";
+import { messageOf } from "../src/base/errors.ts";
+import { createRelay, type Relay } from "../src/outbox/relay.ts";
+import { createWebhookDispatcher, deliveriesOf } from "../src/outbox/webhooks.ts";
+import { runRole } from "./parts/run-role.ts";
+import { createWebhookStarter } from "../src/starters/starters.ts";
+import { createDatabase, type Db } from "../src/store/postgres/database.ts";
+import { releaseLease, takeLease } from "../src/store/postgres/leases.ts";
+import { countFailedAttempt, markPublished, readUnpublished } from "../src/store/outbox/outbox.ts";
+import { createOutboxWake } from "../src/store/outbox/outbox-wake.ts";
+import { insertDeliveries, listWaitingDeliveries, markDispatched } from "../src/store/webhooks/webhook-deliveries.ts";
+import { listActiveWebhooks } from "../src/store/webhooks/webhooks.ts";
+import { readOutboxBacklog, readWaitingItems } from "../src/store/outbox/outbox-backlog.ts";
+import { required } from "./parts/required.ts";
+import { showMetrics } from "./parts/show-metrics.ts";
+
+/** After a kill the next relay waits this long at most. */
+const LEASE_TTL_MS = 15_000;
+/** 1,000 messages of about 600 bytes stay below the broker's 1 MiB for each of four partitions. */
+const BATCH_SIZE = 1_000;
+const BACKOFF = { firstMs: 250, maxMs: 10_000 };
+/** A wake-up gathers for so long: under load twenty batches a second instead of one for each operation. */
+const GATHER_MS = 50;
+const WEBHOOK_POLL_MS = 1_000;
+const WEBHOOK_MAX_PAUSE_MS = 30_000;
+/** Short, so that an order to stop is not kept waiting by a Temporal that is not there. */
+const TEMPORAL_CONNECT_MS = 3_000;
+
+await runRole("relay", async ({ signal, ready }) => {
+  const config = loadConfig();
+  const logger = createLogger({ role: "relay", level: config.LOG_LEVEL, pretty: config.LOG_PRETTY });
+  const brokers = brokerList(config.KAFKA_BROKERS ?? DEFAULT_KAFKA_BROKERS);
+  const databaseUrl = required(config.DATABASE_URL, "DATABASE_URL");
+  const database = createDatabase({
+    url: databaseUrl,
+    name: "relay",
+    laneCount: 2,
+    deadlineMs: config.DATABASE_DEADLINE_MS,
+  });
+  const metrics = createMetrics();
+  metrics.watch({
+    outbox: () => readOutboxBacklog(database.db),
+    waiting: () => readWaitingItems(database.db),
+    lanes: { relay: database.load },
+  });
+  const metricsServer = await showMetrics(config, { metrics, logger });
+  const kafka = createKafka({ brokers, clientId: "saldo-relay", logger });
+  const producer = kafka.createProducer();
+  const lease = { name: "outbox-relay", holder: `${hostname()}/${process.pid}/${randomUUID().slice(0, 8)}` };
+
+  await ensureTopics(brokers, topicsOf(config), logger).catch((error: unknown) =>
+    logger.warn({ err: messageOf(error) }, "the topics could not be made yet"),
+  );
+  let relay: Relay | undefined;
+  const wake = createOutboxWake({ url: databaseUrl, db: database.db, holder: lease.holder, onRow: () => relay?.wakeUp() });
+  relay = createRelay({
+    takeLease: () => takeLease(database.db, { ...lease, ttlMs: LEASE_TTL_MS }),
+    renewLeaseMs: LEASE_TTL_MS / 3,
+    readUnpublished: (input) => readUnpublished(database.db, input),
+    markPublished: (ids) => markPublished(database.db, ids),
+    countFailedAttempt: (ids) => countFailedAttempt(database.db, ids),
+    send: producer.send,
+    async onPublished(events) {
+      if (events.length > 0) await insertDeliveries(database.db, deliveriesOf(events, await listActiveWebhooks(database.db)));
+    },
+    wake,
+    batchSize: BATCH_SIZE,
+    pollMs: config.OUTBOX_POLL_MS,
+    gatherMs: GATHER_MS,
+    backoff: BACKOFF,
+    nowMs: () => performance.now(),
+    log: logger,
+  });
+  ready();
+  const dispatching = dispatchWebhooks({ config, db: database.db, logger, signal });
+  await relay.run(signal);
+  await dispatching;
+  await wake.close();
+  await releaseLease(database.db, lease).catch((error: unknown) =>
+    logger.warn({ err: messageOf(error) }, "the lease was not given back; it ends by itself"),
+  );
+  await producer.close();
+  await kafka.close();
+  await metricsServer?.close();
+  await database.close();
+});
+
+// Temporal is waited for here and nowhere else in this role: Kafka's messages leave without it.
+async function dispatchWebhooks(input: { config: Config; db: Db; logger: Logger; signal: AbortSignal }): Promise<void> {
+  const { config, db, logger, signal } = input;
+  while (!signal.aborted) {
+    const temporal = await createTemporal({
+      address: config.TEMPORAL_ADDRESS,
+      namespace: config.TEMPORAL_NAMESPACE,
+      deadlineMs: TEMPORAL_CONNECT_MS,
+      logger,
+    }).catch(() => undefined);
+    if (temporal === undefined) continue;
+    const dispatcher = createWebhookDispatcher({
+      listWaiting: (limit) => listWaitingDeliveries(db, limit),
+      markDispatched: (deliveryIds) => markDispatched(db, deliveryIds),
+      start: createWebhookStarter({ client: temporal.client, deadlineMs: config.TEMPORAL_DEADLINE_MS }),
+      pollMs: WEBHOOK_POLL_MS,
+      maxPauseMs: WEBHOOK_MAX_PAUSE_MS,
+      log: logger,
+    });
+    await dispatcher.run(signal);
+    await temporal.close();
+  }
+}

@@ -1,0 +1,46 @@
+import { isCancellation, log, setCurrentDetails, TemporalFailure } from "@temporalio/workflow";
+import type { EventBatchInput, EventBatchResult } from "../../src/contract/events.ts";
+import { cacheSteps, enduringSteps, steps } from "../activity-proxies.ts";
+
+/**
+ * Applies a run of Kafka events, each once and in their order, then refreshes the cached balances that they changed.
+ * A batch never fails for a store that is away: it waits. What the business refuses is a result, not a failure.
+ */
+export async function eventBatch(input: EventBatchInput): Promise<EventBatchResult> {
+  const result = await applyEvents(input);
+  setCurrentDetails(
+    `${input.events.length} events of \`${input.topic}/${input.partition}\`: ${result.applied} applied, ${result.duplicates} known already, ` +
+      `${result.refused} refused, ${result.conflicts.length + result.failures.length} for the dead letters.`,
+  );
+  await refreshWalletBalances(input);
+  return result;
+}
+
+// The events stand once in the history, in the start of the workflow: a local activity's input is not written again.
+// Only when the store stays away does an ordinary activity take over, whose endless retries leave the history as it is.
+async function applyEvents(input: EventBatchInput): Promise<EventBatchResult> {
+  try {
+    return await steps.applyEvents(input);
+  } catch (error) {
+    if (!(error instanceof TemporalFailure) || isCancellation(error)) throw error;
+    log.warn("the events could not be applied at once; waiting for the store", { cause: error.cause?.message ?? error.message });
+    return enduringSteps.applyEvents(input);
+  }
+}
+
+// A cache that is away never fails the batch.
+async function refreshWalletBalances(input: EventBatchInput): Promise<void> {
+  const wallets = new Map(movedWallets(input).map(({ userId, currency }) => [`${currency} ${userId}`, { userId, currency }]));
+  if (wallets.size === 0) return;
+  try {
+    await cacheSteps.refreshWallets({ wallets: [...wallets.values()] });
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    log.warn("the balance cache was not refreshed", { cause: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+// Card purchases move no user's balance.
+function movedWallets(input: EventBatchInput): readonly { readonly userId: string; readonly currency: string }[] {
+  return input.kind === "loyalty" ? input.events : input.events.filter(({ paymentMethod }) => paymentMethod === "wallet");
+}

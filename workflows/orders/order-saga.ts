@@ -1,0 +1,134 @@
+import { CancellationScope, CancelledFailure, isCancellation } from "@temporalio/workflow";
+import { ORDER_HOLD_TTL_MS, type CardPayment, type OrderOutcome, type OrderSagaInput } from "../../src/contract/orders.ts";
+import { isFinal } from "../../src/domain/orders/order-states.ts";
+import { steps } from "../activity-proxies.ts";
+import { createCardPayment } from "./card-payment.ts";
+import { createCompensations, failureOf, insist, seeThrough, type Compensations, type Failure } from "./compensation.ts";
+import { createOrderProgress, type OrderProgress } from "./order-progress.ts";
+import { createSagaClock, type SagaClock } from "./order-clock.ts";
+import { createSagaPayment } from "./external-payment.ts";
+import { createSagaWaits, type SagaWaits } from "./order-waits.ts";
+import { showSagaState } from "../search-attributes.ts";
+
+/** A running order: what it is, how it shows itself, and what is to be undone should it fail. */
+export interface Saga {
+  readonly order: OrderSagaInput;
+  readonly progress: OrderProgress;
+  readonly compensations: Compensations;
+  readonly clock: SagaClock;
+  readonly waits: SagaWaits;
+}
+
+/**
+ * Runs an order to a definite end: created and paid (COMPLETED), or everything undone (FAILED). The capture is the pivot: before it a
+ * cancellation undoes the order, from it on the order is completed.
+ */
+export async function orderSaga(order: OrderSagaInput): Promise<OrderOutcome> {
+  const clock = createSagaClock();
+  const compensations = createCompensations();
+  const progress = createOrderProgress(order, clock, () => compensations.plan(order.currency));
+  const saga: Saga = { order, progress, compensations, clock, waits: createSagaWaits(order, progress, clock) };
+  try {
+    const known = await createAndPay(saga);
+    if (known !== undefined) return await progress.finish(known);
+  } catch (error) {
+    return CancellationScope.nonCancellable(() => undo(saga, reasonOf(error, progress.cancelReason())));
+  }
+  return progress.finish({ sagaState: "COMPLETED", status: "CONFIRMED" });
+}
+
+type Outcome = Omit<OrderOutcome, "orderId">;
+
+const OTHER_REQUEST = {
+  sagaState: "FAILED",
+  status: "CANCELLED",
+  failureCode: "IDEMPOTENCY_CONFLICT",
+  failureMessage: "the order's id belongs to another request",
+} as const;
+
+function createAndPay(saga: Saga): Promise<Outcome | undefined> {
+  const { card, paidBy } = saga.order;
+  if (card !== undefined) return createAndPayByCard(saga, card);
+  return paidBy === "saga-commands" ? createAndPayElsewhere(saga) : payByWallet(saga);
+}
+
+/** Create, hold, capture. Answers with the outcome of an earlier run when there is one. */
+async function payByWallet(saga: Saga): Promise<Outcome | undefined> {
+  const { order, progress, compensations, waits } = saga;
+  let heldMinor: string | undefined;
+  // Before the first step and not before the hold: a worker that died in its task may have held the money and left no trace here.
+  compensations.add({
+    name: "give the held money back",
+    undo: (by) => by.releaseOrder(order),
+    remote: false,
+    reversesMinor: () => heldMinor,
+  });
+  const known = await create(saga);
+  if (known !== undefined) return known;
+
+  progress.enter("hold the money");
+  await steps.holdOrder({ order, expiresAt: new Date(Date.now() + ORDER_HOLD_TTL_MS).toISOString() });
+  heldMinor = order.totalMinor;
+  progress.done("PAYMENT_PENDING", "held");
+
+  progress.enter("capture the money");
+  // A hold may be answered together with a native cancellation; what follows cannot be cancelled any more.
+  if (CancellationScope.current().consideredCancelled) throw new CancelledFailure("cancelled before the capture");
+  // A capture whose answer was lost may have happened, so it is asked for again until the answer is known; it is never undone on a guess.
+  await waits.unpaused(() => {
+    progress.pass("capture the money");
+    const where = { orderId: order.orderId, name: "capture the money", desk: progress };
+    return CancellationScope.nonCancellable(() => seeThrough(where, (by) => by.captureOrder(order)));
+  });
+  progress.done("COMPLETED", "captured");
+  return undefined;
+}
+
+async function createAndPayByCard(saga: Saga, card: CardPayment): Promise<Outcome | undefined> {
+  const payment = createCardPayment(saga, card);
+  return (await create(saga)) ?? payment.pay();
+}
+
+async function createAndPayElsewhere(saga: Saga): Promise<Outcome | undefined> {
+  const payment = createSagaPayment(saga);
+  return (await create(saga)) ?? payment.pay();
+}
+
+async function create({ order, progress }: Saga): Promise<Outcome | undefined> {
+  progress.enter("create the order");
+  const created = await steps.createOrder(order);
+  if (created.requestHash !== order.requestHash) return OTHER_REQUEST;
+  // A workflow of this order ran before, longer ago than the server remembers: its outcome stands.
+  if (isFinal(created.sagaState)) return outcomeOf(created);
+  progress.done("STARTED", "PENDING");
+  return undefined;
+}
+
+async function undo({ order, progress, compensations, clock }: Saga, failure: Failure): Promise<OrderOutcome> {
+  showSagaState("COMPENSATING");
+  progress.undoing(`stop the order: ${failure.message}`);
+  const parking = { order, progress, clock };
+  const standing = await insist("stop the order", (by) => by.beginCompensation({ order, failure }), parking);
+  if (standing.requestHash !== order.requestHash) return progress.finish(OTHER_REQUEST);
+  if (isFinal(standing.sagaState)) return progress.finish(outcomeOf(standing));
+  // The first reason stands in the row: a task that was lost may have found another one the second time.
+  const { failureCode = failure.code, failureMessage = failure.message } = standing;
+  await compensations.run(parking);
+  progress.undoing("cancel the order");
+  await insist("cancel the order", (by) => by.cancelOrder({ orderId: order.orderId }), parking);
+  return progress.finish({ sagaState: "FAILED", status: "CANCELLED", failureCode, failureMessage });
+}
+
+function reasonOf(error: unknown, why: string | undefined): Failure {
+  if (!isCancellation(error)) return failureOf(error);
+  return { code: "ORDER_CANCELLED", message: why === undefined ? "the order was cancelled" : `the order was cancelled: ${why}` };
+}
+
+function outcomeOf({ sagaState, status, failureCode, failureMessage }: Outcome): Outcome {
+  return {
+    sagaState,
+    status,
+    ...(failureCode === undefined ? {} : { failureCode }),
+    ...(failureMessage === undefined ? {} : { failureMessage }),
+  };
+}

@@ -1,0 +1,47 @@
+import { condition, setCurrentDetails, setHandler } from "@temporalio/workflow";
+import { deliverNowSignal, type WebhookDeliveryInput } from "../../src/contract/webhooks.ts";
+import { webhookSteps } from "../activity-proxies.ts";
+
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60 * SECOND_MS;
+const HOUR_MS = 60 * MINUTE_MS;
+
+/** As the Standard Webhooks convention proposes it: the last attempt is made after more than three days. */
+const RETRY_DELAYS_MS: readonly number[] = [
+  5 * SECOND_MS,
+  5 * MINUTE_MS,
+  30 * MINUTE_MS,
+  2 * HOUR_MS,
+  5 * HOUR_MS,
+  10 * HOUR_MS,
+  14 * HOUR_MS,
+  20 * HOUR_MS,
+  24 * HOUR_MS,
+];
+const JITTER = 0.1;
+
+/** Brings one event to one webhook: tries until the receiver takes it, for days, and at once when somebody asks for it. */
+export async function webhookDelivery({ deliveryId }: WebhookDeliveryInput): Promise<void> {
+  let asked = 0;
+  setHandler(deliverNowSignal, () => {
+    asked += 1;
+  });
+  for (let retry = 0; ; retry += 1) {
+    const askedBefore = asked;
+    const nextDelayMs = delayAfter(retry);
+    const result = await webhookSteps.attemptWebhookDelivery({ deliveryId, nextDelayMs });
+    if (result === "settled" || nextDelayMs === null) {
+      // Asked for while the last attempt was under way: it may have been made anew by then.
+      if (asked === askedBefore) return;
+      retry = -1;
+      continue;
+    }
+    setCurrentDetails(`Attempt ${retry + 1} failed; the next in ${Math.round(nextDelayMs / SECOND_MS)} s.`);
+    await condition(() => asked > askedBefore, nextDelayMs);
+  }
+}
+
+function delayAfter(retry: number): number | null {
+  const delayMs = RETRY_DELAYS_MS[retry];
+  return delayMs === undefined ? null : Math.round(delayMs * (1 - JITTER + 2 * JITTER * Math.random()));
+}
