@@ -1,10 +1,10 @@
 import type { Psp } from "../src/adapters/psp/psp.ts";
 import type { OrderRefundInput, OrderSagaInput, SagaPaymentRequest } from "../src/contract/orders.ts";
 import type { ReservationInput } from "../src/contract/reservations.ts";
-import type { Db } from "../src/store/postgres/database.ts";
 import type { BalanceRecord } from "../src/store/ledger/balances.ts";
-import type { Lane } from "../src/store/postgres/lane.ts";
 import type { Ledger } from "../src/store/ledger/ledger.ts";
+import type { Db } from "../src/store/postgres/database.ts";
+import type { Lane } from "../src/store/postgres/lane.ts";
 
 /** A log as far as activities write to it. */
 export interface ActivityLog {

@@ -1,10 +1,10 @@
 import { MockActivityEnvironment } from "@temporalio/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { DomainError } from "../src/base/errors.ts";
 import type { EventBatchInput, EventBatchResult, PurchaseEventItem } from "../src/contract/events.ts";
 import { depositOperation } from "../src/domain/ledger/wallet-operations.ts";
-import { DomainError } from "../src/base/errors.ts";
-import { createDatabase, type Database } from "../src/store/postgres/database.ts";
 import { createLedger, type Ledger } from "../src/store/ledger/ledger.ts";
+import { createDatabase, type Database } from "../src/store/postgres/database.ts";
 import { createTestDatabase, type TestDatabase } from "../test/support/test-database.ts";
 import { createEventActivities } from "./events.ts";
 

@@ -1,11 +1,11 @@
+import { messageOf } from "../src/base/errors.ts";
 import type { EventBatchInput, EventBatchResult, FirstPlace, LoyaltyEventItem, PurchaseEventItem } from "../src/contract/events.ts";
 import { eventKey, type MessagePosition } from "../src/contract/ids.ts";
 import type { Operation } from "../src/domain/ledger/operations.ts";
 import { pointsOperation, purchaseOperation } from "../src/domain/ledger/wallet-operations.ts";
-import { messageOf } from "../src/base/errors.ts";
-import { isContentRefused } from "../src/store/postgres/lane.ts";
-import type { Ledger, PostResult } from "../src/store/ledger/ledger.ts";
 import { recordReceipts, type EventReceipt } from "../src/store/events/receipts.ts";
+import type { Ledger, PostResult } from "../src/store/ledger/ledger.ts";
+import { isContentRefused } from "../src/store/postgres/lane.ts";
 import type { ActivityDeps } from "./activity-deps.ts";
 import { currentWorkflow } from "./execution.ts";
 

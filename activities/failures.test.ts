@@ -1,5 +1,5 @@
-import { MockActivityEnvironment } from "@temporalio/testing";
 import { ApplicationFailureCategory, CancelledFailure, type ApplicationFailure } from "@temporalio/common";
+import { MockActivityEnvironment } from "@temporalio/testing";
 import { describe, expect, it } from "vitest";
 import { DomainError } from "../src/base/errors.ts";
 import { retryDelayMs, toApplicationFailure, withFailures } from "./failures.ts";

@@ -1,17 +1,17 @@
 import type { ActivityDeps } from "./activity-deps.ts";
+import { createSelfAuditActivities } from "./audit/self-audit.ts";
 import { createCacheActivities } from "./beside/balance-cache.ts";
-import { createEventActivities } from "./events.ts";
-import { withFailures } from "./failures.ts";
-import { createLedgerActivities } from "./reservations.ts";
-import { createOrderActivities } from "./orders.ts";
 import { createOrderMemory } from "./beside/order-cache.ts";
 import { tellingOrderEnds } from "./beside/order-ends.ts";
 import { refreshingLedger } from "./beside/refreshing-ledger.ts";
+import { createEventActivities } from "./events.ts";
+import { withFailures } from "./failures.ts";
+import { createOrderActivities } from "./orders.ts";
 import { createPaymentActivities } from "./payments.ts";
 import { createReportActivities } from "./reports.ts";
+import { createLedgerActivities } from "./reservations.ts";
 import { createSagaPaymentActivities } from "./saga-payments.ts";
 import { createWebhookActivities } from "./webhooks.ts";
-import { createSelfAuditActivities } from "./audit/self-audit.ts";
 
 export type { ActivityDeps } from "./activity-deps.ts";
 

@@ -1,3 +1,4 @@
+import { DomainError } from "../src/base/errors.ts";
 import { stepKey } from "../src/contract/ids.ts";
 import type { OrderSagaInput } from "../src/contract/orders.ts";
 import {
@@ -7,8 +8,6 @@ import {
   releaseOrderOperation,
   type OrderOfLines,
 } from "../src/domain/ledger/hold-operations.ts";
-import { DomainError } from "../src/base/errors.ts";
-import { getHold } from "../src/store/reservations/holds.ts";
 import type { PostResult } from "../src/store/ledger/ledger.ts";
 import { createPauseCheck } from "../src/store/operators/pauses.ts";
 import {
@@ -23,9 +22,10 @@ import {
   type OrderStanding,
   type StuckNote,
 } from "../src/store/orders/orders.ts";
+import { getHold } from "../src/store/reservations/holds.ts";
 import type { ActivityDeps } from "./activity-deps.ts";
-import { currentOrigin, currentWorkflow } from "./execution.ts";
 import type { RememberOrder } from "./beside/order-cache.ts";
+import { currentOrigin, currentWorkflow } from "./execution.ts";
 import { concernedBy, refuseWhilePaused } from "./pausing.ts";
 
 /** The steps of an order and their compensations. Each is safe to retry: its key is the workflow's id and its own name. */

@@ -1,5 +1,5 @@
-import type { OrderSagaInput } from "../src/contract/orders.ts";
 import { DomainError } from "../src/base/errors.ts";
+import type { OrderSagaInput } from "../src/contract/orders.ts";
 import type { Concerned, PauseRecord } from "../src/store/operators/pauses.ts";
 
 /** Throws: PAUSED when there is a pause. */

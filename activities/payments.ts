@@ -1,14 +1,14 @@
 import { ApplicationFailure } from "@temporalio/common";
+import { DomainError } from "../src/base/errors.ts";
 import { orderRefundWorkflowId, paymentKey, stepKey } from "../src/contract/ids.ts";
 import type { OrderRefundInput, OrderSagaInput } from "../src/contract/orders.ts";
 import { chargeOrderOperation, refundOrderOperation } from "../src/domain/ledger/hold-operations.ts";
-import { DomainError } from "../src/base/errors.ts";
 import { createPauseCheck, pausedFor, type Concerned } from "../src/store/operators/pauses.ts";
 import { recordPaymentStep } from "../src/store/orders/payments.ts";
 import { finishRefund, refuseRefund } from "../src/store/orders/refunds.ts";
 import type { ActivityDeps } from "./activity-deps.ts";
-import { currentOrigin, currentWorkflow } from "./execution.ts";
 import type { RememberOrder } from "./beside/order-cache.ts";
+import { currentOrigin, currentWorkflow } from "./execution.ts";
 import { settled } from "./orders.ts";
 import { concernedBy, refuseWhilePaused } from "./pausing.ts";
 

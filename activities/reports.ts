@@ -1,7 +1,7 @@
 import { Context } from "@temporalio/activity";
+import { DomainError, messageOf } from "../src/base/errors.ts";
 import { needsCurrencyColumn, reportCsvLine, DEFAULT_REPORT_CSV } from "../src/domain/reports/report-csv.ts";
 import { monthOf, monthPeriod, previousMonth } from "../src/domain/reports/report-period.ts";
-import { DomainError, messageOf } from "../src/base/errors.ts";
 import type { Db } from "../src/store/postgres/database.ts";
 import type { Lane } from "../src/store/postgres/lane.ts";
 import {

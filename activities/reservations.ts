@@ -1,5 +1,6 @@
 import { activityInfo } from "@temporalio/activity";
 import { ApplicationFailure, ApplicationFailureCategory } from "@temporalio/common";
+import { DomainError } from "../src/base/errors.ts";
 import { stepKey } from "../src/contract/ids.ts";
 import type {
   AdvanceClockInput,
@@ -11,12 +12,11 @@ import type {
 } from "../src/contract/reservations.ts";
 import { captureHoldOperation, placeHoldOperation, releaseHoldOperation } from "../src/domain/ledger/hold-operations.ts";
 import { closedReservationCode } from "../src/domain/reservations/reservation-states.ts";
-import { DomainError } from "../src/base/errors.ts";
+import { findOperation } from "../src/store/ledger/operations.ts";
+import { createPauseCheck, type PauseRecord } from "../src/store/operators/pauses.ts";
 import { expireHold } from "../src/store/reservations/hold-expiry.ts";
 import { extensionContent, moveHoldEnd, tellHoldExpiring, type HoldMove } from "../src/store/reservations/hold-moves.ts";
 import { getHold, type HoldRecord } from "../src/store/reservations/holds.ts";
-import { findOperation } from "../src/store/ledger/operations.ts";
-import { createPauseCheck, type PauseRecord } from "../src/store/operators/pauses.ts";
 import type { ActivityDeps } from "./activity-deps.ts";
 import { currentOrigin, currentWorkflow } from "./execution.ts";
 import { settled } from "./orders.ts";

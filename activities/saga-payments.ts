@@ -1,14 +1,13 @@
+import { DomainError, ERROR_CATALOGUE, messageOf } from "../src/base/errors.ts";
+import { formatAmount } from "../src/base/money.ts";
 import type { SagaCommandInput, SagaCommandKind, SagaCommandResult } from "../src/contract/events.ts";
 import { orderWorkflowId, sagaCommandWorkflowId, stepKey } from "../src/contract/ids.ts";
 import type { OrderSagaInput, SagaPaymentRequest } from "../src/contract/orders.ts";
 import { chargeOrderOperation } from "../src/domain/ledger/hold-operations.ts";
 import { sagaChargeFence, sagaChargeOperation, sagaRefundOperation, type SagaPayment } from "../src/domain/ledger/wallet-operations.ts";
-import { DomainError, ERROR_CATALOGUE, messageOf } from "../src/base/errors.ts";
-import { formatAmount } from "../src/base/money.ts";
-import { isContentRefused } from "../src/store/postgres/lane.ts";
 import type { PostResult } from "../src/store/ledger/ledger.ts";
-import { findOrderIdentity } from "../src/store/orders/order-identity.ts";
 import { createPauseCheck } from "../src/store/operators/pauses.ts";
+import { findOrderIdentity } from "../src/store/orders/order-identity.ts";
 import { recordPaymentStep } from "../src/store/orders/payments.ts";
 import {
   findSagaOrder,
@@ -18,6 +17,7 @@ import {
   sendSagaReply,
   type SagaReply,
 } from "../src/store/orders/saga-commands.ts";
+import { isContentRefused } from "../src/store/postgres/lane.ts";
 import type { ActivityDeps } from "./activity-deps.ts";
 import { currentOrigin, currentWorkflow } from "./execution.ts";
 import { settled } from "./orders.ts";

@@ -1,8 +1,8 @@
 import { ApplicationFailure, ApplicationFailureCategory } from "@temporalio/common";
-import type { WebhookAttemptInput, WebhookAttemptResult } from "../src/contract/webhooks.ts";
 import { messageOf } from "../src/base/errors.ts";
-import { disableWebhook } from "../src/store/webhooks/webhooks.ts";
+import type { WebhookAttemptInput, WebhookAttemptResult } from "../src/contract/webhooks.ts";
 import { recordAttempt, readDelivery, type PendingDelivery } from "../src/store/webhooks/webhook-deliveries.ts";
+import { disableWebhook } from "../src/store/webhooks/webhooks.ts";
 import type { ActivityDeps, WebhookAnswer, WebhookPort } from "./activity-deps.ts";
 import { createReceiverBounds } from "./receiver-bounds.ts";
 

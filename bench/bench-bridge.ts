@@ -3,8 +3,8 @@ import { SILENT_LOG } from "../src/adapters/log.ts";
 import type { Config } from "../src/config.ts";
 import { TASK_QUEUES } from "../src/contract/task-queues.ts";
 import { createStarters } from "../src/starters/starters.ts";
-import { bridgeTopics } from "../workers/parts/bridge-topics.ts";
 import { BRIDGE_LIMITS } from "../workers/parts/bridge-limits.ts";
+import { bridgeTopics } from "../workers/parts/bridge-topics.ts";
 import { openRoleParts } from "../workers/parts/role-parts.ts";
 
 export interface BenchBridge {

@@ -3,8 +3,8 @@ import { fileURLToPath } from "node:url";
 import { Ajv, type Schema } from "ajv";
 import { expect, test } from "vitest";
 import { parse, parseDocument } from "yaml";
-import { loadConfig } from "../src/config.ts";
 import { ROLE_ENTRIES, PROJECT_DIR } from "../src/cli/start/roles.ts";
+import { loadConfig } from "../src/config.ts";
 import { readSearchAttributes } from "../src/stack/servers/temporal-config.ts";
 
 type Service = {

@@ -4,21 +4,21 @@ import { brokerList, createKafka, ensureTopics } from "../src/adapters/kafka/kaf
 import { createLogger, type Logger } from "../src/adapters/logger.ts";
 import { createMetrics } from "../src/adapters/metrics/metrics.ts";
 import { createTemporal } from "../src/adapters/temporal.ts";
+import { messageOf } from "../src/base/errors.ts";
 import { DEFAULT_KAFKA_BROKERS, loadConfig, type Config } from "../src/config.ts";
 import { topicsOf } from "../src/contract/topics.ts";
-import { messageOf } from "../src/base/errors.ts";
 import { createRelay, type Relay } from "../src/outbox/relay.ts";
 import { createWebhookDispatcher, deliveriesOf } from "../src/outbox/webhooks.ts";
-import { runRole } from "./parts/run-role.ts";
 import { createWebhookStarter } from "../src/starters/starters.ts";
+import { readOutboxBacklog, readWaitingItems } from "../src/store/outbox/outbox-backlog.ts";
+import { createOutboxWake } from "../src/store/outbox/outbox-wake.ts";
+import { countFailedAttempt, markPublished, readUnpublished } from "../src/store/outbox/outbox.ts";
 import { createDatabase, type Db } from "../src/store/postgres/database.ts";
 import { releaseLease, takeLease } from "../src/store/postgres/leases.ts";
-import { countFailedAttempt, markPublished, readUnpublished } from "../src/store/outbox/outbox.ts";
-import { createOutboxWake } from "../src/store/outbox/outbox-wake.ts";
 import { insertDeliveries, listWaitingDeliveries, markDispatched } from "../src/store/webhooks/webhook-deliveries.ts";
 import { listActiveWebhooks } from "../src/store/webhooks/webhooks.ts";
-import { readOutboxBacklog, readWaitingItems } from "../src/store/outbox/outbox-backlog.ts";
 import { required } from "./parts/required.ts";
+import { runRole } from "./parts/run-role.ts";
 import { showMetrics } from "./parts/show-metrics.ts";
 
 /** After a kill the next relay waits this long at most. */

@@ -1,3 +1,5 @@
+import { messageOf } from "../../src/base/errors.ts";
+import { orderRefundWorkflowId } from "../../src/contract/ids.ts";
 import {
   isAuditOk,
   type HousekeepingInput,
@@ -5,19 +7,12 @@ import {
   type SelfAuditFinding,
   type SelfAuditResult,
 } from "../../src/contract/self-audit.ts";
-import { orderRefundWorkflowId } from "../../src/contract/ids.ts";
 import { isFinal } from "../../src/domain/orders/order-states.ts";
-import { messageOf } from "../../src/base/errors.ts";
 import { auditBooks } from "../../src/store/ledger/audit.ts";
-import { databaseOver } from "../../src/store/postgres/database.ts";
-import { expireHold } from "../../src/store/reservations/hold-expiry.ts";
-import { getHold } from "../../src/store/reservations/holds.ts";
-import { EXPIRING_TABLES, pruneExpired, pruneOutbox } from "../../src/store/postgres/housekeeping.ts";
-import { findOrderIdentity } from "../../src/store/orders/order-identity.ts";
-import { noteStuck } from "../../src/store/orders/orders.ts";
-import { readOutboxBacklog } from "../../src/store/outbox/outbox-backlog.ts";
 import { pausedFor } from "../../src/store/operators/pauses.ts";
 import { insertSelfAudit, latestProof } from "../../src/store/operators/self-audits.ts";
+import { findOrderIdentity } from "../../src/store/orders/order-identity.ts";
+import { noteStuck } from "../../src/store/orders/orders.ts";
 import {
   listOpenReservations,
   listPendingRefunds,
@@ -27,6 +22,11 @@ import {
   type OpenReservation,
   type UnfinishedOrder,
 } from "../../src/store/orders/unfinished.ts";
+import { readOutboxBacklog } from "../../src/store/outbox/outbox-backlog.ts";
+import { databaseOver } from "../../src/store/postgres/database.ts";
+import { EXPIRING_TABLES, pruneExpired, pruneOutbox } from "../../src/store/postgres/housekeeping.ts";
+import { expireHold } from "../../src/store/reservations/hold-expiry.ts";
+import { getHold } from "../../src/store/reservations/holds.ts";
 import type { ActivityDeps, WorkflowPort } from "../activity-deps.ts";
 
 /** How many holds and orders one run looks at: those that end next. The others are looked at before their own end comes. */

@@ -1,5 +1,5 @@
-import type { BalanceKey } from "../../src/contract/balances.ts";
 import { messageOf } from "../../src/base/errors.ts";
+import type { BalanceKey } from "../../src/contract/balances.ts";
 import { readBalances } from "../../src/store/ledger/balances.ts";
 import type { ActivityDeps } from "../activity-deps.ts";
 

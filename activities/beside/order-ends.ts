@@ -1,5 +1,5 @@
-import type { OrderSagaInput } from "../../src/contract/orders.ts";
 import { messageOf } from "../../src/base/errors.ts";
+import type { OrderSagaInput } from "../../src/contract/orders.ts";
 import { findOrderIdentity } from "../../src/store/orders/order-identity.ts";
 import type { ActivityDeps } from "../activity-deps.ts";
 import { currentWorkflow } from "../execution.ts";

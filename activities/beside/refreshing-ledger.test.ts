@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { depositOperation } from "../../src/domain/ledger/wallet-operations.ts";
 import type { Operation } from "../../src/domain/ledger/operations.ts";
+import { depositOperation } from "../../src/domain/ledger/wallet-operations.ts";
 import type { Ledger, PostResult } from "../../src/store/ledger/ledger.ts";
 import { refreshingLedger } from "./refreshing-ledger.ts";
 

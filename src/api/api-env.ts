@@ -1,17 +1,17 @@
-import type { Context } from "hono";
 import type { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
 import type { Log } from "../adapters/log.ts";
 import type { Metrics } from "../adapters/metrics/metrics.ts";
-import type { OrderCache } from "../adapters/redis/order-cache.ts";
 import type { Psp } from "../adapters/psp/psp.ts";
+import type { OrderCache } from "../adapters/redis/order-cache.ts";
 import type { Principal } from "../contract/identity.ts";
 import type { Starters } from "../starters/starters.ts";
 import type { BalanceReader } from "../store/ledger/balance-reader.ts";
-import type { Db } from "../store/postgres/database.ts";
 import type { Ledger } from "../store/ledger/ledger.ts";
-import type { FirstAnswers } from "./http/idempotent-answers.ts";
+import type { Db } from "../store/postgres/database.ts";
 import type { Identity } from "../use-cases/identity/identity.ts";
 import type { Authenticator, Guard, RequestLimits } from "./http/guard.ts";
+import type { FirstAnswers } from "./http/idempotent-answers.ts";
 
 /** What a request knows about itself. */
 export interface ApiEnv {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { DomainError } from "./errors.ts";
 import { quickly, quicklyOrOutage } from "./deadline.ts";
+import { DomainError } from "./errors.ts";
 
 const never = new Promise<never>(() => {});
 const outage = () => Promise.reject(new DomainError("UNAVAILABLE"));

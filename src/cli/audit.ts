@@ -5,9 +5,9 @@ import { holderOfDataDir } from "../stack/data-dir.ts";
 import { readRunning } from "../stack/running.ts";
 import { auditBooks, type AuditFinding, type AuditReport } from "../store/ledger/audit.ts";
 import { createDatabase, type Db } from "../store/postgres/database.ts";
+import { compareBooks, NoProviderBook, type ProviderAddress } from "./audit/provider-book.ts";
 import { CommandFailure, runCommand } from "./kit/command.ts";
 import { printableLines } from "./kit/printable.ts";
-import { compareBooks, NoProviderBook, type ProviderAddress } from "./audit/provider-book.ts";
 
 /** The audit reads every posting; a ledger of many millions takes minutes. */
 const DEADLINE_MS = 3_600_000;

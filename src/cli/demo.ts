@@ -1,12 +1,12 @@
 import { randomInt } from "node:crypto";
 import { loadConfig } from "../config.ts";
-import { ApiUnreachable, createApiClient, NotAuthenticated, UnexpectedAnswer } from "./kit/api-client.ts";
-import { findApiUrl } from "./kit/api-url.ts";
-import { runCommand, wholeNumber } from "./kit/command.ts";
 import { planDemo } from "./demo/demo-plan.ts";
 import { demoAsJson, demoAsText, isRight } from "./demo/demo-report.ts";
 import { countSteps, runDemo } from "./demo/demo-run.ts";
 import { createDemoShop } from "./demo/demo-shop.ts";
+import { ApiUnreachable, createApiClient, NotAuthenticated, UnexpectedAnswer } from "./kit/api-client.ts";
+import { findApiUrl } from "./kit/api-url.ts";
+import { runCommand, wholeNumber } from "./kit/command.ts";
 import { createTokenSource } from "./kit/operator-token.ts";
 import { createProgressBar } from "./kit/progress-bar.ts";
 

@@ -2,17 +2,17 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { ConfigError, loadConfig, type Config } from "../config.ts";
 import { isPortFree } from "../stack/free-port.ts";
+import { findOnPath, tryCommand } from "../stack/processes/run-command.ts";
+import { readRunning } from "../stack/running.ts";
 import { KAFKA_CACHE_NAME } from "../stack/servers/kafka.ts";
 import { findPostgresBinaries } from "../stack/servers/postgres-binaries.ts";
 import { REDIS_CACHE_NAME } from "../stack/servers/redis.ts";
-import { findOnPath, tryCommand } from "../stack/processes/run-command.ts";
-import { readRunning } from "../stack/running.ts";
-import { sentenceOf } from "../stack/stack-error.ts";
 import { findGo, TEMPORAL_CACHE_NAME } from "../stack/servers/temporal-binary.ts";
 import { TIME_SKIPPING_CACHE_NAME } from "../stack/servers/time-skipping.ts";
+import { sentenceOf } from "../stack/stack-error.ts";
+import { diagnose, type Facts, type Finding } from "./doctor/diagnosis.ts";
 import { runCommand } from "./kit/command.ts";
 import { MEASURED_ROLES } from "./start/roles.ts";
-import { diagnose, type Facts, type Finding } from "./doctor/diagnosis.ts";
 
 const USAGE = `npm run doctor [-- --json]
 

@@ -2,15 +2,15 @@ import { statSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import { brokerList, createKafka } from "../adapters/kafka/kafka.ts";
 import { SILENT_LOG } from "../adapters/log.ts";
-import { loadConfig, type Config } from "../config.ts";
 import { isCurrency } from "../base/money.ts";
+import { loadConfig, type Config } from "../config.ts";
 import { readRunning } from "../stack/running.ts";
-import { createDatabase } from "../store/postgres/database.ts";
 import { traceEvents, traceOrders } from "../store/events/import-tally.ts";
-import { CommandFailure, runCommand, secondsAsMs, UsageError, type CommandInput } from "./kit/command.ts";
-import { importEvents, ImportTimeout, type ImportTally } from "./import/import-events.ts";
-import { createProgressBar, type ProgressStream } from "./kit/progress-bar.ts";
+import { createDatabase } from "../store/postgres/database.ts";
 import { checkEventCsv, CsvFileError, readEventCsv, type BadRow, type RowKind } from "./import/event-csv.ts";
+import { importEvents, ImportTimeout, type ImportTally } from "./import/import-events.ts";
+import { CommandFailure, runCommand, secondsAsMs, UsageError, type CommandInput } from "./kit/command.ts";
+import { createProgressBar, type ProgressStream } from "./kit/progress-bar.ts";
 
 const USAGE = `npm run import -- FILE [options]
 

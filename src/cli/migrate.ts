@@ -1,5 +1,5 @@
-import { hideSecret, loadConfig } from "../config.ts";
 import { keysDirOf } from "../../workers/parts/open-identity.ts";
+import { hideSecret, loadConfig } from "../config.ts";
 import { CommandFailure, runCommand } from "./kit/command.ts";
 import { createStartSteps } from "./start/start-steps.ts";
 

@@ -1,13 +1,13 @@
 import { resolve } from "node:path";
 import { brokerList, createKafka } from "../adapters/kafka/kafka.ts";
 import { SILENT_LOG } from "../adapters/log.ts";
+import { isCurrency } from "../base/money.ts";
 import { loadConfig, type Config } from "../config.ts";
 import { SAGA_COMMANDS_TOPIC } from "../contract/topics.ts";
-import { isCurrency } from "../base/money.ts";
 import { readRunning } from "../stack/running.ts";
 import { CommandFailure, runCommand, secondsAsMs, UsageError, wholeNumber, type CommandInput } from "./kit/command.ts";
-import { loadEvent, type LoadKind, type LoadOptions } from "./produce/event-load.ts";
 import { createProgressBar } from "./kit/progress-bar.ts";
+import { loadEvent, type LoadKind, type LoadOptions } from "./produce/event-load.ts";
 import { sendSteadily } from "./produce/steady-load.ts";
 
 const USAGE = `npm run produce -- --topic NAME --rate N --seconds S [options]

@@ -2,9 +2,9 @@ import { loadConfig } from "../config.ts";
 import { ApiUnreachable, createApiClient, NotAuthenticated, UnexpectedAnswer } from "./kit/api-client.ts";
 import { findApiUrl } from "./kit/api-url.ts";
 import { runCommand, secondsAsMs, UsageError } from "./kit/command.ts";
-import { listMonths, makeReport, renderReport, ReportNotMade, revenueByCurrency, type CompletedReport } from "./report/make-report.ts";
 import { createTokenSource } from "./kit/operator-token.ts";
 import { printableLines } from "./kit/printable.ts";
+import { listMonths, makeReport, renderReport, ReportNotMade, revenueByCurrency, type CompletedReport } from "./report/make-report.ts";
 
 const USAGE = `npm run report -- MONTH [options]
 

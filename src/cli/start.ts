@@ -1,8 +1,8 @@
 import { ConfigError, hideSecret, inheritedEnvironment, loadConfig, type Config } from "../config.ts";
 import { sentenceOf, StackError } from "../stack/stack-error.ts";
-import { placeCheckOrder } from "./start/check-order.ts";
 import { runCommand } from "./kit/command.ts";
 import { mintToken } from "./kit/operator-token.ts";
+import { placeCheckOrder } from "./start/check-order.ts";
 import { ROLE_ENTRIES } from "./start/roles.ts";
 import { createStartSteps } from "./start/start-steps.ts";
 import { startSystem, type System } from "./start/system.ts";

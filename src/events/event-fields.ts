@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { idProblem, MAX_ID_LENGTH } from "../contract/id-rule.ts";
 import { isCurrency } from "../base/money.ts";
+import { idProblem, MAX_ID_LENGTH } from "../contract/id-rule.ts";
 
 const MAX_EVENT_ID_LENGTH = 200;
 const MAX_COMMENT_LENGTH = 500;

@@ -1,7 +1,7 @@
 import type { FetchedBatch, FetchedMessage } from "../adapters/kafka/kafka-consumer.ts";
+import type { ErrorCode } from "../base/errors.ts";
 import { eventKey } from "../contract/ids.ts";
 import { MAX_MESSAGE_HEADERS } from "../contract/topics.ts";
-import type { ErrorCode } from "../base/errors.ts";
 import type { DeadLetter } from "../store/events/dead-letters.ts";
 import type { Carried, EventTopic } from "./event-topic.ts";
 import { fieldWithCard } from "./fields-with-card.ts";

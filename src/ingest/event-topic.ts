@@ -1,6 +1,6 @@
-import type { EventReading } from "../events/event-reading.ts";
-import type { FirstPlace } from "../contract/events.ts";
 import type { ErrorCode } from "../base/errors.ts";
+import type { FirstPlace } from "../contract/events.ts";
+import type { EventReading } from "../events/event-reading.ts";
 
 /** A valid event on its way: what it says, where it stands, and what it came with. */
 export type Carried<Event> = Event & {

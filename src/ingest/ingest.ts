@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { BatchControl, FetchedBatch } from "../adapters/kafka/kafka-consumer.ts";
 import type { Log } from "../adapters/log.ts";
-import { eventKey } from "../contract/ids.ts";
 import { codeOf, messageOf } from "../base/errors.ts";
+import { eventKey } from "../contract/ids.ts";
 import type { DeadLetter } from "../store/events/dead-letters.ts";
 import type { EventReceipt } from "../store/events/receipts.ts";
-import { correlationIdOf } from "./message-headers.ts";
 import { chunksOf, toDeadLetter, type Chunk, type ChunkLimits } from "./chunks.ts";
 import type { EventTopic, RunResult } from "./event-topic.ts";
+import { correlationIdOf } from "./message-headers.ts";
 import { receiptsOf } from "./receipts.ts";
 import { withRedrives, type RedriveDeps } from "./redrives.ts";
 

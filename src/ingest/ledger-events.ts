@@ -1,5 +1,5 @@
-import { deadLetterTopic } from "../contract/topics.ts";
 import type { EventBatchInput, EventBatchResult, LoyaltyEventItem, PurchaseEventItem } from "../contract/events.ts";
+import { deadLetterTopic } from "../contract/topics.ts";
 import { readLoyaltyEvent } from "../events/loyalty-event.ts";
 import { readPurchaseEvent } from "../events/purchase-event.ts";
 import type { Starters } from "../starters/starters.ts";

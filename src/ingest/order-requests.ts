@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
+import { DomainError } from "../base/errors.ts";
 import { eventKey, orderWorkflowId, type MessagePosition } from "../contract/ids.ts";
 import type { OrderSagaInput } from "../contract/orders.ts";
 import { deadLetterTopic } from "../contract/topics.ts";
 import { maskCardsOfABrand } from "../domain/cards/card.ts";
-import { DomainError } from "../base/errors.ts";
 import { readOrderRequest, type OrderRequest } from "../events/order-request.ts";
 import type { Starters } from "../starters/starters.ts";
 import { resultOfEach, type OneOutcome } from "./each-result.ts";

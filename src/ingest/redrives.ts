@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { FetchedBatch, FetchedMessage } from "../adapters/kafka/kafka-consumer.ts";
-import { eventKey } from "../contract/ids.ts";
 import { DomainError } from "../base/errors.ts";
+import { eventKey } from "../contract/ids.ts";
 import type { EventReading } from "../events/event-reading.ts";
 import type { FoundRedrive, KnownLetter, RedriveClaim, WantedEffect } from "../store/events/redrives.ts";
 import type { EventTopic } from "./event-topic.ts";

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { until } from "../../test/support/until.ts";
 import type { OutgoingMessage } from "../adapters/kafka/kafka.ts";
 import { SILENT_LOG } from "../adapters/log.ts";
 import type { OutboxRow } from "../store/outbox/outbox.ts";
-import { until } from "../../test/support/until.ts";
 import { createRelay, type RelayDeps } from "./relay.ts";
 
 const row = (id: number, topic = "dlq.t", value = Buffer.from(String(id))): OutboxRow => ({

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../adapters/log.ts";
-import type { WebhookDeliveryInput } from "../contract/webhooks.ts";
 import { messageOf } from "../base/errors.ts";
+import type { WebhookDeliveryInput } from "../contract/webhooks.ts";
 import type { NewDelivery, WaitingDelivery } from "../store/webhooks/webhook-deliveries.ts";
 import type { ActiveWebhook } from "../store/webhooks/webhooks.ts";
 import type { OutgoingEvent } from "./outgoing-message.ts";

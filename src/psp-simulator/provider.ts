@@ -1,5 +1,5 @@
-import { contentHashOf, type Book, type BookEntry, type PaymentEntry } from "./book.ts";
 import type { BookFile } from "./book-file.ts";
+import { contentHashOf, type Book, type BookEntry, type PaymentEntry } from "./book.ts";
 import { behaviourOf, type Behaviour, type Script, type Step } from "./scripts.ts";
 import { TEST_CARDS } from "./test-cards.ts";
 import type { Vault } from "./vault.ts";

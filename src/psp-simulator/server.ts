@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { matcherOf } from "../base/same-secret.ts";
 import { domainErrorIn } from "../base/errors.ts";
+import { matcherOf } from "../base/same-secret.ts";
 import { refused, type Answer, type Provider } from "./provider.ts";
 import { scriptSchema } from "./scripts.ts";
 import { cardBodySchema, keySchema, paymentBodySchemas, type PaymentKind, type PaymentRequest } from "./wire.ts";

@@ -7,8 +7,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startPspSimulator, type TestPsp } from "../../test/support/psp.ts";
 import { isLuhnValid } from "../domain/cards/card.ts";
 import type { BookEntry } from "./book.ts";
-import type { PaymentAnswer } from "./wire.ts";
 import { TEST_CARDS } from "./test-cards.ts";
+import type { PaymentAnswer } from "./wire.ts";
 
 const CARD = { number: "4111111111111111", expiry: "12/39", cvc: "987", holderName: "Ada Lovelace" };
 const ENTRY = fileURLToPath(new URL("../../workers/payment-provider.ts", import.meta.url));

@@ -4,8 +4,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { clearAbandoned } from "./processes/abandoned.ts";
 import { claimDataDir } from "./data-dir.ts";
+import { clearAbandoned } from "./processes/abandoned.ts";
 import { recordProcess, stopOrphans } from "./processes/pid-file.ts";
 import { processIdentity } from "./processes/process-identity.ts";
 import { readRunning, writeRunning } from "./running.ts";

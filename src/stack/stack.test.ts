@@ -1,18 +1,18 @@
 import { execFileSync } from "node:child_process";
-import { Kafka, logLevel } from "kafkajs";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import postgres from "postgres";
 import { Client, Connection } from "@temporalio/client";
 import { temporal } from "@temporalio/proto";
+import { Kafka, logLevel } from "kafkajs";
+import postgres from "postgres";
 import { afterAll, afterEach, beforeEach, expect, inject, test } from "vitest";
 import { until } from "../../test/support/until.ts";
 import { freePort, isPortFree } from "./free-port.ts";
 import type { ServerEvent } from "./processes/keep-server.ts";
 import type { ServerProgress } from "./progress.ts";
-import { startStack, type FixedPorts, type Stack, type StackOptions } from "./stack.ts";
 import { readDynamicConfigValues, readSearchAttributes } from "./servers/temporal-config.ts";
+import { startStack, type FixedPorts, type Stack, type StackOptions } from "./stack.ts";
 
 let directory: string;
 const stacks: Stack[] = [];

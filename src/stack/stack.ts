@@ -3,15 +3,15 @@ import { join, resolve } from "node:path";
 import { claimDataDir } from "./data-dir.ts";
 import { claimPort, freePort, type WantedPort } from "./free-port.ts";
 import type { ServerEvent } from "./processes/keep-server.ts";
-import { startKafka, useKafka, type RunningKafka } from "./servers/kafka.ts";
 import { killRecorded, stopOrphans } from "./processes/pid-file.ts";
-import { startPostgres, usePostgres, type RunningPostgres } from "./servers/postgres.ts";
 import { progressReporter, serverTitle, type ServerName, type ServerProgress } from "./progress.ts";
-import { startRedis, useRedis, type RunningRedis } from "./servers/redis.ts";
 import type { ServerContext } from "./server-context.ts";
-import { StackError, sentenceOf } from "./stack-error.ts";
+import { startKafka, useKafka, type RunningKafka } from "./servers/kafka.ts";
+import { startPostgres, usePostgres, type RunningPostgres } from "./servers/postgres.ts";
+import { startRedis, useRedis, type RunningRedis } from "./servers/redis.ts";
 import { startTemporal, useTemporal, type RunningTemporal } from "./servers/temporal.ts";
 import { findTimeSkippingServer } from "./servers/time-skipping.ts";
+import { StackError, sentenceOf } from "./stack-error.ts";
 
 /** A port of 0 is a free one. */
 export type FixedPorts = {

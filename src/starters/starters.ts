@@ -14,6 +14,8 @@ import {
   WorkflowUpdateFailedError,
 } from "@temporalio/client";
 import { ApplicationFailure, defineSearchAttributeKey, TerminatedFailure, TimeoutFailure, TypedSearchAttributes } from "@temporalio/common";
+import { DomainError, isErrorCode } from "../base/errors.ts";
+import { formatAmount } from "../base/money.ts";
 import type { EventBatchInput, EventBatchResult, SagaCommandInput, SagaCommandResult } from "../contract/events.ts";
 import {
   eventBatchWorkflowId,
@@ -65,8 +67,6 @@ import {
 import { SEARCH_ATTRIBUTES } from "../contract/search-attributes.ts";
 import { TASK_QUEUES } from "../contract/task-queues.ts";
 import { deliverNowSignal, type WebhookDeliveryInput } from "../contract/webhooks.ts";
-import { DomainError, isErrorCode } from "../base/errors.ts";
-import { formatAmount } from "../base/money.ts";
 
 /** The status codes of gRPC that a call of Temporal may end with (grpc/grpc, doc/statuscodes.md). */
 const grpcStatus = {

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../../test/support/test-database.ts";
-import { createDatabase, type Database } from "./postgres/database.ts";
 import { createAnswerBook, type KeptAnswer } from "./idempotency-answers.ts";
+import { createDatabase, type Database } from "./postgres/database.ts";
 
 let postgres: TestDatabase;
 let databases: Database[];

@@ -2,10 +2,10 @@ import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../../test/support/test-database.ts";
 import { purchaseOperation } from "../domain/ledger/wallet-operations.ts";
-import { monthOf, monthPeriod } from "../domain/reports/report-period.ts";
 import type { ReportLine } from "../domain/reports/report-csv.ts";
-import { createDatabase, type Database } from "./postgres/database.ts";
+import { monthOf, monthPeriod } from "../domain/reports/report-period.ts";
 import { createLedger, type Ledger } from "./ledger/ledger.ts";
+import { createDatabase, type Database } from "./postgres/database.ts";
 import {
   aggregateReportLines,
   completeReport,

@@ -1,8 +1,8 @@
 import { and, asc, desc, eq, sql } from "drizzle-orm";
 import { reportLines, reports } from "../../drizzle/schema.ts";
-import { newReportVersion, type MonthPeriod } from "../domain/reports/report-period.ts";
-import type { ReportLine } from "../domain/reports/report-csv.ts";
 import { DomainError } from "../base/errors.ts";
+import type { ReportLine } from "../domain/reports/report-csv.ts";
+import { newReportVersion, type MonthPeriod } from "../domain/reports/report-period.ts";
 import type { Db } from "./postgres/database.ts";
 import type { Lane } from "./postgres/lane.ts";
 

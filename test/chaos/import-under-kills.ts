@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
-import { isDeepStrictEqual, parseArgs } from "node:util";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isDeepStrictEqual, parseArgs } from "node:util";
 import { sql } from "drizzle-orm";
 import { createKafka, ensureTopics, type Kafka } from "../../src/adapters/kafka/kafka.ts";
 import { SILENT_LOG } from "../../src/adapters/log.ts";

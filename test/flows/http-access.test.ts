@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { accessTable, type AccessRow } from "../../src/api/http/access-table.ts";
 import type { Authenticator } from "../../src/api/http/guard.ts";
-import { ROLES, type Role } from "../../src/contract/identity.ts";
 import { DomainError } from "../../src/base/errors.ts";
+import { ROLES, type Role } from "../../src/contract/identity.ts";
 import { createTestApi, type TestApi } from "../support/http-api.ts";
-import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 import { OWN_DATA_CASES, prepareAlice } from "../support/own-data-cases.ts";
+import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 
 /** Tokens of this test are `Bearer <role>:<subject>`. */
 const authenticator: Authenticator = {

@@ -4,14 +4,14 @@ import postgres from "postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Log } from "../../src/adapters/log.ts";
 import { DomainError } from "../../src/base/errors.ts";
-import { monthOf } from "../../src/domain/reports/report-period.ts";
-import { purchaseOperation } from "../../src/domain/ledger/wallet-operations.ts";
 import { parseAmount } from "../../src/base/money.ts";
+import { purchaseOperation } from "../../src/domain/ledger/wallet-operations.ts";
+import { monthOf } from "../../src/domain/reports/report-period.ts";
 import { openReport } from "../../src/store/reports.ts";
+import { TEST_SETTINGS } from "../support/http-api.ts";
 import { startTestWorkflows, type TestWorkflows } from "../support/http-system.ts";
 import { startLegacyApi, type LegacyApi } from "../support/legacy-system.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
-import { TEST_SETTINGS } from "../support/http-api.ts";
 import { until } from "../support/until.ts";
 
 const TIME_ZONE = "Europe/Moscow";

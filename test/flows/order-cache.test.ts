@@ -1,13 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { createOrderActivities } from "../../activities/orders.ts";
 import { createOrderMemory } from "../../activities/beside/order-cache.ts";
+import { createOrderActivities } from "../../activities/orders.ts";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { createOrderCache, type OrderCache } from "../../src/adapters/redis/order-cache.ts";
 import { openRedis, type RedisLink } from "../../src/adapters/redis/redis.ts";
-import { getOrder } from "../../src/store/orders/orders.ts";
 import { orderAge, orderToText } from "../../src/store/orders/order-text.ts";
+import { getOrder } from "../../src/store/orders/orders.ts";
 import { createTestApi, type TestApi } from "../support/http-api.ts";
 import { startTestWorkflows, type TestWorkflows } from "../support/http-system.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";

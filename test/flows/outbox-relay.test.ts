@@ -7,12 +7,12 @@ import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { NOTIFICATIONS_TOPIC } from "../../src/contract/topics.ts";
 import { depositOperation, transferOperation, withdrawalOperation } from "../../src/domain/ledger/wallet-operations.ts";
 import { createRelay, type Relay, type RelayDeps } from "../../src/outbox/relay.ts";
-import { createDatabase, type Database } from "../../src/store/postgres/database.ts";
 import { writeDeadLetters } from "../../src/store/events/dead-letters.ts";
-import { takeLease } from "../../src/store/postgres/leases.ts";
 import { createLedger, type Ledger } from "../../src/store/ledger/ledger.ts";
-import { countFailedAttempt, markPublished, readUnpublished } from "../../src/store/outbox/outbox.ts";
 import { createOutboxWake } from "../../src/store/outbox/outbox-wake.ts";
+import { countFailedAttempt, markPublished, readUnpublished } from "../../src/store/outbox/outbox.ts";
+import { createDatabase, type Database } from "../../src/store/postgres/database.ts";
+import { takeLease } from "../../src/store/postgres/leases.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 import { until } from "../support/until.ts";
 

@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { codeOf } from "../../src/base/errors.ts";
 import { reservationWorkflowId } from "../../src/contract/ids.ts";
 import type { ReservationInput } from "../../src/contract/reservations.ts";
 import { captureHoldOperation } from "../../src/domain/ledger/hold-operations.ts";
-import { codeOf } from "../../src/base/errors.ts";
 import { auditBooks } from "../../src/store/ledger/audit.ts";
 import { getHold } from "../../src/store/reservations/holds.ts";
 import { openSagaBench, type SagaBench } from "../support/saga-bench.ts";

@@ -8,12 +8,12 @@ import type { ReservationInput } from "../../src/contract/reservations.ts";
 import type { HousekeepingResult, SelfAuditResult } from "../../src/contract/self-audit.ts";
 import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
 import { auditBooks } from "../../src/store/ledger/audit.ts";
-import { getHold } from "../../src/store/reservations/holds.ts";
-import { beginCompensation, getOrder } from "../../src/store/orders/orders.ts";
 import { beginPause, endPause } from "../../src/store/operators/pauses.ts";
-import { getRefund, reserveRefund } from "../../src/store/orders/refunds.ts";
 import { latestSelfAudit } from "../../src/store/operators/self-audits.ts";
+import { beginCompensation, getOrder } from "../../src/store/orders/orders.ts";
+import { getRefund, reserveRefund } from "../../src/store/orders/refunds.ts";
 import { orderInputOf } from "../../src/store/orders/unfinished.ts";
+import { getHold } from "../../src/store/reservations/holds.ts";
 import {
   ensureHousekeepingSchedule,
   ensureSelfAuditSchedule,

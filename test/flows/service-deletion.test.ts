@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { placeHoldOperation } from "../../src/domain/ledger/hold-operations.ts";
 import { reservationWorkflowId, stepKey } from "../../src/contract/ids.ts";
 import type { ReservationInput } from "../../src/contract/reservations.ts";
+import { placeHoldOperation } from "../../src/domain/ledger/hold-operations.ts";
 import { createTestApi, type TestApi } from "../support/http-api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 

@@ -9,11 +9,11 @@ import type { EventTopic } from "../../src/ingest/event-topic.ts";
 import { createIngest, type IngestDeps } from "../../src/ingest/ingest.ts";
 import { purchaseTopic } from "../../src/ingest/ledger-events.ts";
 import type { Starters } from "../../src/starters/starters.ts";
-import { createDatabase, type Database } from "../../src/store/postgres/database.ts";
 import { writeDeadLetters, type DeadLetter } from "../../src/store/events/dead-letters.ts";
 import { recordReceipts, type EventReceipt } from "../../src/store/events/receipts.ts";
 import { bindEffects, findRedrives } from "../../src/store/events/redrives.ts";
 import { createLedger, type Ledger } from "../../src/store/ledger/ledger.ts";
+import { createDatabase, type Database } from "../../src/store/postgres/database.ts";
 import type { TestDatabase } from "./test-database.ts";
 
 export const TEST_SESSION_TIMEOUT_MS = 1_500;

@@ -2,13 +2,13 @@ import { existsSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { DefaultLogger, Runtime } from "@temporalio/worker";
 import { createActivities, type Activities } from "../../activities/index.ts";
-import { createBalanceCache } from "../../src/adapters/redis/balance-cache.ts";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { createPsp } from "../../src/adapters/psp/psp-http.ts";
+import { createBalanceCache } from "../../src/adapters/redis/balance-cache.ts";
 import { createTemporal } from "../../src/adapters/temporal.ts";
 import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
-import { createDatabase } from "../../src/store/postgres/database.ts";
 import { createLedger } from "../../src/store/ledger/ledger.ts";
+import { createDatabase } from "../../src/store/postgres/database.ts";
 import { createSaldoWorkers } from "../../workers/parts/create-worker.ts";
 
 /** Where a worker dies: before the step does anything, or when it has done it and nobody knows. */

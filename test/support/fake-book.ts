@@ -1,11 +1,11 @@
 import { activityInfo } from "@temporalio/activity";
 import { ApplicationFailure } from "@temporalio/common";
 import type { Activities } from "../../activities/index.ts";
+import type { ErrorCode } from "../../src/base/errors.ts";
 import type { OrderOutcome, OrderSagaInput, SagaState } from "../../src/contract/orders.ts";
 import type { HoldStatus, ReservationState } from "../../src/contract/reservations.ts";
 import { isFinal, mayMove } from "../../src/domain/orders/order-states.ts";
 import { closedReservationCode } from "../../src/domain/reservations/reservation-states.ts";
-import type { ErrorCode } from "../../src/base/errors.ts";
 
 /** The steps that workflows of orders and reservations are made of. */
 export type Step =

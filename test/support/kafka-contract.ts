@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
-import { ensureTopics, type Kafka, type KafkaOptions, type KafkaProducer } from "../../src/adapters/kafka/kafka.ts";
 import type { BatchControl, FetchedBatch, KafkaConsumer } from "../../src/adapters/kafka/kafka-consumer.ts";
+import { ensureTopics, type Kafka, type KafkaOptions, type KafkaProducer } from "../../src/adapters/kafka/kafka.ts";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { until } from "./until.ts";
 

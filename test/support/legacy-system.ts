@@ -1,7 +1,7 @@
-import type { ApiSettings } from "../../src/api/api-env.ts";
-import { listen } from "../../src/api/http/http-server.ts";
 import type { Log } from "../../src/adapters/log.ts";
+import type { ApiSettings } from "../../src/api/api-env.ts";
 import type { Authenticator } from "../../src/api/http/guard.ts";
+import { listen } from "../../src/api/http/http-server.ts";
 import type { Starters } from "../../src/starters/starters.ts";
 import { createTestApi, type TestApi } from "./http-api.ts";
 import { sendRaw, type RawAnswer } from "./raw-http.ts";

@@ -1,5 +1,5 @@
-import { createOrder, type NewOrder } from "../../src/store/orders/orders.ts";
 import { placeHoldOperation } from "../../src/domain/ledger/hold-operations.ts";
+import { createOrder, type NewOrder } from "../../src/store/orders/orders.ts";
 import type { CallOptions, TestAnswer, TestApi } from "./http-api.ts";
 
 type Ask = (method: string, path: string, options?: Omit<CallOptions, "headers">) => Promise<TestAnswer>;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Kafka } from "../../src/adapters/kafka/kafka.ts";
-import type { Db } from "../../src/store/postgres/database.ts";
 import { readOutboxBacklog } from "../../src/store/outbox/outbox-backlog.ts";
+import type { Db } from "../../src/store/postgres/database.ts";
 
 /** All in seconds from the kill; null for what was not seen. */
 export interface Recovery {

@@ -8,13 +8,13 @@ import { orderRequestTopic } from "../../src/ingest/order-requests.ts";
 import { checkCorrection, type Correction } from "../../src/ingest/redrives.ts";
 import { sagaCommandTopic, sagaReplyTopic } from "../../src/ingest/saga-topics.ts";
 import type { Starters } from "../../src/starters/starters.ts";
-import type { Db } from "../../src/store/postgres/database.ts";
 import { writeDeadLetters } from "../../src/store/events/dead-letters.ts";
 import { claimEventIdentity } from "../../src/store/events/event-identities.ts";
-import { findOrderIdentity } from "../../src/store/orders/order-identity.ts";
-import { findSagaOrder, refundLatePayment } from "../../src/store/orders/saga-commands.ts";
 import { recordReceipts } from "../../src/store/events/receipts.ts";
 import { bindEffects, findLetter, findRedrives } from "../../src/store/events/redrives.ts";
+import { findOrderIdentity } from "../../src/store/orders/order-identity.ts";
+import { findSagaOrder, refundLatePayment } from "../../src/store/orders/saga-commands.ts";
+import type { Db } from "../../src/store/postgres/database.ts";
 import { getServices } from "../../src/store/services.ts";
 
 /** A topic that the bridge reads, and what it does with it. */

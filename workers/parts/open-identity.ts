@@ -1,21 +1,21 @@
 import { resolve } from "node:path";
-import { createTokenVerifier, issueToken } from "../../src/adapters/tokens/access-tokens.ts";
-import { createExternalIssuer, type ExternalIssuer } from "../../src/adapters/tokens/external-issuer.ts";
 import type { Log } from "../../src/adapters/log.ts";
-import { createPasswordHasher } from "../../src/adapters/tokens/password-hash.ts";
 import { createRateLimit } from "../../src/adapters/redis/rate-limits.ts";
 import type { RedisLink } from "../../src/adapters/redis/redis.ts";
-import { ensureSigningKey, JWKS_MAX_AGE_MS, openSigningKeys } from "../../src/adapters/tokens/signing-keys.ts";
 import { createTokenBlacklist } from "../../src/adapters/redis/token-blacklist.ts";
+import { createTokenVerifier, issueToken } from "../../src/adapters/tokens/access-tokens.ts";
+import { createExternalIssuer, type ExternalIssuer } from "../../src/adapters/tokens/external-issuer.ts";
+import { createPasswordHasher } from "../../src/adapters/tokens/password-hash.ts";
+import { ensureSigningKey, JWKS_MAX_AGE_MS, openSigningKeys } from "../../src/adapters/tokens/signing-keys.ts";
 import { rememberVerified } from "../../src/adapters/tokens/token-memory.ts";
 import { createAuthenticator } from "../../src/api/http/authenticator.ts";
-import type { Identity } from "../../src/use-cases/identity/identity.ts";
-import { createRevocations } from "../../src/use-cases/identity/revocations.ts";
 import type { Authenticator } from "../../src/api/http/guard.ts";
 import type { Config } from "../../src/config.ts";
 import { LOCAL_PRINCIPAL } from "../../src/contract/identity.ts";
-import { createDatabase } from "../../src/store/postgres/database.ts";
 import { createRevocationReader } from "../../src/store/identity/revocations.ts";
+import { createDatabase } from "../../src/store/postgres/database.ts";
+import type { Identity } from "../../src/use-cases/identity/identity.ts";
+import { createRevocations } from "../../src/use-cases/identity/revocations.ts";
 
 /** Who asks, and everything that logging in stands on. */
 export interface OpenIdentity {

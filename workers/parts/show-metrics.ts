@@ -1,5 +1,5 @@
-import { serveMetrics, type MetricsServer } from "../../src/adapters/metrics/metrics-server.ts";
 import type { Logger } from "../../src/adapters/logger.ts";
+import { serveMetrics, type MetricsServer } from "../../src/adapters/metrics/metrics-server.ts";
 import type { Metrics } from "../../src/adapters/metrics/metrics.ts";
 import type { Config } from "../../src/config.ts";
 

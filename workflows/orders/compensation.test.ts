@@ -1,8 +1,8 @@
 import { ActivityFailure, ApplicationFailure, CancelledFailure, RetryState, TimeoutFailure, TimeoutType } from "@temporalio/common";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { steps, type enduringSteps } from "../activity-proxies.ts";
-import { createCompensations, failureOf, isFinalRefusal, withoutEnd, type Parking } from "./compensation.ts";
 import { showStuck } from "../search-attributes.ts";
+import { createCompensations, failureOf, isFinalRefusal, withoutEnd, type Parking } from "./compensation.ts";
 
 vi.mock("../search-attributes.ts", () => ({ showStuck: vi.fn() }));
 afterEach(() => vi.clearAllMocks());

@@ -1,4 +1,5 @@
 import { ActivityFailure, ApplicationFailure, CancellationScope, TimeoutFailure, condition, log, patched } from "@temporalio/workflow";
+import { isErrorCode, messageOf, type ErrorCode } from "../../src/base/errors.ts";
 import {
   COMPENSATION_SLOW_MS,
   COMPENSATION_SLOWEST_MS,
@@ -8,11 +9,10 @@ import {
   type OrderSagaInput,
   type UndoStep,
 } from "../../src/contract/orders.ts";
-import { isErrorCode, messageOf, type ErrorCode } from "../../src/base/errors.ts";
 import { compensationSteps, enduringSteps, noteSteps, steps, type OrderSteps } from "../activity-proxies.ts";
-import type { OrderProgress } from "./order-progress.ts";
-import type { SagaClock } from "./order-clock.ts";
 import { showStuck } from "../search-attributes.ts";
+import type { SagaClock } from "./order-clock.ts";
+import type { OrderProgress } from "./order-progress.ts";
 
 /** What went wrong, as a code of the catalogue and words. */
 export interface Failure {

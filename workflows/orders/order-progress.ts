@@ -1,4 +1,5 @@
 import { allHandlersFinished, CancellationScope, CancelledFailure, condition, setCurrentDetails, setHandler } from "@temporalio/workflow";
+import { formatAmount } from "../../src/base/money.ts";
 import {
   advanceOrderUpdate,
   cancelOrderUpdate,
@@ -11,12 +12,11 @@ import {
   type SagaState,
   type UndoStep,
 } from "../../src/contract/orders.ts";
-import { formatAmount } from "../../src/base/money.ts";
 import { maskDigits } from "../../src/domain/cards/card.ts";
-import { fieldsOf, isAdvance, isText, unreadable } from "../untyped-input.ts";
-import { createOperatorDesk } from "../steps/operator-desk.ts";
-import type { SagaClock } from "./order-clock.ts";
 import { showSagaState } from "../search-attributes.ts";
+import { createOperatorDesk } from "../steps/operator-desk.ts";
+import { fieldsOf, isAdvance, isText, unreadable } from "../untyped-input.ts";
+import type { SagaClock } from "./order-clock.ts";
 
 /** How an order's saga shows itself to those who ask, cancel, act on it or look on. */
 export interface OrderProgress {

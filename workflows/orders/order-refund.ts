@@ -1,4 +1,5 @@
 import { CancellationScope, setCurrentDetails, setHandler } from "@temporalio/workflow";
+import { formatAmount } from "../../src/base/money.ts";
 import {
   refundStatusQuery,
   refundStep,
@@ -6,10 +7,9 @@ import {
   type OrderRefundInput,
   type OrderRefundOutcome,
 } from "../../src/contract/orders.ts";
-import { formatAmount } from "../../src/base/money.ts";
 import { compensationSteps, enduringProviderSteps } from "../activity-proxies.ts";
-import { failureOf, isFinalRefusal, seeThrough, untilActed, withoutEnd } from "./compensation.ts";
 import { createOperatorDesk, type OperatorDesk } from "../steps/operator-desk.ts";
+import { failureOf, isFinalRefusal, seeThrough, untilActed, withoutEnd } from "./compensation.ts";
 
 /**
  * Gives back a part of a completed order's money, whose amount was set aside before: at the provider first when a card paid, then in the

@@ -2,13 +2,13 @@ import { CancellationScope, CancelledFailure, isCancellation } from "@temporalio
 import { ORDER_HOLD_TTL_MS, type CardPayment, type OrderOutcome, type OrderSagaInput } from "../../src/contract/orders.ts";
 import { isFinal } from "../../src/domain/orders/order-states.ts";
 import { steps } from "../activity-proxies.ts";
+import { showSagaState } from "../search-attributes.ts";
 import { createCardPayment } from "./card-payment.ts";
 import { createCompensations, failureOf, insist, seeThrough, type Compensations, type Failure } from "./compensation.ts";
-import { createOrderProgress, type OrderProgress } from "./order-progress.ts";
-import { createSagaClock, type SagaClock } from "./order-clock.ts";
 import { createSagaPayment } from "./external-payment.ts";
+import { createSagaClock, type SagaClock } from "./order-clock.ts";
+import { createOrderProgress, type OrderProgress } from "./order-progress.ts";
 import { createSagaWaits, type SagaWaits } from "./order-waits.ts";
-import { showSagaState } from "../search-attributes.ts";
 
 /** A running order: what it is, how it shows itself, and what is to be undone should it fail. */
 export interface Saga {

@@ -2,8 +2,8 @@ import { ApplicationFailure, CancellationScope, CancelledFailure, isCancellation
 import { ORDER_PAYMENT_DEADLINE_MS, type OrderSagaInput } from "../../src/contract/orders.ts";
 import { patientProviderSteps, pauseSteps, providerSteps } from "../activity-proxies.ts";
 import { isFinalRefusal, isPause } from "./compensation.ts";
-import type { OrderProgress } from "./order-progress.ts";
 import type { SagaClock } from "./order-clock.ts";
+import type { OrderProgress } from "./order-progress.ts";
 
 type ProviderSteps = typeof providerSteps;
 

@@ -4,8 +4,8 @@ import { reportWorkflowId } from "../../src/contract/ids.ts";
 import type { CloseMonthInput } from "../../src/contract/reports.ts";
 import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
 import { reportSteps } from "../activity-proxies.ts";
-import { revenueReport } from "./revenue-report.ts";
 import { showReportMonth } from "../search-attributes.ts";
+import { revenueReport } from "./revenue-report.ts";
 
 /** Which version of which month was made, or is being made by somebody else. */
 export interface CloseMonthResult {

@@ -7,6 +7,7 @@ import {
   setCurrentDetails,
   setHandler,
 } from "@temporalio/workflow";
+import { formatAmount } from "../../src/base/money.ts";
 import {
   advanceReservationClockUpdate,
   confirmReservationUpdate,
@@ -23,10 +24,9 @@ import {
   type ReservationState,
 } from "../../src/contract/reservations.ts";
 import { closedReservationCode } from "../../src/domain/reservations/reservation-states.ts";
-import { formatAmount } from "../../src/base/money.ts";
-import { fieldsOf, isAdvance, isMoment, isText, unreadable } from "../untyped-input.ts";
 import { failureOf, withoutEnd, type Failure } from "../orders/compensation.ts";
 import { showReservationState } from "../search-attributes.ts";
+import { fieldsOf, isAdvance, isMoment, isText, unreadable } from "../untyped-input.ts";
 
 /** How a reservation ended; `refused` never held any money. */
 export type ReservationResult = ReservationState | { readonly reservationId: string; readonly status: "refused"; readonly code: string };

@@ -13,9 +13,9 @@ import {
 } from "../../src/contract/orders.ts";
 import { foreignWords } from "../../src/domain/cards/foreign-words.ts";
 import { noteSteps } from "../activity-proxies.ts";
-import { paymentReplyIn } from "../untyped-input.ts";
 import { note, withoutEnd } from "../orders/compensation.ts";
 import { createOperatorDesk, type OperatorDesk } from "../steps/operator-desk.ts";
+import { paymentReplyIn } from "../untyped-input.ts";
 
 /** Each rest is twice the one before, up to this: it may last for months. */
 const SLOWEST_MS = 86_400_000;

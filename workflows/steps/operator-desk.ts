@@ -1,7 +1,7 @@
 import { log, setHandler } from "@temporalio/workflow";
 import { operatorActSignal, OPERATOR_ACTS, type OperatorAct, type OperatorActKind } from "../../src/contract/orders.ts";
-import { operatorActIn } from "../untyped-input.ts";
 import { showStuck } from "../search-attributes.ts";
+import { operatorActIn } from "../untyped-input.ts";
 
 /** What is stuck of a workflow, and what operators decide about it. */
 export interface OperatorDesk {

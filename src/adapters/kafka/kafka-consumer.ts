@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { PartitionAssigners, type Consumer, type EachBatchPayload, type IHeaders, type Kafka as KafkaClient } from "kafkajs";
 import type { FoundRedrive } from "../../store/events/redrives.ts";
-import { LeftOutHeaders } from "./kafka-headers.ts";
 import type { Log } from "../log.ts";
+import { LeftOutHeaders } from "./kafka-headers.ts";
 import { sentAtMs } from "./sent-at.ts";
 
 export type MessageHeaders = Readonly<Record<string, Buffer | string | readonly (Buffer | string)[] | undefined>>;

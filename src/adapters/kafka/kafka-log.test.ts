@@ -1,7 +1,7 @@
 import { logLevel } from "kafkajs";
 import { expect, it } from "vitest";
-import { writeClientLog } from "./kafka-log.ts";
 import type { Log } from "../log.ts";
+import { writeClientLog } from "./kafka-log.ts";
 
 const LOADING = "The coordinator is loading and hence can't process requests for this group";
 

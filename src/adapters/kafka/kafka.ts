@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Kafka as KafkaClient, logLevel, Partitioners, type Admin, type KafkaConfig } from "kafkajs";
 import type { TopicPlan } from "../../contract/topics.ts";
+import { SILENT_LOG, type Log } from "../log.ts";
 import { createConsumer, type ConsumerOptions, type KafkaConsumer } from "./kafka-consumer.ts";
 import { boundHeaders } from "./kafka-headers.ts";
 import { writeClientLog } from "./kafka-log.ts";
 import { fetchTopicOffsets, type PartitionOffsets } from "./kafka-offsets.ts";
-import { SILENT_LOG, type Log } from "../log.ts";
 
 /** A message to send. A key of null spreads messages over the partitions; equal keys keep their order. */
 export interface OutgoingMessage {

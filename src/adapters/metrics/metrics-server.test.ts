@@ -1,7 +1,7 @@
 import { request } from "node:http";
 import { afterEach, describe, expect, it } from "vitest";
-import { createMetrics } from "./metrics.ts";
 import { serveMetrics, type MetricsServer } from "./metrics-server.ts";
+import { createMetrics } from "./metrics.ts";
 
 const servers: MetricsServer[] = [];
 const warnings: object[] = [];

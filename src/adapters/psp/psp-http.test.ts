@@ -3,8 +3,8 @@ import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { startPspSimulator, type TestPsp } from "../../../test/support/psp.ts";
 import { TEST_CARDS } from "../../psp-simulator/test-cards.ts";
-import { createPsp, type HttpPsp, type PspOptions } from "./psp-http.ts";
 import { SILENT_LOG, type Log } from "../log.ts";
+import { createPsp, type HttpPsp, type PspOptions } from "./psp-http.ts";
 import type { CardDetails } from "./psp.ts";
 
 const CARD: CardDetails = { number: "4242424242424242", expiry: "12/39", cvc: "987", holderName: "Ada Lovelace" };

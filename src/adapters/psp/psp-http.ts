@@ -2,10 +2,10 @@ import { setTimeout as sleepFor } from "node:timers/promises";
 import { bulkhead } from "cockatiel";
 import { DomainError, messageOf } from "../../base/errors.ts";
 import type { Log } from "../log.ts";
-import type { CardToken, Psp, PspOutcome, PspStep } from "./psp.ts";
 import { createPspBreaker, type BreakerState } from "./psp-breaker.ts";
 import { createPspExchange, type ProviderPayment, type Reply } from "./psp-exchange.ts";
 import { PspFailure } from "./psp-failure.ts";
+import type { CardToken, Psp, PspOutcome, PspStep } from "./psp.ts";
 
 /** The provider over HTTP, with the state of its breaker for metrics. */
 export interface HttpPsp extends Psp {

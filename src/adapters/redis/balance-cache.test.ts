@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { connect, createServer, type Server, type Socket } from "node:net";
 import { once } from "node:events";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from "vitest";
 import { until } from "../../../test/support/until.ts";
 import type { BalanceRecord } from "../../store/ledger/balances.ts";
-import { balanceCacheKey, createBalanceCache, type BalanceCache } from "./balance-cache.ts";
 import { SILENT_LOG } from "../log.ts";
+import { balanceCacheKey, createBalanceCache, type BalanceCache } from "./balance-cache.ts";
 
 let redis: Redis;
 let cache: BalanceCache;

@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { Redis } from "ioredis";
 import fc from "fast-check";
+import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { until } from "../../../test/support/until.ts";
-import { createLocalWindows } from "./local-windows.ts";
 import { SILENT_LOG } from "../log.ts";
+import { createLocalWindows } from "./local-windows.ts";
 import { createRateLimit, type RateLimit } from "./rate-limits.ts";
 import { openRedis, type RedisLink } from "./redis.ts";
 

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { DomainError } from "../../base/errors.ts";
-import { createTokenVerifier, issueToken, type TokenVerifier } from "./access-tokens.ts";
 import { SILENT_LOG } from "../log.ts";
+import { createTokenVerifier, issueToken, type TokenVerifier } from "./access-tokens.ts";
 import { ensureSigningKey, openSigningKeys, retireSigningKeys, rotateSigningKey, type SigningKeys } from "./signing-keys.ts";
 import { rememberVerified } from "./token-memory.ts";
 

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { errors, jwtVerify, SignJWT, type JWTPayload, type JWTVerifyGetKey } from "jose";
 import { uuidv7 } from "uuidv7";
-import { isRole, ROLES, type Role, type VerifiedToken } from "../../contract/identity.ts";
 import { DomainError } from "../../base/errors.ts";
 import { isRawNumber, parseJsonKeepingNumbers } from "../../base/raw-json.ts";
+import { isRole, ROLES, type Role, type VerifiedToken } from "../../contract/identity.ts";
 import type { ExternalIssuer } from "./external-issuer.ts";
 import { CLOCK_TOLERANCE_MS, MAX_TOKEN_TTL_MS, type SigningKeys } from "./signing-keys.ts";
 

@@ -1,14 +1,14 @@
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
-import { createServer, type Server } from "node:http";
 import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SignJWT } from "jose";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
+import { SILENT_LOG } from "../log.ts";
 import { createTokenVerifier, type TokenVerifier } from "./access-tokens.ts";
 import { createExternalIssuer } from "./external-issuer.ts";
-import { SILENT_LOG } from "../log.ts";
 import { ensureSigningKey, openSigningKeys, type SigningKeys } from "./signing-keys.ts";
 
 const ISSUER = "https://id.example";

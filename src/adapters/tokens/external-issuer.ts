@@ -1,6 +1,6 @@
 import { createRemoteJWKSet, customFetch, errors, type FetchImplementation, type JWTVerifyGetKey } from "jose";
-import type { Role } from "../../contract/identity.ts";
 import { DomainError, messageOf } from "../../base/errors.ts";
+import type { Role } from "../../contract/identity.ts";
 import type { Log } from "../log.ts";
 
 /** An issuer of other people whose tokens are taken. */

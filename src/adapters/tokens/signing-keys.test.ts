@@ -2,8 +2,8 @@ import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { KeyFolderError } from "./key-files.ts";
 import { SILENT_LOG } from "../log.ts";
+import { KeyFolderError } from "./key-files.ts";
 import {
   ensureSigningKey,
   JWKS_MAX_AGE_MS,

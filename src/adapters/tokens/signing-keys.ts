@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf } from "../../base/errors.ts";
-import { addKeyFile, KeyFolderError, readKeyFiles, removeKeyFile, type PublicJwk, type SigningKey } from "./key-files.ts";
 import type { Log } from "../log.ts";
+import { addKeyFile, KeyFolderError, readKeyFiles, removeKeyFile, type PublicJwk, type SigningKey } from "./key-files.ts";
 
 /** For how long others may keep the published keys. A new key is published for at least this long before it signs. */
 export const JWKS_MAX_AGE_MS = 300_000;

@@ -1,6 +1,3 @@
-import { auditRoute } from "../operations/audit-schemas.ts";
-import { loginRoute, logoutRoute, meRoute, refreshRoute, registerRoute, rolesRoute } from "../identity/auth-schemas.ts";
-import { depositRoute, readBalanceRoute, withdrawRoute } from "../money/balances-schemas.ts";
 import {
   listDeadLettersRoute,
   readDeadLetterRoute,
@@ -8,7 +5,13 @@ import {
   redriveDeadLettersRoute,
 } from "../events/dead-letters-schemas.ts";
 import { readEventReceiptRoute } from "../events/events-schemas.ts";
+import { loginRoute, logoutRoute, meRoute, refreshRoute, registerRoute, rolesRoute } from "../identity/auth-schemas.ts";
+import { deleteUserRoute, readUserRoute } from "../identity/users-schemas.ts";
+import { depositRoute, readBalanceRoute, withdrawRoute } from "../money/balances-schemas.ts";
 import { listOperationsRoute, readOperationRoute, whyOperationRoute } from "../money/operations-schemas.ts";
+import { transferRoute } from "../money/transfers-schemas.ts";
+import { auditRoute } from "../operations/audit-schemas.ts";
+import { beginPauseRoute, endPauseRoute, listPausesRoute } from "../operations/pauses-schemas.ts";
 import {
   advanceOrderClockRoute,
   cancelOrderRoute,
@@ -24,7 +27,6 @@ import {
   timelineRoute,
   undoPlanRoute,
 } from "../orders/orders-schemas.ts";
-import { beginPauseRoute, endPauseRoute, listPausesRoute } from "../operations/pauses-schemas.ts";
 import { createPurchaseRoute, listPurchasesRoute, readPurchaseRoute } from "../purchases/purchases-schemas.ts";
 import {
   diffReportRoute,
@@ -45,8 +47,6 @@ import {
   releaseReservationRoute,
 } from "../reservations/reservations-schemas.ts";
 import { createServicesRoute, deleteServiceRoute, listServicesRoute, readServiceRoute } from "../services/services-schemas.ts";
-import { transferRoute } from "../money/transfers-schemas.ts";
-import { deleteUserRoute, readUserRoute } from "../identity/users-schemas.ts";
 import {
   createWebhookRoute,
   deleteWebhookRoute,

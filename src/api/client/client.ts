@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { RouteConfig } from "@hono/zod-openapi";
 import { isErrorCode, type ErrorCode } from "../../base/errors.ts";
+import type { Problem } from "../http/problem.ts";
 import { CLIENT_ROUTES } from "./client-routes.ts";
 import type { AnswerOf, CallOf } from "./client-types.ts";
-import type { Problem } from "../http/problem.ts";
 
 /** An error the API answered with. Its `code` is one of the catalogue; what to do about it stands in docs/errors.md. */
 export class SaldoError extends Error {

@@ -1,16 +1,18 @@
-import { maskDigits } from "../../domain/cards/card.ts";
-import { maskCardInIdentity } from "../../domain/cards/card-in-ids.ts";
 import { DomainError } from "../../base/errors.ts";
-import { recordAct } from "../../store/operators/operator-acts.ts";
+import { maskCardInIdentity } from "../../domain/cards/card-in-ids.ts";
+import { maskDigits } from "../../domain/cards/card.ts";
 import { getDeadLetter, listDeadLetters, type DeadLetterFilter, type DeadLetterSummary } from "../../store/events/dead-letter-list.ts";
 import { findReceipt, type FoundReceipt } from "../../store/events/receipts.ts";
 import { MAX_REDRIVE_BYTES, redriveDeadLetter, redriveMatching } from "../../store/events/redrives.ts";
+import { recordAct } from "../../store/operators/operator-acts.ts";
+import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
 import { ADMINS } from "../http/access.ts";
 import { addRoute } from "../http/add-route.ts";
-import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
 import { decodeFilteredCursor, encodeFilteredCursor, type Filters } from "../http/filtered-cursor.ts";
-import { OUTAGES } from "../orders/order-access.ts";
 import { refuseCardInIds } from "../http/refuse-card-data.ts";
+import { showBytes } from "../http/show-bytes.ts";
+import { writeJson } from "../http/write-json.ts";
+import { OUTAGES } from "../orders/order-access.ts";
 import {
   deadLetterFiltersSchema,
   listDeadLettersRoute,
@@ -18,8 +20,6 @@ import {
   redriveDeadLetterRoute,
   redriveDeadLettersRoute,
 } from "./dead-letters-schemas.ts";
-import { showBytes } from "../http/show-bytes.ts";
-import { writeJson } from "../http/write-json.ts";
 
 const LIST = "dead-letters";
 const PATH = "/api/v1/dead-letters";

@@ -1,9 +1,9 @@
-import { maskCardInIdentity } from "../../domain/cards/card-in-ids.ts";
 import { DomainError } from "../../base/errors.ts";
+import { maskCardInIdentity } from "../../domain/cards/card-in-ids.ts";
 import { findReceipt } from "../../store/events/receipts.ts";
+import type { Api, ApiDeps } from "../api-env.ts";
 import { SERVICES } from "../http/access.ts";
 import { addRoute } from "../http/add-route.ts";
-import type { Api, ApiDeps } from "../api-env.ts";
 import { OUTAGES } from "../orders/order-access.ts";
 import { readEventReceiptRoute } from "./events-schemas.ts";
 

@@ -1,5 +1,5 @@
-import type { Access } from "./access.ts";
 import type { Api } from "../api-env.ts";
+import type { Access } from "./access.ts";
 
 /** One line of who may do what. */
 export interface AccessRow {

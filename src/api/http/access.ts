@@ -1,5 +1,5 @@
-import type { Principal, Role } from "../../contract/identity.ts";
 import { DomainError, type ErrorCode } from "../../base/errors.ts";
+import type { Principal, Role } from "../../contract/identity.ts";
 import type { ApiContext } from "../api-env.ts";
 
 /** Who may call a route: anyone, or whoever has one of these roles. Where `user` stands, the handler lets users see their own data only. */

@@ -1,19 +1,19 @@
 import { type RouteConfig, type RouteHandler } from "@hono/zod-openapi";
 import type { Handler, Next } from "hono";
 import type { z } from "zod";
+import { quicklyOrOutage } from "../../base/deadline.ts";
 import { DomainError, ERROR_CATALOGUE, type ErrorCode } from "../../base/errors.ts";
-import { BEARER, type Access } from "./access.ts";
-import { declareAccess } from "./access-table.ts";
 import type { Api, ApiContext, ApiEnv } from "../api-env.ts";
+import { declareAccess } from "./access-table.ts";
+import { BEARER, type Access } from "./access.ts";
+import { codeOfIssue } from "./common-schemas.ts";
 import { InvalidRequest } from "./error-handler.ts";
-import type { KeyedRequest, RequestMemory } from "./idempotent-answers.ts";
 import type { RouteClass } from "./guard.ts";
 import { hashOf, readIdempotencyKey, readOptionalIdempotencyKey } from "./idempotency.ts";
-import { plainWords } from "./zod-words.ts";
+import type { KeyedRequest, RequestMemory } from "./idempotent-answers.ts";
 import { PROBLEM_TYPE, problemSchema, type ProblemError } from "./problem.ts";
-import { quicklyOrOutage } from "../../base/deadline.ts";
 import { readJsonBody } from "./request-body.ts";
-import { codeOfIssue } from "./common-schemas.ts";
+import { plainWords } from "./zod-words.ts";
 
 /**
  * The longest a handler may take to begin its answer: the longest wait that `Prefer` may ask for, and what belongs to it.

@@ -1,7 +1,7 @@
 import type { TokenVerifier } from "../../adapters/tokens/access-tokens.ts";
 import { DomainError } from "../../base/errors.ts";
-import type { Authenticator } from "./guard.ts";
 import type { Revocations } from "../../use-cases/identity/revocations.ts";
+import type { Authenticator } from "./guard.ts";
 
 // One token and nothing else: two headers come joined by a comma, which no token has.
 const BEARER = /^Bearer +([\w.~+/-]+=*) *$/i;

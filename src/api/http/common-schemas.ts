@@ -1,8 +1,8 @@
 import { z } from "@hono/zod-openapi";
-import { idProblem, MAX_ID_LENGTH } from "../../contract/id-rule.ts";
-import { looksLikeCardNumber } from "../../domain/cards/card.ts";
 import { isErrorCode, type ErrorCode } from "../../base/errors.ts";
 import { isRawNumber, type RawNumber } from "../../base/raw-json.ts";
+import { idProblem, MAX_ID_LENGTH } from "../../contract/id-rule.ts";
+import { looksLikeCardNumber } from "../../domain/cards/card.ts";
 
 const CONTROL = /\p{Cc}/u;
 const CARD_DATA: { readonly code: ErrorCode } = { code: "CARD_DATA_REFUSED" };

@@ -1,9 +1,9 @@
 import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
-import { maskDigits } from "../../domain/cards/card.ts";
-import { DomainError, type ErrorCode } from "../../base/errors.ts";
-import { isRetryable } from "../../store/postgres/lane.ts";
 import type { Log } from "../../adapters/log.ts";
+import { DomainError, type ErrorCode } from "../../base/errors.ts";
+import { maskDigits } from "../../domain/cards/card.ts";
+import { isRetryable } from "../../store/postgres/lane.ts";
 import type { ApiEnv } from "../api-env.ts";
 import { makeProblem, problemHeaders, type ProblemError } from "./problem.ts";
 

@@ -1,7 +1,7 @@
-import type { Principal } from "../../contract/identity.ts";
 import { DomainError } from "../../base/errors.ts";
-import type { Access } from "./access.ts";
+import type { Principal } from "../../contract/identity.ts";
 import type { ApiContext } from "../api-env.ts";
+import type { Access } from "./access.ts";
 import type { AccessNotes } from "./refusal-log.ts";
 
 /** Tells who asks. Throws: UNAUTHENTICATED whatever is wrong with the token; UNAVAILABLE when that cannot be told. */

@@ -1,6 +1,6 @@
 import { connect } from "node:net";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { OpenAPIHono } from "@hono/zod-openapi";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { TEST_SETTINGS } from "../../../test/support/http-api.ts";
 import { SILENT_LOG } from "../../adapters/log.ts";
 import { NO_METRICS } from "../../adapters/metrics/metrics.ts";

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { z } from "@hono/zod-openapi";
+import { DomainError } from "../../base/errors.ts";
 import { requestKey } from "../../contract/ids.ts";
 import { isCardInId } from "../../domain/cards/card-in-ids.ts";
-import { DomainError } from "../../base/errors.ts";
 import type { ApiContext } from "../api-env.ts";
 
 const KEY = /^[\x21-\x7e]{1,255}$/;

@@ -1,10 +1,10 @@
-import type { AnswerCache } from "../../adapters/redis/answer-cache.ts";
 import type { Log } from "../../adapters/log.ts";
+import type { AnswerCache } from "../../adapters/redis/answer-cache.ts";
+import { quicklyOrOutage } from "../../base/deadline.ts";
 import { DomainError, messageOf } from "../../base/errors.ts";
 import type { AnswerBook, KeptAnswer } from "../../store/idempotency-answers.ts";
 import type { ApiContext } from "../api-env.ts";
 import { markReplayed } from "./idempotency.ts";
-import { quicklyOrOutage } from "../../base/deadline.ts";
 
 /** What remembers a request besides its answer. */
 export type RequestMemory =

@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi";
-import { maskDigits } from "../../domain/cards/card.ts";
 import { ERROR_CATALOGUE, type ErrorCode } from "../../base/errors.ts";
+import { maskDigits } from "../../domain/cards/card.ts";
 
 /** One place in the request that is wrong: a JSON pointer into the body, or the name of a parameter. */
 export interface ProblemError {

@@ -2,8 +2,8 @@ import type { Log } from "../../adapters/log.ts";
 import { domainErrorIn, messageOf } from "../../base/errors.ts";
 import { recordAct } from "../../store/operators/operator-acts.ts";
 import type { Db } from "../../store/postgres/database.ts";
-import type { Access } from "./access.ts";
 import type { ApiContext } from "../api-env.ts";
+import type { Access } from "./access.ts";
 
 /** What is noted of requests that were not let in. Neither ever throws or keeps the request waiting. */
 export interface AccessNotes {

@@ -1,5 +1,5 @@
-import { looksLikeCardNumber, looksLikeCardOfABrand } from "../../domain/cards/card.ts";
 import { DomainError } from "../../base/errors.ts";
+import { looksLikeCardNumber, looksLikeCardOfABrand } from "../../domain/cards/card.ts";
 
 /**
  * As `refuseCardData`, for text that is mostly ids and amounts, of which one in ten of a card's length passes for a card by chance: only

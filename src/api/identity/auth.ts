@@ -2,11 +2,11 @@ import { uuidv7 } from "uuidv7";
 import { DomainError } from "../../base/errors.ts";
 import { recordLogout } from "../../store/identity/revocations.ts";
 import { changeRoles, createUser, findUser, type UserRecord } from "../../store/identity/users.ts";
-import { ADMINS, OWN_DATA } from "../http/access.ts";
-import { addRoute } from "../http/add-route.ts";
-import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
 import { announceSessions } from "../../use-cases/identity/revocations.ts";
 import { hashRefreshToken, refresh, signIn } from "../../use-cases/identity/sign-in.ts";
+import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
+import { ADMINS, OWN_DATA } from "../http/access.ts";
+import { addRoute } from "../http/add-route.ts";
 import { keysRoute, loginRoute, logoutRoute, meRoute, refreshRoute, registerRoute, rolesRoute } from "./auth-schemas.ts";
 
 const OUTAGES = ["UNAVAILABLE", "DEADLINE_EXCEEDED"] as const;

@@ -1,7 +1,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { ROLES } from "../../contract/identity.ts";
-import { userParamsSchema } from "../money/balances-schemas.ts";
 import { timeSchema } from "../http/common-schemas.ts";
+import { userParamsSchema } from "../money/balances-schemas.ts";
 
 const userSchema = z
   .object({

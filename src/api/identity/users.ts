@@ -1,9 +1,9 @@
 import { DomainError } from "../../base/errors.ts";
 import { closeUser, getUser } from "../../store/identity/users-closing.ts";
+import { announceSessions } from "../../use-cases/identity/revocations.ts";
+import type { Api, ApiDeps } from "../api-env.ts";
 import { ADMINS, SERVICES } from "../http/access.ts";
 import { addRoute } from "../http/add-route.ts";
-import type { Api, ApiDeps } from "../api-env.ts";
-import { announceSessions } from "../../use-cases/identity/revocations.ts";
 import { deleteUserRoute, readUserRoute } from "./users-schemas.ts";
 
 const OUTAGES = ["UNAVAILABLE", "DEADLINE_EXCEEDED"] as const;

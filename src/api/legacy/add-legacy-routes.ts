@@ -1,7 +1,7 @@
 import type { Handler } from "hono";
+import type { CheckServices } from "../../use-cases/services/known-services.ts";
 import type { Api, ApiDeps, ApiEnv } from "../api-env.ts";
 import { answerProblem } from "../http/error-handler.ts";
-import type { CheckServices } from "../../use-cases/services/known-services.ts";
 import { answerLegacyError, type LegacyParts } from "./add-legacy-route.ts";
 import { addLegacyReportRoutes } from "./reports.ts";
 import { addLegacyReserveRoutes } from "./reserves.ts";

@@ -1,7 +1,7 @@
 import { DomainError } from "../../base/errors.ts";
+import type { ActResult, ReservationActs, ReservationRequest } from "../../use-cases/reservations/reservation-acts.ts";
 import type { ApiContext, ApiDeps } from "../api-env.ts";
 import { markReplayed } from "../http/idempotency.ts";
-import type { ActResult, ReservationActs, ReservationRequest } from "../../use-cases/reservations/reservation-acts.ts";
 import { legacyHoldsOf, openReserveAmong, type LegacyHold } from "./matches.ts";
 import type { Wish } from "./place-reserve.ts";
 import { legacyRequestKey } from "./request-key.ts";

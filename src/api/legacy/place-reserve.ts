@@ -1,13 +1,13 @@
 import { randomUUID } from "node:crypto";
-import type { ReservationInput } from "../../contract/reservations.ts";
-import { contentHash } from "../../domain/ledger/operations.ts";
 import { DomainError } from "../../base/errors.ts";
 import { formatAmount } from "../../base/money.ts";
-import { newestHoldingOf, type HoldTriple } from "../../store/reservations/hold-matches.ts";
+import type { ReservationInput } from "../../contract/reservations.ts";
+import { contentHash } from "../../domain/ledger/operations.ts";
 import { findOperation } from "../../store/ledger/operations.ts";
+import { newestHoldingOf, type HoldTriple } from "../../store/reservations/hold-matches.ts";
+import { holdOfReservation } from "../../use-cases/reservations/reservation-hold.ts";
 import type { ApiContext, ApiDeps } from "../api-env.ts";
 import { hashOf, readIdempotencyKey, uuidOf } from "../http/idempotency.ts";
-import { holdOfReservation } from "../../use-cases/reservations/reservation-hold.ts";
 import { legacyHoldsOf, reserveAmong } from "./matches.ts";
 
 export type ReserveDeps = Pick<ApiDeps, "db" | "starters" | "balances" | "settings">;

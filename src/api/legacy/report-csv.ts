@@ -1,5 +1,5 @@
-import { neutraliseCell, quoteField, type ReportLine } from "../../domain/reports/report-csv.ts";
 import { formatAmount } from "../../base/money.ts";
+import { neutraliseCell, quoteField, type ReportLine } from "../../domain/reports/report-csv.ts";
 
 const HEADER = "service_name,month_amount\n";
 

@@ -1,12 +1,12 @@
 import type { z } from "@hono/zod-openapi";
 import { DomainError } from "../../base/errors.ts";
-import { serviceNameOf } from "../../store/reservations/hold-matches.ts";
 import { userExists } from "../../store/identity/users-closing.ts";
-import { SERVICES } from "../http/access.ts";
-import type { Api, ApiDeps } from "../api-env.ts";
-import type { CheckServices } from "../../use-cases/services/known-services.ts";
-import { readAmount } from "../http/read-money.ts";
+import { serviceNameOf } from "../../store/reservations/hold-matches.ts";
 import { createReservationActs } from "../../use-cases/reservations/reservation-acts.ts";
+import type { CheckServices } from "../../use-cases/services/known-services.ts";
+import type { Api, ApiDeps } from "../api-env.ts";
+import { SERVICES } from "../http/access.ts";
+import { readAmount } from "../http/read-money.ts";
 import { addLegacyRoute, type LegacyParts } from "./add-legacy-route.ts";
 import { PURCHASE_KEYS, purchaseReserve, RELEASE_KEYS, releaseReserve } from "./end-reserve.ts";
 import { answerJson, answerOk, OK_ANSWER } from "./legacy-answers.ts";

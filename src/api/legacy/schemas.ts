@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi";
-import { UNASSIGNED_SERVICE } from "../../domain/ledger/operations.ts";
 import { isRawNumber, type RawNumber } from "../../base/raw-json.ts";
+import { UNASSIGNED_SERVICE } from "../../domain/ledger/operations.ts";
 import { amountSchema, idSchema } from "../http/common-schemas.ts";
 
 export const userIdSchema = z.object({ id: idSchema });

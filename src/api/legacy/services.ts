@@ -1,9 +1,9 @@
 import { DomainError } from "../../base/errors.ts";
 import { createServices, getService } from "../../store/services.ts";
-import { ADMINS, SERVICES } from "../http/access.ts";
-import type { Api, ApiDeps } from "../api-env.ts";
 import type { CheckServices } from "../../use-cases/services/known-services.ts";
 import { removeService } from "../../use-cases/services/remove-service.ts";
+import type { Api, ApiDeps } from "../api-env.ts";
+import { ADMINS, SERVICES } from "../http/access.ts";
 import { addLegacyRoute, type LegacyParts } from "./add-legacy-route.ts";
 import { answerJson, answerOk, OK_ANSWER } from "./legacy-answers.ts";
 import { legacyId } from "./legacy-json.ts";

@@ -1,10 +1,10 @@
-import { depositOperation } from "../../domain/ledger/wallet-operations.ts";
 import { DomainError } from "../../base/errors.ts";
+import { depositOperation } from "../../domain/ledger/wallet-operations.ts";
 import { closeUser, userExists } from "../../store/identity/users-closing.ts";
-import { ADMINS, SERVICES } from "../http/access.ts";
-import type { Api, ApiDeps } from "../api-env.ts";
-import { announceSessions } from "../../use-cases/identity/revocations.ts";
 import { postOnLedger } from "../../store/ledger/done-or-throw.ts";
+import { announceSessions } from "../../use-cases/identity/revocations.ts";
+import type { Api, ApiDeps } from "../api-env.ts";
+import { ADMINS, SERVICES } from "../http/access.ts";
 import { readAmount } from "../http/read-money.ts";
 import { addLegacyRoute, type LegacyParts } from "./add-legacy-route.ts";
 import { answerJson, answerOk, OK_ANSWER } from "./legacy-answers.ts";

@@ -1,6 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { idempotencyHeader } from "../http/idempotency.ts";
 import { amountSchema, commentSchema, currencySchema, decimalSchema, idTextSchema, timeSchema } from "../http/common-schemas.ts";
+import { idempotencyHeader } from "../http/idempotency.ts";
 import { momentSchema } from "../http/moment-schema.ts";
 
 export const userParamsSchema = z.object({ userId: idTextSchema });

@@ -1,13 +1,13 @@
-import { depositOperation, withdrawalOperation } from "../../domain/ledger/wallet-operations.ts";
 import { formatAmount } from "../../base/money.ts";
+import { depositOperation, withdrawalOperation } from "../../domain/ledger/wallet-operations.ts";
 import { readBalancesAt } from "../../store/ledger/balance-at.ts";
 import type { CurrencyBalance } from "../../store/ledger/balance-reader.ts";
+import type { Api, ApiDeps } from "../api-env.ts";
 import { OWN_DATA, requireOwn, SERVICES } from "../http/access.ts";
 import { addRoute } from "../http/add-route.ts";
-import type { Api, ApiDeps } from "../api-env.ts";
-import { MOVE_MONEY_PROBLEMS, moneyKey, moveMoney } from "./move-money.ts";
 import { readCurrency } from "../http/read-money.ts";
 import { depositRoute, readBalanceRoute, withdrawRoute } from "./balances-schemas.ts";
+import { MOVE_MONEY_PROBLEMS, moneyKey, moveMoney } from "./move-money.ts";
 
 /** Balances, now and in the past, and money that comes in and goes out. */
 export function addBalanceRoutes(api: Api, deps: ApiDeps): void {

@@ -1,9 +1,9 @@
-import type { Operation, Origin } from "../../domain/ledger/operations.ts";
 import type { ErrorCode } from "../../base/errors.ts";
 import { formatAmount } from "../../base/money.ts";
+import type { Operation, Origin } from "../../domain/ledger/operations.ts";
+import { postOnLedger } from "../../store/ledger/done-or-throw.ts";
 import type { ApiContext, ApiDeps } from "../api-env.ts";
 import { markReplayed, readIdempotencyKey } from "../http/idempotency.ts";
-import { postOnLedger } from "../../store/ledger/done-or-throw.ts";
 import { readAmount, readCurrency } from "../http/read-money.ts";
 
 /** What every route that moves money at once can answer, besides INSUFFICIENT_FUNDS where money leaves a user. */

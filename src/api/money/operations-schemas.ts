@@ -1,6 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { OPERATION_SORTS } from "../../store/ledger/operation-list.ts";
-import { userParamsSchema } from "./balances-schemas.ts";
 import {
   currencySchema,
   cursorSchema,
@@ -12,6 +11,7 @@ import {
   timeSchema,
 } from "../http/common-schemas.ts";
 import { momentSchema } from "../http/moment-schema.ts";
+import { userParamsSchema } from "./balances-schemas.ts";
 
 const KINDS = [
   "deposit",

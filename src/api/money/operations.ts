@@ -1,14 +1,14 @@
 import { DomainError } from "../../base/errors.ts";
-import type { Db } from "../../store/postgres/database.ts";
 import { listOperations, type ListedOperation, type OperationListInput } from "../../store/ledger/operation-list.ts";
 import { getOperation, type OperationRecord } from "../../store/ledger/operations.ts";
+import type { Db } from "../../store/postgres/database.ts";
+import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
 import { onlyUserOf, OWN_DATA, requireOwn } from "../http/access.ts";
 import { addRoute } from "../http/add-route.ts";
-import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
 import { decodeFilteredCursor, encodeFilteredCursor, type Filters } from "../http/filtered-cursor.ts";
 import { preferredLanguage } from "../http/language.ts";
-import { tellOperation } from "./operation-story.ts";
 import { readCurrency } from "../http/read-money.ts";
+import { tellOperation } from "./operation-story.ts";
 import { listOperationsRoute, operationFiltersSchema, readOperationRoute, whyOperationRoute } from "./operations-schemas.ts";
 import { showListedOperation, showOperation } from "./show-operation.ts";
 

@@ -1,7 +1,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
+import { amountSchema, commentSchema, currencySchema, idSchema } from "../http/common-schemas.ts";
 import { idempotencyHeader } from "../http/idempotency.ts";
 import { movedFields } from "./balances-schemas.ts";
-import { amountSchema, commentSchema, currencySchema, idSchema } from "../http/common-schemas.ts";
 
 const transferBodySchema = z
   .strictObject({

@@ -1,7 +1,7 @@
 import { transferOperation } from "../../domain/ledger/wallet-operations.ts";
+import type { Api, ApiDeps } from "../api-env.ts";
 import { SERVICES } from "../http/access.ts";
 import { addRoute } from "../http/add-route.ts";
-import type { Api, ApiDeps } from "../api-env.ts";
 import { MOVE_MONEY_PROBLEMS, moneyKey, moveMoney } from "./move-money.ts";
 import { transferRoute } from "./transfers-schemas.ts";
 

@@ -1,11 +1,11 @@
+import { quicklyOrOutage } from "../../base/deadline.ts";
 import type { SelfAuditFinding } from "../../contract/self-audit.ts";
 import { auditBooks, type AuditReport } from "../../store/ledger/audit.ts";
-import type { Db } from "../../store/postgres/database.ts";
 import { latestSelfAudit } from "../../store/operators/self-audits.ts";
+import type { Db } from "../../store/postgres/database.ts";
+import type { Api, ApiDeps } from "../api-env.ts";
 import { ADMINS } from "../http/access.ts";
 import { addRoute } from "../http/add-route.ts";
-import type { Api, ApiDeps } from "../api-env.ts";
-import { quicklyOrOutage } from "../../base/deadline.ts";
 import { auditRoute } from "./audit-schemas.ts";
 
 /** For the database to show that it answers at all. */

@@ -2,9 +2,9 @@ import { createReadStream, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
-import { OPEN_READ } from "../http/access.ts";
-import { declareAccess } from "../http/access-table.ts";
 import type { Api } from "../api-env.ts";
+import { declareAccess } from "../http/access-table.ts";
+import { OPEN_READ } from "../http/access.ts";
 import { answerProblem } from "../http/error-handler.ts";
 
 /** The pages' own files. Everything comes from this process, so that they work without a way to the internet. */

@@ -1,6 +1,6 @@
 import { createRoute } from "@hono/zod-openapi";
-import { addRoute } from "../http/add-route.ts";
 import type { Api, ApiDeps, DependencyCheck } from "../api-env.ts";
+import { addRoute } from "../http/add-route.ts";
 import { makeProblem, PROBLEM_TYPE, problemHeaders } from "../http/problem.ts";
 import { healthSchema, notReadySchema, readySchema, versionSchema } from "./health-schemas.ts";
 

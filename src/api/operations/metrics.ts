@@ -1,8 +1,8 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { matcherOf } from "../../base/same-secret.ts";
+import type { Api, ApiDeps } from "../api-env.ts";
 import { ADMINS } from "../http/access.ts";
 import { addRoute } from "../http/add-route.ts";
-import type { Api, ApiDeps } from "../api-env.ts";
 
 const metricsRoute = createRoute({
   method: "get",

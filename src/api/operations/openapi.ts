@@ -1,6 +1,6 @@
-import { BEARER, OPEN_READ } from "../http/access.ts";
-import { declareAccess } from "../http/access-table.ts";
 import type { Api, ApiDeps } from "../api-env.ts";
+import { declareAccess } from "../http/access-table.ts";
+import { BEARER, OPEN_READ } from "../http/access.ts";
 
 /** Adds `/openapi.json`: every route with every status it can answer, made of the same schemas that check requests and types. */
 export function addOpenApiRoute(api: Api, { settings }: ApiDeps): void {

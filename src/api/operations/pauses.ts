@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { recordAct } from "../../store/operators/operator-acts.ts";
 import { beginPause, endPause, listPauses, PAUSE_MEMORY_MS, type PauseRecord } from "../../store/operators/pauses.ts";
+import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
 import { ADMINS } from "../http/access.ts";
 import { addRoute } from "../http/add-route.ts";
-import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
 import { OUTAGES } from "../orders/order-access.ts";
 import { beginPauseRoute, endPauseRoute, listPausesRoute } from "./pauses-schemas.ts";
 

@@ -1,11 +1,11 @@
-import { refundOfStep, type OrderSagaStatus } from "../../contract/orders.ts";
+import { quicklyOrOutage } from "../../base/deadline.ts";
 import { DomainError } from "../../base/errors.ts";
+import { refundOfStep, type OrderSagaStatus } from "../../contract/orders.ts";
 import { recordAct } from "../../store/operators/operator-acts.ts";
+import type { Api, ApiDeps } from "../api-env.ts";
 import { ADMINS, SERVICES } from "../http/access.ts";
 import { addRoute } from "../http/add-route.ts";
-import type { Api, ApiDeps } from "../api-env.ts";
 import { ACTIVE_DEADLINE_MS, findOwnOrder, OUTAGES } from "./order-access.ts";
-import { quicklyOrOutage } from "../../base/deadline.ts";
 import { advanceOrderClockRoute, operatorActRoute } from "./orders-schemas.ts";
 import { isClosed, orderPath, showOrder } from "./show-order.ts";
 

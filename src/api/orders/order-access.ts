@@ -1,8 +1,8 @@
 import { DomainError } from "../../base/errors.ts";
-import type { Db } from "../../store/postgres/database.ts";
 import { getOrder, type OrderRecord } from "../../store/orders/orders.ts";
-import { requireOwn } from "../http/access.ts";
+import type { Db } from "../../store/postgres/database.ts";
 import type { ApiContext } from "../api-env.ts";
+import { requireOwn } from "../http/access.ts";
 
 /** The order, for those who may see it. Throws: ORDER_NOT_FOUND also to a user whose order it is not; UNAVAILABLE, DEADLINE_EXCEEDED. */
 export async function findOwnOrder(context: ApiContext, db: Db, orderId: string): Promise<OrderRecord> {

@@ -1,7 +1,7 @@
 import { formatAmount } from "../../base/money.ts";
-import type { CardStep } from "./card-steps.ts";
 import type { OrderFact } from "../../store/orders/order-story.ts";
 import type { OrderRecord } from "../../store/orders/orders.ts";
+import type { CardStep } from "./card-steps.ts";
 
 export type Language = "ru" | "en";
 

@@ -1,21 +1,21 @@
 import type { z } from "@hono/zod-openapi";
 import { streamSSE, type SSEStreamingApi } from "hono/streaming";
-import { isFinal } from "../../domain/orders/order-states.ts";
+import { quicklyOrOutage } from "../../base/deadline.ts";
 import { messageOf } from "../../base/errors.ts";
 import { formatAmount } from "../../base/money.ts";
+import { isFinal } from "../../domain/orders/order-states.ts";
 import { readOrderFacts, readTransitions, type OrderFact, type OrderTransition } from "../../store/orders/order-story.ts";
 import type { OrderRecord } from "../../store/orders/orders.ts";
+import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
 import { OWN_DATA } from "../http/access.ts";
 import { addRoute } from "../http/add-route.ts";
-import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
+import { createStreamPlaces } from "../http/stream-slots.ts";
+import { cardStepsOf, type CardStep } from "./card-steps.ts";
 import { ACTIVE_DEADLINE_MS, findOwnOrder, OUTAGES } from "./order-access.ts";
 import { createOrderNews } from "./order-news.ts";
-import { cardStepsOf, type CardStep } from "./card-steps.ts";
 import { cardSentenceOf, languageOf, sentenceOf, type Language } from "./order-sentences.ts";
-import { quicklyOrOutage } from "../../base/deadline.ts";
 import { orderEventsRoute, timelineRoute, undoPlanRoute } from "./orders-schemas.ts";
 import { isClosed } from "./show-order.ts";
-import { createStreamPlaces } from "../http/stream-slots.ts";
 
 const PROBLEMS = ["ORDER_NOT_FOUND", ...OUTAGES] as const;
 /** How often an open stream looks for a new state. */

@@ -1,6 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { OPERATOR_ACTS, ORDER_STATUSES, PAYMENT_METHODS, PAYMENT_STATUSES, REFUND_STATUSES, SAGA_STATES } from "../../contract/orders.ts";
-import { idempotencyHeader } from "../http/idempotency.ts";
 import {
   amountSchema,
   commentSchema,
@@ -15,6 +14,7 @@ import {
   timeSchema,
   wholeNumber,
 } from "../http/common-schemas.ts";
+import { idempotencyHeader } from "../http/idempotency.ts";
 
 const MAX_ITEMS = 100;
 const MAX_QUANTITY = 1_000_000;

@@ -1,21 +1,20 @@
+import { quickly, quicklyOrOutage } from "../../base/deadline.ts";
+import { DomainError, isErrorCode } from "../../base/errors.ts";
 import type { OrderSagaInput } from "../../contract/orders.ts";
 import { isFinal } from "../../domain/orders/order-states.ts";
-import { DomainError, isErrorCode } from "../../base/errors.ts";
-import type { Db } from "../../store/postgres/database.ts";
 import { listOrders } from "../../store/orders/order-list.ts";
 import { orderFromText } from "../../store/orders/order-text.ts";
 import { changeOrderComment, getOrder, type OrderRecord } from "../../store/orders/orders.ts";
+import type { Db } from "../../store/postgres/database.ts";
+import { tryOrder } from "../../use-cases/orders/try-order.ts";
+import type { CheckServices } from "../../use-cases/services/known-services.ts";
+import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
 import { onlyUserOf, OWN_DATA, requireOwn } from "../http/access.ts";
 import { addRoute } from "../http/add-route.ts";
-import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
 import { decodeCursor, encodeCursor, ID_SHAPE, TIME_SHAPE } from "../http/cursor.ts";
 import { keepNoAnswer, markReplayed, readIdempotencyKey } from "../http/idempotency.ts";
-import type { CheckServices } from "../../use-cases/services/known-services.ts";
-import { ACTIVE_DEADLINE_MS, findOwnOrder, OUTAGES } from "./order-access.ts";
-import { tryOrder } from "../../use-cases/orders/try-order.ts";
 import { readWait } from "../http/prefer.ts";
-import { quickly, quicklyOrOutage } from "../../base/deadline.ts";
-import { cardPaymentOf, orderContent, readOrder, type AskedOrder } from "./read-order.ts";
+import { ACTIVE_DEADLINE_MS, findOwnOrder, OUTAGES } from "./order-access.ts";
 import {
   cancelOrderRoute,
   changeOrderRoute,
@@ -24,6 +23,7 @@ import {
   listOrdersRoute,
   readOrderRoute,
 } from "./orders-schemas.ts";
+import { cardPaymentOf, orderContent, readOrder, type AskedOrder } from "./read-order.ts";
 import { isClosed, orderPath, showOrder } from "./show-order.ts";
 
 const CANCEL_PROBLEMS = ["ORDER_NOT_FOUND", "ORDER_STATE_CONFLICT", ...OUTAGES] as const;

@@ -1,8 +1,8 @@
 import type { z } from "@hono/zod-openapi";
-import type { CardPayment, OrderSagaInput } from "../../contract/orders.ts";
-import { checkCard, type CheckedCard } from "../../domain/cards/card.ts";
 import { DomainError } from "../../base/errors.ts";
 import { MAX_AMOUNT_MINOR } from "../../base/money.ts";
+import type { CardPayment, OrderSagaInput } from "../../contract/orders.ts";
+import { checkCard, type CheckedCard } from "../../domain/cards/card.ts";
 import type { ApiSettings } from "../api-env.ts";
 import { hashOf } from "../http/idempotency.ts";
 import { readAmount, readCurrency } from "../http/read-money.ts";

@@ -1,6 +1,6 @@
 import type { z } from "@hono/zod-openapi";
-import { refundOfStep, type OrderSagaStatus, type PaymentMethod } from "../../contract/orders.ts";
 import { formatAmount } from "../../base/money.ts";
+import { refundOfStep, type OrderSagaStatus, type PaymentMethod } from "../../contract/orders.ts";
 import type { OrderRecord } from "../../store/orders/orders.ts";
 import type { PaymentRecord } from "../../store/orders/payments.ts";
 import type { RefundRecord } from "../../store/orders/refunds.ts";

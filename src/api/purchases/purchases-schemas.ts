@@ -1,5 +1,4 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { idempotencyHeader } from "../http/idempotency.ts";
 import {
   amountSchema,
   currencySchema,
@@ -11,6 +10,7 @@ import {
   linksSchema,
   timeSchema,
 } from "../http/common-schemas.ts";
+import { idempotencyHeader } from "../http/idempotency.ts";
 import { preferHeader } from "../orders/orders-schemas.ts";
 
 const CONTROL = /\p{Cc}/u;

@@ -1,7 +1,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { idempotencyHeader } from "../http/idempotency.ts";
 import { REPORT_DELIMITERS, type ReportDelimiter } from "../../domain/reports/report-csv.ts";
 import { decimalSchema, timeSchema } from "../http/common-schemas.ts";
+import { idempotencyHeader } from "../http/idempotency.ts";
 
 const monthSchema = z.string().max(16).openapi({ example: "2026-10", description: "yyyy-mm, in REPORT_TZ." });
 

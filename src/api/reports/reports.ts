@@ -1,12 +1,12 @@
+import { quickly } from "../../base/deadline.ts";
+import { DomainError } from "../../base/errors.ts";
 import { DEFAULT_REPORT_CSV, needsCurrencyColumn, renderReportCsv, type ReportLine } from "../../domain/reports/report-csv.ts";
 import { parseMonth } from "../../domain/reports/report-period.ts";
-import { DomainError } from "../../base/errors.ts";
 import type { Db } from "../../store/postgres/database.ts";
 import { getReport, listReportLines, listReportVersions, listRevenueMonths, openReport } from "../../store/reports.ts";
+import type { Api, ApiDeps } from "../api-env.ts";
 import { ADMINS } from "../http/access.ts";
 import { addRoute } from "../http/add-route.ts";
-import type { Api, ApiDeps } from "../api-env.ts";
-import { quickly } from "../../base/deadline.ts";
 import { diffReportRoute, listReportMonthsRoute, orderReportRoute, readReportCsvRoute, readReportRoute } from "./reports-schemas.ts";
 import { reportLinks, showReport, showReportDiff, showVersion } from "./show-report.ts";
 

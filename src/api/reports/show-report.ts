@@ -1,7 +1,7 @@
 import type { z } from "@hono/zod-openapi";
+import { formatAmount } from "../../base/money.ts";
 import type { ReportLine } from "../../domain/reports/report-csv.ts";
 import { diffReportLines, type ChangedLine } from "../../domain/reports/report-diff.ts";
-import { formatAmount } from "../../base/money.ts";
 import type { ReportRecord } from "../../store/reports.ts";
 import type { reportDiffSchema, reportSchema } from "./reports-schemas.ts";
 

@@ -1,6 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { HOLD_STATUSES } from "../../contract/reservations.ts";
-import { idempotencyHeader } from "../http/idempotency.ts";
 import {
   amountSchema,
   commentSchema,
@@ -15,6 +14,7 @@ import {
   timeSchema,
   wholeNumber,
 } from "../http/common-schemas.ts";
+import { idempotencyHeader } from "../http/idempotency.ts";
 
 const MAX_TTL_MS = 2_592_000_000;
 

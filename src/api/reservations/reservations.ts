@@ -1,22 +1,23 @@
 import { randomUUID } from "node:crypto";
+import { quickly } from "../../base/deadline.ts";
+import { DomainError } from "../../base/errors.ts";
 import type { ReservationInput } from "../../contract/reservations.ts";
 import { contentHash, type Operation } from "../../domain/ledger/operations.ts";
 import { closedReservationCode } from "../../domain/reservations/reservation-states.ts";
-import { DomainError } from "../../base/errors.ts";
+import { findOperation } from "../../store/ledger/operations.ts";
 import { listReservationHolds } from "../../store/reservations/hold-list.ts";
 import { rescuedMinorOf } from "../../store/reservations/hold-rescues.ts";
 import { findHoldByOperation, type HoldRecord } from "../../store/reservations/holds.ts";
-import { findOperation } from "../../store/ledger/operations.ts";
+import { createReservationActs, type ActResult, type ReservationRequest } from "../../use-cases/reservations/reservation-acts.ts";
+import { holdOfReservation } from "../../use-cases/reservations/reservation-hold.ts";
+import type { CheckServices } from "../../use-cases/services/known-services.ts";
+import type { Api, ApiContext, ApiDeps, ApiSettings } from "../api-env.ts";
 import { onlyUserOf, OWN_DATA, requireOwn, SERVICES } from "../http/access.ts";
 import { addRoute } from "../http/add-route.ts";
-import type { Api, ApiContext, ApiDeps, ApiSettings } from "../api-env.ts";
 import { decodeCursor, encodeCursor, ID_SHAPE, TIME_SHAPE } from "../http/cursor.ts";
 import { InvalidRequest } from "../http/error-handler.ts";
 import { hashOf, markReplayed, readIdempotencyKey } from "../http/idempotency.ts";
-import type { CheckServices } from "../../use-cases/services/known-services.ts";
-import { quickly } from "../../base/deadline.ts";
 import { readAmount, readCurrency } from "../http/read-money.ts";
-import { createReservationActs, type ActResult, type ReservationRequest } from "../../use-cases/reservations/reservation-acts.ts";
 import {
   advanceReservationClockRoute,
   confirmMatchRoute,
@@ -28,7 +29,6 @@ import {
   releaseMatchRoute,
   releaseReservationRoute,
 } from "./reservations-schemas.ts";
-import { holdOfReservation } from "../../use-cases/reservations/reservation-hold.ts";
 import { reservationPath, showReservation } from "./show-reservation.ts";
 
 const OUTAGES = ["UNAVAILABLE", "DEADLINE_EXCEEDED"] as const;

@@ -1,6 +1,6 @@
 import type { z } from "@hono/zod-openapi";
-import { remainingSeconds, type ReservationStatus } from "../../contract/reservations.ts";
 import { formatAmount } from "../../base/money.ts";
+import { remainingSeconds, type ReservationStatus } from "../../contract/reservations.ts";
 import type { HoldRecord } from "../../store/reservations/holds.ts";
 import type { reservationSchema } from "./reservations-schemas.ts";
 

@@ -1,7 +1,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { idempotencyHeader } from "../http/idempotency.ts";
 import { UNASSIGNED_SERVICE } from "../../domain/ledger/operations.ts";
 import { cursorSchema, idSchema, idTextSchema, keptText, limitSchema, nextCursorSchema, timeSchema } from "../http/common-schemas.ts";
+import { idempotencyHeader } from "../http/idempotency.ts";
 
 const nameSchema = keptText(200).min(1, "must not be empty");
 

@@ -1,12 +1,12 @@
 import { uuidv7 } from "uuidv7";
 import { DomainError } from "../../base/errors.ts";
 import { createServices, getService, listServices, type ServiceRecord } from "../../store/services.ts";
-import { ADMINS, OWN_DATA, SERVICES } from "../http/access.ts";
-import { addRoute } from "../http/add-route.ts";
-import type { Api, ApiDeps } from "../api-env.ts";
-import { decodeCursor, encodeCursor, ID_SHAPE } from "../http/cursor.ts";
 import type { CheckServices } from "../../use-cases/services/known-services.ts";
 import { removeService } from "../../use-cases/services/remove-service.ts";
+import type { Api, ApiDeps } from "../api-env.ts";
+import { ADMINS, OWN_DATA, SERVICES } from "../http/access.ts";
+import { addRoute } from "../http/add-route.ts";
+import { decodeCursor, encodeCursor, ID_SHAPE } from "../http/cursor.ts";
 import {
   createServicesRoute,
   deleteServiceRoute,

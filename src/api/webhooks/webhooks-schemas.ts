@@ -1,8 +1,8 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { DELIVERY_STATUSES } from "../../store/webhooks/webhook-deliveries.ts";
 import { MAX_WEBHOOKS } from "../../store/webhooks/webhooks.ts";
-import { idempotencyHeader } from "../http/idempotency.ts";
 import { cursorSchema, keptText, limitSchema, linksSchema, nextCursorSchema, timeSchema } from "../http/common-schemas.ts";
+import { idempotencyHeader } from "../http/idempotency.ts";
 
 const MAX_EVENT_TYPES = 50;
 

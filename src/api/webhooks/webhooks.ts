@@ -1,8 +1,8 @@
 import { uuidv7 } from "uuidv7";
+import { DomainError } from "../../base/errors.ts";
 import { WEBHOOK_TEST_EVENT } from "../../contract/webhooks.ts";
 import { webhookUrlProblem } from "../../domain/webhooks/webhook-address.ts";
 import { makeWebhookSecret, openSecret, sealSecret } from "../../domain/webhooks/webhook-secret.ts";
-import { DomainError } from "../../base/errors.ts";
 import { recordAct } from "../../store/operators/operator-acts.ts";
 import { insertDeliveries, listDeliveries, requestRedelivery, type DeliveryRecord } from "../../store/webhooks/webhook-deliveries.ts";
 import {
@@ -17,9 +17,9 @@ import {
   rotateWebhookSecret,
   type WebhookRecord,
 } from "../../store/webhooks/webhooks.ts";
+import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
 import { ADMINS } from "../http/access.ts";
 import { addRoute } from "../http/add-route.ts";
-import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
 import { decodeCursor, encodeCursor, ID_SHAPE, TIME_SHAPE } from "../http/cursor.ts";
 import { hashOf, markReplayed, readOptionalIdempotencyKey } from "../http/idempotency.ts";
 import { OUTAGES } from "../orders/order-access.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { compareWithProvider, type ProviderAgreement, type ProviderMovement } from "../../domain/orders/provider-agreement.ts";
 import { messageOf } from "../../base/errors.ts";
+import { compareWithProvider, type ProviderAgreement, type ProviderMovement } from "../../domain/orders/provider-agreement.ts";
 import { readCardOrders } from "../../store/orders/card-orders.ts";
 import type { Db } from "../../store/postgres/database.ts";
 

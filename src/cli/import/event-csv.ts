@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { Transform } from "node:stream";
 import { parse, type CsvError } from "csv-parse";
+import { isCurrency } from "../../base/money.ts";
 import { idProblem } from "../../contract/id-rule.ts";
 import { startOfDayMs } from "../../domain/reports/report-period.ts";
-import { isCurrency } from "../../base/money.ts";
 
 /** One row of a file as it is produced: the event's own id, the key that keeps rows in order, and the event's JSON. */
 export interface EventRow {

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Kafka, KafkaProducer, OutgoingMessage } from "../../adapters/kafka/kafka.ts";
 import { eventKey } from "../../contract/ids.ts";
-import type { Db } from "../../store/postgres/database.ts";
 import {
   readLettersByPlace,
   type EventTrace,
@@ -9,6 +8,7 @@ import {
   type StandingPlace,
   type TracedEvent,
 } from "../../store/events/import-tally.ts";
+import type { Db } from "../../store/postgres/database.ts";
 import type { EventRow } from "./event-csv.ts";
 
 /** What became of the rows that were produced. They add up when none is `missing`. */

@@ -1,6 +1,6 @@
 import { parseArgs, type ParseArgsConfig } from "node:util";
-import { ConfigError } from "../../config.ts";
 import { messageOf } from "../../base/errors.ts";
+import { ConfigError } from "../../config.ts";
 import { printableLines } from "./printable.ts";
 
 /** A command was called wrongly; the sentence says how. Its exit code is 2. */

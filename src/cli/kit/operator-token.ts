@@ -1,12 +1,12 @@
 import { resolve } from "node:path";
+import { keysDirOf } from "../../../workers/parts/open-identity.ts";
+import { SILENT_LOG } from "../../adapters/log.ts";
 import { issueToken, type IssuedToken } from "../../adapters/tokens/access-tokens.ts";
 import { KeyFolderError } from "../../adapters/tokens/key-files.ts";
-import { SILENT_LOG } from "../../adapters/log.ts";
 import { openSigningKeys } from "../../adapters/tokens/signing-keys.ts";
+import { isLoopbackHost } from "../../base/loopback.ts";
 import type { Config } from "../../config.ts";
 import type { Role } from "../../contract/identity.ts";
-import { isLoopbackHost } from "../../base/loopback.ts";
-import { keysDirOf } from "../../../workers/parts/open-identity.ts";
 import { readRunning } from "../../stack/running.ts";
 
 /** Gives a token that is good for some minutes more, or undefined when there is none to be had. */

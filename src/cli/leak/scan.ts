@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { messageOf } from "../../base/errors.ts";
-import type { Finder } from "./finder.ts";
 import { scanFiles } from "./files.ts";
+import type { Finder } from "./finder.ts";
 import { scanKafka } from "./kafka.ts";
 import type { PlaceReport } from "./place.ts";
 import { scanPostgres } from "./postgres.ts";

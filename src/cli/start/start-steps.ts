@@ -1,7 +1,7 @@
 import { ensureSchedules } from "../../../workers/parts/schedules.ts";
 import { buildWorkflowBundle } from "../../../workers/parts/workflow-bundle.ts";
-import { ensureSigningKey } from "../../adapters/tokens/signing-keys.ts";
 import { ensureTopics } from "../../adapters/kafka/kafka.ts";
+import { ensureSigningKey } from "../../adapters/tokens/signing-keys.ts";
 import type { Config } from "../../config.ts";
 import { topicsOf } from "../../contract/topics.ts";
 import { migrateDatabase } from "../../store/postgres/migrate.ts";

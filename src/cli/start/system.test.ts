@@ -4,11 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, inject, test } from "vitest";
+import { until } from "../../../test/support/until.ts";
 import { inheritedEnvironment, loadConfig, type Config } from "../../config.ts";
 import { isPortFree, parseAddress } from "../../stack/free-port.ts";
-import { readRunning } from "../../stack/running.ts";
 import type { RoleEvent } from "../../stack/processes/supervisor.ts";
-import { until } from "../../../test/support/until.ts";
+import { readRunning } from "../../stack/running.ts";
 import { startSystem, type System, type SystemOptions } from "./system.ts";
 import type { ChecklistLine } from "./terminal-checklist.ts";
 

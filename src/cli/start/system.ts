@@ -1,19 +1,18 @@
 import { mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import type { Config } from "../../config.ts";
 import { keysDirOf } from "../../../workers/parts/open-identity.ts";
-import { clearAbandoned } from "../../stack/processes/abandoned.ts";
+import type { Config } from "../../config.ts";
 import { makeDataDir } from "../../stack/data-dir.ts";
 import { freePort } from "../../stack/free-port.ts";
+import { clearAbandoned } from "../../stack/processes/abandoned.ts";
 import type { ServerEvent } from "../../stack/processes/keep-server.ts";
+import { superviseRole, type RoleEvent, type SupervisedRole } from "../../stack/processes/supervisor.ts";
 import { serverTitle, type ServerProgress } from "../../stack/progress.ts";
 import { removeRunning, writeRunning, type Running } from "../../stack/running.ts";
 import { readOrCreateSecret } from "../../stack/secrets.ts";
 import { StackError, sentenceOf } from "../../stack/stack-error.ts";
 import { startStack, type Stack } from "../../stack/stack.ts";
-import { superviseRole, type RoleEvent, type SupervisedRole } from "../../stack/processes/supervisor.ts";
-import type { ChecklistLine, ChecklistState } from "./terminal-checklist.ts";
 import {
   MEASURED_ROLES,
   roleEnvironment,
@@ -23,6 +22,7 @@ import {
   type RoleAddresses,
   type RoleEntries,
 } from "./roles.ts";
+import type { ChecklistLine, ChecklistState } from "./terminal-checklist.ts";
 
 const EPHEMERAL_PREFIX = "saldo-ephemeral-";
 

@@ -1,5 +1,5 @@
-import type { SagaState } from "../../contract/orders.ts";
 import { DomainError } from "../../base/errors.ts";
+import type { SagaState } from "../../contract/orders.ts";
 
 /** Every legal move of an order's saga (S1-37). COMPLETED and FAILED are final; FAILED is reached only through COMPENSATING. */
 const NEXT_STATES: Readonly<Record<SagaState, readonly SagaState[]>> = {

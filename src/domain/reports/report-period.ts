@@ -1,5 +1,5 @@
-import { reportWorkflowId } from "../../contract/ids.ts";
 import { DomainError } from "../../base/errors.ts";
+import { reportWorkflowId } from "../../contract/ids.ts";
 
 /** The instants of a month in a time zone, in milliseconds since 1970: `startsAtMs` belongs to it, `endsAtMs` to the next one. */
 export interface MonthPeriod {

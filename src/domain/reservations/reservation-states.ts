@@ -1,5 +1,5 @@
-import type { HoldStatus } from "../../contract/reservations.ts";
 import type { ErrorCode } from "../../base/errors.ts";
+import type { HoldStatus } from "../../contract/reservations.ts";
 
 const REFUSAL_OF: Readonly<Record<Exclude<HoldStatus, "held">, ErrorCode>> = {
   confirmed: "ALREADY_CONFIRMED",

@@ -1,8 +1,8 @@
 import { afterEach, expect, test } from "vitest";
 import { until } from "../../../test/support/until.ts";
+import { StackError } from "../stack-error.ts";
 import { keepServer, type KeepTimes, type ServerEvent } from "./keep-server.ts";
 import type { ServerProcess } from "./process.ts";
-import { StackError } from "../stack-error.ts";
 
 let events: ServerEvent[] = [];
 let stops: (() => Promise<void>)[] = [];

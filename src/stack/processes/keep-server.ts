@@ -1,6 +1,6 @@
-import type { ServerProcess } from "./process.ts";
 import { serverTitle, type ServerName } from "../progress.ts";
 import { sentenceOf } from "../stack-error.ts";
+import type { ServerProcess } from "./process.ts";
 
 /** What became of a server after it was ready: it ended and is started again, or it runs again. `detail` is a sentence. */
 export type ServerEvent = { readonly server: ServerName; readonly state: "down" | "back"; readonly detail: string };

@@ -2,8 +2,8 @@ import { spawn } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { recordProcess } from "./pid-file.ts";
 import { StackError } from "../stack-error.ts";
+import { recordProcess } from "./pid-file.ts";
 import { stopProcess, type StopStep } from "./stop-process.ts";
 
 export type ServerProcess = {

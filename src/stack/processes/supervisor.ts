@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { closeSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { openLog } from "./process.ts";
-import { recordProcess } from "./pid-file.ts";
 import { StackError } from "../stack-error.ts";
+import { recordProcess } from "./pid-file.ts";
+import { openLog } from "./process.ts";
 import { stopProcess } from "./stop-process.ts";
 
 export type RoleSpec = {

@@ -1,16 +1,16 @@
+import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, realpath, rename, rm, writeFile } from "node:fs/promises";
-import { randomBytes } from "node:crypto";
 import { dirname, join } from "node:path";
-import { buildInCache } from "./build-in-cache.ts";
 import { canConnect, freePort, parseAddress } from "../free-port.ts";
-import { copyArtifacts, requireJava } from "./maven.ts";
 import { keepServer } from "../processes/keep-server.ts";
 import { spawnServer, untilReady } from "../processes/process.ts";
-import type { ServerSource } from "../progress.ts";
 import { findOnPath, runCommand } from "../processes/run-command.ts";
+import type { ServerSource } from "../progress.ts";
 import type { ServerContext } from "../server-context.ts";
 import { StackError, sentenceOf } from "../stack-error.ts";
+import { buildInCache } from "./build-in-cache.ts";
+import { copyArtifacts, requireJava } from "./maven.ts";
 
 export type RunningKafka = { readonly brokers: readonly string[]; stop(): Promise<void> };
 

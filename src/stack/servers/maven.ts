@@ -1,9 +1,9 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { withFileLock } from "./build-in-cache.ts";
 import { findOnPath, runCommand } from "../processes/run-command.ts";
 import { toolMissing } from "../stack-error.ts";
+import { withFileLock } from "./build-in-cache.ts";
 
 const DEPENDENCY_PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1";
 

@@ -2,10 +2,10 @@ import { existsSync, lstatSync, mkdirSync, readFileSync, statSync, symlinkSync }
 import { chmod, cp } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { basename, dirname, join, relative } from "node:path";
-import { buildInCache } from "./build-in-cache.ts";
-import type { ServerSource } from "../progress.ts";
 import { findOnPath, runCommand, tryCommand } from "../processes/run-command.ts";
+import type { ServerSource } from "../progress.ts";
 import { toolMissing } from "../stack-error.ts";
+import { buildInCache } from "./build-in-cache.ts";
 
 export type PostgresBinaries = {
   readonly initdb: string;

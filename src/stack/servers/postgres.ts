@@ -2,6 +2,12 @@ import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, renameSync, 
 import { dirname, join } from "node:path";
 import postgres from "postgres";
 import { canConnect, parseAddress } from "../free-port.ts";
+import { keepServer } from "../processes/keep-server.ts";
+import { spawnServer, untilReady } from "../processes/process.ts";
+import { runCommand } from "../processes/run-command.ts";
+import { readOrCreateSecret } from "../secrets.ts";
+import type { ServerContext } from "../server-context.ts";
+import { StackError, sentenceOf } from "../stack-error.ts";
 import {
   findPostgresBinaries,
   isReachableBy,
@@ -10,12 +16,6 @@ import {
   type PostgresBinaries,
   type SystemUser,
 } from "./postgres-binaries.ts";
-import { keepServer } from "../processes/keep-server.ts";
-import { spawnServer, untilReady } from "../processes/process.ts";
-import { runCommand } from "../processes/run-command.ts";
-import { readOrCreateSecret } from "../secrets.ts";
-import type { ServerContext } from "../server-context.ts";
-import { StackError, sentenceOf } from "../stack-error.ts";
 
 export type PostgresAddress = { readonly adminUrl: string; readonly appUrl: string };
 export type RunningPostgres = PostgresAddress & { readonly binary: string | undefined; stop(): Promise<void> };

@@ -2,15 +2,15 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs
 import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { buildInCache } from "./build-in-cache.ts";
 import { canConnect, parseAddress } from "../free-port.ts";
-import { copyArtifacts } from "./maven.ts";
 import { keepServer } from "../processes/keep-server.ts";
 import { spawnServer, untilReady, type ServerProcess } from "../processes/process.ts";
-import type { ServerSource } from "../progress.ts";
 import { findOnPath, tryCommand } from "../processes/run-command.ts";
+import type { ServerSource } from "../progress.ts";
 import type { ServerContext } from "../server-context.ts";
 import { StackError, toolMissing } from "../stack-error.ts";
+import { buildInCache } from "./build-in-cache.ts";
+import { copyArtifacts } from "./maven.ts";
 import { readZipEntry } from "./zip.ts";
 
 export type RunningRedis = { readonly url: string; stop(): Promise<void> };

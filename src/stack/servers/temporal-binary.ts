@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
 import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { buildInCache } from "./build-in-cache.ts";
-import type { ServerSource } from "../progress.ts";
 import { findOnPath, runCommand, tryCommand } from "../processes/run-command.ts";
+import type { ServerSource } from "../progress.ts";
 import type { ServerContext } from "../server-context.ts";
 import { sentenceOf, toolMissing } from "../stack-error.ts";
+import { buildInCache } from "./build-in-cache.ts";
 
 const TEMPORAL_CLI_VERSION = "1.5.1";
 const MODULE = `github.com/temporalio/cli/cmd/temporal@v${TEMPORAL_CLI_VERSION}`;

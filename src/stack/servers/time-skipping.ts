@@ -1,8 +1,8 @@
 import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { ServerContext } from "../server-context.ts";
 import { buildInCache } from "./build-in-cache.ts";
 import { copyArtifacts, requireJava } from "./maven.ts";
-import type { ServerContext } from "../server-context.ts";
 
 const VERSION = "1.38.0";
 /** The name of the test server's folder in the cache. */

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../../../test/support/test-database.ts";
+import { countFailedAttempt, markPublished, readUnpublished } from "../outbox/outbox.ts";
 import { createDatabase, type Database } from "../postgres/database.ts";
 import { writeDeadLetters, type DeadLetter } from "./dead-letters.ts";
-import { bindEffects, type WantedEffect } from "./redrives.ts";
 import { findReceipt } from "./receipts.ts";
-import { countFailedAttempt, markPublished, readUnpublished } from "../outbox/outbox.ts";
+import { bindEffects, type WantedEffect } from "./redrives.ts";
 
 let testDatabase: TestDatabase;
 let database: Database;

@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
-import { eventKey } from "../../contract/ids.ts";
 import type { ErrorCode } from "../../base/errors.ts";
+import { eventKey } from "../../contract/ids.ts";
 import type { Db } from "../postgres/database.ts";
 import { TOOK_EFFECT } from "./dead-letter-list.ts";
 

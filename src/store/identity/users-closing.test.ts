@@ -2,8 +2,8 @@ import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../../../test/support/test-database.ts";
 import { depositOperation, purchaseOperation, withdrawalOperation } from "../../domain/ledger/wallet-operations.ts";
-import { createDatabase, type Database } from "../postgres/database.ts";
 import { createLedger, type Ledger } from "../ledger/ledger.ts";
+import { createDatabase, type Database } from "../postgres/database.ts";
 import { closeUser, getUser, userExists } from "./users-closing.ts";
 
 let database: TestDatabase;

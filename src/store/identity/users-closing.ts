@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
-import type { Role } from "../../contract/identity.ts";
 import { DomainError } from "../../base/errors.ts";
+import type { Role } from "../../contract/identity.ts";
 import type { Db } from "../postgres/database.ts";
 
 /** A user as others may know them. */

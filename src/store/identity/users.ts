@@ -1,7 +1,7 @@
 import { eq, sql } from "drizzle-orm";
 import { users } from "../../../drizzle/schema.ts";
-import type { Role } from "../../contract/identity.ts";
 import { DomainError } from "../../base/errors.ts";
+import type { Role } from "../../contract/identity.ts";
 import type { Db } from "../postgres/database.ts";
 
 export interface UserRecord {

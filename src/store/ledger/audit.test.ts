@@ -10,8 +10,8 @@ import {
   releaseOrderOperation,
 } from "../../domain/ledger/hold-operations.ts";
 import { depositOperation, purchaseOperation, transferOperation, withdrawalOperation } from "../../domain/ledger/wallet-operations.ts";
-import { auditBooks, type InvariantId } from "./audit.ts";
 import { createDatabase, type Database } from "../postgres/database.ts";
+import { auditBooks, type InvariantId } from "./audit.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
 
 const origin = { caller: "test", correlationId: "test" };

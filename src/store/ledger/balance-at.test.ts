@@ -5,8 +5,8 @@ import { createTestDatabase, type TestDatabase } from "../../../test/support/tes
 import { placeHoldOperation, releaseHoldOperation } from "../../domain/ledger/hold-operations.ts";
 import type { Operation } from "../../domain/ledger/operations.ts";
 import { depositOperation, transferOperation, withdrawalOperation } from "../../domain/ledger/wallet-operations.ts";
-import { readBalancesAt } from "./balance-at.ts";
 import { createDatabase, type Database } from "../postgres/database.ts";
+import { readBalancesAt } from "./balance-at.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
 
 let database: TestDatabase;

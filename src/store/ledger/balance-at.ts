@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { DomainError } from "../../base/errors.ts";
-import type { CurrencyBalance } from "./balance-reader.ts";
 import type { Db } from "../postgres/database.ts";
+import type { CurrencyBalance } from "./balance-reader.ts";
 
 /**
  * What a user had at a moment in the past, by the time of recording: one entry per currency they had any posting in until then,

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../../../test/support/test-database.ts";
 import { depositOperation } from "../../domain/ledger/wallet-operations.ts";
-import { createBalanceReader } from "./balance-reader.ts";
 import { createDatabase, type Database, type Db } from "../postgres/database.ts";
+import { createBalanceReader } from "./balance-reader.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
 
 let testDatabase: TestDatabase;

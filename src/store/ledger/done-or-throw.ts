@@ -1,5 +1,5 @@
-import type { Operation } from "../../domain/ledger/operations.ts";
 import { DomainError } from "../../base/errors.ts";
+import type { Operation } from "../../domain/ledger/operations.ts";
 import type { Ledger, PostResult } from "./ledger.ts";
 
 /**

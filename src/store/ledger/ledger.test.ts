@@ -3,8 +3,8 @@ import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../../../test/support/test-database.ts";
 import { holdOrderOperation } from "../../domain/ledger/hold-operations.ts";
-import { depositOperation, transferOperation, withdrawalOperation } from "../../domain/ledger/wallet-operations.ts";
 import { contentHash } from "../../domain/ledger/operations.ts";
+import { depositOperation, transferOperation, withdrawalOperation } from "../../domain/ledger/wallet-operations.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
 
 const origin = { caller: "test", correlationId: "test" };

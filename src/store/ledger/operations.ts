@@ -1,8 +1,8 @@
 import { eq, sql } from "drizzle-orm";
 import { operations } from "../../../drizzle/schema.ts";
+import { isErrorCode, type ErrorCode } from "../../base/errors.ts";
 import type { MessagePosition } from "../../contract/ids.ts";
 import type { AccountKind, OperationKind } from "../../domain/ledger/operations.ts";
-import { isErrorCode, type ErrorCode } from "../../base/errors.ts";
 import type { Db } from "../postgres/database.ts";
 
 /** What became of the operation with a key, as far as a repeat of the request must know it. */

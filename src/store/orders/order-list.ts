@@ -2,8 +2,8 @@ import { and, desc, eq, inArray, isNotNull, sql } from "drizzle-orm";
 import { orderItems, orders, payments } from "../../../drizzle/schema.ts";
 import type { OrderStatus } from "../../contract/orders.ts";
 import type { Db } from "../postgres/database.ts";
-import { toOrderRecord, type OrderRecord } from "./orders.ts";
 import { isAfter, type Page, type PageStart } from "../postgres/page.ts";
+import { toOrderRecord, type OrderRecord } from "./orders.ts";
 
 export interface ListedOrder {
   readonly order: OrderRecord;

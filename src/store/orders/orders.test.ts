@@ -4,8 +4,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../../../test/support/test-database.ts";
 import { captureOrderOperation, holdOrderOperation } from "../../domain/ledger/hold-operations.ts";
 import { depositOperation } from "../../domain/ledger/wallet-operations.ts";
-import { createDatabase, type Database } from "../postgres/database.ts";
 import { createLedger, type Ledger } from "../ledger/ledger.ts";
+import { createDatabase, type Database } from "../postgres/database.ts";
 import { beginCompensation, changeOrderState, createOrder, getOrder, type NewOrder } from "./orders.ts";
 
 const FAILURE = { code: "INSUFFICIENT_FUNDS", message: "too little" };

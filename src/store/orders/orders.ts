@@ -1,8 +1,8 @@
 import { eq, sql } from "drizzle-orm";
 import { orderItems, orders, payments } from "../../../drizzle/schema.ts";
+import { DomainError } from "../../base/errors.ts";
 import { refundOfStep, type OrderSagaInput, type OrderStatus, type SagaState } from "../../contract/orders.ts";
 import { assertMove, mayMove, statesBefore } from "../../domain/orders/order-states.ts";
-import { DomainError } from "../../base/errors.ts";
 import type { Db } from "../postgres/database.ts";
 import { toPaymentRecord, type PaymentRecord } from "./payments.ts";
 

@@ -1,6 +1,6 @@
 import { sql, type SQL } from "drizzle-orm";
-import type { Db } from "../postgres/database.ts";
 import { TOOK_EFFECT } from "../events/dead-letter-list.ts";
+import type { Db } from "../postgres/database.ts";
 
 /** How many messages of the outbox wait to leave, and how old the oldest is. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
 export async function readOutboxBacklog(db: Db): Promise<{ readonly count: number; readonly oldestAgeSeconds: number }> {

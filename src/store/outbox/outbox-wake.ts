@@ -1,6 +1,6 @@
 import postgres from "postgres";
-import { releaseLease, takeLease } from "../postgres/leases.ts";
 import type { Db } from "../postgres/database.ts";
+import { releaseLease, takeLease } from "../postgres/leases.ts";
 
 /** As the trigger of the outbox knows them (migration 0009). */
 const CHANNEL = "saldo_outbox";

@@ -1,5 +1,5 @@
-import { createServer, type Server, type Socket } from "node:net";
 import { once } from "node:events";
+import { createServer, type Server, type Socket } from "node:net";
 import { afterEach, describe, expect, inject, test } from "vitest";
 import { createLane, type Lane } from "./lane.ts";
 

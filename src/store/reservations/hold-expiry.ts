@@ -1,8 +1,8 @@
 import { reservationWorkflowId, stepKey } from "../../contract/ids.ts";
 import { releaseHoldOperation } from "../../domain/ledger/hold-operations.ts";
 import type { Origin } from "../../domain/ledger/operations.ts";
-import type { HoldRecord } from "./holds.ts";
 import type { Ledger, PostResult } from "../ledger/ledger.ts";
+import type { HoldRecord } from "./holds.ts";
 
 /**
  * Gives back what a reservation still holds because its time has passed. It is posted under the key of the workflow's own step, so

@@ -2,8 +2,8 @@ import { and, desc, eq, sql } from "drizzle-orm";
 import { holds } from "../../../drizzle/schema.ts";
 import type { HoldStatus } from "../../contract/reservations.ts";
 import type { Db } from "../postgres/database.ts";
-import { toHoldRecord, type HoldRecord } from "./holds.ts";
 import { isAfter, type Page, type PageStart } from "../postgres/page.ts";
+import { toHoldRecord, type HoldRecord } from "./holds.ts";
 
 export interface ListedHold {
   readonly hold: HoldRecord;

@@ -1,6 +1,6 @@
+import type { RateLimit } from "../../adapters/redis/rate-limits.ts";
 import type { PublicJwk } from "../../adapters/tokens/key-files.ts";
 import type { PasswordHasher } from "../../adapters/tokens/password-hash.ts";
-import type { RateLimit } from "../../adapters/redis/rate-limits.ts";
 import type { Role } from "../../contract/identity.ts";
 import type { Revocations } from "./revocations.ts";
 

@@ -1,6 +1,6 @@
 import type { TokenBlacklist } from "../../adapters/redis/token-blacklist.ts";
-import type { VerifiedToken } from "../../contract/identity.ts";
 import { DomainError } from "../../base/errors.ts";
+import type { VerifiedToken } from "../../contract/identity.ts";
 import type { ReadRevocation } from "../../store/identity/revocations.ts";
 
 /** Which tokens are refused although they are well made and have not ended. */

@@ -1,11 +1,11 @@
 import { createHash, randomBytes } from "node:crypto";
 import { uuidv7 } from "uuidv7";
-import type { Role } from "../../contract/identity.ts";
 import { DomainError } from "../../base/errors.ts";
-import { recordAct } from "../../store/operators/operator-acts.ts";
-import type { Db } from "../../store/postgres/database.ts";
+import type { Role } from "../../contract/identity.ts";
 import { openSession, refreshSession } from "../../store/identity/sessions.ts";
 import { findUserByLogin, replacePasswordHash, type UserWithPassword } from "../../store/identity/users.ts";
+import { recordAct } from "../../store/operators/operator-acts.ts";
+import type { Db } from "../../store/postgres/database.ts";
 import type { Identity } from "./identity.ts";
 
 /** The tokens of a session, as the client gets them. */

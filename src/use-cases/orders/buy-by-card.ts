@@ -1,14 +1,14 @@
-import { orderWorkflowId, purchaseOrderId, stepKey } from "../../contract/ids.ts";
-import type { OrderSagaInput } from "../../contract/orders.ts";
-import type { CheckedCard } from "../../domain/cards/card.ts";
-import { UNASSIGNED_SERVICE } from "../../domain/ledger/operations.ts";
-import { DomainError } from "../../base/errors.ts";
-import { findOperation } from "../../store/ledger/operations.ts";
-import { getOrder, type OrderRecord } from "../../store/orders/orders.ts";
 import type { ApiDeps } from "../../api/api-env.ts";
 import { hashOf } from "../../api/http/idempotency.ts";
 import { cardPaymentOf } from "../../api/orders/read-order.ts";
 import { isClosed } from "../../api/orders/show-order.ts";
+import { DomainError } from "../../base/errors.ts";
+import { orderWorkflowId, purchaseOrderId, stepKey } from "../../contract/ids.ts";
+import type { OrderSagaInput } from "../../contract/orders.ts";
+import type { CheckedCard } from "../../domain/cards/card.ts";
+import { UNASSIGNED_SERVICE } from "../../domain/ledger/operations.ts";
+import { findOperation } from "../../store/ledger/operations.ts";
+import { getOrder, type OrderRecord } from "../../store/orders/orders.ts";
 
 /** A purchase that a card is to pay. `requestId` stands for the request: the same one again is the same purchase. */
 export interface CardPurchase {

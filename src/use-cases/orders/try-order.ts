@@ -1,12 +1,12 @@
 import type { z } from "@hono/zod-openapi";
+import type { orderTrialSchema } from "../../api/orders/orders-schemas.ts";
+import type { AskedOrder } from "../../api/orders/read-order.ts";
 import { DomainError } from "../../base/errors.ts";
 import { formatAmount } from "../../base/money.ts";
 import { readBalances } from "../../store/ledger/balances.ts";
-import type { Db } from "../../store/postgres/database.ts";
 import { pausedFor } from "../../store/operators/pauses.ts";
+import type { Db } from "../../store/postgres/database.ts";
 import type { CheckServices } from "../services/known-services.ts";
-import type { AskedOrder } from "../../api/orders/read-order.ts";
-import type { orderTrialSchema } from "../../api/orders/orders-schemas.ts";
 
 type Trial = z.infer<typeof orderTrialSchema>;
 

@@ -1,19 +1,19 @@
+import type { ApiDeps } from "../../api/api-env.ts";
+import { codeOf, DomainError } from "../../base/errors.ts";
 import { reservationWorkflowId } from "../../contract/ids.ts";
 import type { ReservationState } from "../../contract/reservations.ts";
 import { captureHoldOperation, releaseHoldOperation } from "../../domain/ledger/hold-operations.ts";
 import { contentHash, type Operation, type Origin } from "../../domain/ledger/operations.ts";
 import { rescueOperation } from "../../domain/ledger/rescue-operation.ts";
 import { closedReservationCode } from "../../domain/reservations/reservation-states.ts";
-import { codeOf, DomainError } from "../../base/errors.ts";
+import { postOnLedger } from "../../store/ledger/done-or-throw.ts";
+import type { Ledger } from "../../store/ledger/ledger.ts";
+import { findOperation } from "../../store/ledger/operations.ts";
+import { createPauseCheck } from "../../store/operators/pauses.ts";
 import { expireHold } from "../../store/reservations/hold-expiry.ts";
 import { findHoldsOf, type HoldTriple } from "../../store/reservations/hold-matches.ts";
 import { extensionContent, findHoldMove, moveHoldEnd } from "../../store/reservations/hold-moves.ts";
 import { getHold, type HoldRecord } from "../../store/reservations/holds.ts";
-import type { Ledger } from "../../store/ledger/ledger.ts";
-import { findOperation } from "../../store/ledger/operations.ts";
-import { createPauseCheck } from "../../store/operators/pauses.ts";
-import type { ApiDeps } from "../../api/api-env.ts";
-import { postOnLedger } from "../../store/ledger/done-or-throw.ts";
 
 /** Who asks, and under which permanent key. */
 export interface ReservationRequest {

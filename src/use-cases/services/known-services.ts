@@ -1,7 +1,7 @@
+import { quickly } from "../../base/deadline.ts";
 import { DomainError } from "../../base/errors.ts";
 import type { Db } from "../../store/postgres/database.ts";
 import { getServices } from "../../store/services.ts";
-import { quickly } from "../../base/deadline.ts";
 
 const REMEMBER_MS = 10_000;
 const MAX_REMEMBERED = 10_000;

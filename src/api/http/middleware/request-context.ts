@@ -1,12 +1,12 @@
 import type { MiddlewareHandler } from "hono";
 import { uuidv7 } from "uuidv7";
-import { traceIdOf } from "../../../contract/ids.ts";
-import { isLoopbackHost } from "../../../base/loopback.ts";
-import { maskDigits } from "../../../domain/cards/card.ts";
-import { isCardInId } from "../../../domain/cards/card-in-ids.ts";
 import { codeOf } from "../../../base/errors.ts";
-import { OPEN_READ } from "../access.ts";
+import { isLoopbackHost } from "../../../base/loopback.ts";
+import { traceIdOf } from "../../../contract/ids.ts";
+import { isCardInId } from "../../../domain/cards/card-in-ids.ts";
+import { maskDigits } from "../../../domain/cards/card.ts";
 import type { ApiContext, ApiDeps, ApiEnv } from "../../api-env.ts";
+import { OPEN_READ } from "../access.ts";
 import { answerProblem } from "../error-handler.ts";
 import type { Guard } from "../guard.ts";
 import { SECURITY_HEADERS } from "../problem.ts";
