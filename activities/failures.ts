@@ -1,6 +1,6 @@
 import { activityInfo } from "@temporalio/activity";
 import { ApplicationFailure, ApplicationFailureCategory, TemporalFailure } from "@temporalio/common";
-import { DomainError, messageOf, type ErrorCode } from "../src/base/errors.ts";
+import { causesOf, domainErrorIn, messageOf, type ErrorCode } from "../src/base/errors.ts";
 
 /** S1-71: 100, 200, 400 ms and so on, each ± 10 %. RetryPolicy itself knows no jitter. */
 const FIRST_DELAY_MS = 100;
@@ -62,13 +62,6 @@ function retryable(type: string, message: string, attempt: number, askedDelayMs 
 }
 
 // drizzle wraps what a statement threw, and its own message repeats the whole statement with its values.
-function domainErrorIn(error: unknown): DomainError | undefined {
-  for (let current = error; current instanceof Error; current = current.cause) if (current instanceof DomainError) return current;
-  return undefined;
-}
-
 function innermost(error: unknown): unknown {
-  let current = error;
-  while (current instanceof Error && current.cause instanceof Error) current = current.cause;
-  return current;
+  return [...causesOf(error)].at(-1) ?? error;
 }

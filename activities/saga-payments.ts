@@ -104,7 +104,7 @@ export function createSagaPaymentActivities({ db, ledger, workflows }: Pick<Acti
 }
 
 function requestOf({ orderId, userId, totalMinor, currency, correlationId }: OrderSagaInput): SagaPaymentRequest {
-  return { orderId, userId, amount: formatAmount(BigInt(totalMinor), currency), currency, correlationId };
+  return { orderId, userId, amount: formatAmount(totalMinor, currency), currency, correlationId };
 }
 
 type Decision = Pick<SagaCommandResult, "outcome" | "paymentId" | "error">;

@@ -17,7 +17,8 @@ import { createClientAddresses } from "../src/api/http/client-address.ts";
 import { listen } from "../src/api/http/http-server.ts";
 import { createFirstAnswers } from "../src/api/http/idempotent-answers.ts";
 import { createRequestLimits, type RateLimits } from "../src/api/http/middleware/rate-limit.ts";
-import { quicklyOrOutage } from "../src/base/deadline.ts";
+import { untilAborted } from "../src/base/aborted.ts";
+import { withinOrThrow } from "../src/base/deadline.ts";
 import { DomainError, messageOf } from "../src/base/errors.ts";
 import { loadConfig, type Config } from "../src/config.ts";
 import { TASK_QUEUES } from "../src/contract/task-queues.ts";
@@ -30,7 +31,7 @@ import { createDatabase, type Db } from "../src/store/postgres/database.ts";
 import { createCorrectionCheck, incomingGroups, orderSettings } from "./parts/bridge-topics.ts";
 import { openIdentity } from "./parts/open-identity.ts";
 import { openStoreParts } from "./parts/role-parts.ts";
-import { runRole, untilAborted } from "./parts/run-role.ts";
+import { runRole } from "./parts/run-role.ts";
 
 /** Somewhat less than a request may take. */
 const AUDIT_DEADLINE_MS = 40_000;
@@ -193,7 +194,7 @@ function dependencyChecks({ config, db, redis, temporal, readLag }: Checked): De
         const link = temporal();
         if (link === undefined) throw new DomainError("UNAVAILABLE", "not connected yet");
         // The native connection's own deadline is not kept when nobody answers.
-        await quicklyOrOutage(
+        await withinOrThrow(
           link.client.withDeadline(Date.now() + CHECK_DEADLINE_MS, () => link.client.workflowService.getSystemInfo({})),
           CHECK_DEADLINE_MS,
         );

@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import { brokerList, createKafka, ensureTopics, type Kafka } from "../src/adapters/kafka/kafka.ts";
+import { untilAborted } from "../src/base/aborted.ts";
 import { messageOf } from "../src/base/errors.ts";
 import { DEFAULT_KAFKA_BROKERS, loadConfig, type Config } from "../src/config.ts";
 import { TASK_QUEUES } from "../src/contract/task-queues.ts";
@@ -9,7 +10,7 @@ import { createStarters } from "../src/starters/starters.ts";
 import { BRIDGE_LIMITS } from "./parts/bridge-limits.ts";
 import { bridgeTopics, type BridgeTopic } from "./parts/bridge-topics.ts";
 import { openRoleParts, watchRole, type RoleParts } from "./parts/role-parts.ts";
-import { runRole, untilAborted } from "./parts/run-role.ts";
+import { runRole } from "./parts/run-role.ts";
 import { showMetrics } from "./parts/show-metrics.ts";
 
 const PROBE_DEADLINE_MS = 3_000;

@@ -1,8 +1,9 @@
 import { createLogger } from "../src/adapters/logger.ts";
+import { untilAborted } from "../src/base/aborted.ts";
 import { loadConfig } from "../src/config.ts";
 import { startSimulator } from "../src/psp-simulator/simulator.ts";
 import { required } from "./parts/required.ts";
-import { runRole, untilAborted } from "./parts/run-role.ts";
+import { runRole } from "./parts/run-role.ts";
 
 await runRole("psp", async ({ signal, ready }) => {
   const config = loadConfig();

@@ -1,7 +1,8 @@
+import { untilAborted } from "../src/base/aborted.ts";
 import { loadConfig } from "../src/config.ts";
 import { TASK_QUEUES } from "../src/contract/task-queues.ts";
 import { openRoleParts, watchRole } from "./parts/role-parts.ts";
-import { runRole, untilAborted } from "./parts/run-role.ts";
+import { runRole } from "./parts/run-role.ts";
 import { showMetrics } from "./parts/show-metrics.ts";
 
 await runRole("worker", async ({ signal, ready }) => {

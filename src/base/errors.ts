@@ -111,9 +111,18 @@ export function isErrorCode(text: unknown): text is ErrorCode {
   return typeof text === "string" && Object.hasOwn(ERROR_CATALOGUE, text);
 }
 
-/** The expected failure behind an error: the error itself or one of its causes. Libraries wrap what they meet. */
+/** An error and its causes, from the outside in: libraries wrap what they meet. Ends at what is no error, and at a cause that came before. */
+export function* causesOf(error: unknown): Generator<Error, void> {
+  const seen = new Set<unknown>();
+  for (let current = error; current instanceof Error && !seen.has(current); current = current.cause) {
+    seen.add(current);
+    yield current;
+  }
+}
+
+/** The expected failure behind an error: the error itself or one of its causes. */
 export function domainErrorIn(error: unknown): DomainError | undefined {
-  for (let current = error; current instanceof Error; current = current.cause) if (current instanceof DomainError) return current;
+  for (const one of causesOf(error)) if (one instanceof DomainError) return one;
   return undefined;
 }
 

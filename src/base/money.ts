@@ -56,11 +56,20 @@ export function parseAmount(text: string, currency: string): bigint {
   return amountMinor;
 }
 
-/** Writes minor units as decimal text with exactly the currency's decimals: `-5n, "RUB"` gives `-0.05`. Throws: INVALID_CURRENCY. */
-export function formatAmount(amountMinor: bigint, currency: string): string {
+/**
+ * Writes minor units, as a bigint or as the text that crosses a workflow's edge, as decimal text with exactly the currency's decimals:
+ * `-5n, "RUB"` gives `-0.05`. Throws: INVALID_CURRENCY.
+ */
+export function formatAmount(amountMinor: bigint | string, currency: string): string {
   const exponent = exponentOf(currency);
-  const sign = amountMinor < 0n ? "-" : "";
-  const digits = (amountMinor < 0n ? -amountMinor : amountMinor).toString().padStart(exponent + 1, "0");
+  const minor = BigInt(amountMinor);
+  const sign = minor < 0n ? "-" : "";
+  const digits = (minor < 0n ? -minor : minor).toString().padStart(exponent + 1, "0");
   if (exponent === 0) return sign + digits;
   return `${sign}${digits.slice(0, -exponent)}.${digits.slice(-exponent)}`;
+}
+
+/** As `formatAmount`, with the currency behind it, for a sentence: `100.50 RUB`. Throws: INVALID_CURRENCY. */
+export function inWords(amountMinor: bigint | string, currency: string): string {
+  return `${formatAmount(amountMinor, currency)} ${currency}`;
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { OutgoingMessage } from "../adapters/kafka/kafka.ts";
 import type { Log } from "../adapters/log.ts";
-import { messageOf } from "../base/errors.ts";
+import { causesOf, messageOf } from "../base/errors.ts";
 import type { OutboxRow } from "../store/outbox/outbox.ts";
 import { toOutgoing, type OutgoingEvent } from "./outgoing-message.ts";
 
@@ -251,7 +251,7 @@ function sizeOf({ key, value, headers = {} }: OutgoingMessage): number {
 
 // The broker's own word for it; its client puts it into `type`.
 function isTooLarge(error: unknown): boolean {
-  for (let current = error; current instanceof Error; current = current.cause)
+  for (const current of causesOf(error))
     if ("type" in current && (current.type === "MESSAGE_TOO_LARGE" || current.type === "RECORD_LIST_TOO_LARGE")) return true;
   return false;
 }

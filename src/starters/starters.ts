@@ -14,8 +14,10 @@ import {
   WorkflowUpdateFailedError,
 } from "@temporalio/client";
 import { ApplicationFailure, defineSearchAttributeKey, TerminatedFailure, TimeoutFailure, TypedSearchAttributes } from "@temporalio/common";
-import { DomainError, isErrorCode } from "../base/errors.ts";
-import { formatAmount } from "../base/money.ts";
+import { unlessAborted } from "../base/aborted.ts";
+import { withinOrThrow } from "../base/deadline.ts";
+import { causesOf, DomainError, isErrorCode } from "../base/errors.ts";
+import { inWords } from "../base/money.ts";
 import type { EventBatchInput, EventBatchResult, SagaCommandInput, SagaCommandResult } from "../contract/events.ts";
 import {
   eventBatchWorkflowId,
@@ -149,9 +151,10 @@ export interface StarterOptions {
 export function createStarters({ client, eager, deadlineMs }: StarterOptions): Starters {
   // The native connection goes on trying after its deadline when nobody answers, so the wait has a timer of its own.
   const call = <Result>(work: () => Promise<Result>): Promise<Result> =>
-    within(
-      deadlineMs,
+    withinOrThrow(
       translated(() => client.withDeadline(Date.now() + deadlineMs, work)),
+      deadlineMs,
+      TOO_SLOW,
     );
   /** Undefined instead of an error when there is no such workflow or it has ended. */
   const ifRunning = async <Result>(work: () => Promise<Result>): Promise<Result | undefined> => {
@@ -348,7 +351,7 @@ export function createStarters({ client, eager, deadlineMs }: StarterOptions): S
           staticSummary: `${batch.events.length} events of ${batch.topic}/${batch.partition}, offsets ${batch.firstOffset} to ${batch.lastOffset}`,
         }),
       );
-      return translated(() => untilAborted(handleOf(workflowId).result() as Promise<EventBatchResult>, signal));
+      return translated(() => unlessAborted(handleOf(workflowId).result() as Promise<EventBatchResult>, signal, waitEnded));
     },
 
     async runSagaCommand(command, signal) {
@@ -368,7 +371,7 @@ export function createStarters({ client, eager, deadlineMs }: StarterOptions): S
           typedSearchAttributes: searchAttributes(command),
         }),
       );
-      return translated(() => untilAborted(handleOf(workflowId).result() as Promise<SagaCommandResult>, signal));
+      return translated(() => unlessAborted(handleOf(workflowId).result() as Promise<SagaCommandResult>, signal, waitEnded));
     },
 
     replyToOrder: async (orderId, reply) =>
@@ -421,8 +424,7 @@ export function createStarters({ client, eager, deadlineMs }: StarterOptions): S
  */
 export function createWebhookStarter({ client, deadlineMs }: Pick<StarterOptions, "client" | "deadlineMs">) {
   return async (delivery: WebhookDeliveryInput): Promise<void> => {
-    await within(
-      deadlineMs,
+    await withinOrThrow(
       translated(() =>
         client.withDeadline(Date.now() + deadlineMs, () =>
           client.workflow.signalWithStart("webhookDelivery", {
@@ -436,31 +438,10 @@ export function createWebhookStarter({ client, deadlineMs }: Pick<StarterOptions
           }),
         ),
       ),
+      deadlineMs,
+      TOO_SLOW,
     );
   };
-}
-
-async function within<Result>(deadlineMs: number, work: Promise<Result>): Promise<Result> {
-  let timer: NodeJS.Timeout | undefined;
-  const deadline = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new DomainError("DEADLINE_EXCEEDED", "Temporal did not answer in time")), deadlineMs);
-  });
-  work.catch(() => {});
-  try {
-    return await Promise.race([work, deadline]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-// A native connection cannot be interrupted; the wait can be left.
-function untilAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    const leave = () => reject(new DomainError("UNAVAILABLE", "the wait was ended"));
-    if (signal.aborted) leave();
-    signal.addEventListener("abort", leave, { once: true });
-    void work.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
-  });
 }
 
 /** The workflow is not there or has ended. */
@@ -474,6 +455,10 @@ class DroppedUpdate extends DomainError {
     super("UNAVAILABLE", reason, {}, cause);
   }
 }
+
+const TOO_SLOW = "Temporal did not answer in time";
+// A native connection cannot be interrupted; the wait can be left.
+const waitEnded = () => new DomainError("UNAVAILABLE", "the wait was ended");
 
 const DROPPED_PAUSE_MS = 50;
 /** What the server itself answers with to an update (temporalio/temporal, service/history/workflow/update/errors_failures.go). */
@@ -522,10 +507,6 @@ function reservationStart(reservation: ReservationInput) {
   };
 }
 
-function inWords(amountMinor: string, currency: string): string {
-  return `${formatAmount(BigInt(amountMinor), currency)} ${currency}`;
-}
-
 function searchAttributes(values: {
   userId?: string;
   correlationId: string;
@@ -547,9 +528,10 @@ function searchAttributes(values: {
 async function outcomeWithin<Outcome>(client: Client, workflowId: string, waitMs: number): Promise<Outcome | undefined> {
   if (waitMs <= 0) return undefined;
   try {
-    return await within(
-      waitMs,
+    return await withinOrThrow(
       translated(() => client.withDeadline(Date.now() + waitMs, () => client.workflow.getHandle(workflowId).result() as Promise<Outcome>)),
+      waitMs,
+      TOO_SLOW,
     );
   } catch (error) {
     // Not there in time is an answer here, not an error.
@@ -589,20 +571,19 @@ function asDomainError(error: unknown): unknown {
   if (status === grpcStatus.NOT_FOUND) return new NotRunning("the workflow is not running", { cause: error });
   // A workflow that is just closing takes no update: a moment later it has ended, or is there again.
   if (status === grpcStatus.FAILED_PRECONDITION) return new DroppedUpdate("the workflow was closing", error);
-  if (TOO_LATE.has(status)) return new DomainError("DEADLINE_EXCEEDED", "Temporal did not answer in time", {}, error);
+  if (TOO_LATE.has(status)) return new DomainError("DEADLINE_EXCEEDED", TOO_SLOW, {}, error);
   if (UNREACHABLE.has(status)) return new DomainError("UNAVAILABLE", "Temporal is not reachable", {}, error);
   return error;
 }
 
 function refusalIn(error: unknown): DomainError | undefined {
-  for (let current = error; current instanceof Error; current = current.cause)
+  for (const current of causesOf(error))
     if (current instanceof ApplicationFailure && isErrorCode(current.type))
       return new DomainError(current.type, current.message, {}, error);
   return undefined;
 }
 
 function grpcStatusIn(error: unknown): number | undefined {
-  for (let current = error; current instanceof Error; current = current.cause)
-    if ("code" in current && typeof current.code === "number") return current.code;
+  for (const current of causesOf(error)) if ("code" in current && typeof current.code === "number") return current.code;
   return undefined;
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
-import { uuidOf } from "../../src/api/http/idempotency.ts";
+import { uuidOf } from "../../src/base/hash.ts";
 import { LOCAL_PRINCIPAL } from "../../src/contract/identity.ts";
 import { orderWorkflowId, requestKey } from "../../src/contract/ids.ts";
 import { auditBooks } from "../../src/store/ledger/audit.ts";

@@ -28,6 +28,6 @@ export async function monthlyRevenueOf(db: Db, currency: string, timeZone: strin
   return [...rows].map(({ month, purchases, revenue }) => ({
     month,
     purchases: Number(purchases),
-    revenue: formatAmount(BigInt(revenue), currency),
+    revenue: formatAmount(revenue, currency),
   }));
 }

@@ -1,5 +1,4 @@
 import { resolve } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { sql } from "drizzle-orm";
 import type { WorkflowPort } from "../../activities/activity-deps.ts";
 import { createActivities } from "../../activities/index.ts";
@@ -11,6 +10,7 @@ import { createBalanceCache, type BalanceCache } from "../../src/adapters/redis/
 import { createOrderCache } from "../../src/adapters/redis/order-cache.ts";
 import { openRedis, type RedisLink } from "../../src/adapters/redis/redis.ts";
 import { createTemporal, type TemporalLink } from "../../src/adapters/temporal.ts";
+import { withinOrThrow } from "../../src/base/deadline.ts";
 import type { Config } from "../../src/config.ts";
 import type { TaskQueue } from "../../src/contract/task-queues.ts";
 import { createStarters } from "../../src/starters/starters.ts";
@@ -116,22 +116,20 @@ export async function openRoleParts(config: Config, role: string): Promise<RoleP
   };
 }
 
+// A part that hangs is as good as away.
+const probe = async (work: Promise<unknown>): Promise<void> => void (await withinOrThrow(work, PROBE_DEADLINE_MS));
+
 /** What every role that runs workflows has to show: its own circuit breaker and lanes, and whether its servers answer. */
 export function watchRole({ metrics, psp, database, temporal, redis }: RoleParts): void {
   metrics.watch({
     parts: {
-      postgres: () => within(database.db.execute(sql`select 1`)),
-      temporal: () => within(temporal.client.workflowService.getSystemInfo({})),
+      postgres: () => probe(database.db.execute(sql`select 1`)),
+      temporal: () => probe(temporal.client.workflowService.getSystemInfo({})),
       ...(redis.enabled ? { redis: redis.ping } : {}),
     },
     lanes: { reads: database.load },
     breakers: { psp: psp.breakerState },
   });
-}
-
-async function within(work: Promise<unknown>): Promise<void> {
-  const late = sleep(PROBE_DEADLINE_MS, undefined, { ref: false }).then(() => Promise.reject(new Error("no answer in time")));
-  await Promise.race([work, late]);
 }
 
 // What a hold does not remember of its request is the configuration's.

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 
 const PROJECT = fileURLToPath(new URL("../../", import.meta.url));
 const ROLE = new URL("./run-role.ts", import.meta.url).href;
+const ABORTED = new URL("../../src/base/aborted.ts", import.meta.url).href;
 let directory: string;
 
 beforeEach(() => {
@@ -22,7 +23,7 @@ async function startRole(main: string): Promise<{ child: ChildProcess; ended: Pr
   const file = join(directory, "role.mts");
   writeFileSync(
     file,
-    `import { runRole, untilAborted } from ${JSON.stringify(ROLE)};\nawait runRole("example", async ({ signal, ready }) => { ${main} });`,
+    `import { runRole } from ${JSON.stringify(ROLE)};\nimport { untilAborted } from ${JSON.stringify(ABORTED)};\nawait runRole("example", async ({ signal, ready }) => { ${main} });`,
   );
   const child = fork(file, [], { cwd: PROJECT, execArgv: ["--import", "tsx"], stdio: ["ignore", "pipe", "pipe", "ipc"] });
   let output = "";

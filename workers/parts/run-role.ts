@@ -49,9 +49,3 @@ export async function runRole(name: string, main: (context: RoleContext) => Prom
   }
   process.exit(0);
 }
-
-/** Settles when the signal aborts, at once when it already has. */
-export function untilAborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
-}

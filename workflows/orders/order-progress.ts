@@ -1,5 +1,5 @@
 import { allHandlersFinished, CancellationScope, CancelledFailure, condition, setCurrentDetails, setHandler } from "@temporalio/workflow";
-import { formatAmount } from "../../src/base/money.ts";
+import { inWords } from "../../src/base/money.ts";
 import {
   advanceOrderUpdate,
   cancelOrderUpdate,
@@ -91,7 +91,7 @@ export function createOrderProgress(order: OrderSagaInput, clock: SagaClock, pla
   );
 
   const show = () => {
-    const total = `${formatAmount(BigInt(order.totalMinor), order.currency)} ${order.currency}`;
+    const total = inWords(order.totalMinor, order.currency);
     const { stuck } = desk.standing();
     const now = stuck === undefined ? waitingFor : `stuck at "${stuck}": ${waitingFor ?? "an operator has to look"}`;
     setCurrentDetails(

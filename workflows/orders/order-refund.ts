@@ -1,5 +1,5 @@
 import { CancellationScope, setCurrentDetails, setHandler } from "@temporalio/workflow";
-import { formatAmount } from "../../src/base/money.ts";
+import { inWords } from "../../src/base/money.ts";
 import {
   refundStatusQuery,
   refundStep,
@@ -24,7 +24,7 @@ export function orderRefund(refund: OrderRefundInput): Promise<OrderRefundOutcom
 
 async function giveBack(refund: OrderRefundInput, desk: OperatorDesk): Promise<OrderRefundOutcome> {
   const { refundId, orderId } = refund;
-  const amount = `${formatAmount(BigInt(refund.amountMinor), refund.currency)} ${refund.currency}`;
+  const amount = inWords(refund.amountMinor, refund.currency);
   const details = `Refund of **${amount}** of order **${orderId}**: ${refund.reason}`;
   setCurrentDetails(details);
   const where = { orderId, name: refundStep(refundId), desk };

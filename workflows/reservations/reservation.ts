@@ -44,7 +44,7 @@ export async function reservation(input: ReservationInput): Promise<ReservationR
   const show = (next: ReservationState, note = "") => {
     state = { ...next, expiresAt: new Date(endMs).toISOString() };
     const [amount, captured, released] = [next.amountMinor, next.capturedMinor, next.releasedMinor].map((minor) =>
-      formatAmount(BigInt(minor), input.currency),
+      formatAmount(minor, input.currency),
     );
     setCurrentDetails(
       `Reservation of **${amount} ${input.currency}** of user **${input.userId}** for service ${input.serviceId}, order ${input.orderId}\n\n` +

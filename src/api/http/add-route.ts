@@ -1,15 +1,16 @@
 import { type RouteConfig, type RouteHandler } from "@hono/zod-openapi";
 import type { Handler, Next } from "hono";
 import type { z } from "zod";
-import { quicklyOrOutage } from "../../base/deadline.ts";
+import { withinOrThrow } from "../../base/deadline.ts";
 import { DomainError, ERROR_CATALOGUE, type ErrorCode } from "../../base/errors.ts";
+import { hashOf } from "../../base/hash.ts";
 import type { Api, ApiContext, ApiEnv } from "../api-env.ts";
 import { declareAccess } from "./access-table.ts";
 import { BEARER, type Access } from "./access.ts";
 import { codeOfIssue } from "./common-schemas.ts";
 import { InvalidRequest } from "./error-handler.ts";
 import type { RouteClass } from "./guard.ts";
-import { hashOf, readIdempotencyKey, readOptionalIdempotencyKey } from "./idempotency.ts";
+import { readIdempotencyKey, readOptionalIdempotencyKey } from "./idempotency.ts";
 import type { KeyedRequest, RequestMemory } from "./idempotent-answers.ts";
 import { PROBLEM_TYPE, problemSchema, type ProblemError } from "./problem.ts";
 import { readJsonBody } from "./request-body.ts";
@@ -96,7 +97,7 @@ export function addRoute<Route extends RouteConfig>(
       const read = await readJsonBody(context, { maxBytes: options.maxBodyBytes, optional: options.bodyOptional ?? false });
       asked.push(check(context, "json", bodySchema, read));
     }
-    const act = () => quicklyOrOutage(run(context, next), MAX_HANDLER_MS);
+    const act = () => withinOrThrow(run(context, next), MAX_HANDLER_MS);
     const keyed = options.idempotency === undefined ? undefined : readKeyedRequest(context, options.idempotency, asked);
     return await (keyed === undefined ? act() : context.get("firstAnswers").once(context, keyed, act));
   };

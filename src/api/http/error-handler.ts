@@ -1,7 +1,7 @@
 import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { Log } from "../../adapters/log.ts";
-import { DomainError, type ErrorCode } from "../../base/errors.ts";
+import { causesOf, DomainError, type ErrorCode } from "../../base/errors.ts";
 import { maskDigits } from "../../domain/cards/card.ts";
 import { isRetryable } from "../../store/postgres/lane.ts";
 import type { ApiEnv } from "../api-env.ts";
@@ -61,7 +61,7 @@ function errorsOf(error: DomainError): readonly ProblemError[] {
 
 // The query builder wraps what the lane threw, so that the expected error may stand under one or two others.
 function asDomainError(error: unknown): DomainError {
-  for (let current: unknown = error, depth = 0; current instanceof Error && depth < 5; current = current.cause, depth += 1) {
+  for (const current of causesOf(error)) {
     if (current instanceof DomainError) return current;
     if (isRetryable(current)) return new DomainError("UNAVAILABLE", undefined, {}, error);
   }

@@ -1,6 +1,6 @@
 import type { Log } from "../../adapters/log.ts";
 import type { AnswerCache } from "../../adapters/redis/answer-cache.ts";
-import { quicklyOrOutage } from "../../base/deadline.ts";
+import { withinOrThrow } from "../../base/deadline.ts";
 import { DomainError, messageOf } from "../../base/errors.ts";
 import type { AnswerBook, KeptAnswer } from "../../store/idempotency-answers.ts";
 import type { ApiContext } from "../api-env.ts";
@@ -48,7 +48,7 @@ export function createFirstAnswers(deps: { readonly book: AnswerBook; readonly c
 
   const keep = async (key: string, answer: KeptAnswer): Promise<KeptAnswer | undefined> => {
     try {
-      return await quicklyOrOutage(book.keep(key, answer), KEEP_DEADLINE_MS);
+      return await withinOrThrow(book.keep(key, answer), KEEP_DEADLINE_MS);
     } catch (error) {
       log.warn({ event: "answer.not-kept", reason: messageOf(error) }, "an answer was sent without being kept; its effect has its key");
       return undefined;

@@ -1,11 +1,12 @@
 import { z, type RouteConfig } from "@hono/zod-openapi";
 import type { Log } from "../../adapters/log.ts";
+import { hashOf } from "../../base/hash.ts";
 import type { Api, ApiContext } from "../api-env.ts";
 import { declareAccess } from "../http/access-table.ts";
 import { BEARER, type Access } from "../http/access.ts";
 import { createErrorHandler, InvalidRequest } from "../http/error-handler.ts";
 import type { RouteClass } from "../http/guard.ts";
-import { hashOf, readOptionalIdempotencyKey } from "../http/idempotency.ts";
+import { readOptionalIdempotencyKey } from "../http/idempotency.ts";
 import type { Problem } from "../http/problem.ts";
 import { asLegacyError } from "./legacy-errors.ts";
 import { readLegacyInput, type LegacyInput } from "./legacy-input.ts";

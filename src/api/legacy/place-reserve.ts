@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { DomainError } from "../../base/errors.ts";
+import { hashOf, uuidOf } from "../../base/hash.ts";
 import { formatAmount } from "../../base/money.ts";
 import type { ReservationInput } from "../../contract/reservations.ts";
 import { contentHash } from "../../domain/ledger/operations.ts";
@@ -7,7 +8,7 @@ import { findOperation } from "../../store/ledger/operations.ts";
 import { newestHoldingOf, type HoldTriple } from "../../store/reservations/hold-matches.ts";
 import { holdOfReservation } from "../../use-cases/reservations/reservation-hold.ts";
 import type { ApiContext, ApiDeps } from "../api-env.ts";
-import { hashOf, readIdempotencyKey, uuidOf } from "../http/idempotency.ts";
+import { readIdempotencyKey } from "../http/idempotency.ts";
 import { legacyHoldsOf, reserveAmong } from "./matches.ts";
 
 export type ReserveDeps = Pick<ApiDeps, "db" | "starters" | "balances" | "settings">;

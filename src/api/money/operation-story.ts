@@ -1,5 +1,5 @@
 import { ERROR_CATALOGUE, isErrorCode } from "../../base/errors.ts";
-import { formatAmount } from "../../base/money.ts";
+import { inWords } from "../../base/money.ts";
 import type { OperationKind } from "../../domain/ledger/operations.ts";
 import type { OperationRecord } from "../../store/ledger/operations.ts";
 import type { Language } from "../http/language.ts";
@@ -88,7 +88,7 @@ export function tellOperation(operation: OperationRecord, language: Language): s
   const words = language === "ru" ? RUSSIAN : ENGLISH;
   const { refusalCode, orderId, position, workflowId, comment } = operation;
   const what = words.kinds[operation.kind]({
-    sum: `${formatAmount(operation.amountMinor, operation.currency)} ${operation.currency}`,
+    sum: inWords(operation.amountMinor, operation.currency),
     user: quoted(operation.userId),
     peer: quoted(operation.peerUserId),
     service: quoted(operation.serviceId),

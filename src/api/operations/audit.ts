@@ -1,4 +1,4 @@
-import { quicklyOrOutage } from "../../base/deadline.ts";
+import { withinOrThrow } from "../../base/deadline.ts";
 import type { SelfAuditFinding } from "../../contract/self-audit.ts";
 import { auditBooks, type AuditReport } from "../../store/ledger/audit.ts";
 import { latestSelfAudit } from "../../store/operators/self-audits.ts";
@@ -33,7 +33,7 @@ export function addAuditRoute(api: Api, { db, auditDb = db, settings }: ApiDeps)
     { access: ADMINS, maxBodyBytes: settings.maxBodyBytes, problems: ["UNAVAILABLE", "DEADLINE_EXCEEDED"] },
     async (context) => {
       // First, so that a database that does not answer is told of at once and not after the audit's own patience.
-      const last = await quicklyOrOutage(latestSelfAudit(db), ANSWER_DEADLINE_MS);
+      const last = await withinOrThrow(latestSelfAudit(db), ANSWER_DEADLINE_MS);
       const { report, startedAt, durationMs } = await audit();
       return context.json(
         {

@@ -1,13 +1,14 @@
-import { quicklyOrOutage } from "../../base/deadline.ts";
+import { withinOrThrow } from "../../base/deadline.ts";
 import { DomainError } from "../../base/errors.ts";
 import { refundOfStep, type OrderSagaStatus } from "../../contract/orders.ts";
 import { recordAct } from "../../store/operators/operator-acts.ts";
+import { isClosed } from "../../use-cases/orders/closed.ts";
 import type { Api, ApiDeps } from "../api-env.ts";
 import { ADMINS, SERVICES } from "../http/access.ts";
 import { addRoute } from "../http/add-route.ts";
 import { ACTIVE_DEADLINE_MS, findOwnOrder, OUTAGES } from "./order-access.ts";
 import { advanceOrderClockRoute, operatorActRoute } from "./orders-schemas.ts";
-import { isClosed, orderPath, showOrder } from "./show-order.ts";
+import { orderPath, showOrder } from "./show-order.ts";
 
 const PROBLEMS = ["ORDER_NOT_FOUND", "ORDER_STATE_CONFLICT", ...OUTAGES] as const;
 
@@ -23,7 +24,7 @@ export function addOperatorActRoutes(api: Api, { db, starters, settings }: ApiDe
     // A refund is stuck after its order has ended, and has a workflow of its own.
     const refundId = refundOfStep(wanted ?? stuckStep);
     const asked = refundId === undefined ? starters.orderStatus(orderId) : starters.refundStatus(orderId, refundId);
-    const { stuck, possibleActs = [] } = (await quicklyOrOutage<StuckStanding | undefined>(asked, ACTIVE_DEADLINE_MS)) ?? {};
+    const { stuck, possibleActs = [] } = (await withinOrThrow<StuckStanding | undefined>(asked, ACTIVE_DEADLINE_MS)) ?? {};
     if (stuck === undefined) throw new DomainError("ORDER_STATE_CONFLICT", "nothing of this order is stuck");
     if (wanted !== undefined && wanted !== stuck) throw new DomainError("ORDER_STATE_CONFLICT", `what is stuck is "${stuck}"`);
     if (!possibleActs.includes(act)) throw new DomainError("ACT_NOT_POSSIBLE", `"${stuck}" takes only ${possibleActs.join(" and ")}`);

@@ -1,10 +1,11 @@
 import { DomainError } from "../../base/errors.ts";
+import { hashOf } from "../../base/hash.ts";
 import { ageOfChange } from "../../store/orders/order-text.ts";
 import { getRefund, listRefunds, reserveRefund } from "../../store/orders/refunds.ts";
 import type { Api, ApiDeps } from "../api-env.ts";
 import { OWN_DATA, SERVICES } from "../http/access.ts";
 import { addRoute } from "../http/add-route.ts";
-import { hashOf, markReplayed, readIdempotencyKey } from "../http/idempotency.ts";
+import { markReplayed, readIdempotencyKey } from "../http/idempotency.ts";
 import { readWait } from "../http/prefer.ts";
 import { readAmount } from "../http/read-money.ts";
 import { findOwnOrder, OUTAGES } from "./order-access.ts";

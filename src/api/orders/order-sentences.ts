@@ -1,4 +1,4 @@
-import { formatAmount } from "../../base/money.ts";
+import { inWords } from "../../base/money.ts";
 import type { OrderFact } from "../../store/orders/order-story.ts";
 import type { OrderRecord } from "../../store/orders/orders.ts";
 import type { CardStep } from "./card-steps.ts";
@@ -128,13 +128,13 @@ export function sentenceOf(fact: OrderFact, language: Language): string {
       return fact.failureMessage === undefined ? text : `${text}, ${words.because} ${fact.failureMessage}`;
     }
     case "ledger": {
-      const amount = money(fact.amountMinor, fact.currency);
+      const amount = inWords(fact.amountMinor, fact.currency);
       const text = words.operations[fact.operation] ?? fact.operation;
       if (fact.refusalCode !== undefined) return `${words.refused}: ${text}, ${words.because} ${fact.refusalCode}`;
       return fact.serviceNames.length === 0 ? `${amount} ${text}` : `${amount} ${text} ${words.of} ${fact.serviceNames.join(", ")}`;
     }
     case "refund":
-      return `${words.refunds[fact.status] ?? fact.status}: ${money(fact.amountMinor, fact.currency)}, ${words.because} ${fact.reason}`;
+      return `${words.refunds[fact.status] ?? fact.status}: ${inWords(fact.amountMinor, fact.currency)}, ${words.because} ${fact.reason}`;
     case "act":
       return `${fact.actor} ${words.acts[fact.act] ?? fact.act}, ${words.because} ${fact.reason}`;
     case "message": {
@@ -152,10 +152,6 @@ export function cardSentenceOf({ status, amountMinor }: CardStep, { payment, cur
   const which = [words.card, payment?.brand, payment?.last4 === undefined ? undefined : `****${payment.last4}`]
     .filter((part) => part !== undefined)
     .join(" ");
-  const amount = amountMinor > 0n ? `: ${money(amountMinor.toString(), currency)}` : "";
+  const amount = amountMinor > 0n ? `: ${inWords(amountMinor, currency)}` : "";
   return `${which} ${words.payments[status]}${amount}`;
-}
-
-function money(amountMinor: string, currency: string): string {
-  return `${formatAmount(BigInt(amountMinor), currency)} ${currency}`;
 }

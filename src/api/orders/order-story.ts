@@ -1,11 +1,12 @@
 import type { z } from "@hono/zod-openapi";
 import { streamSSE, type SSEStreamingApi } from "hono/streaming";
-import { quicklyOrOutage } from "../../base/deadline.ts";
+import { withinOrThrow } from "../../base/deadline.ts";
 import { messageOf } from "../../base/errors.ts";
 import { formatAmount } from "../../base/money.ts";
 import { isFinal } from "../../domain/orders/order-states.ts";
 import { readOrderFacts, readTransitions, type OrderFact, type OrderTransition } from "../../store/orders/order-story.ts";
 import type { OrderRecord } from "../../store/orders/orders.ts";
+import { isClosed } from "../../use-cases/orders/closed.ts";
 import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
 import { OWN_DATA } from "../http/access.ts";
 import { addRoute } from "../http/add-route.ts";
@@ -15,7 +16,6 @@ import { ACTIVE_DEADLINE_MS, findOwnOrder, OUTAGES } from "./order-access.ts";
 import { createOrderNews } from "./order-news.ts";
 import { cardSentenceOf, languageOf, sentenceOf, type Language } from "./order-sentences.ts";
 import { orderEventsRoute, timelineRoute, undoPlanRoute } from "./orders-schemas.ts";
-import { isClosed } from "./show-order.ts";
 
 const PROBLEMS = ["ORDER_NOT_FOUND", ...OUTAGES] as const;
 /** How often an open stream looks for a new state. */
@@ -57,10 +57,10 @@ export function addOrderStoryRoutes(api: Api, { db, starters, authenticator, set
     const order = await findOwnOrder(context, db, context.req.valid("param").orderId);
     const { orderId, sagaState, currency } = order;
     const refundable = formatAmount(refundableOf(order), currency);
-    const plan = isClosed(order) ? undefined : await quicklyOrOutage(starters.orderUndoPlan(orderId), ACTIVE_DEADLINE_MS);
+    const plan = isClosed(order) ? undefined : await withinOrThrow(starters.orderUndoPlan(orderId), ACTIVE_DEADLINE_MS);
     if (plan === undefined) return context.json({ orderId, sagaState, possible: false, steps: [], refundable }, 200);
     const steps = plan.steps.map(({ step, amountMinor }) =>
-      amountMinor === undefined ? { step } : { step, amount: formatAmount(BigInt(amountMinor), currency), currency },
+      amountMinor === undefined ? { step } : { step, amount: formatAmount(amountMinor, currency), currency },
     );
     return context.json({ orderId, sagaState: plan.sagaState, possible: plan.possible, steps, refundable }, 200);
   });

@@ -1,4 +1,4 @@
-import { quickly, quicklyOrOutage } from "../../base/deadline.ts";
+import { withinOrNothing, withinOrThrow } from "../../base/deadline.ts";
 import { DomainError, isErrorCode } from "../../base/errors.ts";
 import type { OrderSagaInput } from "../../contract/orders.ts";
 import { isFinal } from "../../domain/orders/order-states.ts";
@@ -6,6 +6,9 @@ import { listOrders } from "../../store/orders/order-list.ts";
 import { orderFromText } from "../../store/orders/order-text.ts";
 import { changeOrderComment, getOrder, type OrderRecord } from "../../store/orders/orders.ts";
 import type { Db } from "../../store/postgres/database.ts";
+import type { AskedOrder } from "../../use-cases/orders/asked-order.ts";
+import { isClosed } from "../../use-cases/orders/closed.ts";
+import { keepCard } from "../../use-cases/orders/keep-card.ts";
 import { tryOrder } from "../../use-cases/orders/try-order.ts";
 import type { CheckServices } from "../../use-cases/services/known-services.ts";
 import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
@@ -23,8 +26,8 @@ import {
   listOrdersRoute,
   readOrderRoute,
 } from "./orders-schemas.ts";
-import { cardPaymentOf, orderContent, readOrder, type AskedOrder } from "./read-order.ts";
-import { isClosed, orderPath, showOrder } from "./show-order.ts";
+import { orderContent, readOrder } from "./read-order.ts";
+import { orderPath, showOrder } from "./show-order.ts";
 
 const CANCEL_PROBLEMS = ["ORDER_NOT_FOUND", "ORDER_STATE_CONFLICT", ...OUTAGES] as const;
 
@@ -93,14 +96,14 @@ export function addOrderRoutes(api: Api, deps: ApiDeps, checkServices: CheckServ
     if (order !== undefined) {
       requireOwn(context, order.userId, "ORDER_NOT_FOUND");
       if (isClosed(order)) return context.json(showOrder(order), 200);
-      const running = await quickly(starters.orderStatus(orderId), ACTIVE_DEADLINE_MS);
+      const running = await withinOrNothing(starters.orderStatus(orderId), ACTIVE_DEADLINE_MS);
       // It may have ended since its row was read: then the row tells all of it, and the workflow only how it ended.
       if (running !== undefined && !isFinal(running.sagaState)) return context.json(showOrder(order, running), 200);
       return context.json(showOrder((await getOrder(db, orderId)) ?? order), 200);
     }
     // Whose order it is stands in its row; until that is written a user learns nothing of it.
     if (onlyUserOf(context.get("principal")) !== undefined) throw new DomainError("ORDER_NOT_FOUND");
-    const running = await quicklyOrOutage(starters.orderStatus(orderId), ACTIVE_DEADLINE_MS);
+    const running = await withinOrThrow(starters.orderStatus(orderId), ACTIVE_DEADLINE_MS);
     if (running === undefined) throw new DomainError("ORDER_NOT_FOUND");
     return context.json({ orderId, status: running.status, sagaState: running.sagaState, links: { self: orderPath(orderId) } }, 202);
   });
@@ -164,10 +167,7 @@ export function addOrderRoutes(api: Api, deps: ApiDeps, checkServices: CheckServ
 
   /** The workflow's input. A card goes to the provider's vault here, and only its token goes on. */
   async function toInput({ input, card }: AskedOrder): Promise<OrderSagaInput> {
-    if (card === undefined) return input;
-    if (deps.psp === undefined) throw new DomainError("PSP_UNAVAILABLE", "no payment provider is configured");
-    const { token } = await deps.psp.tokenise(card);
-    return { ...input, card: cardPaymentOf(token, card) };
+    return card === undefined ? input : { ...input, card: await keepCard(deps.psp, card) };
   }
 }
 

@@ -1,20 +1,14 @@
 import type { z } from "@hono/zod-openapi";
 import { DomainError } from "../../base/errors.ts";
+import { hashOf } from "../../base/hash.ts";
 import { MAX_AMOUNT_MINOR } from "../../base/money.ts";
-import type { CardPayment, OrderSagaInput } from "../../contract/orders.ts";
-import { checkCard, type CheckedCard } from "../../domain/cards/card.ts";
+import { checkCard } from "../../domain/cards/card.ts";
+import type { AskedOrder } from "../../use-cases/orders/asked-order.ts";
 import type { ApiSettings } from "../api-env.ts";
-import { hashOf } from "../http/idempotency.ts";
 import { readAmount, readCurrency } from "../http/read-money.ts";
 import type { orderBodySchema } from "./orders-schemas.ts";
 
 export type OrderBody = z.output<typeof orderBodySchema>;
-
-/** An order as it was asked for. A card is still beside it: what starts the workflow gets its token only. */
-export interface AskedOrder {
-  readonly input: Omit<OrderSagaInput, "card">;
-  readonly card: CheckedCard | undefined;
-}
 
 const CARD_POINTERS = { number: "/payment/card/number", expiry: "/payment/card/expiry", cvc: "/payment/card/cvc" };
 
@@ -68,11 +62,6 @@ export function orderContent(asked: readonly object[]): readonly unknown[] {
     if (payment?.method !== "card") return part;
     return { ...rest, payment: { method: "card", last4: payment.card.number.replaceAll(/\D/g, "").slice(-4) } };
   });
-}
-
-/** A card once the provider's vault has it. */
-export function cardPaymentOf(token: string, { last4, brand }: CheckedCard): CardPayment {
-  return { cardToken: token, last4, brand };
 }
 
 function withoutHolder({ number, expiry, cvc, holderName }: Extract<OrderBody["payment"], { method: "card" }>["card"]) {

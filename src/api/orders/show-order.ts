@@ -4,6 +4,7 @@ import { refundOfStep, type OrderSagaStatus, type PaymentMethod } from "../../co
 import type { OrderRecord } from "../../store/orders/orders.ts";
 import type { PaymentRecord } from "../../store/orders/payments.ts";
 import type { RefundRecord } from "../../store/orders/refunds.ts";
+import { isClosed } from "../../use-cases/orders/closed.ts";
 import type { orderSchema, refundSchema } from "./orders-schemas.ts";
 
 type ShownOrder = z.infer<typeof orderSchema>;
@@ -11,11 +12,6 @@ type ShownOrder = z.infer<typeof orderSchema>;
 /** Where an order is found. */
 export function orderPath(orderId: string): string {
   return `/api/v1/orders/${encodeURIComponent(orderId)}`;
-}
-
-/** True when nothing will change the order any more. */
-export function isClosed(order: OrderRecord): boolean {
-  return order.sagaState === "COMPLETED" || order.sagaState === "FAILED";
 }
 
 /** An order as it is answered. What the running workflow says about its state is newer than the row. */
@@ -67,7 +63,7 @@ export function showRefund(refund: RefundRecord): z.infer<typeof refundSchema> {
     items: refund.lines.map(({ lineNo, serviceId, amountMinor }) => ({
       lineNo,
       serviceId,
-      amount: formatAmount(BigInt(amountMinor), currency),
+      amount: formatAmount(amountMinor, currency),
     })),
     ...(failureCode === undefined ? {} : { failureCode }),
     createdAt: refund.createdAt.toISOString(),

@@ -1,5 +1,6 @@
 import { uuidv7 } from "uuidv7";
 import { DomainError } from "../../base/errors.ts";
+import { uuidOf } from "../../base/hash.ts";
 import { formatAmount } from "../../base/money.ts";
 import { requestKey } from "../../contract/ids.ts";
 import { checkCard, type CheckedCard } from "../../domain/cards/card.ts";
@@ -13,7 +14,7 @@ import { SERVICES } from "../http/access.ts";
 import { addRoute } from "../http/add-route.ts";
 import { decodeCursor, encodeCursor } from "../http/cursor.ts";
 import { InvalidRequest } from "../http/error-handler.ts";
-import { markReplayed, readOptionalIdempotencyKey, uuidOf } from "../http/idempotency.ts";
+import { markReplayed, readOptionalIdempotencyKey } from "../http/idempotency.ts";
 import { readWait } from "../http/prefer.ts";
 import { readAmount, readCurrency } from "../http/read-money.ts";
 import { refuseCardData } from "../http/refuse-card-data.ts";

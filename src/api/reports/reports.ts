@@ -1,4 +1,4 @@
-import { quickly } from "../../base/deadline.ts";
+import { withinOrNothing } from "../../base/deadline.ts";
 import { DomainError } from "../../base/errors.ts";
 import { DEFAULT_REPORT_CSV, needsCurrencyColumn, renderReportCsv, type ReportLine } from "../../domain/reports/report-csv.ts";
 import { parseMonth } from "../../domain/reports/report-period.ts";
@@ -89,7 +89,9 @@ export function addReportRoutes(api: Api, { db, starters, settings }: ApiDeps): 
       if (report === undefined) throw new DomainError("REPORT_NOT_FOUND");
       const lines = await listReportLines(db, report);
       const progress =
-        report.status === "running" ? await quickly(starters.reportProgress(month, report.version), PROGRESS_DEADLINE_MS) : undefined;
+        report.status === "running"
+          ? await withinOrNothing(starters.reportProgress(month, report.version), PROGRESS_DEADLINE_MS)
+          : undefined;
       return context.json(showReport(report, lines, versions, progress?.stage), 200);
     },
   );

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { quickly } from "../../base/deadline.ts";
+import { withinOrNothing } from "../../base/deadline.ts";
 import { DomainError } from "../../base/errors.ts";
+import { hashOf } from "../../base/hash.ts";
 import type { ReservationInput } from "../../contract/reservations.ts";
 import { contentHash, type Operation } from "../../domain/ledger/operations.ts";
 import { closedReservationCode } from "../../domain/reservations/reservation-states.ts";
@@ -16,7 +17,7 @@ import { onlyUserOf, OWN_DATA, requireOwn, SERVICES } from "../http/access.ts";
 import { addRoute } from "../http/add-route.ts";
 import { decodeCursor, encodeCursor, ID_SHAPE, TIME_SHAPE } from "../http/cursor.ts";
 import { InvalidRequest } from "../http/error-handler.ts";
-import { hashOf, markReplayed, readIdempotencyKey } from "../http/idempotency.ts";
+import { markReplayed, readIdempotencyKey } from "../http/idempotency.ts";
 import { readAmount, readCurrency } from "../http/read-money.ts";
 import {
   advanceReservationClockRoute,
@@ -131,7 +132,7 @@ export function addReservationRoutes(api: Api, deps: ApiDeps, checkServices: Che
       const hold = await acts.find(context.req.valid("param").reservationId);
       requireOwn(context, hold.userId, "RESERVATION_NOT_FOUND");
       if (hold.status !== "held") return context.json(await showOne(hold.holdId), 200);
-      const running = await quickly(starters.reservationStatus(hold.holdId), QUERY_DEADLINE_MS);
+      const running = await withinOrNothing(starters.reservationStatus(hold.holdId), QUERY_DEADLINE_MS);
       return context.json(showReservation(hold, { nowMs: Date.now(), running }), 200);
     },
   );

@@ -1,5 +1,6 @@
 import { uuidv7 } from "uuidv7";
 import { DomainError } from "../../base/errors.ts";
+import { hashOf } from "../../base/hash.ts";
 import { WEBHOOK_TEST_EVENT } from "../../contract/webhooks.ts";
 import { webhookUrlProblem } from "../../domain/webhooks/webhook-address.ts";
 import { makeWebhookSecret, openSecret, sealSecret } from "../../domain/webhooks/webhook-secret.ts";
@@ -21,7 +22,7 @@ import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
 import { ADMINS } from "../http/access.ts";
 import { addRoute } from "../http/add-route.ts";
 import { decodeCursor, encodeCursor, ID_SHAPE, TIME_SHAPE } from "../http/cursor.ts";
-import { hashOf, markReplayed, readOptionalIdempotencyKey } from "../http/idempotency.ts";
+import { markReplayed, readOptionalIdempotencyKey } from "../http/idempotency.ts";
 import { OUTAGES } from "../orders/order-access.ts";
 import {
   createWebhookRoute,

@@ -12,10 +12,12 @@ import { readRunning } from "../../stack/running.ts";
 import { startSystem, type System, type SystemOptions } from "./system.ts";
 import type { ChecklistLine } from "./terminal-checklist.ts";
 
+const ABORTED = fileURLToPath(new URL("../../base/aborted.ts", import.meta.url));
 const ROLE = fileURLToPath(new URL("../../../workers/parts/run-role.ts", import.meta.url));
 const API = `
 import { createServer } from "node:http";
-import { runRole, untilAborted } from ${JSON.stringify(ROLE)};
+import { runRole } from ${JSON.stringify(ROLE)};
+import { untilAborted } from ${JSON.stringify(ABORTED)};
 await runRole("api", async ({ signal, ready }) => {
   const server = createServer((request, response) => response.end(JSON.stringify({ ...process.env })));
   server.listen(Number(process.env.HTTP_PORT), "127.0.0.1", ready);
@@ -23,7 +25,8 @@ await runRole("api", async ({ signal, ready }) => {
   console.log("stopped api at", Date.now());
 });`;
 const WORK = `
-import { runRole, untilAborted } from ${JSON.stringify(ROLE)};
+import { runRole } from ${JSON.stringify(ROLE)};
+import { untilAborted } from ${JSON.stringify(ABORTED)};
 await runRole("role", async ({ signal, ready }) => {
   ready();
   await untilAborted(signal);

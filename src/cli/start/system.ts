@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { keysDirOf } from "../../../workers/parts/open-identity.ts";
+import { unlessAborted } from "../../base/aborted.ts";
 import type { Config } from "../../config.ts";
 import { makeDataDir } from "../../stack/data-dir.ts";
 import { freePort } from "../../stack/free-port.ts";
@@ -138,7 +139,9 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       metricsPorts,
       psp: pspAddressOf(config, dataDir, pspPort),
     });
-    const abortable = <T>(work: Promise<T>) => untilAborted(work, options.signal);
+    const { signal } = options;
+    const abortable = <T>(work: Promise<T>) =>
+      signal === undefined ? work : unlessAborted(work, signal, () => new StackError("STOPPED", "The start was stopped."));
     await abortable(
       Promise.all([
         step(
@@ -311,14 +314,4 @@ function lineOf(event: ServerProgress): ChecklistLine {
     detail: `${event.detail}${event.source === undefined ? "" : ` [${event.source}]`}`,
     elapsedMs: event.elapsedMs,
   };
-}
-
-function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work;
-  return new Promise((resolvePromise, reject) => {
-    const stopped = () => reject(new StackError("STOPPED", "The start was stopped."));
-    if (signal.aborted) stopped();
-    signal.addEventListener("abort", stopped, { once: true });
-    work.then(resolvePromise, reject).finally(() => signal.removeEventListener("abort", stopped));
-  });
 }

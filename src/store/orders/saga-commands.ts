@@ -53,7 +53,7 @@ export async function findSagaOrder(db: Db, sagaId: string): Promise<SagaOrder |
   if (row === undefined) return undefined;
   const { user_id: userId, currency, correlation_id: correlationId, saga_state: state } = row;
   return {
-    payment: { orderId: sagaId, userId, amount: formatAmount(BigInt(row.total_minor), currency), currency, correlationId },
+    payment: { orderId: sagaId, userId, amount: formatAmount(row.total_minor, currency), currency, correlationId },
     isAsked: row.is_asked,
     isUndone: state === "COMPENSATING" || state === "FAILED",
     isPaymentKnown: row.is_payment_known,

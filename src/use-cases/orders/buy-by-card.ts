@@ -1,14 +1,16 @@
-import type { ApiDeps } from "../../api/api-env.ts";
-import { hashOf } from "../../api/http/idempotency.ts";
-import { cardPaymentOf } from "../../api/orders/read-order.ts";
-import { isClosed } from "../../api/orders/show-order.ts";
+import type { Psp } from "../../adapters/psp/psp.ts";
 import { DomainError } from "../../base/errors.ts";
+import { hashOf } from "../../base/hash.ts";
 import { orderWorkflowId, purchaseOrderId, stepKey } from "../../contract/ids.ts";
 import type { OrderSagaInput } from "../../contract/orders.ts";
 import type { CheckedCard } from "../../domain/cards/card.ts";
 import { UNASSIGNED_SERVICE } from "../../domain/ledger/operations.ts";
+import type { Starters } from "../../starters/starters.ts";
 import { findOperation } from "../../store/ledger/operations.ts";
 import { getOrder, type OrderRecord } from "../../store/orders/orders.ts";
+import type { Db } from "../../store/postgres/database.ts";
+import { isClosed } from "./closed.ts";
+import { keepCard } from "./keep-card.ts";
 
 /** A purchase that a card is to pay. `requestId` stands for the request: the same one again is the same purchase. */
 export interface CardPurchase {
@@ -31,7 +33,13 @@ export type CardPurchaseAnswer = { readonly orderId: string; readonly known: boo
   | { readonly decided: true; readonly operationId: string; readonly recordedAt: Date }
 );
 
-type Deps = Pick<ApiDeps, "db" | "psp" | "starters" | "settings">;
+interface Deps {
+  readonly db: Db;
+  /** Without one every card is answered with PSP_UNAVAILABLE. */
+  readonly psp?: Psp;
+  readonly starters: Pick<Starters, "startOrder" | "orderRequestHash">;
+  readonly settings: { readonly orders?: Pick<OrderSagaInput, "paymentDeadlineMs" | "compensationFastRetries" | "paidBy"> };
+}
 
 /**
  * Has an order see the purchase through, and waits for its end: whatever dies meanwhile, what the provider has taken is booked or given
@@ -46,7 +54,7 @@ export async function buyByCard(deps: Deps, purchase: CardPurchase, waitMs: numb
   const { orderId } = order;
   const before = await readSame(deps, order);
   if (before !== undefined && isClosed(before)) return { known: true, ...(await outcomeOf(deps, before)) };
-  const started = await starters.startOrder({ ...order, card: await keep(deps, purchase.card) });
+  const started = await starters.startOrder({ ...order, card: await keepCard(deps.psp, purchase.card) });
   const known = started.alreadyStarted;
   const outcome = waitMs === 0 ? undefined : await started.outcome(waitMs);
   if (outcome?.failureCode === "IDEMPOTENCY_CONFLICT") throw new DomainError("IDEMPOTENCY_CONFLICT");
@@ -86,13 +94,6 @@ async function readSame({ db }: Deps, { orderId, requestHash }: Omit<OrderSagaIn
   const order = await getOrder(db, orderId);
   if (order !== undefined && order.requestHash !== requestHash) throw new DomainError("IDEMPOTENCY_CONFLICT");
   return order;
-}
-
-async function keep({ psp }: Deps, card: CheckedCard) {
-  if (psp === undefined) throw new DomainError("PSP_UNAVAILABLE", "no payment provider is configured");
-  const { number, expiry, cvc, holderName } = card;
-  const { token } = await psp.tokenise({ number, expiry, cvc, ...(holderName === undefined ? {} : { holderName }) });
-  return cardPaymentOf(token, card);
 }
 
 async function outcomeOf({ db }: Deps, order: OrderRecord) {

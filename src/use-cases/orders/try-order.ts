@@ -1,14 +1,32 @@
-import type { z } from "@hono/zod-openapi";
-import type { orderTrialSchema } from "../../api/orders/orders-schemas.ts";
-import type { AskedOrder } from "../../api/orders/read-order.ts";
-import { DomainError } from "../../base/errors.ts";
-import { formatAmount } from "../../base/money.ts";
+import { DomainError, type ErrorCode } from "../../base/errors.ts";
+import { formatAmount, inWords } from "../../base/money.ts";
+import type { PaymentMethod } from "../../contract/orders.ts";
 import { readBalances } from "../../store/ledger/balances.ts";
 import { pausedFor } from "../../store/operators/pauses.ts";
 import type { Db } from "../../store/postgres/database.ts";
 import type { CheckServices } from "../services/known-services.ts";
+import type { AskedOrder } from "./asked-order.ts";
 
-type Trial = z.infer<typeof orderTrialSchema>;
+interface Balances {
+  readonly available: string;
+  readonly held: string;
+}
+
+/** What would become of an order. Sums are decimal text of its currency. */
+export interface Trial {
+  readonly dryRun: true;
+  readonly wouldSucceed: boolean;
+  readonly total: string;
+  readonly currency: string;
+  readonly paymentMethod: PaymentMethod;
+  readonly steps: string[];
+  /** Why each thing that is wrong is refused; `pointer` names its place in the request. */
+  readonly refusals: { readonly code: ErrorCode; readonly message: string; readonly pointer?: string }[];
+  /** What it would wait for before its money is captured. */
+  readonly waitingFor?: string;
+  /** The wallet before it, while its money is held, and after it; not of a card. */
+  readonly balances?: { readonly before: Balances; readonly whileHeld: Balances; readonly after: Balances };
+}
 
 const STEPS = {
   wallet: ["create the order", "hold the money", "capture the money"],
@@ -34,7 +52,7 @@ export async function tryOrder(db: Db, checkServices: CheckServices, { input }: 
   const [balance] = await readBalances(db, [{ userId, currency }]);
   const { availableMinor = 0n, heldMinor = 0n } = balance ?? {};
   if (availableMinor < totalMinor) {
-    const missing = `${formatAmount(totalMinor - availableMinor, currency)} ${currency}`;
+    const missing = inWords(totalMinor - availableMinor, currency);
     return {
       ...common,
       wouldSucceed: false,

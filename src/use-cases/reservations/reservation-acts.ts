@@ -1,4 +1,3 @@
-import type { ApiDeps } from "../../api/api-env.ts";
 import { codeOf, DomainError } from "../../base/errors.ts";
 import { reservationWorkflowId } from "../../contract/ids.ts";
 import type { ReservationState } from "../../contract/reservations.ts";
@@ -6,10 +5,12 @@ import { captureHoldOperation, releaseHoldOperation } from "../../domain/ledger/
 import { contentHash, type Operation, type Origin } from "../../domain/ledger/operations.ts";
 import { rescueOperation } from "../../domain/ledger/rescue-operation.ts";
 import { closedReservationCode } from "../../domain/reservations/reservation-states.ts";
+import type { Starters } from "../../starters/starters.ts";
 import { postOnLedger } from "../../store/ledger/done-or-throw.ts";
 import type { Ledger } from "../../store/ledger/ledger.ts";
 import { findOperation } from "../../store/ledger/operations.ts";
 import { createPauseCheck } from "../../store/operators/pauses.ts";
+import type { Db } from "../../store/postgres/database.ts";
 import { expireHold } from "../../store/reservations/hold-expiry.ts";
 import { findHoldsOf, type HoldTriple } from "../../store/reservations/hold-matches.ts";
 import { extensionContent, findHoldMove, moveHoldEnd } from "../../store/reservations/hold-moves.ts";
@@ -53,7 +54,13 @@ const MAX_RESCUES = 20;
 /** How many ids the refusal of an ambiguous request names. */
 const MAX_NAMED = 20;
 
-type ActDeps = Pick<ApiDeps, "db" | "ledger" | "starters" | "settings">;
+interface ActDeps {
+  readonly db: Db;
+  readonly ledger: Ledger;
+  readonly starters: Pick<Starters, "confirmReservation" | "releaseReservation" | "extendReservation">;
+  /** `graceMs`: how long after its money went back a confirmation is still rescued; 0 is never. */
+  readonly settings: { readonly reservationTtl: { readonly graceMs: number } };
+}
 
 export function createReservationActs({ db, ledger, starters, settings }: ActDeps): ReservationActs {
   const pausedFor = createPauseCheck(db);

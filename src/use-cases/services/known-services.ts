@@ -1,4 +1,4 @@
-import { quickly } from "../../base/deadline.ts";
+import { withinOrNothing } from "../../base/deadline.ts";
 import { DomainError } from "../../base/errors.ts";
 import type { Db } from "../../store/postgres/database.ts";
 import { getServices } from "../../store/services.ts";
@@ -63,7 +63,7 @@ export function createServiceCheck(db: Db, now: () => number = Date.now): CheckS
     }
   };
   const untilUnused = async (serviceId: string, deadlineMs: number) => {
-    await quickly(Promise.allSettled(uses.get(serviceId) ?? new Set<Promise<unknown>>()), deadlineMs);
+    await withinOrNothing(Promise.allSettled(uses.get(serviceId) ?? new Set<Promise<unknown>>()), deadlineMs);
   };
 
   const forget = (serviceId: string) => {
