@@ -1,10 +1,11 @@
-import { createHash } from "node:crypto";
 import { DomainError } from "../base/errors.ts";
 import { eventKey, orderWorkflowId, type MessagePosition } from "../contract/ids.ts";
 import type { OrderSagaInput } from "../contract/orders.ts";
 import { deadLetterTopic } from "../contract/topics.ts";
 import { maskCardsOfABrand } from "../domain/cards/card.ts";
 import { readOrderRequest, type OrderRequest } from "../events/order-request.ts";
+import { orderRequestHash } from "../use-cases/orders/asked-order.ts";
+import { requireSameRequest, requireSameSaga } from "../use-cases/orders/same-order.ts";
 import type { Starters } from "../starters/starters.ts";
 import { resultOfEach, type OneOutcome } from "./each-result.ts";
 import type { Carried, EventTopic } from "./event-topic.ts";
@@ -47,47 +48,48 @@ export function orderRequestTopic(topic: string, deps: OrderRequestDeps): EventT
 }
 
 async function startOrder(deps: OrderRequestDeps, event: Carried<OrderRequest>, position: MessagePosition): Promise<OneOutcome> {
-  const place = `${position.topic}/${position.partition}/${position.offset}`;
-  const requestHash = hashOf(event);
-  const known = await deps.knownRequestHash(event.orderId);
-  if (known !== undefined) return sameOrConflict(known, requestHash);
+  try {
+    return await startOnce(deps, event, position);
+  } catch (error) {
+    if (!(error instanceof DomainError) || error.code !== "IDEMPOTENCY_CONFLICT") throw error;
+    return { rejected: "CONFLICT", message: "the order's id belongs to another request" };
+  }
+}
 
-  const wanted = [...new Set(event.lines.map(({ serviceId }) => serviceId))];
+async function startOnce(deps: OrderRequestDeps, event: Carried<OrderRequest>, position: MessagePosition): Promise<OneOutcome> {
+  const place = `${position.topic}/${position.partition}/${position.offset}`;
+  const { orderId, userId, currency, lines, totalMinor } = event;
+  const paymentMethod = "wallet";
+  const request = { orderId, requestHash: orderRequestHash({ userId, currency, lines, paymentMethod }) };
+  const known = await deps.knownRequestHash(orderId);
+  if (known !== undefined) {
+    requireSameRequest(known, request);
+    return "duplicate";
+  }
+
+  const wanted = [...new Set(lines.map(({ serviceId }) => serviceId))];
   const sold = await deps.knownServices(wanted);
   const unknown = wanted.find((id) => !sold.has(id));
   if (unknown !== undefined)
     return { rejected: "UNKNOWN_SERVICE", message: `the service ${JSON.stringify(maskCardsOfABrand(unknown))} is not known` };
 
-  const { orderId, userId, currency, lines, totalMinor } = event;
   const workflowId = orderWorkflowId(orderId);
   if (event.eventId !== undefined && (await deps.claimIdentity(eventKey(position, event.eventId), workflowId)) !== workflowId)
     return { rejected: "CONFLICT", message: "the event's id belongs to a wish for another order" };
 
   const started = await deps.starters.startOrder({
     ...deps.settings,
-    orderId,
+    ...request,
     userId,
     currency,
     lines,
     totalMinor,
-    paymentMethod: "wallet",
+    paymentMethod,
     comment: event.comment ?? `order by event ${place}`,
-    requestHash,
     correlationId: event.correlationId ?? place,
     caller: "kafka",
   });
   if (!started.alreadyStarted) return "applied";
-  const running = (await deps.starters.orderRequestHash(orderId)) ?? (await deps.knownRequestHash(orderId));
-  if (running === undefined) throw new DomainError("UNAVAILABLE", "the order runs already and cannot be read yet");
-  return sameOrConflict(running, requestHash);
-}
-
-function sameOrConflict(known: string, asked: string): OneOutcome {
-  return known === asked ? "duplicate" : { rejected: "CONFLICT", message: "the order's id belongs to another request" };
-}
-
-// Words and the way it came are not content.
-function hashOf({ userId, currency, lines }: OrderRequest): string {
-  const content = [userId, currency, "wallet", lines.map(({ serviceId, quantity, amountMinor }) => [serviceId, quantity, amountMinor])];
-  return createHash("sha256").update(JSON.stringify(content)).digest("hex");
+  await requireSameSaga(deps, request);
+  return "duplicate";
 }

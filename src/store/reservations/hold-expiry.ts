@@ -19,3 +19,14 @@ export function expireHold(ledger: Ledger, hold: HoldRecord, origin: Origin): Pr
     }),
   );
 }
+
+/**
+ * As `expireHold`, for a reservation that is still held past its end: its time is what the client was told, also when the timer of its
+ * workflow is late or nothing runs any more. Answers whether the time has passed; the row's state then decides what is asked of the hold.
+ * Safe to retry. Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
+ */
+export async function expireIfOver(ledger: Ledger, hold: HoldRecord, origin: Origin): Promise<boolean> {
+  if (hold.status !== "held" || hold.expiresAt.getTime() > Date.now()) return false;
+  await expireHold(ledger, hold, origin);
+  return true;
+}

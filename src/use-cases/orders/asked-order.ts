@@ -1,3 +1,4 @@
+import { hashOf } from "../../base/hash.ts";
 import type { OrderSagaInput } from "../../contract/orders.ts";
 import type { CheckedCard } from "../../domain/cards/card.ts";
 
@@ -5,4 +6,21 @@ import type { CheckedCard } from "../../domain/cards/card.ts";
 export interface AskedOrder {
   readonly input: Omit<OrderSagaInput, "card">;
   readonly card: CheckedCard | undefined;
+}
+
+/**
+ * What makes a request for an order another one, as a hash; words and the way it came are not content. Of a card only what is kept anyway
+ * counts: a hash of its number could be guessed back.
+ */
+export function orderRequestHash(
+  order: Pick<OrderSagaInput, "userId" | "currency" | "lines" | "paymentMethod">,
+  card?: Pick<CheckedCard, "last4" | "brand">,
+): string {
+  return hashOf([
+    order.userId,
+    order.currency,
+    order.paymentMethod,
+    order.lines.map(({ serviceId, quantity, amountMinor }) => [serviceId, quantity, amountMinor]),
+    ...(card === undefined ? [] : [card.last4, card.brand]),
+  ]);
 }

@@ -1,0 +1,15 @@
+import { closeUser } from "../../store/identity/users-closing.ts";
+import type { Db } from "../../store/postgres/database.ts";
+import type { Identity } from "./identity.ts";
+import { announceSessions } from "./revocations.ts";
+
+/**
+ * Deletes a user without money, open reservations and running orders, and ends the user's sessions everywhere. The history stays.
+ * Safe to retry: a user who is gone answers USER_NOT_FOUND. Throws: USER_NOT_FOUND, USER_IN_USE, UNAVAILABLE, DEADLINE_EXCEEDED.
+ */
+export async function endUser(
+  { db, identity }: { readonly db: Db; readonly identity: Pick<Identity, "revocations" | "accessTokenTtlMs"> },
+  input: { readonly userId: string; readonly actor: string; readonly correlationId: string },
+): Promise<void> {
+  await announceSessions(identity, await closeUser(db, input));
+}

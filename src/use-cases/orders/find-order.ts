@@ -1,0 +1,61 @@
+import type { OrderCache } from "../../adapters/redis/order-cache.ts";
+import { withinOrNothing, withinOrThrow } from "../../base/deadline.ts";
+import { DomainError } from "../../base/errors.ts";
+import type { OrderSagaStatus } from "../../contract/orders.ts";
+import { isFinal } from "../../domain/orders/order-states.ts";
+import type { Starters } from "../../starters/starters.ts";
+import { orderFromText } from "../../store/orders/order-text.ts";
+import { getOrder, type OrderRecord } from "../../store/orders/orders.ts";
+import type { Db } from "../../store/postgres/database.ts";
+import { isClosed } from "./closed.ts";
+
+/** How long the workflow of an order is asked before its row answers alone, in milliseconds. */
+export const ACTIVE_DEADLINE_MS = 1_000;
+
+/** Who looks: the only user whose orders may be seen, or undefined when everyone's may. To anyone else an order does not exist. */
+export type Viewer = { readonly onlyUser: string | undefined };
+
+/** Throws: ORDER_NOT_FOUND when the viewer may not see an order of this user. */
+export function requireVisible({ onlyUser }: Viewer, { userId }: Pick<OrderRecord, "userId">): void {
+  if (onlyUser !== undefined && onlyUser !== userId) throw new DomainError("ORDER_NOT_FOUND");
+}
+
+/** The order's row, for those who may see it. Throws: ORDER_NOT_FOUND, UNAVAILABLE, DEADLINE_EXCEEDED. */
+export async function findOrder(db: Db, viewer: Viewer, orderId: string): Promise<OrderRecord> {
+  const order = await getOrder(db, orderId);
+  if (order === undefined) throw new DomainError("ORDER_NOT_FOUND");
+  requireVisible(viewer, order);
+  return order;
+}
+
+/** An order as it stands. What its running workflow says is newer than its row. Of an order whose row is not written yet only the workflow is there. */
+export type StandingOrder =
+  | { readonly order: OrderRecord; readonly running?: OrderSagaStatus }
+  | { readonly order: undefined; readonly running: OrderSagaStatus };
+
+/**
+ * The order from the cache, which has only orders that have ended, else from its row and its workflow.
+ * Throws: ORDER_NOT_FOUND; UNAVAILABLE, DEADLINE_EXCEEDED when it stands in no row and its workflow cannot be asked.
+ */
+export async function findStandingOrder(
+  deps: { readonly db: Db; readonly starters: Pick<Starters, "orderStatus">; readonly orderCache: Pick<OrderCache, "get"> },
+  viewer: Viewer,
+  orderId: string,
+): Promise<StandingOrder> {
+  const { db, starters, orderCache } = deps;
+  const cached = await orderCache.get(orderId);
+  const order = (cached === undefined ? undefined : orderFromText(cached.text)) ?? (await getOrder(db, orderId));
+  if (order === undefined) {
+    // Whose order it is stands in its row; until that is written a user learns nothing of it.
+    if (viewer.onlyUser !== undefined) throw new DomainError("ORDER_NOT_FOUND");
+    const running = await withinOrThrow(starters.orderStatus(orderId), ACTIVE_DEADLINE_MS);
+    if (running === undefined) throw new DomainError("ORDER_NOT_FOUND");
+    return { order, running };
+  }
+  requireVisible(viewer, order);
+  if (isClosed(order)) return { order };
+  const running = await withinOrNothing(starters.orderStatus(orderId), ACTIVE_DEADLINE_MS);
+  // It may have ended since its row was read: then the row tells all of it, and the workflow only how it ended.
+  if (running !== undefined && !isFinal(running.sagaState)) return { order, running };
+  return { order: (await getOrder(db, orderId)) ?? order };
+}
