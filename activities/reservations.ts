@@ -14,7 +14,7 @@ import { captureHoldOperation, placeHoldOperation, releaseHoldOperation } from "
 import { closedReservationCode } from "../src/domain/reservations/reservation-states.ts";
 import { findOperation } from "../src/store/ledger/operations.ts";
 import { createPauseCheck, type PauseRecord } from "../src/store/operators/pauses.ts";
-import { expireHold } from "../src/store/reservations/hold-expiry.ts";
+import { expireIfOver } from "../src/store/reservations/hold-expiry.ts";
 import { extensionContent, moveHoldEnd, tellHoldExpiring, type HoldMove } from "../src/store/reservations/hold-moves.ts";
 import { getHold, type HoldRecord } from "../src/store/reservations/holds.ts";
 import type { ActivityDeps } from "./activity-deps.ts";
@@ -74,10 +74,9 @@ export function createLedgerActivities({ db, ledger }: Pick<ActivityDeps, "db" |
       const pause = await pauseOf(reservation);
       // What was decided under this key before the pause is only told again.
       if (pause !== undefined && (await findOperation(db, confirm.requestKey)) === undefined) throw waitsFor(pause);
-      // A worker may be late with the timer: the time of a reservation is what its client was told and not when somebody had a moment.
-      const hold = await getHold(db, reservation.reservationId);
-      if (hold?.status === "held" && pause === undefined && hold.expiresAt.getTime() <= Date.now())
-        await expireHold(ledger, hold, currentOrigin(reservation));
+      // A worker may be late with the timer.
+      const hold = pause === undefined ? await getHold(db, reservation.reservationId) : undefined;
+      if (hold !== undefined) await expireIfOver(ledger, hold, currentOrigin(reservation));
       settled(await ledger.post(captureHoldOperation({ ...ownerOf(reservation, confirm.requestKey), amountMinor })));
       return knownStateOf(reservation.reservationId);
     },

@@ -18,7 +18,9 @@ import { createLedger } from "../../src/store/ledger/ledger.ts";
 import { createDatabase } from "../../src/store/postgres/database.ts";
 import { migrateDatabase } from "../../src/store/postgres/migrate.ts";
 import { getHold } from "../../src/store/reservations/holds.ts";
-import { createReservationActs } from "../../src/use-cases/reservations/reservation-acts.ts";
+import { confirmReservation } from "../../src/use-cases/reservations/confirm-reservation.ts";
+import { findReservation } from "../../src/use-cases/reservations/find-reservation.ts";
+import { createReservationParts } from "../../src/use-cases/reservations/reservation-parts.ts";
 import { createSaldoWorkers, installRuntime } from "../../workers/parts/create-worker.ts";
 import { buildWorkflowBundle } from "../../workers/parts/workflow-bundle.ts";
 import { createFakePsp } from "../support/fake-psp.ts";
@@ -78,7 +80,7 @@ async function race(): Promise<boolean> {
     }),
     cacheSize: 2_000,
   });
-  const acts = createReservationActs({ db: database.db, ledger, starters, settings: TEST_SETTINGS });
+  const parts = createReservationParts({ db: database.db, ledger, starters, settings: TEST_SETTINGS });
 
   const place = async (ttlMs: number): Promise<string> => {
     const reservationId = randomUUID();
@@ -105,7 +107,7 @@ async function race(): Promise<boolean> {
   const confirm = async (reservationId: string, key: string): Promise<string> => {
     try {
       const request = { key: `${reservationId}-${key}`, caller: "race", correlationId: "race" };
-      await acts.confirm(request, await acts.find(reservationId), undefined);
+      await confirmReservation(parts, request, await findReservation(database.db, reservationId), undefined);
       return "confirmed";
     } catch (error) {
       return codeOf(error);
@@ -131,7 +133,7 @@ async function race(): Promise<boolean> {
   await Promise.all(waiting);
 
   async function meetItsEnd(reservationId: string): Promise<void> {
-    const { expiresAt } = await acts.find(reservationId);
+    const { expiresAt } = await findReservation(database.db, reservationId);
     await sleep(Math.max(0, expiresAt.getTime() - Date.now() + (Math.random() * 2 - 1) * SPREAD_MS));
     const outcome = await confirm(reservationId, "race");
     outcomes.push(outcome);
