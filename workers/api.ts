@@ -11,11 +11,11 @@ import { createOrderCache } from "../src/adapters/redis/order-cache.ts";
 import { createRateLimit } from "../src/adapters/redis/rate-limits.ts";
 import type { RedisLink } from "../src/adapters/redis/redis.ts";
 import { createTemporal, type TemporalLink } from "../src/adapters/temporal.ts";
-import type { DependencyCheck } from "../src/api/api-env.ts";
 import { createApp } from "../src/api/app.ts";
+import type { DependencyCheck } from "../src/api/deps.ts";
 import { createClientAddresses } from "../src/api/http/client-address.ts";
 import { listen } from "../src/api/http/http-server.ts";
-import { createFirstAnswers } from "../src/api/http/idempotent-answers.ts";
+import { createIdempotentAnswers } from "../src/api/http/idempotent-answers.ts";
 import { createRequestLimits, type RateLimits } from "../src/api/http/middleware/rate-limit.ts";
 import { untilAborted } from "../src/base/aborted.ts";
 import { withinOrThrow } from "../src/base/deadline.ts";
@@ -83,7 +83,7 @@ await runRole("api", async ({ signal, ready }) => {
     authenticator,
     identity,
     limits: createRequestLimits({ limits: rateLimitsOf(config, redis), addresses, onRefused: metrics.rateLimited }),
-    firstAnswers: createFirstAnswers({ book: createAnswerBook(database.db), cache: createAnswerCache(redis), log: logger }),
+    firstAnswers: createIdempotentAnswers({ book: createAnswerBook(database.db), cache: createAnswerCache(redis), log: logger }),
     orderCache: createOrderCache(redis),
     metrics,
     log: logger,

@@ -1,19 +1,8 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import type { Log } from "../adapters/log.ts";
-import type { Metrics } from "../adapters/metrics/metrics.ts";
-import type { Psp } from "../adapters/psp/psp.ts";
-import type { OrderCache } from "../adapters/redis/order-cache.ts";
 import type { Principal } from "../contract/identity.ts";
-import type { Starters } from "../starters/starters.ts";
-import type { BalanceReader } from "../store/ledger/balance-reader.ts";
-import type { Ledger } from "../store/ledger/ledger.ts";
-import type { Db } from "../store/postgres/database.ts";
-import type { Identity } from "../use-cases/identity/identity.ts";
-import type { Authenticator, Guard, RequestLimits } from "./http/guard.ts";
-import type { FirstAnswers } from "./http/idempotent-answers.ts";
 
-/** What a request knows about itself. */
+/** What a request knows about itself. Data only: what serves requests is given to `createRoutes`. */
 export interface ApiEnv {
   readonly Variables: {
     correlationId: string;
@@ -21,10 +10,6 @@ export interface ApiEnv {
     principal: Principal;
     /** The principal's subject: what Idempotency-Keys are scoped by and operations are signed with. */
     caller: string;
-    /** Asked by each route before its handler. */
-    guard: Guard;
-    /** Asked by each route with an Idempotency-Key. */
-    firstAnswers: FirstAnswers;
     /** True when this request's answer is not to be kept. */
     answerNotKept?: boolean;
     /** The pattern of the route that took the request, for the log. */
@@ -38,79 +23,3 @@ export interface ApiEnv {
 
 export type Api = OpenAPIHono<ApiEnv>;
 export type ApiContext = Context<ApiEnv>;
-
-/** A part the API stands on. `check` settles within its own deadline and throws when the part does not answer. */
-export interface DependencyCheck {
-  readonly name: string;
-  /** Without a needed part the API is not ready; the others are shown only. */
-  readonly needed: boolean;
-  readonly check: () => Promise<void>;
-  /** More about the part, for people. What it cannot tell it leaves out. Never throws. */
-  readonly details?: () => Promise<Readonly<Record<string, string>>>;
-}
-
-export interface ApiSettings {
-  readonly version: string;
-  readonly defaultCurrency: string;
-  readonly reportTimeZone: string;
-  readonly maxBodyBytes: number;
-  /** Where clients reach the API, without a slash at the end; without it links name the address the request came in at. */
-  readonly serverUrl?: string;
-  /** Origins whose pages may read answers; none without. */
-  readonly corsOrigins?: readonly string[];
-  /** With it, besides admins, a collector may read the metrics. */
-  readonly metricsToken?: string;
-  /** True when nobody is asked who they are: then only requests to a loopback name are taken. */
-  readonly onlyLocalHosts?: boolean;
-  /** How often an open stream shows that it lives, and its token is looked at again. */
-  readonly streamHeartbeatMs?: number;
-  /** How many streams may be open at once. */
-  readonly streams?: { readonly perSubject: number; readonly inAll: number };
-  /** Tells that the client came over https, by a trusted proxy's word. */
-  readonly isSecure?: (context: Context) => boolean;
-  readonly reservationTtl: {
-    readonly defaultMs: number;
-    readonly minMs: number;
-    readonly maxMs: number;
-    /** How long before the end `reservation.expiring` is sent. */
-    readonly expiringMs: number;
-    /** How long after it went back a confirmation is still rescued; 0 is never. */
-    readonly graceMs: number;
-  };
-  /** How long an order waits for the payment provider, and how often a compensation is tried before it is parked. */
-  readonly orders?: { readonly paymentDeadlineMs: number; readonly compensationFastRetries: number };
-  /** True outside production: timers can be moved by HTTP. */
-  readonly testClock?: boolean;
-  /** The topics that events are read from. */
-  readonly eventTopics?: readonly string[];
-  /** Where events may be sent besides public https addresses, and the key their secrets are kept under. */
-  readonly webhooks?: { readonly allowHttp: boolean; readonly allowPrivate: boolean; readonly encryptionKey?: Buffer };
-}
-
-export interface ApiDeps {
-  readonly db: Db;
-  /** For statements that read everything: connections with a deadline of minutes. Without it `db`. */
-  readonly auditDb?: Db;
-  /** The payment provider; without one, cards are answered with PSP_UNAVAILABLE. */
-  readonly psp?: Psp;
-  readonly ledger: Ledger;
-  readonly starters: Starters;
-  readonly balances: BalanceReader;
-  /** Refuses a corrected value that no dead letter can become. Without it only the bridge does. Throws: INVALID_EVENT, CARD_DATA_REFUSED, REDRIVE_CONFLICT. */
-  readonly checkCorrection?: (correction: {
-    readonly deadLetterId: string;
-    readonly topic: string;
-    readonly value: Buffer;
-  }) => Promise<void>;
-  readonly authenticator: Authenticator;
-  readonly identity: Identity;
-  readonly limits: RequestLimits;
-  readonly firstAnswers: FirstAnswers;
-  readonly orderCache: OrderCache;
-  readonly metrics: Metrics;
-  readonly log: Log;
-  /** Takes one line per request, of fixed fields that hold no secret: it need not look for any, which costs more than the line. */
-  readonly requestLog: Log;
-  readonly checks: readonly DependencyCheck[];
-  readonly settings: ApiSettings;
-}

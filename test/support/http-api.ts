@@ -5,10 +5,11 @@ import type { Psp } from "../../src/adapters/psp/psp.ts";
 import { createAnswerCache } from "../../src/adapters/redis/answer-cache.ts";
 import { createOrderCache } from "../../src/adapters/redis/order-cache.ts";
 import { openRedis, type RedisLink } from "../../src/adapters/redis/redis.ts";
-import type { Api, ApiDeps, ApiSettings, DependencyCheck } from "../../src/api/api-env.ts";
+import type { Api } from "../../src/api/api-env.ts";
 import { createApp } from "../../src/api/app.ts";
+import type { ApiDeps, ApiSettings, DependencyCheck } from "../../src/api/deps.ts";
 import type { Authenticator, RequestLimits } from "../../src/api/http/guard.ts";
-import { createFirstAnswers } from "../../src/api/http/idempotent-answers.ts";
+import { createIdempotentAnswers } from "../../src/api/http/idempotent-answers.ts";
 import { DomainError } from "../../src/base/errors.ts";
 import { LOCAL_PRINCIPAL } from "../../src/contract/identity.ts";
 import type { Starters } from "../../src/starters/starters.ts";
@@ -85,7 +86,7 @@ export function createTestApi(options: {
     identity: options.identity ?? createTestIdentity(),
     authenticator: options.authenticator ?? { authenticate: async () => LOCAL_PRINCIPAL },
     limits: options.limits ?? { byAddress: async () => {}, bySubject: async () => {} },
-    firstAnswers: createFirstAnswers({
+    firstAnswers: createIdempotentAnswers({
       book: createAnswerBook(database.db),
       cache: createAnswerCache(options.redis ?? openRedis({ url: undefined, logger: SILENT_LOG })),
       log: options.log ?? SILENT_LOG,

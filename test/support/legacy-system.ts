@@ -1,5 +1,5 @@
 import type { Log } from "../../src/adapters/log.ts";
-import type { ApiSettings } from "../../src/api/api-env.ts";
+import type { ApiSettings } from "../../src/api/deps.ts";
 import type { Authenticator } from "../../src/api/http/guard.ts";
 import { listen } from "../../src/api/http/http-server.ts";
 import type { Starters } from "../../src/starters/starters.ts";

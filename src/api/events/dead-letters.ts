@@ -5,14 +5,15 @@ import { getDeadLetter, listDeadLetters, type DeadLetterFilter, type DeadLetterS
 import { findReceipt, type FoundReceipt } from "../../store/events/receipts.ts";
 import { MAX_REDRIVE_BYTES, redriveDeadLetter, redriveMatching } from "../../store/events/redrives.ts";
 import { recordAct } from "../../store/operators/operator-acts.ts";
-import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
+import type { ApiContext } from "../api-env.ts";
+import type { ApiDeps } from "../deps.ts";
 import { ADMINS } from "../http/access.ts";
-import { addRoute } from "../http/add-route.ts";
-import { decodeFilteredCursor, encodeFilteredCursor, type Filters } from "../http/filtered-cursor.ts";
+import { decodeFilteredCursor, filteredPlace, type Filters } from "../http/filtered-cursor.ts";
+import { pageOf } from "../http/page.ts";
 import { refuseCardInIds } from "../http/refuse-card-data.ts";
+import type { Routes } from "../http/routes.ts";
 import { showBytes } from "../http/show-bytes.ts";
 import { writeJson } from "../http/write-json.ts";
-import { OUTAGES } from "../orders/order-access.ts";
 import {
   deadLetterFiltersSchema,
   listDeadLettersRoute,
@@ -27,28 +28,19 @@ const BIGINT = /^[1-9]\d{0,17}$/;
 const MAX_SHOWN_BYTES = 65_536;
 
 /** Messages that could not be taken: look at them, and send them again. */
-export function addDeadLetterRoutes(api: Api, { db, checkCorrection, settings }: ApiDeps): void {
-  const { maxBodyBytes } = settings;
-
-  addRoute(api, listDeadLettersRoute, { access: ADMINS, maxBodyBytes, problems: ["INVALID_CURSOR", ...OUTAGES] }, async (context) => {
+export function addDeadLetterRoutes(routes: Routes, { db, checkCorrection }: ApiDeps): void {
+  routes.add(listDeadLettersRoute, { access: ADMINS, problems: ["INVALID_CURSOR"] }, async (context) => {
     const { limit, cursor, ...named } = context.req.valid("query");
     const asked = definedOnly(named);
     const started = cursor === undefined ? undefined : decodeFilteredCursor(LIST, cursor, asked, [BIGINT]);
     const filters = started === undefined ? asked : readFilters(started.filters);
     const [beforeId] = started?.position ?? [];
     const rows = await listDeadLetters(db, { ...toFilter(filters), limit, ...(beforeId === undefined ? {} : { beforeId }) });
-    const page = rows.slice(0, limit);
-    const last = page.at(-1);
-    return context.json(
-      {
-        deadLetters: page.map(show),
-        ...(rows.length > limit && last !== undefined ? { nextCursor: encodeFilteredCursor(LIST, filters, [last.deadLetterId]) } : {}),
-      },
-      200,
-    );
+    const { page, nextCursor } = pageOf(rows, limit, LIST, ({ deadLetterId }) => filteredPlace(filters, [deadLetterId]));
+    return context.json({ deadLetters: page.map(show), nextCursor }, 200);
   });
 
-  addRoute(api, readDeadLetterRoute, { access: ADMINS, maxBodyBytes, problems: ["DEAD_LETTER_NOT_FOUND", ...OUTAGES] }, async (context) => {
+  routes.add(readDeadLetterRoute, { access: ADMINS, problems: ["DEAD_LETTER_NOT_FOUND"] }, async (context) => {
     const letter = await readLetter(context.req.valid("param").deadLetterId);
     const { key, value, headers } = letter;
     const receipt = letter.redrivenAt === undefined ? undefined : await findReceipt(db, letter);
@@ -64,13 +56,11 @@ export function addDeadLetterRoutes(api: Api, { db, checkCorrection, settings }:
     );
   });
 
-  addRoute(
-    api,
+  routes.add(
     redriveDeadLetterRoute,
     {
       access: ADMINS,
-      maxBodyBytes,
-      problems: ["DEAD_LETTER_NOT_FOUND", "PAYLOAD_TOO_LARGE", "INVALID_EVENT", "REDRIVE_CONFLICT", ...OUTAGES],
+      problems: ["DEAD_LETTER_NOT_FOUND", "PAYLOAD_TOO_LARGE", "INVALID_EVENT", "REDRIVE_CONFLICT"],
     },
     async (context) => {
       const { body: corrected, reason } = context.req.valid("json");
@@ -89,7 +79,7 @@ export function addDeadLetterRoutes(api: Api, { db, checkCorrection, settings }:
     },
   );
 
-  addRoute(api, redriveDeadLettersRoute, { access: ADMINS, maxBodyBytes, problems: OUTAGES }, async (context) => {
+  routes.add(redriveDeadLettersRoute, { access: ADMINS }, async (context) => {
     const { filter, reason, limit } = context.req.valid("json");
     const asked = definedOnly(filter);
     await note(context, "many", reason, { ...asked, limit: String(limit) });

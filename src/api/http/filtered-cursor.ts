@@ -1,12 +1,12 @@
 import { DomainError } from "../../base/errors.ts";
-import { decodeCursor, encodeCursor } from "./cursor.ts";
+import { decodeCursor } from "./cursor.ts";
 
 /** A list's filters and sort as they stood in the query. */
 export type Filters = Readonly<Record<string, string>>;
 
-/** The place after which a page begins, together with what the list was filtered and sorted by. */
-export function encodeFilteredCursor(list: string, filters: Filters, position: readonly string[]): string {
-  return encodeCursor(list, [canonical(filters), ...position]);
+/** A place in a list together with what the list was filtered and sorted by: what `pageOf` writes into the cursor of such a list. */
+export function filteredPlace(filters: Filters, position: readonly string[]): readonly string[] {
+  return [canonical(filters), ...position];
 }
 
 /**

@@ -2,7 +2,7 @@ import { DomainError } from "../../base/errors.ts";
 import type { Principal } from "../../contract/identity.ts";
 import type { ApiContext } from "../api-env.ts";
 import type { Access } from "./access.ts";
-import type { AccessNotes } from "./refusal-log.ts";
+import type { RefusalLog } from "./refusal-log.ts";
 
 /** Tells who asks. Throws: UNAUTHENTICATED whatever is wrong with the token; UNAVAILABLE when that cannot be told. */
 export interface Authenticator {
@@ -25,18 +25,18 @@ export interface RequestLimits {
 export type Guard = (context: ApiContext, route: { readonly access: Access; readonly routeClass: RouteClass }) => Promise<void>;
 
 /** Address, then identity, then role, then the subject's allowance: a stranger costs no look at a token, a wrong role no allowance. */
-export function createGuard(authenticator: Authenticator, limits: RequestLimits, notes?: AccessNotes): Guard {
+export function createGuard(authenticator: Authenticator, limits: RequestLimits, refusals?: RefusalLog): Guard {
   return async (context, { access, routeClass }) => {
     if (routeClass !== "unlimited") await limits.byAddress(context, routeClass);
     if (access === "public") return;
     const principal = await authenticator.authenticate(context.req.header("authorization")).catch((error: unknown) => {
-      notes?.refused(context, error);
+      refusals?.refused(context, error);
       throw error;
     });
     context.set("principal", principal);
     context.set("caller", principal.subject);
     if (!access.some((role) => principal.roles.includes(role))) {
-      notes?.denied(context, access);
+      refusals?.denied(context, access);
       throw new DomainError("FORBIDDEN");
     }
     if (routeClass !== "unlimited") await limits.bySubject(context, routeClass);

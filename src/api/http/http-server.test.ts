@@ -5,8 +5,8 @@ import { TEST_SETTINGS } from "../../../test/support/http-api.ts";
 import { SILENT_LOG } from "../../adapters/log.ts";
 import { NO_METRICS } from "../../adapters/metrics/metrics.ts";
 import { LOCAL_PRINCIPAL } from "../../contract/identity.ts";
-import type { ApiDeps } from "../api-env.ts";
 import { createApp } from "../app.ts";
+import type { ApiDeps } from "../deps.ts";
 import { listen, type HttpServer } from "./http-server.ts";
 
 const MAX_BODY_BYTES = 2_048;

@@ -14,10 +14,10 @@ import { requestKey } from "../../contract/ids.ts";
 import { createAnswerBook, type AnswerBook } from "../../store/idempotency-answers.ts";
 import { createDatabase, type Database } from "../../store/postgres/database.ts";
 import type { Api, ApiEnv } from "../api-env.ts";
-import { addRoute } from "./add-route.ts";
 import { createErrorHandler } from "./error-handler.ts";
 import { keepNoAnswer } from "./idempotency.ts";
-import { createFirstAnswers, type RequestMemory } from "./idempotent-answers.ts";
+import { createIdempotentAnswers, type RequestMemory } from "./idempotent-answers.ts";
+import { createRoutes } from "./routes.ts";
 
 const NO_REDIS = openRedis({ url: undefined, logger: SILENT_LOG });
 let postgres: TestDatabase;
@@ -53,21 +53,19 @@ function createProcess(
   options: { redis?: RedisLink; book?: AnswerBook; memory?: RequestMemory; keepAccepted?: boolean; required?: boolean } = {},
 ) {
   const api: Api = new OpenAPIHono<ApiEnv>();
-  const firstAnswers = createFirstAnswers({
+  const firstAnswers = createIdempotentAnswers({
     book: options.book ?? createAnswerBook(database.db),
     cache: createAnswerCache(options.redis ?? link),
     log: SILENT_LOG,
   });
   api.use(async (context, next) => {
     context.set("caller", context.req.header("x-caller") ?? "ann");
-    context.set("guard", async () => {});
-    context.set("firstAnswers", firstAnswers);
     await next();
   });
   const content = { "application/json": { schema: z.object({ text: z.string() }) } };
   const answer = { description: "", content };
-  addRoute(
-    api,
+  const routes = createRoutes(api, { guard: async () => {}, firstAnswers, maxBodyBytes: 10_000 });
+  routes.add(
     createRoute({
       method: "post",
       path: "/things",
@@ -81,8 +79,6 @@ function createProcess(
     }),
     {
       access: "public",
-      problems: [],
-      maxBodyBytes: 10_000,
       idempotency: {
         route: "things",
         required: options.required ?? true,

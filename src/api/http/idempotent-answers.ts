@@ -26,7 +26,7 @@ export interface KeyedRequest {
 }
 
 /** Answers a request with an Idempotency-Key as it was answered first. */
-export interface FirstAnswers {
+export interface IdempotentAnswers {
   /**
    * The first answer when there is one, else what `run` answers; a final success is kept before it is given. Refusals are not kept
    * here: the ledger remembers those that are for ever.
@@ -42,7 +42,11 @@ const RENEWALS = 3;
 const KEPT_HEADERS = ["content-type", "location"];
 
 /** First answers over their book in Postgres, the truth, and their cache in Redis, the fast path. */
-export function createFirstAnswers(deps: { readonly book: AnswerBook; readonly cache: AnswerCache; readonly log: Log }): FirstAnswers {
+export function createIdempotentAnswers(deps: {
+  readonly book: AnswerBook;
+  readonly cache: AnswerCache;
+  readonly log: Log;
+}): IdempotentAnswers {
   const { book, cache, log } = deps;
   const running = new Set<string>();
 

@@ -1,7 +1,17 @@
+import type { ApiContext } from "../api-env.ts";
+
 /** The languages that stories are told in. */
 export type Language = "en" | "ru";
 
-/** The language an Accept-Language header likes best of those there are; English when it names none of them. */
+/** The language of the answer to this request, which the answer names; caches are told that it depends on Accept-Language. */
+export function languageAsked(context: ApiContext): Language {
+  const language = preferredLanguage(context.req.header("accept-language"));
+  context.header("content-language", language);
+  context.header("vary", "Accept-Language", { append: true });
+  return language;
+}
+
+/** The language that an Accept-Language header gives the greatest weight, of English and Russian; English when it names neither. */
 export function preferredLanguage(header: string | undefined): Language {
   const wanted = (header ?? "")
     .slice(0, 200)

@@ -1,9 +1,11 @@
+import type { ApiContext } from "../api-env.ts";
+
 /** The longest a request may wait for its outcome, in seconds. */
 export const MAX_WAIT_SECONDS = 30;
 const DEFAULT_WAIT_SECONDS = 5;
 
 /** How long to wait for an outcome, and what to say in Preference-Applied when the client's wish decided it. */
-export interface Wait {
+interface Wait {
   readonly waitMs: number;
   readonly applied?: string;
 }
@@ -19,4 +21,11 @@ export function readWait(header: string | undefined): Wait {
     return { waitMs: bounded * 1_000, applied: `wait=${bounded}` };
   }
   return { waitMs: DEFAULT_WAIT_SECONDS * 1_000 };
+}
+
+/** How long this request waits for its outcome, in ms. When its Prefer header decided that, the answer's Preference-Applied says so. */
+export function waitAsked(context: ApiContext): number {
+  const { waitMs, applied } = readWait(context.req.header("prefer"));
+  if (applied !== undefined) context.header("preference-applied", applied);
+  return waitMs;
 }

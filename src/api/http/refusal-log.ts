@@ -6,7 +6,7 @@ import type { ApiContext } from "../api-env.ts";
 import type { Access } from "./access.ts";
 
 /** What is noted of requests that were not let in. Neither ever throws or keeps the request waiting. */
-export interface AccessNotes {
+export interface RefusalLog {
   /** A token was refused; the reason goes to the log and nowhere else. */
   refused(context: ApiContext, error: unknown): void;
   /** Somebody known asked for what their roles do not allow. */
@@ -18,7 +18,7 @@ const DENIAL_EVERY_MS = 60_000;
 const MAX_REMEMBERED = 10_000;
 
 /** Refusals go to the log, denied admin routes to the book of acts. */
-export function createAccessNotes(deps: { readonly db: Db; readonly log: Log; readonly now?: () => number }): AccessNotes {
+export function createRefusalLog(deps: { readonly db: Db; readonly log: Log; readonly now?: () => number }): RefusalLog {
   const { db, log, now = Date.now } = deps;
   const notedAtMs = new Map<string, number>();
   return {

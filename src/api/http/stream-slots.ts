@@ -1,13 +1,13 @@
 import { DomainError } from "../../base/errors.ts";
 
-/** The places that open streams take. */
-export interface StreamPlaces {
-  /** Takes a place; the function gives it back. Throws: RATE_LIMITED when the subject has no more, UNAVAILABLE when nobody has. */
+/** The slots that open streams take. */
+export interface StreamSlots {
+  /** Takes a slot; the function gives it back. Throws: RATE_LIMITED when the subject has no more, UNAVAILABLE when nobody has. */
   take(subject: string): () => void;
 }
 
 /** Counts open streams: at most `perSubject` of one subject and `inAll` in this process. */
-export function createStreamPlaces({ perSubject, inAll }: { readonly perSubject: number; readonly inAll: number }): StreamPlaces {
+export function createStreamSlots({ perSubject, inAll }: { readonly perSubject: number; readonly inAll: number }): StreamSlots {
   const taken = new Map<string, number>();
   let all = 0;
   return {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { plainWords } from "./zod-words.ts";
+import { zodWords } from "./zod-words.ts";
 
 const schema = z.strictObject({
   reason: z.string().min(3),
@@ -11,7 +11,7 @@ const schema = z.strictObject({
 });
 
 function wordsFor(value: object): Record<string, string> {
-  const issues = schema.safeParse(value, { error: plainWords }).error?.issues ?? [];
+  const issues = schema.safeParse(value, { error: zodWords }).error?.issues ?? [];
   return Object.fromEntries(issues.map(({ path, message }) => [path.join("."), message]));
 }
 

@@ -11,7 +11,7 @@ const KINDS: Readonly<Record<string, string>> = {
 };
 
 /** What is wrong in words for a client, where the schema has none of its own; undefined leaves the library's words. */
-export function plainWords(issue: z.core.$ZodRawIssue): string | undefined {
+export function zodWords(issue: z.core.$ZodRawIssue): string | undefined {
   switch (issue.code) {
     case "invalid_type":
       return issue.input === undefined ? "must be given" : `must be ${KINDS[issue.expected] ?? issue.expected}`;

@@ -4,22 +4,21 @@ import { recordLogout } from "../../store/identity/revocations.ts";
 import { changeRoles, createUser, findUser, type UserRecord } from "../../store/identity/users.ts";
 import { announceSessions } from "../../use-cases/identity/revocations.ts";
 import { hashRefreshToken, refresh, signIn } from "../../use-cases/identity/sign-in.ts";
-import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
+import type { ApiContext } from "../api-env.ts";
+import type { ApiDeps } from "../deps.ts";
 import { ADMINS, OWN_DATA } from "../http/access.ts";
-import { addRoute } from "../http/add-route.ts";
+import type { Routes } from "../http/routes.ts";
 import { keysRoute, loginRoute, logoutRoute, meRoute, refreshRoute, registerRoute, rolesRoute } from "./auth-schemas.ts";
 
-const OUTAGES = ["UNAVAILABLE", "DEADLINE_EXCEEDED"] as const;
 /** A token is taken for so long after its end, and its refusal is kept for longer. */
 const REFUSED_AFTER_END_MS = 3_600_000;
 
 /** Registering, logging in and out, and the keys by which others verify the tokens. */
-export function addAuthRoutes(api: Api, deps: ApiDeps): void {
-  const { db, identity, authenticator, settings } = deps;
-  const { maxBodyBytes } = settings;
-  const open = { access: "public", routeClass: "login", maxBodyBytes } as const;
+export function addAuthRoutes(routes: Routes, deps: ApiDeps): void {
+  const { db, identity, authenticator } = deps;
+  const open = { access: "public", routeClass: "login" } as const;
 
-  addRoute(api, registerRoute, { ...open, problems: ["LOGIN_TAKEN", "UNAUTHENTICATED", "FORBIDDEN", ...OUTAGES] }, async (context) => {
+  routes.add(registerRoute, { ...open, problems: ["LOGIN_TAKEN", "UNAUTHENTICATED", "FORBIDDEN", "UNAVAILABLE"] }, async (context) => {
     const { login, password, userId, roles } = context.req.valid("json");
     // Only an admin may say whose money the login gives: else anyone could take over the balance of a user known from elsewhere.
     if (userId !== undefined || roles !== undefined) {
@@ -35,16 +34,16 @@ export function addAuthRoutes(api: Api, deps: ApiDeps): void {
     return context.json(show(user), 201);
   });
 
-  addRoute(api, loginRoute, { ...open, problems: ["INVALID_CREDENTIALS", ...OUTAGES] }, async (context) => {
+  routes.add(loginRoute, { ...open, problems: ["INVALID_CREDENTIALS", "UNAVAILABLE"] }, async (context) => {
     const input = { ...context.req.valid("json"), correlationId: context.get("correlationId") };
     return context.json(await signIn(deps, input).catch((error: unknown) => tellWhenToRetry(context, error)), 200);
   });
 
-  addRoute(api, refreshRoute, { ...open, problems: ["INVALID_REFRESH_TOKEN", ...OUTAGES] }, async (context) =>
+  routes.add(refreshRoute, { ...open, problems: ["INVALID_REFRESH_TOKEN", "UNAVAILABLE"] }, async (context) =>
     context.json(await refresh(deps, { ...context.req.valid("json"), correlationId: context.get("correlationId") }), 200),
   );
 
-  addRoute(api, logoutRoute, { access: OWN_DATA, maxBodyBytes, bodyOptional: true, problems: [...OUTAGES] }, async (context) => {
+  routes.add(logoutRoute, { access: OWN_DATA, bodyOptional: true }, async (context) => {
     const { refreshToken } = context.req.valid("json");
     const { subject, roles, token } = context.get("principal");
     const ended = await recordLogout(db, {
@@ -60,7 +59,7 @@ export function addAuthRoutes(api: Api, deps: ApiDeps): void {
     return context.body(null, 204);
   });
 
-  addRoute(api, rolesRoute, { access: ADMINS, maxBodyBytes, problems: ["USER_NOT_FOUND", ...OUTAGES] }, async (context) => {
+  routes.add(rolesRoute, { access: ADMINS, problems: ["USER_NOT_FOUND"] }, async (context) => {
     const { userId } = context.req.valid("param");
     const { roles, reason = "" } = context.req.valid("json");
     const { user, endedSessions } = await changeRoles(db, {
@@ -74,7 +73,7 @@ export function addAuthRoutes(api: Api, deps: ApiDeps): void {
     return context.json(show(user), 200);
   });
 
-  addRoute(api, meRoute, { access: OWN_DATA, maxBodyBytes, problems: [...OUTAGES] }, async (context) => {
+  routes.add(meRoute, { access: OWN_DATA }, async (context) => {
     const { subject, roles, token } = context.get("principal");
     const user = await findUser(db, subject);
     return context.json(
@@ -88,7 +87,7 @@ export function addAuthRoutes(api: Api, deps: ApiDeps): void {
     );
   });
 
-  addRoute(api, keysRoute, { access: "public", maxBodyBytes, problems: [] }, (context) => {
+  routes.add(keysRoute, { access: "public" }, (context) => {
     context.header("cache-control", `public, max-age=${identity.keysMaxAgeSeconds}`);
     return context.json({ keys: [...identity.publishedKeys()] }, 200);
   });

@@ -8,6 +8,8 @@ import { createErrorHandler, InvalidRequest } from "../http/error-handler.ts";
 import type { RouteClass } from "../http/guard.ts";
 import { readOptionalIdempotencyKey } from "../http/idempotency.ts";
 import type { Problem } from "../http/problem.ts";
+import { routerPath } from "../http/routes.ts";
+import type { RouteParts } from "../http/run-route.ts";
 import { asLegacyError } from "./legacy-errors.ts";
 import { readLegacyInput, type LegacyInput } from "./legacy-input.ts";
 
@@ -34,9 +36,9 @@ export interface LegacyRoute<Schema extends z.ZodType> {
   readonly alsoAnswers?: readonly number[];
 }
 
-export interface LegacyParts {
+/** What stands before the handlers of all legacy routes. */
+export interface LegacyParts extends RouteParts {
   readonly log: Log;
-  readonly maxBodyBytes: number;
 }
 
 const messageSchema = z.object({ message: z.string() }).openapi("LegacyError");
@@ -60,7 +62,7 @@ const STATUSES: Readonly<Record<number, string>> = {
  */
 export function addLegacyRoute<Schema extends z.ZodType>(
   api: Api,
-  { log, maxBodyBytes }: LegacyParts,
+  { log, guard, firstAnswers, maxBodyBytes }: LegacyParts,
   route: LegacyRoute<Schema>,
   handler: (context: ApiContext, input: z.output<Schema>) => Promise<Response>,
 ): void {
@@ -68,10 +70,10 @@ export function addLegacyRoute<Schema extends z.ZodType>(
   const asProblem = createErrorHandler(log);
   declareAccess(api, { method, path, access });
   api.openAPIRegistry.registerPath(describe(route));
-  api.on([method], [path.replaceAll(/\{(\w+)\}/g, ":$1")], async (context) => {
+  api.on([method], [routerPath(path)], async (context) => {
     context.set("route", path);
     try {
-      await context.get("guard")(context, { access, routeClass });
+      await guard(context, { access, routeClass });
       const input: LegacyInput =
         route.inputFrom === "path" ? { from: "query", value: context.req.param() } : await readLegacyInput(context, maxBodyBytes);
       const asked = check(route.input, input);
@@ -79,7 +81,7 @@ export function addLegacyRoute<Schema extends z.ZodType>(
       const keyed = route.keyScope === undefined ? undefined : readOptionalIdempotencyKey(context, route.keyScope);
       if (keyed === undefined) return await act();
       const request = { key: keyed.key, hash: hashOf([asked]), memory: "answer", keepAccepted: false } as const;
-      return await context.get("firstAnswers").once(context, request, act);
+      return await firstAnswers.once(context, request, act);
     } catch (error) {
       return await answerLegacyError(asProblem(error, context));
     }

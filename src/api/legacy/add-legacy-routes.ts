@@ -1,6 +1,7 @@
 import type { Handler } from "hono";
 import type { CheckServices } from "../../use-cases/services/known-services.ts";
-import type { Api, ApiDeps, ApiEnv } from "../api-env.ts";
+import type { Api, ApiEnv } from "../api-env.ts";
+import type { ApiDeps } from "../deps.ts";
 import { answerProblem } from "../http/error-handler.ts";
 import { answerLegacyError, type LegacyParts } from "./add-legacy-route.ts";
 import { addLegacyReportRoutes } from "./reports.ts";
@@ -9,8 +10,7 @@ import { addLegacyServiceRoutes } from "./services.ts";
 import { addLegacyUserRoutes } from "./users.ts";
 
 /** The earlier service's interface under `/api`, over the same ledger and workflows. docs/legacy.md tells what it kept and what it changed. */
-export function addLegacyRoutes(api: Api, deps: ApiDeps, checkServices: CheckServices): void {
-  const parts: LegacyParts = { log: deps.log, maxBodyBytes: deps.settings.maxBodyBytes };
+export function addLegacyRoutes(api: Api, parts: LegacyParts, deps: ApiDeps, checkServices: CheckServices): void {
   const before = api.routes.length;
   addLegacyUserRoutes(api, parts, deps);
   addLegacyServiceRoutes(api, parts, deps, checkServices);

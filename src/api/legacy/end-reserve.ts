@@ -1,7 +1,9 @@
 import { DomainError } from "../../base/errors.ts";
 import type { ActResult, ReservationActs, ReservationRequest } from "../../use-cases/reservations/reservation-acts.ts";
-import type { ApiContext, ApiDeps } from "../api-env.ts";
+import type { ApiContext } from "../api-env.ts";
+import type { ApiDeps } from "../deps.ts";
 import { markReplayed } from "../http/idempotency.ts";
+import { originOf } from "../http/request-origin.ts";
 import { legacyHoldsOf, openReserveAmong, type LegacyHold } from "./matches.ts";
 import type { Wish } from "./place-reserve.ts";
 import { legacyRequestKey } from "./request-key.ts";
@@ -49,7 +51,7 @@ function heldOrKnown(holds: readonly LegacyHold[], amountMinor: bigint, isRepeat
 
 function requestOf(context: ApiContext, scope: string): { readonly request: ReservationRequest; readonly isRepeatable: boolean } {
   const { key, isRepeatable } = legacyRequestKey(context, scope);
-  return { request: { key, caller: context.get("caller"), correlationId: context.get("correlationId") }, isRepeatable };
+  return { request: { key, ...originOf(context) }, isRepeatable };
 }
 
 function mark(context: ApiContext, { replayed }: ActResult): void {

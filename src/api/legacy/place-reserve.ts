@@ -7,8 +7,10 @@ import { contentHash } from "../../domain/ledger/operations.ts";
 import { findOperation } from "../../store/ledger/operations.ts";
 import { newestHoldingOf, type HoldTriple } from "../../store/reservations/hold-matches.ts";
 import { holdOfReservation } from "../../use-cases/reservations/reservation-hold.ts";
-import type { ApiContext, ApiDeps } from "../api-env.ts";
+import type { ApiContext } from "../api-env.ts";
+import type { ApiDeps } from "../deps.ts";
 import { readIdempotencyKey } from "../http/idempotency.ts";
+import { originOf } from "../http/request-origin.ts";
 import { legacyHoldsOf, reserveAmong } from "./matches.ts";
 
 export type ReserveDeps = Pick<ApiDeps, "db" | "starters" | "balances" | "settings">;
@@ -71,8 +73,7 @@ async function place(
     expiringMs: settings.reservationTtl.expiringMs,
     comment: "reserve over the legacy interface",
     requestHash,
-    correlationId: context.get("correlationId"),
-    caller: context.get("caller"),
+    ...originOf(context),
   };
   const operation = holdOfReservation(input);
   // The workflow may be another request's, and its answer may be lost: what the ledger decided under the key tells.

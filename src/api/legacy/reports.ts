@@ -1,7 +1,8 @@
 import { z } from "@hono/zod-openapi";
 import { DomainError } from "../../base/errors.ts";
 import { getReport, listReportLines, openReport } from "../../store/reports.ts";
-import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
+import type { Api, ApiContext } from "../api-env.ts";
+import type { ApiDeps } from "../deps.ts";
 import { ADMINS } from "../http/access.ts";
 import { addLegacyRoute, type LegacyParts } from "./add-legacy-route.ts";
 import { answerJson } from "./legacy-answers.ts";

@@ -3,9 +3,11 @@ import { depositOperation } from "../../domain/ledger/wallet-operations.ts";
 import { closeUser, userExists } from "../../store/identity/users-closing.ts";
 import { postOnLedger } from "../../store/ledger/done-or-throw.ts";
 import { announceSessions } from "../../use-cases/identity/revocations.ts";
-import type { Api, ApiDeps } from "../api-env.ts";
+import type { Api } from "../api-env.ts";
+import type { ApiDeps } from "../deps.ts";
 import { ADMINS, SERVICES } from "../http/access.ts";
 import { readAmount } from "../http/read-money.ts";
+import { originOf } from "../http/request-origin.ts";
 import { addLegacyRoute, type LegacyParts } from "./add-legacy-route.ts";
 import { answerJson, answerOk, OK_ANSWER } from "./legacy-answers.ts";
 import { legacyAmount } from "./legacy-json.ts";
@@ -55,10 +57,9 @@ export function addLegacyUserRoutes(api: Api, parts: LegacyParts, deps: ApiDeps)
     async (context, { id: userId, amount }) => {
       const amountMinor = readAmount(amount, currency);
       const { key } = legacyRequestKey(context, "legacy/credit");
-      const origin = { caller: context.get("caller"), correlationId: context.get("correlationId") };
       await postOnLedger(
         ledger,
-        depositOperation({ key, userId, currency, amountMinor, comment: "credit over the legacy interface", origin }),
+        depositOperation({ key, userId, currency, amountMinor, comment: "credit over the legacy interface", origin: originOf(context) }),
       );
       return answerOk(context);
     },

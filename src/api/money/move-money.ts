@@ -2,18 +2,14 @@ import type { ErrorCode } from "../../base/errors.ts";
 import { formatAmount } from "../../base/money.ts";
 import type { Operation, Origin } from "../../domain/ledger/operations.ts";
 import { postOnLedger } from "../../store/ledger/done-or-throw.ts";
-import type { ApiContext, ApiDeps } from "../api-env.ts";
+import type { ApiContext } from "../api-env.ts";
+import type { ApiDeps } from "../deps.ts";
 import { markReplayed, readIdempotencyKey } from "../http/idempotency.ts";
 import { readAmount, readCurrency } from "../http/read-money.ts";
+import { originOf } from "../http/request-origin.ts";
 
 /** What every route that moves money at once can answer, besides INSUFFICIENT_FUNDS where money leaves a user. */
-export const MOVE_MONEY_PROBLEMS = [
-  "INVALID_AMOUNT",
-  "INVALID_CURRENCY",
-  "CARD_DATA_REFUSED",
-  "UNAVAILABLE",
-  "DEADLINE_EXCEEDED",
-] as const satisfies readonly ErrorCode[];
+export const MOVE_MONEY_PROBLEMS = ["INVALID_AMOUNT", "INVALID_CURRENCY", "CARD_DATA_REFUSED"] as const satisfies readonly ErrorCode[];
 
 /** How a route that moves money takes its Idempotency-Key: the operation itself is what remembers the request. */
 export function moneyKey(route: MoneyRoute) {
@@ -57,8 +53,7 @@ export async function moveMoney(
   const { key } = readIdempotencyKey(context, request.route);
   const currency = readCurrency(asked, settings.defaultCurrency);
   const amountMinor = readAmount(amount, currency);
-  const origin = { caller: context.get("caller"), correlationId: context.get("correlationId") };
-  const posted = await postOnLedger(ledger, request.toOperation({ key, currency, amountMinor, comment, origin }));
+  const posted = await postOnLedger(ledger, request.toOperation({ key, currency, amountMinor, comment, origin: originOf(context) }));
   if (posted.duplicate) markReplayed(context);
   return {
     operationId: posted.operationId,

@@ -2,60 +2,44 @@ import { DomainError } from "../../base/errors.ts";
 import { listOperations, type ListedOperation, type OperationListInput } from "../../store/ledger/operation-list.ts";
 import { getOperation, type OperationRecord } from "../../store/ledger/operations.ts";
 import type { Db } from "../../store/postgres/database.ts";
-import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
+import type { ApiContext } from "../api-env.ts";
+import type { ApiDeps } from "../deps.ts";
 import { onlyUserOf, OWN_DATA, requireOwn } from "../http/access.ts";
-import { addRoute } from "../http/add-route.ts";
-import { decodeFilteredCursor, encodeFilteredCursor, type Filters } from "../http/filtered-cursor.ts";
-import { preferredLanguage } from "../http/language.ts";
+import { decodeFilteredCursor, filteredPlace, type Filters } from "../http/filtered-cursor.ts";
+import { languageAsked } from "../http/language.ts";
+import { pageOf } from "../http/page.ts";
 import { readCurrency } from "../http/read-money.ts";
+import type { Routes } from "../http/routes.ts";
 import { tellOperation } from "./operation-story.ts";
 import { listOperationsRoute, operationFiltersSchema, readOperationRoute, whyOperationRoute } from "./operations-schemas.ts";
 import { showListedOperation, showOperation } from "./show-operation.ts";
 
-const OUTAGES = ["UNAVAILABLE", "DEADLINE_EXCEEDED"] as const;
 const BIGINT = /^(?:0|[1-9]\d{0,17})$/;
 const CURRENCY = /^[A-Z]{3}$/;
 const DEFAULTS = { sort: "-date", includeRefused: "false" } as const satisfies Filters;
 
 /** Histories of users, and single operations with the reason for them. */
-export function addOperationRoutes(api: Api, { db, settings }: ApiDeps): void {
-  const { maxBodyBytes } = settings;
+export function addOperationRoutes(routes: Routes, { db }: ApiDeps): void {
+  routes.add(listOperationsRoute, { access: OWN_DATA, problems: ["NOT_FOUND", "INVALID_CURSOR", "INVALID_CURRENCY"] }, async (context) => {
+    const { userId } = context.req.valid("param");
+    requireOwn(context, userId, "NOT_FOUND");
+    const { limit, cursor, ...named } = context.req.valid("query");
+    const list = `operations of ${userId}`;
+    const asked = definedOnly(named);
+    const started = cursor === undefined ? undefined : decodeFilteredCursor(list, cursor, asked, [CURRENCY, BIGINT, BIGINT]);
+    const filters = started === undefined ? { ...DEFAULTS, ...asked } : readFilters(started.filters);
+    const rows = await listOperations(db, { userId, limit, ...toInput(filters), ...placeOf(started?.position) });
+    const { page, nextCursor } = pageOf(rows, limit, list, (row) => filteredPlace(filters, positionOf(row)));
+    return context.json({ userId, operations: page.map(showListedOperation), nextCursor }, 200);
+  });
 
-  addRoute(
-    api,
-    listOperationsRoute,
-    { access: OWN_DATA, maxBodyBytes, problems: ["NOT_FOUND", "INVALID_CURSOR", "INVALID_CURRENCY", ...OUTAGES] },
-    async (context) => {
-      const { userId } = context.req.valid("param");
-      requireOwn(context, userId, "NOT_FOUND");
-      const { limit, cursor, ...named } = context.req.valid("query");
-      const list = `operations of ${userId}`;
-      const asked = definedOnly(named);
-      const started = cursor === undefined ? undefined : decodeFilteredCursor(list, cursor, asked, [CURRENCY, BIGINT, BIGINT]);
-      const filters = started === undefined ? { ...DEFAULTS, ...asked } : readFilters(started.filters);
-      const rows = await listOperations(db, { userId, limit, ...toInput(filters), ...placeOf(started?.position) });
-      const page = rows.slice(0, limit);
-      const last = page.at(-1);
-      return context.json(
-        {
-          userId,
-          operations: page.map(showListedOperation),
-          ...(rows.length > limit && last !== undefined ? { nextCursor: encodeFilteredCursor(list, filters, positionOf(last)) } : {}),
-        },
-        200,
-      );
-    },
-  );
-
-  addRoute(api, readOperationRoute, { access: OWN_DATA, maxBodyBytes, problems: ["OPERATION_NOT_FOUND", ...OUTAGES] }, async (context) =>
+  routes.add(readOperationRoute, { access: OWN_DATA, problems: ["OPERATION_NOT_FOUND"] }, async (context) =>
     context.json(showOperation(await readOwn(db, context, context.req.valid("param").operationId)), 200),
   );
 
-  addRoute(api, whyOperationRoute, { access: OWN_DATA, maxBodyBytes, problems: ["OPERATION_NOT_FOUND", ...OUTAGES] }, async (context) => {
+  routes.add(whyOperationRoute, { access: OWN_DATA, problems: ["OPERATION_NOT_FOUND"] }, async (context) => {
     const operation = await readOwn(db, context, context.req.valid("param").operationId);
-    const language = preferredLanguage(context.req.header("accept-language"));
-    context.header("content-language", language);
-    context.header("vary", "accept-language");
+    const language = languageAsked(context);
     return context.json({ operationId: operation.operationId, language, story: tellOperation(operation, language) }, 200);
   });
 }

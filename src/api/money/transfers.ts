@@ -1,18 +1,15 @@
 import { transferOperation } from "../../domain/ledger/wallet-operations.ts";
-import type { Api, ApiDeps } from "../api-env.ts";
+import type { ApiDeps } from "../deps.ts";
 import { SERVICES } from "../http/access.ts";
-import { addRoute } from "../http/add-route.ts";
+import type { Routes } from "../http/routes.ts";
 import { MOVE_MONEY_PROBLEMS, moneyKey, moveMoney } from "./move-money.ts";
 import { transferRoute } from "./transfers-schemas.ts";
 
 /** Money from one user to another. */
-export function addTransferRoutes(api: Api, deps: ApiDeps): void {
-  const { maxBodyBytes } = deps.settings;
-
-  addRoute(
-    api,
+export function addTransferRoutes(routes: Routes, deps: ApiDeps): void {
+  routes.add(
     transferRoute,
-    { access: SERVICES, maxBodyBytes, idempotency: moneyKey("transfers"), problems: [...MOVE_MONEY_PROBLEMS, "INSUFFICIENT_FUNDS"] },
+    { access: SERVICES, idempotency: moneyKey("transfers"), problems: [...MOVE_MONEY_PROBLEMS, "INSUFFICIENT_FUNDS"] },
     async (context) => {
       const { fromUserId, toUserId, ...sum } = context.req.valid("json");
       const { operationId, ...moved } = await moveMoney(context, deps, {

@@ -3,9 +3,9 @@ import type { SelfAuditFinding } from "../../contract/self-audit.ts";
 import { auditBooks, type AuditReport } from "../../store/ledger/audit.ts";
 import { latestSelfAudit } from "../../store/operators/self-audits.ts";
 import type { Db } from "../../store/postgres/database.ts";
-import type { Api, ApiDeps } from "../api-env.ts";
+import type { ApiDeps } from "../deps.ts";
 import { ADMINS } from "../http/access.ts";
-import { addRoute } from "../http/add-route.ts";
+import type { Routes } from "../http/routes.ts";
 import { auditRoute } from "./audit-schemas.ts";
 
 /** For the database to show that it answers at all. */
@@ -18,7 +18,7 @@ interface TimedAudit {
 }
 
 /** The proof of the books over HTTP. */
-export function addAuditRoute(api: Api, { db, auditDb = db, settings }: ApiDeps): void {
+export function addAuditRoute(routes: Routes, { db, auditDb = db }: ApiDeps): void {
   let running: Promise<TimedAudit> | undefined;
   const audit = (): Promise<TimedAudit> => {
     running ??= timedAudit(auditDb).finally(() => {
@@ -27,35 +27,30 @@ export function addAuditRoute(api: Api, { db, auditDb = db, settings }: ApiDeps)
     return running;
   };
 
-  addRoute(
-    api,
-    auditRoute,
-    { access: ADMINS, maxBodyBytes: settings.maxBodyBytes, problems: ["UNAVAILABLE", "DEADLINE_EXCEEDED"] },
-    async (context) => {
-      // First, so that a database that does not answer is told of at once and not after the audit's own patience.
-      const last = await withinOrThrow(latestSelfAudit(db), ANSWER_DEADLINE_MS);
-      const { report, startedAt, durationMs } = await audit();
-      return context.json(
-        {
-          ok: report.ok,
-          startedAt: startedAt.toISOString(),
-          durationMs,
-          findings: report.findings.map(({ invariant, title, checked, broken, examples }) => ({
-            invariant,
-            title,
-            ok: broken === 0n,
-            checked: checked.toString(),
-            broken: broken.toString(),
-            examples: [...examples],
-          })),
-          ...(last === undefined
-            ? {}
-            : { lastSelfAudit: { at: last.at.toISOString(), ok: last.ok, findings: last.findings.map(showFinding) } }),
-        },
-        200,
-      );
-    },
-  );
+  routes.add(auditRoute, { access: ADMINS }, async (context) => {
+    // First, so that a database that does not answer is told of at once and not after the audit's own patience.
+    const last = await withinOrThrow(latestSelfAudit(db), ANSWER_DEADLINE_MS);
+    const { report, startedAt, durationMs } = await audit();
+    return context.json(
+      {
+        ok: report.ok,
+        startedAt: startedAt.toISOString(),
+        durationMs,
+        findings: report.findings.map(({ invariant, title, checked, broken, examples }) => ({
+          invariant,
+          title,
+          ok: broken === 0n,
+          checked: checked.toString(),
+          broken: broken.toString(),
+          examples: [...examples],
+        })),
+        ...(last === undefined
+          ? {}
+          : { lastSelfAudit: { at: last.at.toISOString(), ok: last.ok, findings: last.findings.map(showFinding) } }),
+      },
+      200,
+    );
+  });
 }
 
 function showFinding(finding: SelfAuditFinding) {

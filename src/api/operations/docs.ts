@@ -2,10 +2,8 @@ import { createReadStream, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
-import type { Api } from "../api-env.ts";
-import { declareAccess } from "../http/access-table.ts";
-import { OPEN_READ } from "../http/access.ts";
 import { answerProblem } from "../http/error-handler.ts";
+import type { Routes } from "../http/routes.ts";
 
 /** The pages' own files. Everything comes from this process, so that they work without a way to the internet. */
 const ASSETS: Readonly<Record<string, string>> = {
@@ -47,31 +45,19 @@ const PAGE_POLICY =
 const ASSET_LIFETIME = "public, max-age=3600";
 
 /** The API's pages, where requests can be read and tried: `/docs`, and `/swagger/index.html` for those who know it from before. */
-export function addDocsRoutes(api: Api): void {
+export function addDocsRoutes(routes: Routes): void {
   const folder = dirname(createRequire(import.meta.url).resolve("swagger-ui-dist/package.json"));
 
   // Whoever opens the bare address in a browser wants to know what this is.
-  declareAccess(api, { method: "GET", path: "/", access: "public" });
-  api.get("/", async (context) => {
-    context.set("route", "/");
-    await context.get("guard")(context, OPEN_READ);
-    return context.redirect("/docs", 302);
-  });
+  routes.addPage("/", (context) => context.redirect("/docs", 302));
 
-  for (const path of ["/docs", "/swagger/index.html"]) {
-    declareAccess(api, { method: "GET", path, access: "public" });
-    api.get(path, async (context) => {
-      context.set("route", path);
-      await context.get("guard")(context, OPEN_READ);
-      return context.body(PAGE, 200, { "content-type": "text/html; charset=utf-8", "content-security-policy": PAGE_POLICY });
-    });
-  }
+  for (const path of ["/docs", "/swagger/index.html"])
+    routes.addPage(path, (context) =>
+      context.body(PAGE, 200, { "content-type": "text/html; charset=utf-8", "content-security-policy": PAGE_POLICY }),
+    );
 
-  declareAccess(api, { method: "GET", path: "/swagger/{file}", access: "public" });
-  api.get("/swagger/:file", async (context) => {
-    context.set("route", "/swagger/{file}");
-    await context.get("guard")(context, OPEN_READ);
-    const file = context.req.param("file");
+  routes.addPage("/swagger/{file}", (context) => {
+    const file = context.req.param("file") ?? "";
     if (file === "start.js")
       return context.body(START, 200, { "content-type": "text/javascript; charset=utf-8", "cache-control": ASSET_LIFETIME });
     const type = Object.hasOwn(ASSETS, file) ? ASSETS[file] : undefined;

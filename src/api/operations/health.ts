@@ -1,7 +1,7 @@
 import { createRoute } from "@hono/zod-openapi";
-import type { Api, ApiDeps, DependencyCheck } from "../api-env.ts";
-import { addRoute } from "../http/add-route.ts";
+import type { ApiDeps, DependencyCheck } from "../deps.ts";
 import { makeProblem, PROBLEM_TYPE, problemHeaders } from "../http/problem.ts";
+import type { Routes } from "../http/routes.ts";
 import { healthSchema, notReadySchema, readySchema, versionSchema } from "./health-schemas.ts";
 
 const healthRoute = createRoute({
@@ -38,13 +38,13 @@ const versionRoute = createRoute({
 });
 
 /** What supervisors, load balancers and people ask about the process itself. */
-export function addHealthRoutes(api: Api, { checks, settings }: ApiDeps): void {
-  const options = { access: "public", routeClass: "unlimited", maxBodyBytes: settings.maxBodyBytes, problems: [] } as const;
-  addRoute(api, healthRoute, options, (context) => context.json({ status: "ok" as const }, 200));
+export function addHealthRoutes(routes: Routes, { checks, settings }: ApiDeps): void {
+  const options = { access: "public", routeClass: "unlimited" } as const;
+  routes.add(healthRoute, options, (context) => context.json({ status: "ok" as const }, 200));
 
-  addRoute(api, versionRoute, options, (context) => context.json({ name: "saldo", version: settings.version, node: process.version }, 200));
+  routes.add(versionRoute, options, (context) => context.json({ name: "saldo", version: settings.version, node: process.version }, 200));
 
-  addRoute(api, readyRoute, options, async (context) => {
+  routes.add(readyRoute, options, async (context) => {
     const parts = await Promise.all(checks.map(runCheck));
     if (parts.every(({ needed, ok }) => ok || !needed)) return context.json({ status: "ready" as const, parts }, 200);
     const problem = makeProblem({ code: "UNAVAILABLE", instance: context.req.path, correlationId: context.get("correlationId") });

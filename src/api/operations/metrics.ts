@@ -1,8 +1,8 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { matcherOf } from "../../base/same-secret.ts";
-import type { Api, ApiDeps } from "../api-env.ts";
+import type { ApiDeps } from "../deps.ts";
 import { ADMINS } from "../http/access.ts";
-import { addRoute } from "../http/add-route.ts";
+import type { Routes } from "../http/routes.ts";
 
 const metricsRoute = createRoute({
   method: "get",
@@ -15,17 +15,14 @@ const metricsRoute = createRoute({
 });
 
 /** The metrics. They tell about the business, so that they are not public. */
-export function addMetricsRoute(api: Api, { metrics, settings }: Pick<ApiDeps, "metrics" | "settings">): void {
-  const { maxBodyBytes, metricsToken } = settings;
+export function addMetricsRoute(routes: Routes, { metrics, settings }: Pick<ApiDeps, "metrics" | "settings">): void {
+  const { metricsToken } = settings;
   const isCollector = metricsToken === undefined ? () => false : matcherOf(`Bearer ${metricsToken}`);
-  addRoute(
-    api,
+  routes.add(
     metricsRoute,
     {
       access: ADMINS,
       routeClass: "unlimited",
-      problems: [],
-      maxBodyBytes,
       alsoFor: (context) => isCollector(context.req.header("authorization") ?? ""),
     },
     async (context) => context.text(await metrics.render(), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" }),

@@ -1,21 +1,18 @@
-import type { Api, ApiDeps } from "../api-env.ts";
-import { declareAccess } from "../http/access-table.ts";
-import { BEARER, OPEN_READ } from "../http/access.ts";
+import type { Api } from "../api-env.ts";
+import { BEARER } from "../http/access.ts";
+import type { Routes } from "../http/routes.ts";
 
 /** Adds `/openapi.json`: every route with every status it can answer, made of the same schemas that check requests and types. */
-export function addOpenApiRoute(api: Api, { settings }: ApiDeps): void {
+export function addOpenApiRoute(routes: Routes, api: Api, version: string): void {
   let document: string | undefined;
-  declareAccess(api, { method: "GET", path: "/openapi.json", access: "public" });
   api.openAPIRegistry.registerComponent("securitySchemes", BEARER, {
     type: "http",
     scheme: "bearer",
     bearerFormat: "JWT",
     description: "An access token of `POST /api/v1/auth/login`, or of the external issuer. `npm run token` prints one for an operator.",
   });
-  api.get("/openapi.json", async (context) => {
-    context.set("route", "/openapi.json");
-    await context.get("guard")(context, OPEN_READ);
-    document ??= JSON.stringify(openApiDocument(api, settings.version));
+  routes.addPage("/openapi.json", (context) => {
+    document ??= JSON.stringify(openApiDocument(api, version));
     return context.body(document, 200, { "content-type": "application/json" });
   });
 }

@@ -1,17 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { recordAct } from "../../store/operators/operator-acts.ts";
 import { beginPause, endPause, listPauses, PAUSE_MEMORY_MS, type PauseRecord } from "../../store/operators/pauses.ts";
-import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
+import type { ApiContext } from "../api-env.ts";
+import type { ApiDeps } from "../deps.ts";
 import { ADMINS } from "../http/access.ts";
-import { addRoute } from "../http/add-route.ts";
-import { OUTAGES } from "../orders/order-access.ts";
+import type { Routes } from "../http/routes.ts";
 import { beginPauseRoute, endPauseRoute, listPausesRoute } from "./pauses-schemas.ts";
 
 /** One switch per danger: captures and charges wait for all, for a service or for a user. Every turn of it is kept. */
-export function addPauseRoutes(api: Api, { db, settings }: ApiDeps): void {
-  const { maxBodyBytes } = settings;
-
-  addRoute(api, beginPauseRoute, { access: ADMINS, maxBodyBytes, problems: OUTAGES }, async (context) => {
+export function addPauseRoutes(routes: Routes, { db }: ApiDeps): void {
+  routes.add(beginPauseRoute, { access: ADMINS }, async (context) => {
     const { scope, id = "", reason } = context.req.valid("json");
     await keep(context, "pause.begun", { scope, id }, reason);
     const pause = await beginPause(db, { scope, subject: id, reason, pausedBy: context.get("caller") });
@@ -20,11 +18,9 @@ export function addPauseRoutes(api: Api, { db, settings }: ApiDeps): void {
     return context.json(show(pause), 201);
   });
 
-  addRoute(api, listPausesRoute, { access: ADMINS, maxBodyBytes, problems: OUTAGES }, async (context) =>
-    context.json({ pauses: (await listPauses(db)).map(show) }, 200),
-  );
+  routes.add(listPausesRoute, { access: ADMINS }, async (context) => context.json({ pauses: (await listPauses(db)).map(show) }, 200));
 
-  addRoute(api, endPauseRoute, { access: ADMINS, maxBodyBytes, problems: OUTAGES }, async (context) => {
+  routes.add(endPauseRoute, { access: ADMINS }, async (context) => {
     const { scope, id = "" } = context.req.valid("query");
     await keep(context, "pause.ended", { scope, id }, "ended");
     await endPause(db, { scope, subject: id });

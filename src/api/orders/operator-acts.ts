@@ -3,22 +3,20 @@ import { DomainError } from "../../base/errors.ts";
 import { refundOfStep, type OrderSagaStatus } from "../../contract/orders.ts";
 import { recordAct } from "../../store/operators/operator-acts.ts";
 import { isClosed } from "../../use-cases/orders/closed.ts";
-import type { Api, ApiDeps } from "../api-env.ts";
+import type { ApiDeps } from "../deps.ts";
 import { ADMINS, SERVICES } from "../http/access.ts";
-import { addRoute } from "../http/add-route.ts";
-import { ACTIVE_DEADLINE_MS, findOwnOrder, OUTAGES } from "./order-access.ts";
+import type { Routes } from "../http/routes.ts";
+import { ACTIVE_DEADLINE_MS, findOwnOrder } from "./order-access.ts";
 import { advanceOrderClockRoute, operatorActRoute } from "./orders-schemas.ts";
 import { orderPath, showOrder } from "./show-order.ts";
 
-const PROBLEMS = ["ORDER_NOT_FOUND", "ORDER_STATE_CONFLICT", ...OUTAGES] as const;
+const PROBLEMS = ["ORDER_NOT_FOUND", "ORDER_STATE_CONFLICT"] as const;
 
 type StuckStanding = Pick<OrderSagaStatus, "stuck" | "possibleActs">;
 
 /** What a person does about an order by hand. Every act is kept before it takes effect. */
-export function addOperatorActRoutes(api: Api, { db, starters, settings }: ApiDeps): void {
-  const { maxBodyBytes } = settings;
-
-  addRoute(api, operatorActRoute, { access: ADMINS, maxBodyBytes, problems: [...PROBLEMS, "ACT_NOT_POSSIBLE"] }, async (context) => {
+export function addOperatorActRoutes(routes: Routes, { db, starters, settings }: ApiDeps): void {
+  routes.add(operatorActRoute, { access: ADMINS, problems: [...PROBLEMS, "ACT_NOT_POSSIBLE"] }, async (context) => {
     const { orderId, stuckStep } = await findOwnOrder(context, db, context.req.valid("param").orderId);
     const { act, step: wanted, reason } = context.req.valid("json");
     // A refund is stuck after its order has ended, and has a workflow of its own.
@@ -39,7 +37,7 @@ export function addOperatorActRoutes(api: Api, { db, starters, settings }: ApiDe
   });
 
   if (settings.testClock === true)
-    addRoute(api, advanceOrderClockRoute, { access: SERVICES, maxBodyBytes, problems: PROBLEMS }, async (context) => {
+    routes.add(advanceOrderClockRoute, { access: SERVICES, problems: PROBLEMS }, async (context) => {
       const order = await findOwnOrder(context, db, context.req.valid("param").orderId);
       if (isClosed(order)) throw new DomainError("ORDER_STATE_CONFLICT", `the order is ${order.sagaState}`);
       const moved = await starters.advanceOrder(order.orderId, context.req.valid("json").advanceMs);

@@ -12,7 +12,5 @@ export async function findOwnOrder(context: ApiContext, db: Db, orderId: string)
   return order;
 }
 
-/** What any route of an order may answer while a part is away. */
-export const OUTAGES = ["UNAVAILABLE", "DEADLINE_EXCEEDED"] as const;
 /** How long the workflow of an order is asked before its row answers alone. */
 export const ACTIVE_DEADLINE_MS = 1_000;

@@ -3,7 +3,7 @@ import type { OrderFact } from "../../store/orders/order-story.ts";
 import type { OrderRecord } from "../../store/orders/orders.ts";
 import type { PaymentRecord } from "../../store/orders/payments.ts";
 import { cardStepsOf } from "./card-steps.ts";
-import { cardSentenceOf, languageOf, sentenceOf } from "./order-sentences.ts";
+import { cardSentenceOf, sentenceOf } from "./order-sentences.ts";
 
 const at = (second: number) => new Date(Date.UTC(2026, 10, 21, 9, 0, second));
 const message = { at: at(0), kind: "message", topic: "orders.events", sagaState: "COMPLETED", published: true } as const;
@@ -68,19 +68,6 @@ describe("a fact of an order", () => {
   test.each(FACTS)("%j is said in English and in Russian", (fact, english, russian) => {
     expect(sentenceOf(fact, "en")).toBe(english);
     expect(sentenceOf(fact, "ru")).toBe(russian);
-  });
-
-  test.each([
-    [undefined, "en"],
-    ["ru", "ru"],
-    ["RU-ru", "ru"],
-    ["de, ru;q=0.3, en;q=0.2", "ru"],
-    ["ru;q=0.2, en;q=0.9", "en"],
-    ["ru;q=0", "en"],
-    ["*", "en"],
-    ["de", "en"],
-  ])("for Accept-Language %j is told in %s", (header, language) => {
-    expect(languageOf(header)).toBe(language);
   });
 });
 

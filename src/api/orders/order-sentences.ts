@@ -1,22 +1,8 @@
 import { inWords } from "../../base/money.ts";
 import type { OrderFact } from "../../store/orders/order-story.ts";
 import type { OrderRecord } from "../../store/orders/orders.ts";
+import type { Language } from "../http/language.ts";
 import type { CardStep } from "./card-steps.ts";
-
-export type Language = "ru" | "en";
-
-/** The language of the two that the header asks for most; English without a wish. */
-export function languageOf(header: string | undefined): Language {
-  const wishes = (header ?? "").split(",").map((part) => {
-    const [tag = "", ...parameters] = part.trim().toLowerCase().split(";");
-    const weight = /^\s*q=([\d.]+)\s*$/.exec(parameters.join(";"))?.[1];
-    return { language: tag.split("-")[0], weight: weight === undefined ? 1 : Number(weight) };
-  });
-  const best = wishes
-    .filter(({ language, weight }) => (language === "ru" || language === "en") && weight > 0)
-    .toSorted((left, right) => right.weight - left.weight)[0];
-  return best?.language === "ru" ? "ru" : "en";
-}
 
 interface Words {
   readonly states: Readonly<Record<string, string>>;

@@ -7,17 +7,19 @@ import { isFinal } from "../../domain/orders/order-states.ts";
 import { readOrderFacts, readTransitions, type OrderFact, type OrderTransition } from "../../store/orders/order-story.ts";
 import type { OrderRecord } from "../../store/orders/orders.ts";
 import { isClosed } from "../../use-cases/orders/closed.ts";
-import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
+import type { ApiContext } from "../api-env.ts";
+import type { ApiDeps } from "../deps.ts";
 import { OWN_DATA } from "../http/access.ts";
-import { addRoute } from "../http/add-route.ts";
-import { createStreamPlaces } from "../http/stream-slots.ts";
+import { languageAsked, type Language } from "../http/language.ts";
+import type { Routes } from "../http/routes.ts";
+import { createStreamSlots } from "../http/stream-slots.ts";
 import { cardStepsOf, type CardStep } from "./card-steps.ts";
-import { ACTIVE_DEADLINE_MS, findOwnOrder, OUTAGES } from "./order-access.ts";
+import { ACTIVE_DEADLINE_MS, findOwnOrder } from "./order-access.ts";
 import { createOrderNews } from "./order-news.ts";
-import { cardSentenceOf, languageOf, sentenceOf, type Language } from "./order-sentences.ts";
+import { cardSentenceOf, sentenceOf } from "./order-sentences.ts";
 import { orderEventsRoute, timelineRoute, undoPlanRoute } from "./orders-schemas.ts";
 
-const PROBLEMS = ["ORDER_NOT_FOUND", ...OUTAGES] as const;
+const PROBLEMS = ["ORDER_NOT_FOUND"] as const;
 /** How often an open stream looks for a new state. */
 const WATCH_MS = 300;
 /** A proxy must not take a quiet stream for a dead one. */
@@ -27,9 +29,9 @@ const STREAMS = { perSubject: 20, inAll: 1_000 };
 const STREAM_MS = 600_000;
 
 /** What happened to an order, what a cancellation would reverse, and its states as they come. */
-export function addOrderStoryRoutes(api: Api, { db, starters, authenticator, settings, log }: ApiDeps): void {
-  const { maxBodyBytes, streams = STREAMS, streamHeartbeatMs = HEARTBEAT_MS } = settings;
-  const places = createStreamPlaces(streams);
+export function addOrderStoryRoutes(routes: Routes, { db, starters, authenticator, settings, log }: ApiDeps): void {
+  const { streams = STREAMS, streamHeartbeatMs = HEARTBEAT_MS } = settings;
+  const slots = createStreamSlots(streams);
   const newsOf = createOrderNews((orderId, afterVersion) => readTransitions(db, orderId, afterVersion), WATCH_MS);
   const mayStillRead = async (context: ApiContext): Promise<boolean> => {
     try {
@@ -40,20 +42,18 @@ export function addOrderStoryRoutes(api: Api, { db, starters, authenticator, set
     }
   };
 
-  addRoute(api, timelineRoute, { access: OWN_DATA, maxBodyBytes, problems: PROBLEMS }, async (context) => {
+  routes.add(timelineRoute, { access: OWN_DATA, problems: PROBLEMS }, async (context) => {
     const order = await findOwnOrder(context, db, context.req.valid("param").orderId);
-    const language = languageOf(context.req.header("accept-language"));
+    const language = languageAsked(context);
     const facts = await readOrderFacts(db, order.orderId);
     const steps = cardStepsOf(order, facts).map((step) => tellCard(step, order, language));
     // The provider's word comes before what was written after it.
     const events = [...steps, ...facts.map((fact) => tell(fact, language))];
     events.sort((left, right) => (left.at < right.at ? -1 : left.at > right.at ? 1 : 0));
-    context.header("content-language", language);
-    context.header("vary", "Accept-Language", { append: true });
     return context.json({ orderId: order.orderId, language, events }, 200);
   });
 
-  addRoute(api, undoPlanRoute, { access: OWN_DATA, maxBodyBytes, problems: PROBLEMS }, async (context) => {
+  routes.add(undoPlanRoute, { access: OWN_DATA, problems: PROBLEMS }, async (context) => {
     const order = await findOwnOrder(context, db, context.req.valid("param").orderId);
     const { orderId, sagaState, currency } = order;
     const refundable = formatAmount(refundableOf(order), currency);
@@ -65,7 +65,7 @@ export function addOrderStoryRoutes(api: Api, { db, starters, authenticator, set
     return context.json({ orderId, sagaState: plan.sagaState, possible: plan.possible, steps, refundable }, 200);
   });
 
-  addRoute(api, orderEventsRoute, { access: OWN_DATA, maxBodyBytes, problems: PROBLEMS }, async (context) => {
+  routes.add(orderEventsRoute, { access: OWN_DATA, problems: PROBLEMS }, async (context) => {
     const { orderId, version: newest } = await findOwnOrder(context, db, context.req.valid("param").orderId);
     const lastId = context.req.header("last-event-id") ?? "";
     // An id that this stream never gave is as good as none.
@@ -75,7 +75,7 @@ export function addOrderStoryRoutes(api: Api, { db, starters, authenticator, set
       const order = await findOwnOrder(context, db, orderId);
       if (isClosed(order)) return context.body(null, 204);
     }
-    const giveBack = places.take(context.get("caller"));
+    const giveBack = slots.take(context.get("caller"));
     context.header("cache-control", "no-store");
     context.header("x-accel-buffering", "no");
     return streamSSE(

@@ -11,13 +11,15 @@ import { isClosed } from "../../use-cases/orders/closed.ts";
 import { keepCard } from "../../use-cases/orders/keep-card.ts";
 import { tryOrder } from "../../use-cases/orders/try-order.ts";
 import type { CheckServices } from "../../use-cases/services/known-services.ts";
-import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
+import type { ApiContext } from "../api-env.ts";
+import type { ApiDeps } from "../deps.ts";
 import { onlyUserOf, OWN_DATA, requireOwn } from "../http/access.ts";
-import { addRoute } from "../http/add-route.ts";
-import { decodeCursor, encodeCursor, ID_SHAPE, TIME_SHAPE } from "../http/cursor.ts";
 import { keepNoAnswer, markReplayed, readIdempotencyKey } from "../http/idempotency.ts";
-import { readWait } from "../http/prefer.ts";
-import { ACTIVE_DEADLINE_MS, findOwnOrder, OUTAGES } from "./order-access.ts";
+import { pageOf, startOfPage } from "../http/page.ts";
+import { waitAsked } from "../http/prefer.ts";
+import { originOf } from "../http/request-origin.ts";
+import type { Routes } from "../http/routes.ts";
+import { ACTIVE_DEADLINE_MS, findOwnOrder } from "./order-access.ts";
 import {
   cancelOrderRoute,
   changeOrderRoute,
@@ -29,7 +31,8 @@ import {
 import { orderContent, readOrder } from "./read-order.ts";
 import { orderPath, showOrder } from "./show-order.ts";
 
-const CANCEL_PROBLEMS = ["ORDER_NOT_FOUND", "ORDER_STATE_CONFLICT", ...OUTAGES] as const;
+const LIST = "orders";
+const CANCEL_PROBLEMS = ["ORDER_NOT_FOUND", "ORDER_STATE_CONFLICT"] as const;
 
 // Only orders that have ended are there.
 async function cachedOrder(cache: ApiDeps["orderCache"], orderId: string): Promise<OrderRecord | undefined> {
@@ -38,31 +41,27 @@ async function cachedOrder(cache: ApiDeps["orderCache"], orderId: string): Promi
 }
 
 /** Orders: each is a saga of its own. The outcome that is answered is always the one that stands in Postgres. */
-export function addOrderRoutes(api: Api, deps: ApiDeps, checkServices: CheckServices): void {
+export function addOrderRoutes(routes: Routes, deps: ApiDeps, checkServices: CheckServices): void {
   const { db, starters, settings } = deps;
-  const { maxBodyBytes } = settings;
 
-  addRoute(
-    api,
+  routes.add(
     createOrderRoute,
     {
       access: OWN_DATA,
-      maxBodyBytes,
       idempotency: { route: "orders", required: true, memory: "row", content: orderContent },
-      problems: ["USER_NOT_FOUND", "INVALID_AMOUNT", "INVALID_CURRENCY", "INVALID_CARD", "UNKNOWN_SERVICE", "PSP_UNAVAILABLE", ...OUTAGES],
+      problems: ["USER_NOT_FOUND", "INVALID_AMOUNT", "INVALID_CURRENCY", "INVALID_CARD", "UNKNOWN_SERVICE", "PSP_UNAVAILABLE"],
     },
     async (context) => {
       const { id: orderId } = readIdempotencyKey(context, "orders");
       const body = context.req.valid("json");
       // Of another user a user learns nothing, not even that they exist.
       requireOwn(context, body.userId, "USER_NOT_FOUND");
-      const asked = readOrder(body, { orderId, caller: context.get("caller"), correlationId: context.get("correlationId") }, settings);
+      const asked = readOrder(body, { orderId, ...originOf(context) }, settings);
       if (context.req.valid("query").dryRun === true) {
         keepNoAnswer(context);
         return context.json(await tryOrder(db, checkServices, asked), 200);
       }
-      const wait = readWait(context.req.header("prefer"));
-      if (wait.applied !== undefined) context.header("preference-applied", wait.applied);
+      const waitMs = waitAsked(context);
       context.header("location", orderPath(orderId));
 
       const known = await readSame(db, asked.input);
@@ -75,7 +74,7 @@ export function addOrderRoutes(api: Api, deps: ApiDeps, checkServices: CheckServ
 
       const { started, outcome } = await checkServices.during(wanted, async () => {
         const begun = await starters.startOrder(await toInput(asked));
-        return { started: begun, outcome: wait.waitMs === 0 ? undefined : await begun.outcome(wait.waitMs) };
+        return { started: begun, outcome: waitMs === 0 ? undefined : await begun.outcome(waitMs) };
       });
       if (started.alreadyStarted) markReplayed(context);
       if (outcome === undefined) {
@@ -90,7 +89,7 @@ export function addOrderRoutes(api: Api, deps: ApiDeps, checkServices: CheckServ
     },
   );
 
-  addRoute(api, readOrderRoute, { access: OWN_DATA, maxBodyBytes, problems: ["ORDER_NOT_FOUND", ...OUTAGES] }, async (context) => {
+  routes.add(readOrderRoute, { access: OWN_DATA, problems: ["ORDER_NOT_FOUND"] }, async (context) => {
     const { orderId } = context.req.valid("param");
     const order = (await cachedOrder(deps.orderCache, orderId)) ?? (await getOrder(db, orderId));
     if (order !== undefined) {
@@ -108,47 +107,38 @@ export function addOrderRoutes(api: Api, deps: ApiDeps, checkServices: CheckServ
     return context.json({ orderId, status: running.status, sagaState: running.sagaState, links: { self: orderPath(orderId) } }, 202);
   });
 
-  addRoute(api, listOrdersRoute, { access: OWN_DATA, maxBodyBytes, problems: ["INVALID_CURSOR", ...OUTAGES] }, async (context) => {
+  routes.add(listOrdersRoute, { access: OWN_DATA, problems: ["INVALID_CURSOR"] }, async (context) => {
     const { userId: wantedUser, status, stuck, limit, cursor } = context.req.valid("query");
     const only = onlyUserOf(context.get("principal"));
     // Of another user there is nothing to see, as of one who has no orders.
     if (only !== undefined && wantedUser !== undefined && wantedUser !== only) return context.json({ orders: [] }, 200);
     const userId = only ?? wantedUser;
-    const [createdAt, id] = cursor === undefined ? [] : decodeCursor("orders", cursor, [TIME_SHAPE, ID_SHAPE]);
     const rows = await listOrders(db, {
       limit,
       ...(userId === undefined ? {} : { userId }),
       ...(status === undefined ? {} : { status }),
       ...(stuck === undefined ? {} : { stuck }),
-      ...(createdAt === undefined || id === undefined ? {} : { after: { createdAt, id } }),
+      ...startOfPage(LIST, cursor),
     });
-    const page = rows.slice(0, limit);
-    const last = page.at(-1);
-    const next =
-      rows.length > limit && last !== undefined ? { nextCursor: encodeCursor("orders", [last.place.createdAt, last.place.id]) } : {};
-    return context.json({ orders: page.map(({ order }) => showOrder(order)), ...next }, 200);
+    const { page, nextCursor } = pageOf(rows, limit, LIST, ({ place }) => [place.createdAt, place.id]);
+    return context.json({ orders: page.map(({ order }) => showOrder(order)), nextCursor }, 200);
   });
 
-  addRoute(
-    api,
-    changeOrderRoute,
-    { access: OWN_DATA, maxBodyBytes, problems: ["ORDER_NOT_FOUND", "ORDER_STATE_CONFLICT", ...OUTAGES] },
-    async (context) => {
-      const { orderId } = context.req.valid("param");
-      await findOwnOrder(context, db, orderId);
-      const { comment } = context.req.valid("json");
-      if (!(await changeOrderComment(db, { orderId, comment })))
-        throw new DomainError("ORDER_STATE_CONFLICT", "only a PENDING order can be changed");
-      return context.json(showOrder(await findOwnOrder(context, db, orderId)), 200);
-    },
-  );
+  routes.add(changeOrderRoute, { access: OWN_DATA, problems: ["ORDER_NOT_FOUND", "ORDER_STATE_CONFLICT"] }, async (context) => {
+    const { orderId } = context.req.valid("param");
+    await findOwnOrder(context, db, orderId);
+    const { comment } = context.req.valid("json");
+    if (!(await changeOrderComment(db, { orderId, comment })))
+      throw new DomainError("ORDER_STATE_CONFLICT", "only a PENDING order can be changed");
+    return context.json(showOrder(await findOwnOrder(context, db, orderId)), 200);
+  });
 
-  addRoute(api, cancelOrderRoute, { access: OWN_DATA, maxBodyBytes, bodyOptional: true, problems: CANCEL_PROBLEMS }, async (context) => {
+  routes.add(cancelOrderRoute, { access: OWN_DATA, bodyOptional: true, problems: CANCEL_PROBLEMS }, async (context) => {
     const { reason = "cancelled over HTTP" } = context.req.valid("json");
     return context.json(showOrder(await cancel(context, context.req.valid("param").orderId, reason)), 200);
   });
 
-  addRoute(api, deleteOrderRoute, { access: OWN_DATA, maxBodyBytes, problems: CANCEL_PROBLEMS }, async (context) =>
+  routes.add(deleteOrderRoute, { access: OWN_DATA, problems: CANCEL_PROBLEMS }, async (context) =>
     context.json(showOrder(await cancel(context, context.req.valid("param").orderId, "deleted over HTTP")), 200),
   );
 

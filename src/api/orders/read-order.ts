@@ -4,7 +4,7 @@ import { hashOf } from "../../base/hash.ts";
 import { MAX_AMOUNT_MINOR } from "../../base/money.ts";
 import { checkCard } from "../../domain/cards/card.ts";
 import type { AskedOrder } from "../../use-cases/orders/asked-order.ts";
-import type { ApiSettings } from "../api-env.ts";
+import type { ApiSettings } from "../deps.ts";
 import { readAmount, readCurrency } from "../http/read-money.ts";
 import type { orderBodySchema } from "./orders-schemas.ts";
 

@@ -9,19 +9,21 @@ import { postOnLedger } from "../../store/ledger/done-or-throw.ts";
 import { findOperation } from "../../store/ledger/operations.ts";
 import { getPurchase, listPurchases, type PurchaseRecord } from "../../store/ledger/purchases.ts";
 import { buyByCard, isBoughtByCard } from "../../use-cases/orders/buy-by-card.ts";
-import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
+import type { ApiContext } from "../api-env.ts";
+import type { ApiDeps } from "../deps.ts";
 import { SERVICES } from "../http/access.ts";
-import { addRoute } from "../http/add-route.ts";
-import { decodeCursor, encodeCursor } from "../http/cursor.ts";
+import { decodeCursor } from "../http/cursor.ts";
 import { InvalidRequest } from "../http/error-handler.ts";
 import { markReplayed, readOptionalIdempotencyKey } from "../http/idempotency.ts";
-import { readWait } from "../http/prefer.ts";
+import { pageOf } from "../http/page.ts";
+import { waitAsked } from "../http/prefer.ts";
 import { readAmount, readCurrency } from "../http/read-money.ts";
 import { refuseCardData } from "../http/refuse-card-data.ts";
+import { originOf } from "../http/request-origin.ts";
+import type { Routes } from "../http/routes.ts";
 import { orderPath } from "../orders/show-order.ts";
 import { createPurchaseRoute, listPurchasesRoute, readPurchaseRoute, type PurchaseBody } from "./purchases-schemas.ts";
 
-const OUTAGES = ["UNAVAILABLE", "DEADLINE_EXCEEDED"] as const;
 const BIGINT = /^[1-9]\d{0,17}$/;
 const ROUTE = "purchases";
 const CARD_POINTERS = { number: "/card_number", expiry: "/card_expiry", cvc: "/card_cvc" };
@@ -30,16 +32,13 @@ const EARLIEST_MS = Date.UTC(1990, 0, 1);
 const CLOCK_SKEW_MS = 24 * 3_600_000;
 
 /** Purchases: made here, or told by Kafka. */
-export function addPurchaseRoutes(api: Api, deps: ApiDeps): void {
+export function addPurchaseRoutes(routes: Routes, deps: ApiDeps): void {
   const { db, ledger } = deps;
-  const { maxBodyBytes } = deps.settings;
 
-  addRoute(
-    api,
+  routes.add(
     createPurchaseRoute,
     {
       access: SERVICES,
-      maxBodyBytes,
       idempotency: { route: ROUTE, required: false, memory: "operation" },
       problems: [
         "INVALID_AMOUNT",
@@ -50,7 +49,6 @@ export function addPurchaseRoutes(api: Api, deps: ApiDeps): void {
         "PAYMENT_DECLINED",
         "ORDER_CANCELLED",
         "PSP_UNAVAILABLE",
-        ...OUTAGES,
       ],
     },
     async (context) => {
@@ -69,7 +67,7 @@ export function addPurchaseRoutes(api: Api, deps: ApiDeps): void {
         paymentMethod: body.payment_method,
         occurredAt: occurredAt.toISOString(),
       };
-      const origin = { caller: context.get("caller"), correlationId: context.get("correlationId") };
+      const origin = originOf(context);
       const comment = commentOf(body, card);
 
       if (card === undefined) {
@@ -79,36 +77,28 @@ export function addPurchaseRoutes(api: Api, deps: ApiDeps): void {
         return context.json(purchaseMade({ ...asked, card, ...posted }), 201);
       }
       if (sent && (await findOperation(db, key)) !== undefined) throw new DomainError("IDEMPOTENCY_CONFLICT");
-      const wait = readWait(context.req.header("prefer"));
-      if (wait.applied !== undefined) context.header("preference-applied", wait.applied);
-      const answer = await buyByCard(deps, { requestId: id, ...about, card, comment, ...origin }, wait.waitMs);
+      const waitMs = waitAsked(context);
+      const answer = await buyByCard(deps, { requestId: id, ...about, card, comment, ...origin }, waitMs);
       if (answer.known) markReplayed(context);
       if (answer.decided) return context.json(purchaseMade({ ...asked, card, ...answer }), 201);
       return context.json({ status: "pending" as const, order_id: answer.orderId, links: { self: orderPath(answer.orderId) } }, 202);
     },
   );
 
-  addRoute(api, readPurchaseRoute, { access: SERVICES, maxBodyBytes, problems: ["PURCHASE_NOT_FOUND", ...OUTAGES] }, async (context) => {
+  routes.add(readPurchaseRoute, { access: SERVICES, problems: ["PURCHASE_NOT_FOUND"] }, async (context) => {
     const { purchaseId } = context.req.valid("param");
     const purchase = BIGINT.test(purchaseId) ? await getPurchase(db, purchaseId) : undefined;
     if (purchase === undefined) throw new DomainError("PURCHASE_NOT_FOUND");
     return context.json(show(purchase), 200);
   });
 
-  addRoute(api, listPurchasesRoute, { access: SERVICES, maxBodyBytes, problems: ["INVALID_CURSOR", ...OUTAGES] }, async (context) => {
+  routes.add(listPurchasesRoute, { access: SERVICES, problems: ["INVALID_CURSOR"] }, async (context) => {
     const { user_id: userId, limit, cursor } = context.req.valid("query");
     const list = `purchases of ${userId}`;
     const [afterId] = cursor === undefined ? [] : decodeCursor(list, cursor, [BIGINT]);
     const rows = await listPurchases(db, { userId, limit, ...(afterId === undefined ? {} : { afterId }) });
-    const page = rows.slice(0, limit);
-    const last = page.at(-1);
-    return context.json(
-      {
-        purchases: page.map(show),
-        ...(rows.length > limit && last !== undefined ? { next_cursor: encodeCursor(list, [last.purchaseId]) } : {}),
-      },
-      200,
-    );
+    const { page, nextCursor } = pageOf(rows, limit, list, ({ purchaseId }) => [purchaseId]);
+    return context.json({ purchases: page.map(show), next_cursor: nextCursor }, 200);
   });
 }
 

@@ -4,27 +4,24 @@ import { DEFAULT_REPORT_CSV, needsCurrencyColumn, renderReportCsv, type ReportLi
 import { parseMonth } from "../../domain/reports/report-period.ts";
 import type { Db } from "../../store/postgres/database.ts";
 import { getReport, listReportLines, listReportVersions, listRevenueMonths, openReport } from "../../store/reports.ts";
-import type { Api, ApiDeps } from "../api-env.ts";
+import type { ApiDeps } from "../deps.ts";
 import { ADMINS } from "../http/access.ts";
-import { addRoute } from "../http/add-route.ts";
+import type { Routes } from "../http/routes.ts";
 import { diffReportRoute, listReportMonthsRoute, orderReportRoute, readReportCsvRoute, readReportRoute } from "./reports-schemas.ts";
 import { reportLinks, showReport, showReportDiff, showVersion } from "./show-report.ts";
 
-const OUTAGES = ["UNAVAILABLE", "DEADLINE_EXCEEDED"] as const;
 const PROGRESS_DEADLINE_MS = 1_000;
 
 /** Revenue reports: versions that never change, made by a workflow each. */
-export function addReportRoutes(api: Api, { db, starters, settings }: ApiDeps): void {
-  const { maxBodyBytes, reportTimeZone: timeZone } = settings;
+export function addReportRoutes(routes: Routes, { db, starters, settings }: ApiDeps): void {
+  const { reportTimeZone: timeZone } = settings;
 
-  addRoute(
-    api,
+  routes.add(
     orderReportRoute,
     {
       access: ADMINS,
-      maxBodyBytes,
       idempotency: { route: "reports", required: false, memory: "answer", keepAccepted: true },
-      problems: ["INVALID_MONTH", ...OUTAGES],
+      problems: ["INVALID_MONTH"],
     },
     async (context) => {
       const month = parseMonth(context.req.valid("json").month);
@@ -38,7 +35,7 @@ export function addReportRoutes(api: Api, { db, starters, settings }: ApiDeps): 
     },
   );
 
-  addRoute(api, listReportMonthsRoute, { access: ADMINS, maxBodyBytes, problems: OUTAGES }, async (context) => {
+  routes.add(listReportMonthsRoute, { access: ADMINS }, async (context) => {
     const months = await listRevenueMonths(db, { timeZone });
     const newest = await Promise.all(months.map(async (month) => (await listReportVersions(db, { month }))[0]));
     return context.json(
@@ -52,32 +49,26 @@ export function addReportRoutes(api: Api, { db, starters, settings }: ApiDeps): 
     );
   });
 
-  const csv = addRoute(
-    api,
-    readReportCsvRoute,
-    { access: ADMINS, maxBodyBytes, problems: ["REPORT_NOT_FOUND", "INVALID_MONTH", ...OUTAGES] },
-    async (context) => {
-      const month = parseMonth(context.req.valid("param").month);
-      const { version, delimiter, header } = context.req.valid("query");
-      const report = await getReport(db, { month, ...(version === undefined ? {} : { version }) });
-      if (report?.status !== "completed") throw new DomainError("REPORT_NOT_FOUND");
-      const lines = await listReportLines(db, report);
-      const options = {
-        delimiter: delimiter ?? DEFAULT_REPORT_CSV.delimiter,
-        header: header === "true",
-        withCurrency: needsCurrencyColumn(lines),
-      };
-      context.header("content-disposition", `attachment; filename="revenue-${month}-v${report.version}.csv"`);
-      return context.body(renderReportCsv(lines, options), 200, {
-        "content-type": `text/csv; charset=utf-8; header=${options.header ? "present" : "absent"}`,
-      });
-    },
-  );
+  const csv = routes.add(readReportCsvRoute, { access: ADMINS, problems: ["REPORT_NOT_FOUND", "INVALID_MONTH"] }, async (context) => {
+    const month = parseMonth(context.req.valid("param").month);
+    const { version, delimiter, header } = context.req.valid("query");
+    const report = await getReport(db, { month, ...(version === undefined ? {} : { version }) });
+    if (report?.status !== "completed") throw new DomainError("REPORT_NOT_FOUND");
+    const lines = await listReportLines(db, report);
+    const options = {
+      delimiter: delimiter ?? DEFAULT_REPORT_CSV.delimiter,
+      header: header === "true",
+      withCurrency: needsCurrencyColumn(lines),
+    };
+    context.header("content-disposition", `attachment; filename="revenue-${month}-v${report.version}.csv"`);
+    return context.body(renderReportCsv(lines, options), 200, {
+      "content-type": `text/csv; charset=utf-8; header=${options.header ? "present" : "absent"}`,
+    });
+  });
 
-  addRoute(
-    api,
+  routes.add(
     readReportRoute,
-    { access: ADMINS, maxBodyBytes, endings: { ".csv": csv }, problems: ["REPORT_NOT_FOUND", "INVALID_MONTH", ...OUTAGES] },
+    { access: ADMINS, endings: { ".csv": csv }, problems: ["REPORT_NOT_FOUND", "INVALID_MONTH"] },
     async (context) => {
       const month = parseMonth(context.req.valid("param").month);
       const { version } = context.req.valid("query");
@@ -96,17 +87,12 @@ export function addReportRoutes(api: Api, { db, starters, settings }: ApiDeps): 
     },
   );
 
-  addRoute(
-    api,
-    diffReportRoute,
-    { access: ADMINS, maxBodyBytes, problems: ["REPORT_NOT_FOUND", "INVALID_MONTH", ...OUTAGES] },
-    async (context) => {
-      const month = parseMonth(context.req.valid("param").month);
-      const { from, to } = context.req.valid("query");
-      const [before, after] = await Promise.all([from, to].map((version) => completedLines(db, month, version)));
-      return context.json(showReportDiff({ month, from, to, before: before ?? [], after: after ?? [] }), 200);
-    },
-  );
+  routes.add(diffReportRoute, { access: ADMINS, problems: ["REPORT_NOT_FOUND", "INVALID_MONTH"] }, async (context) => {
+    const month = parseMonth(context.req.valid("param").month);
+    const { from, to } = context.req.valid("query");
+    const [before, after] = await Promise.all([from, to].map((version) => completedLines(db, month, version)));
+    return context.json(showReportDiff({ month, from, to, before: before ?? [], after: after ?? [] }), 200);
+  });
 }
 
 /** The lines of a completed version. Throws: REPORT_NOT_FOUND. */

@@ -12,13 +12,15 @@ import { findHoldByOperation, type HoldRecord } from "../../store/reservations/h
 import { createReservationActs, type ActResult, type ReservationRequest } from "../../use-cases/reservations/reservation-acts.ts";
 import { holdOfReservation } from "../../use-cases/reservations/reservation-hold.ts";
 import type { CheckServices } from "../../use-cases/services/known-services.ts";
-import type { Api, ApiContext, ApiDeps, ApiSettings } from "../api-env.ts";
+import type { ApiContext } from "../api-env.ts";
+import type { ApiDeps, ApiSettings } from "../deps.ts";
 import { onlyUserOf, OWN_DATA, requireOwn, SERVICES } from "../http/access.ts";
-import { addRoute } from "../http/add-route.ts";
-import { decodeCursor, encodeCursor, ID_SHAPE, TIME_SHAPE } from "../http/cursor.ts";
 import { InvalidRequest } from "../http/error-handler.ts";
 import { markReplayed, readIdempotencyKey } from "../http/idempotency.ts";
+import { pageOf, startOfPage } from "../http/page.ts";
 import { readAmount, readCurrency } from "../http/read-money.ts";
+import { originOf } from "../http/request-origin.ts";
+import type { Routes } from "../http/routes.ts";
 import {
   advanceReservationClockRoute,
   confirmMatchRoute,
@@ -32,7 +34,7 @@ import {
 } from "./reservations-schemas.ts";
 import { reservationPath, showReservation } from "./show-reservation.ts";
 
-const OUTAGES = ["UNAVAILABLE", "DEADLINE_EXCEEDED"] as const;
+const LIST = "reservations";
 const CLOSED_PROBLEMS = ["RESERVATION_NOT_FOUND", "ALREADY_CONFIRMED", "ALREADY_RELEASED", "RESERVATION_EXPIRED"] as const;
 const QUERY_DEADLINE_MS = 1_000;
 
@@ -42,9 +44,8 @@ type Lifetime = { readonly ttlMs?: number | undefined; readonly ttlSeconds?: num
  * Reservations. The workflow keeps the time; the hold's row decides every race, so a request that meets a closed workflow is
  * put to the ledger under the same key and learns there what became of the money.
  */
-export function addReservationRoutes(api: Api, deps: ApiDeps, checkServices: CheckServices): void {
+export function addReservationRoutes(routes: Routes, deps: ApiDeps, checkServices: CheckServices): void {
   const { db, starters, settings } = deps;
-  const { maxBodyBytes } = settings;
   const acts = createReservationActs(deps);
 
   /** True when the operation was done under its key before. Throws: the code it was refused with; IDEMPOTENCY_CONFLICT. */
@@ -74,14 +75,12 @@ export function addReservationRoutes(api: Api, deps: ApiDeps, checkServices: Che
     return context.json(await showOne(holdId), 200);
   };
 
-  addRoute(
-    api,
+  routes.add(
     placeReservationRoute,
     {
       access: SERVICES,
-      maxBodyBytes,
       idempotency: { route: "reservations", required: true, memory: "row" },
-      problems: ["INVALID_AMOUNT", "INVALID_CURRENCY", "UNKNOWN_SERVICE", "INSUFFICIENT_FUNDS", ...OUTAGES],
+      problems: ["INVALID_AMOUNT", "INVALID_CURRENCY", "UNKNOWN_SERVICE", "INSUFFICIENT_FUNDS"],
     },
     async (context) => {
       const { id: reservationId } = readIdempotencyKey(context, "reservations");
@@ -107,8 +106,7 @@ export function addReservationRoutes(api: Api, deps: ApiDeps, checkServices: Che
           amountMinor.toString(),
           body.ttlMs ?? (body.ttlSeconds === undefined ? null : ttlMs),
         ]),
-        correlationId: context.get("correlationId"),
-        caller: context.get("caller"),
+        ...originOf(context),
         expiringMs: settings.reservationTtl.expiringMs,
       };
       const asOperation = holdOfReservation(input);
@@ -124,49 +122,38 @@ export function addReservationRoutes(api: Api, deps: ApiDeps, checkServices: Che
     },
   );
 
-  addRoute(
-    api,
-    readReservationRoute,
-    { access: OWN_DATA, maxBodyBytes, problems: ["RESERVATION_NOT_FOUND", ...OUTAGES] },
-    async (context) => {
-      const hold = await acts.find(context.req.valid("param").reservationId);
-      requireOwn(context, hold.userId, "RESERVATION_NOT_FOUND");
-      if (hold.status !== "held") return context.json(await showOne(hold.holdId), 200);
-      const running = await withinOrNothing(starters.reservationStatus(hold.holdId), QUERY_DEADLINE_MS);
-      return context.json(showReservation(hold, { nowMs: Date.now(), running }), 200);
-    },
-  );
+  routes.add(readReservationRoute, { access: OWN_DATA, problems: ["RESERVATION_NOT_FOUND"] }, async (context) => {
+    const hold = await acts.find(context.req.valid("param").reservationId);
+    requireOwn(context, hold.userId, "RESERVATION_NOT_FOUND");
+    if (hold.status !== "held") return context.json(await showOne(hold.holdId), 200);
+    const running = await withinOrNothing(starters.reservationStatus(hold.holdId), QUERY_DEADLINE_MS);
+    return context.json(showReservation(hold, { nowMs: Date.now(), running }), 200);
+  });
 
-  addRoute(api, listReservationsRoute, { access: OWN_DATA, maxBodyBytes, problems: ["INVALID_CURSOR", ...OUTAGES] }, async (context) => {
+  routes.add(listReservationsRoute, { access: OWN_DATA, problems: ["INVALID_CURSOR"] }, async (context) => {
     const { limit, cursor, userId: wantedUser, orderId, status } = context.req.valid("query");
     const only = onlyUserOf(context.get("principal"));
     // Of another user there is nothing to see, as of one who has no reservations.
     if (only !== undefined && wantedUser !== undefined && wantedUser !== only) return context.json({ reservations: [] }, 200);
     const userId = only ?? wantedUser;
-    const [createdAt, id] = cursor === undefined ? [] : decodeCursor("reservations", cursor, [TIME_SHAPE, ID_SHAPE]);
     const rows = await listReservationHolds(db, {
       limit,
       ...(userId === undefined ? {} : { userId }),
       ...(orderId === undefined ? {} : { orderId }),
       ...(status === undefined ? {} : { status }),
-      ...(createdAt === undefined || id === undefined ? {} : { after: { createdAt, id } }),
+      ...startOfPage(LIST, cursor),
     });
-    const page = rows.slice(0, limit);
-    const last = page.at(-1);
-    const next =
-      rows.length > limit && last !== undefined ? { nextCursor: encodeCursor("reservations", [last.place.createdAt, last.place.id]) } : {};
-    return context.json({ reservations: await show(page.map(({ hold }) => hold)), ...next }, 200);
+    const { page, nextCursor } = pageOf(rows, limit, LIST, ({ place }) => [place.createdAt, place.id]);
+    return context.json({ reservations: await show(page.map(({ hold }) => hold)), nextCursor }, 200);
   });
 
-  addRoute(
-    api,
+  routes.add(
     confirmReservationRoute,
     {
       access: SERVICES,
-      maxBodyBytes,
       bodyOptional: true,
       idempotency: { route: "reservations/confirm", required: true, memory: "row" },
-      problems: [...CLOSED_PROBLEMS, "INVALID_AMOUNT", "AMOUNT_EXCEEDS_HOLD", "PAUSED", ...OUTAGES],
+      problems: [...CLOSED_PROBLEMS, "INVALID_AMOUNT", "AMOUNT_EXCEEDS_HOLD", "PAUSED"],
     },
     async (context) => {
       const hold = await acts.find(context.req.valid("param").reservationId);
@@ -176,15 +163,13 @@ export function addReservationRoutes(api: Api, deps: ApiDeps, checkServices: Che
     },
   );
 
-  addRoute(
-    api,
+  routes.add(
     releaseReservationRoute,
     {
       access: SERVICES,
-      maxBodyBytes,
       bodyOptional: true,
       idempotency: { route: "reservations/release", required: true, memory: "row" },
-      problems: [...CLOSED_PROBLEMS, ...OUTAGES],
+      problems: CLOSED_PROBLEMS,
     },
     async (context) => {
       const hold = await acts.find(context.req.valid("param").reservationId);
@@ -192,14 +177,12 @@ export function addReservationRoutes(api: Api, deps: ApiDeps, checkServices: Che
     },
   );
 
-  addRoute(
-    api,
+  routes.add(
     extendReservationRoute,
     {
       access: SERVICES,
-      maxBodyBytes,
       idempotency: { route: "reservations/extend", required: true, memory: "row" },
-      problems: [...CLOSED_PROBLEMS, ...OUTAGES],
+      problems: CLOSED_PROBLEMS,
     },
     async (context) => {
       const hold = await acts.find(context.req.valid("param").reservationId);
@@ -216,14 +199,12 @@ export function addReservationRoutes(api: Api, deps: ApiDeps, checkServices: Che
     },
   );
 
-  addRoute(
-    api,
+  routes.add(
     confirmMatchRoute,
     {
       access: SERVICES,
-      maxBodyBytes,
       idempotency: { route: "reservations/confirm-match", required: true, memory: "row" },
-      problems: [...CLOSED_PROBLEMS, "AMBIGUOUS", "INVALID_AMOUNT", "INVALID_CURRENCY", "AMOUNT_EXCEEDS_HOLD", "PAUSED", ...OUTAGES],
+      problems: [...CLOSED_PROBLEMS, "AMBIGUOUS", "INVALID_AMOUNT", "INVALID_CURRENCY", "AMOUNT_EXCEEDS_HOLD", "PAUSED"],
     },
     async (context) => {
       const request = requestOf(context, "reservations/confirm-match");
@@ -234,14 +215,12 @@ export function addReservationRoutes(api: Api, deps: ApiDeps, checkServices: Che
     },
   );
 
-  addRoute(
-    api,
+  routes.add(
     releaseMatchRoute,
     {
       access: SERVICES,
-      maxBodyBytes,
       idempotency: { route: "reservations/release-match", required: true, memory: "row" },
-      problems: [...CLOSED_PROBLEMS, "AMBIGUOUS", "INVALID_CURRENCY", ...OUTAGES],
+      problems: [...CLOSED_PROBLEMS, "AMBIGUOUS", "INVALID_CURRENCY"],
     },
     async (context) => {
       const request = requestOf(context, "reservations/release-match");
@@ -252,21 +231,19 @@ export function addReservationRoutes(api: Api, deps: ApiDeps, checkServices: Che
   );
 
   if (settings.testClock === true)
-    addRoute(
-      api,
-      advanceReservationClockRoute,
-      { access: SERVICES, maxBodyBytes, problems: [...CLOSED_PROBLEMS, ...OUTAGES] },
-      async (context) => {
-        const { holdId, status } = await acts.find(context.req.valid("param").reservationId);
-        const code = closedReservationCode(status);
-        if (code !== undefined) throw new DomainError(code);
-        const { advanceMs } = context.req.valid("json");
-        const origin = { caller: context.get("caller"), correlationId: context.get("correlationId") };
-        const state = await starters.advanceReservationClock(holdId, { requestKey: `test-clock:${randomUUID()}`, advanceMs, ...origin });
-        if (state === undefined) throw new DomainError("UNAVAILABLE", "the reservation's workflow does not run");
-        return context.json(await showOne(holdId), 200);
-      },
-    );
+    routes.add(advanceReservationClockRoute, { access: SERVICES, problems: CLOSED_PROBLEMS }, async (context) => {
+      const { holdId, status } = await acts.find(context.req.valid("param").reservationId);
+      const code = closedReservationCode(status);
+      if (code !== undefined) throw new DomainError(code);
+      const { advanceMs } = context.req.valid("json");
+      const state = await starters.advanceReservationClock(holdId, {
+        requestKey: `test-clock:${randomUUID()}`,
+        advanceMs,
+        ...originOf(context),
+      });
+      if (state === undefined) throw new DomainError("UNAVAILABLE", "the reservation's workflow does not run");
+      return context.json(await showOne(holdId), 200);
+    });
 
   /** As `pick`, but a request that was decided before is about what it was about then, whatever was reserved since. */
   async function pickOnce(
@@ -285,7 +262,7 @@ export function addReservationRoutes(api: Api, deps: ApiDeps, checkServices: Che
 
 function requestOf(context: ApiContext, route: string): ReservationRequest {
   const { key } = readIdempotencyKey(context, route);
-  return { key, caller: context.get("caller"), correlationId: context.get("correlationId") };
+  return { key, ...originOf(context) };
 }
 
 function readTtlMs(body: Lifetime, bounds: ApiSettings["reservationTtl"]): number {

@@ -3,10 +3,11 @@ import { DomainError } from "../../base/errors.ts";
 import { createServices, getService, listServices, type ServiceRecord } from "../../store/services.ts";
 import type { CheckServices } from "../../use-cases/services/known-services.ts";
 import { removeService } from "../../use-cases/services/remove-service.ts";
-import type { Api, ApiDeps } from "../api-env.ts";
+import type { ApiDeps } from "../deps.ts";
 import { ADMINS, OWN_DATA, SERVICES } from "../http/access.ts";
-import { addRoute } from "../http/add-route.ts";
-import { decodeCursor, encodeCursor, ID_SHAPE } from "../http/cursor.ts";
+import { decodeCursor, ID_SHAPE } from "../http/cursor.ts";
+import { pageOf } from "../http/page.ts";
+import type { Routes } from "../http/routes.ts";
 import {
   createServicesRoute,
   deleteServiceRoute,
@@ -16,20 +17,18 @@ import {
   type NewService,
 } from "./services-schemas.ts";
 
-/** Services: what orders and reservations are for, and where revenue stands. */
-export function addServiceRoutes(api: Api, { db, settings }: ApiDeps, checkServices: CheckServices): void {
-  const { maxBodyBytes } = settings;
-  const outages = ["UNAVAILABLE", "DEADLINE_EXCEEDED"] as const;
-  for (const [name, schema] of Object.entries(DOCUMENTED_SERVICE_SCHEMAS)) api.openAPIRegistry.register(name, schema);
+const LIST = "services";
 
-  addRoute(
-    api,
+/** Services: what orders and reservations are for, and where revenue stands. */
+export function addServiceRoutes(routes: Routes, { db }: ApiDeps, checkServices: CheckServices): void {
+  for (const [name, schema] of Object.entries(DOCUMENTED_SERVICE_SCHEMAS)) routes.addSchema(name, schema);
+
+  routes.add(
     createServicesRoute,
     {
       access: SERVICES,
-      maxBodyBytes,
       idempotency: { route: "services", required: false, memory: "answer" },
-      problems: ["SERVICE_NAME_TAKEN", ...outages],
+      problems: ["SERVICE_NAME_TAKEN"],
     },
     async (context) => {
       const body = context.req.valid("json");
@@ -48,37 +47,25 @@ export function addServiceRoutes(api: Api, { db, settings }: ApiDeps, checkServi
     },
   );
 
-  addRoute(api, readServiceRoute, { access: OWN_DATA, maxBodyBytes, problems: ["SERVICE_NOT_FOUND", ...outages] }, async (context) => {
+  routes.add(readServiceRoute, { access: OWN_DATA, problems: ["SERVICE_NOT_FOUND"] }, async (context) => {
     const service = await getService(db, context.req.valid("param").serviceId);
     if (service === undefined) throw new DomainError("SERVICE_NOT_FOUND");
     return context.json(show(service), 200);
   });
 
-  addRoute(api, listServicesRoute, { access: OWN_DATA, maxBodyBytes, problems: ["INVALID_CURSOR", ...outages] }, async (context) => {
+  routes.add(listServicesRoute, { access: OWN_DATA, problems: ["INVALID_CURSOR"] }, async (context) => {
     const { limit, cursor } = context.req.valid("query");
-    const [afterId] = cursor === undefined ? [] : decodeCursor("services", cursor, [ID_SHAPE]);
+    const [afterId] = cursor === undefined ? [] : decodeCursor(LIST, cursor, [ID_SHAPE]);
     const rows = await listServices(db, { limit, ...(afterId === undefined ? {} : { afterId }) });
-    const page = rows.slice(0, limit);
-    const last = page.at(-1);
-    return context.json(
-      {
-        services: page.map(show),
-        ...(rows.length > limit && last !== undefined ? { nextCursor: encodeCursor("services", [last.id]) } : {}),
-      },
-      200,
-    );
+    const { page, nextCursor } = pageOf(rows, limit, LIST, ({ id }) => [id]);
+    return context.json({ services: page.map(show), nextCursor }, 200);
   });
 
-  addRoute(
-    api,
-    deleteServiceRoute,
-    { access: ADMINS, maxBodyBytes, problems: ["SERVICE_NOT_FOUND", "SERVICE_IN_USE", ...outages] },
-    async (context) => {
-      const { serviceId } = context.req.valid("param");
-      await removeService(db, checkServices, serviceId);
-      return context.body(null, 204);
-    },
-  );
+  routes.add(deleteServiceRoute, { access: ADMINS, problems: ["SERVICE_NOT_FOUND", "SERVICE_IN_USE"] }, async (context) => {
+    const { serviceId } = context.req.valid("param");
+    await removeService(db, checkServices, serviceId);
+    return context.body(null, 204);
+  });
 }
 
 function show({ id, name, createdAt }: ServiceRecord) {

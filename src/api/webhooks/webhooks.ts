@@ -18,12 +18,13 @@ import {
   rotateWebhookSecret,
   type WebhookRecord,
 } from "../../store/webhooks/webhooks.ts";
-import type { Api, ApiContext, ApiDeps } from "../api-env.ts";
+import type { ApiContext } from "../api-env.ts";
+import type { ApiDeps } from "../deps.ts";
 import { ADMINS } from "../http/access.ts";
-import { addRoute } from "../http/add-route.ts";
-import { decodeCursor, encodeCursor, ID_SHAPE, TIME_SHAPE } from "../http/cursor.ts";
+import { decodeCursor } from "../http/cursor.ts";
 import { markReplayed, readOptionalIdempotencyKey } from "../http/idempotency.ts";
-import { OUTAGES } from "../orders/order-access.ts";
+import { pageOf, startOfPage } from "../http/page.ts";
+import type { Routes } from "../http/routes.ts";
 import {
   createWebhookRoute,
   deleteWebhookRoute,
@@ -44,8 +45,8 @@ const BIGINT = /^[1-9]\d{0,17}$/;
 const ROTATION_MS = 86_400_000;
 
 /** Addresses that events are sent to, and what became of each event there. */
-export function addWebhookRoutes(api: Api, { db, settings }: ApiDeps): void {
-  const { maxBodyBytes, webhooks: policy = { allowHttp: false, allowPrivate: false } } = settings;
+export function addWebhookRoutes(routes: Routes, { db, settings }: ApiDeps): void {
+  const { webhooks: policy = { allowHttp: false, allowPrivate: false } } = settings;
   const options = (
     ...problems: (
       | "WEBHOOK_NOT_FOUND"
@@ -58,15 +59,14 @@ export function addWebhookRoutes(api: Api, { db, settings }: ApiDeps): void {
     )[]
   ) => ({
     access: ADMINS,
-    maxBodyBytes,
-    problems: [...problems, ...OUTAGES],
+    problems: [...problems],
   });
 
   // The answers themselves are kept nowhere, as secrets stand in them; a repeat finds the sealed one by its key.
   const keyed = (route: string) => ({ idempotency: { route, required: false, memory: "operation" as const } });
 
   const registration = { ...options("INVALID_WEBHOOK_URL", "TOO_MANY_WEBHOOKS", "REQUEST_IN_FLIGHT"), ...keyed(REGISTRATION_ROUTE) };
-  addRoute(api, createWebhookRoute, registration, async (context) => {
+  routes.add(createWebhookRoute, registration, async (context) => {
     const { url, eventTypes, description } = context.req.valid("json");
     const problem = webhookUrlProblem(url, policy);
     if (problem !== undefined) throw new DomainError("INVALID_WEBHOOK_URL", `the address ${problem}`, { pointer: "/url" });
@@ -102,33 +102,25 @@ export function addWebhookRoutes(api: Api, { db, settings }: ApiDeps): void {
     return context.json({ ...show(webhook), secret }, 201, { location: pathOf(webhookId) });
   });
 
-  addRoute(api, listWebhooksRoute, options("INVALID_CURSOR"), async (context) => {
+  routes.add(listWebhooksRoute, options("INVALID_CURSOR"), async (context) => {
     const { limit, cursor } = context.req.valid("query");
-    const [createdAt, id] = cursor === undefined ? [] : decodeCursor(LIST, cursor, [TIME_SHAPE, ID_SHAPE]);
-    const rows = await listWebhooks(db, { limit, ...(createdAt === undefined || id === undefined ? {} : { after: { createdAt, id } }) });
-    const page = rows.slice(0, limit);
-    const last = page.at(-1);
-    return context.json(
-      {
-        webhooks: page.map(show),
-        ...(rows.length > limit && last !== undefined ? { nextCursor: encodeCursor(LIST, [last.createdAt, last.webhookId]) } : {}),
-      },
-      200,
-    );
+    const rows = await listWebhooks(db, { limit, ...startOfPage(LIST, cursor) });
+    const { page, nextCursor } = pageOf(rows, limit, LIST, ({ createdAt, webhookId }) => [createdAt, webhookId]);
+    return context.json({ webhooks: page.map(show), nextCursor }, 200);
   });
 
-  addRoute(api, readWebhookRoute, options("WEBHOOK_NOT_FOUND"), async (context) =>
+  routes.add(readWebhookRoute, options("WEBHOOK_NOT_FOUND"), async (context) =>
     context.json(show(await read(context.req.valid("param").webhookId)), 200),
   );
 
-  addRoute(api, deleteWebhookRoute, options("WEBHOOK_NOT_FOUND"), async (context) => {
+  routes.add(deleteWebhookRoute, options("WEBHOOK_NOT_FOUND"), async (context) => {
     const { webhookId } = await read(context.req.valid("param").webhookId);
     await note(context, "webhook.deleted", webhookId);
     if (!(await deleteWebhook(db, webhookId))) throw new DomainError("WEBHOOK_NOT_FOUND");
     return context.body(null, 204);
   });
 
-  addRoute(api, enableWebhookRoute, options("WEBHOOK_NOT_FOUND"), async (context) => {
+  routes.add(enableWebhookRoute, options("WEBHOOK_NOT_FOUND"), async (context) => {
     const { webhookId } = await read(context.req.valid("param").webhookId);
     await note(context, "webhook.enabled", webhookId);
     await enableWebhook(db, webhookId);
@@ -136,7 +128,7 @@ export function addWebhookRoutes(api: Api, { db, settings }: ApiDeps): void {
   });
 
   const rotation = { ...options("WEBHOOK_NOT_FOUND"), ...keyed(ROTATION_ROUTE) };
-  addRoute(api, rotateWebhookSecretRoute, rotation, async (context) => {
+  routes.add(rotateWebhookSecretRoute, rotation, async (context) => {
     const { webhookId } = await read(context.req.valid("param").webhookId);
     const identity = readOptionalIdempotencyKey(context, ROTATION_ROUTE);
     const secret = makeWebhookSecret();
@@ -162,14 +154,14 @@ export function addWebhookRoutes(api: Api, { db, settings }: ApiDeps): void {
     }
   });
 
-  addRoute(api, testWebhookRoute, options("WEBHOOK_NOT_FOUND", "WEBHOOK_DISABLED"), async (context) => {
+  routes.add(testWebhookRoute, options("WEBHOOK_NOT_FOUND", "WEBHOOK_DISABLED"), async (context) => {
     const { webhookId } = await readActive(context.req.valid("param").webhookId);
     const body = testEvent(webhookId, new Date());
     const [deliveryId] = await insertDeliveries(db, [{ webhookId, eventId: body.id, eventType: body.type, body: JSON.stringify(body) }]);
     return context.json({ deliveryId: String(deliveryId), links: { deliveries: `${pathOf(webhookId)}/deliveries` } }, 202);
   });
 
-  addRoute(api, listDeliveriesRoute, options("WEBHOOK_NOT_FOUND", "INVALID_CURSOR"), async (context) => {
+  routes.add(listDeliveriesRoute, options("WEBHOOK_NOT_FOUND", "INVALID_CURSOR"), async (context) => {
     const { webhookId } = await read(context.req.valid("param").webhookId);
     const { status, limit, cursor } = context.req.valid("query");
     const list = `deliveries of ${webhookId} ${status ?? "all"}`;
@@ -180,18 +172,11 @@ export function addWebhookRoutes(api: Api, { db, settings }: ApiDeps): void {
       ...(status === undefined ? {} : { status }),
       ...(beforeId === undefined ? {} : { beforeId }),
     });
-    const page = rows.slice(0, limit);
-    const last = page.at(-1);
-    return context.json(
-      {
-        deliveries: page.map(showDelivery),
-        ...(rows.length > limit && last !== undefined ? { nextCursor: encodeCursor(list, [last.deliveryId]) } : {}),
-      },
-      200,
-    );
+    const { page, nextCursor } = pageOf(rows, limit, list, ({ deliveryId }) => [deliveryId]);
+    return context.json({ deliveries: page.map(showDelivery), nextCursor }, 200);
   });
 
-  addRoute(api, redeliverRoute, options("WEBHOOK_NOT_FOUND", "DELIVERY_NOT_FOUND", "WEBHOOK_DISABLED"), async (context) => {
+  routes.add(redeliverRoute, options("WEBHOOK_NOT_FOUND", "DELIVERY_NOT_FOUND", "WEBHOOK_DISABLED"), async (context) => {
     const { webhookId } = await readActive(context.req.valid("param").webhookId);
     const { deliveryId } = context.req.valid("param");
     await note(context, "webhook.redelivered", webhookId, { deliveryId });

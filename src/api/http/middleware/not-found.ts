@@ -1,16 +1,18 @@
 import type { NotFoundHandler } from "hono";
 import { TrieRouter } from "hono/router/trie-router";
 import type { Api, ApiEnv } from "../../api-env.ts";
+import { OPEN_READ } from "../access.ts";
 import { answerProblem } from "../error-handler.ts";
+import type { Guard } from "../guard.ts";
 
 /**
  * Answers what no route took: 405 with `Allow` when the address exists for other methods, else 404. It counts as a request.
  * The routes are read with the first such request, so that it costs the others nothing.
  */
-export function notFound(api: Api): NotFoundHandler<ApiEnv> {
+export function notFound(api: Api, guard: Guard): NotFoundHandler<ApiEnv> {
   let router: TrieRouter<readonly string[]> | undefined;
   return async (context) => {
-    await context.get("guard")(context, { access: "public", routeClass: "read" });
+    await guard(context, OPEN_READ);
     router ??= methodsByPath(api);
     const matches = router.match("ALL", context.req.path)[0];
     const methods = [...new Set(matches.flatMap(([allowed]) => allowed))].sort();

@@ -1,11 +1,13 @@
 import type { MiddlewareHandler } from "hono";
 import { uuidv7 } from "uuidv7";
+import type { Log } from "../../../adapters/log.ts";
+import type { Metrics } from "../../../adapters/metrics/metrics.ts";
 import { codeOf } from "../../../base/errors.ts";
 import { isLoopbackHost } from "../../../base/loopback.ts";
 import { traceIdOf } from "../../../contract/ids.ts";
 import { isCardInId } from "../../../domain/cards/card-in-ids.ts";
 import { maskDigits } from "../../../domain/cards/card.ts";
-import type { ApiContext, ApiDeps, ApiEnv } from "../../api-env.ts";
+import type { ApiContext, ApiEnv } from "../../api-env.ts";
 import { OPEN_READ } from "../access.ts";
 import { answerProblem } from "../error-handler.ts";
 import type { Guard } from "../guard.ts";
@@ -18,24 +20,28 @@ const LOGGED_IDS = new Set(["orderId", "reservationId", "userId"]);
 const NUL_IN_QUERY = /^[^?]*\/api\/v1\/[^?]*\?.*%00/;
 const ONE_YEAR_SECONDS = 31_536_000;
 
+interface ContextDeps {
+  readonly requestLog: Log;
+  readonly metrics: Metrics;
+  readonly settings: {
+    readonly isSecure?: (context: ApiContext) => boolean;
+    readonly onlyLocalHosts?: boolean;
+  };
+}
+
 /**
  * Gives each request its correlation id (the client's, when it is 1 to 128 visible ASCII characters, else the id of the client's trace),
  * its caller, the headers every answer has, and one line in the log. The ids are echoed; `X-Request-Id` names this one exchange.
  * An address that is no text is refused here: no route could tell what it names.
  */
-export function requestContext(
-  deps: Pick<ApiDeps, "requestLog" | "firstAnswers" | "metrics" | "settings">,
-  guard: Guard,
-): MiddlewareHandler<ApiEnv> {
-  const { requestLog: log, firstAnswers, metrics, settings } = deps;
+export function requestContext(deps: ContextDeps, guard: Guard): MiddlewareHandler<ApiEnv> {
+  const { requestLog: log, metrics, settings } = deps;
   return async (context, next) => {
     const startedAtMs = performance.now();
     const requestId = usable(context.req.header("x-request-id")) ?? uuidv7();
     const correlationId = usable(context.req.header("x-correlation-id")) ?? traceIdOf(context.req.header("traceparent")) ?? requestId;
     context.set("correlationId", correlationId);
     context.set("caller", "anonymous");
-    context.set("guard", guard);
-    context.set("firstAnswers", firstAnswers);
     context.header("x-correlation-id", correlationId);
     context.header("x-request-id", requestId);
     for (const [name, value] of SECURITY_HEADERS) context.header(name, value);
