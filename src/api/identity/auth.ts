@@ -1,17 +1,15 @@
-import { uuidv7 } from "uuidv7";
 import { DomainError } from "../../base/errors.ts";
-import { recordLogout } from "../../store/identity/revocations.ts";
-import { changeRoles, createUser, findUser, type UserRecord } from "../../store/identity/users.ts";
-import { announceSessions } from "../../use-cases/identity/revocations.ts";
-import { hashRefreshToken, refresh, signIn } from "../../use-cases/identity/sign-in.ts";
+import { findUser, type UserRecord } from "../../store/identity/users.ts";
+import { giveRoles } from "../../use-cases/identity/give-roles.ts";
+import { logOut } from "../../use-cases/identity/log-out.ts";
+import { registerUser } from "../../use-cases/identity/register-user.ts";
+import { refresh, signIn } from "../../use-cases/identity/sign-in.ts";
 import type { ApiContext } from "../api-env.ts";
 import type { ApiDeps } from "../deps.ts";
 import { ADMINS, OWN_DATA } from "../http/access.ts";
+import { originOf } from "../http/request-origin.ts";
 import type { Routes } from "../http/routes.ts";
 import { keysRoute, loginRoute, logoutRoute, meRoute, refreshRoute, registerRoute, rolesRoute } from "./auth-schemas.ts";
-
-/** A token is taken for so long after its end, and its refusal is kept for longer. */
-const REFUSED_AFTER_END_MS = 3_600_000;
 
 /** Registering, logging in and out, and the keys by which others verify the tokens. */
 export function addAuthRoutes(routes: Routes, deps: ApiDeps): void {
@@ -25,12 +23,7 @@ export function addAuthRoutes(routes: Routes, deps: ApiDeps): void {
       const principal = await authenticator.authenticate(context.req.header("authorization"));
       if (!principal.roles.includes("admin")) throw new DomainError("FORBIDDEN");
     }
-    const user = await createUser(db, {
-      id: userId ?? uuidv7(),
-      login,
-      passwordHash: await identity.passwords.hash(password),
-      roles: roles ?? ["user"],
-    });
+    const user = await registerUser(deps, { login, password, userId, roles });
     return context.json(show(user), 201);
   });
 
@@ -45,31 +38,15 @@ export function addAuthRoutes(routes: Routes, deps: ApiDeps): void {
 
   routes.add(logoutRoute, { access: OWN_DATA, bodyOptional: true }, async (context) => {
     const { refreshToken } = context.req.valid("json");
-    const { subject, roles, token } = context.get("principal");
-    const ended = await recordLogout(db, {
-      token: token && { id: token.id, subject, refusedUntil: new Date(token.expiresAtMs + REFUSED_AFTER_END_MS) },
-      sessionId: token?.sessionId,
-      refresh:
-        refreshToken === undefined
-          ? undefined
-          : { hash: hashRefreshToken(refreshToken), userId: subject, ofAnyone: roles.includes("admin") },
-    });
-    if (token !== undefined) await identity.revocations.announce(token.id, token.expiresAtMs);
-    await announceSessions(identity, ended);
+    await logOut(deps, context.get("principal"), refreshToken);
     return context.body(null, 204);
   });
 
   routes.add(rolesRoute, { access: ADMINS, problems: ["USER_NOT_FOUND"] }, async (context) => {
     const { userId } = context.req.valid("param");
     const { roles, reason = "" } = context.req.valid("json");
-    const { user, endedSessions } = await changeRoles(db, {
-      userId,
-      roles,
-      reason,
-      actor: context.get("caller"),
-      correlationId: context.get("correlationId"),
-    });
-    await announceSessions(identity, endedSessions);
+    const { caller: actor, correlationId } = originOf(context);
+    const user = await giveRoles(deps, { userId, roles, reason, actor, correlationId });
     return context.json(show(user), 200);
   });
 

@@ -1,15 +1,15 @@
 import { DomainError } from "../../base/errors.ts";
-import { closeUser, getUser } from "../../store/identity/users-closing.ts";
-import { announceSessions } from "../../use-cases/identity/revocations.ts";
+import { getUser } from "../../store/identity/users-closing.ts";
+import { endUser } from "../../use-cases/identity/end-user.ts";
 import type { ApiDeps } from "../deps.ts";
 import { ADMINS, SERVICES } from "../http/access.ts";
 import type { Routes } from "../http/routes.ts";
 import { deleteUserRoute, readUserRoute } from "./users-schemas.ts";
 
 /** Users: whether they are known, and their end. */
-export function addUserRoutes(routes: Routes, { db, identity }: ApiDeps): void {
+export function addUserRoutes(routes: Routes, deps: ApiDeps): void {
   routes.add(readUserRoute, { access: SERVICES, problems: ["USER_NOT_FOUND"] }, async (context) => {
-    const user = await getUser(db, context.req.valid("param").userId);
+    const user = await getUser(deps.db, context.req.valid("param").userId);
     if (user === undefined) throw new DomainError("USER_NOT_FOUND");
     const { userId, since, roles } = user;
     return context.json({ userId, since: since.toISOString(), ...(roles === undefined ? {} : { roles: [...roles] }) }, 200);
@@ -17,8 +17,7 @@ export function addUserRoutes(routes: Routes, { db, identity }: ApiDeps): void {
 
   routes.add(deleteUserRoute, { access: ADMINS, problems: ["USER_NOT_FOUND", "USER_IN_USE"] }, async (context) => {
     const { userId } = context.req.valid("param");
-    const ended = await closeUser(db, { userId, actor: context.get("caller"), correlationId: context.get("correlationId") });
-    await announceSessions(identity, ended);
+    await endUser(deps, { userId, actor: context.get("caller"), correlationId: context.get("correlationId") });
     return context.body(null, 204);
   });
 }

@@ -2,27 +2,37 @@ import type { z } from "@hono/zod-openapi";
 import { DomainError } from "../../base/errors.ts";
 import { userExists } from "../../store/identity/users-closing.ts";
 import { serviceNameOf } from "../../store/reservations/hold-matches.ts";
-import { createReservationActs } from "../../use-cases/reservations/reservation-acts.ts";
+import { confirmTriple, releaseTriple, type TripleRequest } from "../../use-cases/reservations/end-triple.ts";
+import { placeTriple, type TripleWish } from "../../use-cases/reservations/place-triple.ts";
+import { createReservationParts } from "../../use-cases/reservations/reservation-parts.ts";
+import type { ActResult } from "../../use-cases/reservations/reservation-request.ts";
+import { reserveAmong, tripleHoldsOf } from "../../use-cases/reservations/triple-holds.ts";
 import type { CheckServices } from "../../use-cases/services/known-services.ts";
+import type { ApiContext } from "../api-env.ts";
 import type { Api } from "../api-env.ts";
 import type { ApiDeps } from "../deps.ts";
 import { SERVICES } from "../http/access.ts";
+import { markReplayed, readOptionalIdempotencyKey } from "../http/idempotency.ts";
 import { readAmount } from "../http/read-money.ts";
+import { originOf } from "../http/request-origin.ts";
 import { addLegacyRoute, type LegacyParts } from "./add-legacy-route.ts";
-import { PURCHASE_KEYS, purchaseReserve, RELEASE_KEYS, releaseReserve } from "./end-reserve.ts";
 import { answerJson, answerOk, OK_ANSWER } from "./legacy-answers.ts";
 import { legacyAmount, legacyId } from "./legacy-json.ts";
 import { localTime } from "./local-time.ts";
-import { legacyHoldsOf, reserveAmong } from "./matches.ts";
-import { placeReserve, RESERVE_KEYS, type Wish } from "./place-reserve.ts";
+import { legacyRequestKey } from "./request-key.ts";
 import { shownReserveSchema, tripleSchema, tripleWithAmountSchema } from "./schemas.ts";
+
+// What the client's Idempotency-Keys are scoped by.
+const RESERVE_KEYS = "legacy/reserve";
+const PURCHASE_KEYS = "legacy/purchase";
+const RELEASE_KEYS = "legacy/release";
 
 /** Money set aside for a user, service and order, as the earlier service had it: by the three ids, without a reservation's own. */
 export function addLegacyReserveRoutes(api: Api, parts: LegacyParts, deps: ApiDeps, checkServices: CheckServices): void {
   const { db, balances, settings } = deps;
-  const ending = { db, settings, acts: createReservationActs(deps) };
+  const reservations = createReservationParts(deps);
   const { defaultCurrency: currency, reportTimeZone } = settings;
-  const wishOf = (input: z.output<typeof tripleWithAmountSchema>): Wish => ({
+  const wishOf = (input: z.output<typeof tripleWithAmountSchema>): TripleWish => ({
     userId: input.user_id,
     serviceId: input.service_id,
     orderId: input.order_id,
@@ -46,7 +56,8 @@ export function addLegacyReserveRoutes(api: Api, parts: LegacyParts, deps: ApiDe
     async (context, input) => {
       const wish = wishOf(input);
       if (!(await userExists(db, wish.userId))) throw new DomainError("USER_NOT_FOUND");
-      await checkServices.during([{ serviceId: wish.serviceId, pointer: "/service_id" }], () => placeReserve(context, deps, wish));
+      const asked = { reservationId: readOptionalIdempotencyKey(context, RESERVE_KEYS)?.id, ...originOf(context) };
+      await checkServices.during([{ serviceId: wish.serviceId, pointer: "/service_id" }], () => placeTriple(deps, wish, asked));
       return answerOk(context);
     },
   );
@@ -66,7 +77,7 @@ export function addLegacyReserveRoutes(api: Api, parts: LegacyParts, deps: ApiDe
       answers: { type: "application/json", schema: shownReserveSchema, description: "The reserve; every amount in whole units." },
     },
     async (context, { user_id: userId, service_id: serviceId, order_id: orderId }) => {
-      const reserve = reserveAmong(await legacyHoldsOf(db, { userId, serviceId, orderId }, currency));
+      const reserve = reserveAmong(await tripleHoldsOf(db, { userId, serviceId, orderId }, currency));
       if (reserve === undefined) throw new DomainError("RESERVATION_NOT_FOUND");
       const { hold, purchased, amountMinor } = reserve;
       const [found, name] = await Promise.all([balances.read(userId), serviceNameOf(db, serviceId)]);
@@ -96,8 +107,7 @@ export function addLegacyReserveRoutes(api: Api, parts: LegacyParts, deps: ApiDe
       description: "What is held goes back; another amount than that is refused.",
     },
     async (context, input) => {
-      await releaseReserve(context, ending, wishOf(input));
-      return answerOk(context);
+      return answerAct(context, await releaseTriple(reservations, requestOf(context, RELEASE_KEYS), wishOf(input), currency));
     },
   );
 
@@ -114,8 +124,16 @@ export function addLegacyReserveRoutes(api: Api, parts: LegacyParts, deps: ApiDe
       description: "The three ids and the amount must be exactly those of the reserve.",
     },
     async (context, input) => {
-      await purchaseReserve(context, ending, wishOf(input));
-      return answerOk(context);
+      return answerAct(context, await confirmTriple(reservations, requestOf(context, PURCHASE_KEYS), wishOf(input), currency));
     },
   );
+}
+
+function requestOf(context: ApiContext, scope: string): TripleRequest {
+  return { ...legacyRequestKey(context, scope), ...originOf(context) };
+}
+
+function answerAct(context: ApiContext, { replayed }: ActResult): Response {
+  if (replayed) markReplayed(context);
+  return answerOk(context);
 }

@@ -1,8 +1,8 @@
 import { DomainError } from "../../base/errors.ts";
 import { depositOperation } from "../../domain/ledger/wallet-operations.ts";
-import { closeUser, userExists } from "../../store/identity/users-closing.ts";
+import { userExists } from "../../store/identity/users-closing.ts";
 import { postOnLedger } from "../../store/ledger/done-or-throw.ts";
-import { announceSessions } from "../../use-cases/identity/revocations.ts";
+import { endUser } from "../../use-cases/identity/end-user.ts";
 import type { Api } from "../api-env.ts";
 import type { ApiDeps } from "../deps.ts";
 import { ADMINS, SERVICES } from "../http/access.ts";
@@ -16,7 +16,7 @@ import { balanceSchema, creditSchema, userIdSchema } from "./schemas.ts";
 
 /** Balance, credit and deletion of a user, as the earlier service had them. Its balance is what is available: what is held is not in it. */
 export function addLegacyUserRoutes(api: Api, parts: LegacyParts, deps: ApiDeps): void {
-  const { db, identity, ledger, balances, settings } = deps;
+  const { db, ledger, balances, settings } = deps;
   const currency = settings.defaultCurrency;
 
   addLegacyRoute(
@@ -80,8 +80,7 @@ export function addLegacyUserRoutes(api: Api, parts: LegacyParts, deps: ApiDeps)
       answers: OK_ANSWER,
     },
     async (context, { id: userId }) => {
-      const ended = await closeUser(db, { userId, actor: context.get("caller"), correlationId: context.get("correlationId") });
-      await announceSessions(identity, ended);
+      await endUser(deps, { userId, actor: context.get("caller"), correlationId: context.get("correlationId") });
       return answerOk(context);
     },
   );

@@ -1,9 +1,8 @@
 import type { z } from "@hono/zod-openapi";
 import { DomainError } from "../../base/errors.ts";
-import { hashOf } from "../../base/hash.ts";
 import { MAX_AMOUNT_MINOR } from "../../base/money.ts";
 import { checkCard } from "../../domain/cards/card.ts";
-import type { AskedOrder } from "../../use-cases/orders/asked-order.ts";
+import { orderRequestHash, type AskedOrder } from "../../use-cases/orders/asked-order.ts";
 import type { ApiSettings } from "../deps.ts";
 import { readAmount, readCurrency } from "../http/read-money.ts";
 import type { orderBodySchema } from "./orders-schemas.ts";
@@ -41,13 +40,7 @@ export function readOrder(
       totalMinor: totalMinor.toString(),
       paymentMethod,
       comment: body.comment ?? "order over HTTP",
-      requestHash: hashOf([
-        body.userId,
-        currency,
-        paymentMethod,
-        lines.map(({ serviceId, quantity, amountMinor }) => [serviceId, quantity, amountMinor]),
-        ...(card === undefined ? [] : [card.last4, card.brand]),
-      ]),
+      requestHash: orderRequestHash({ userId: body.userId, currency, lines, paymentMethod }, card),
       correlationId: origin.correlationId,
       caller: origin.caller,
       ...settings.orders,

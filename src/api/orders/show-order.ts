@@ -14,6 +14,12 @@ export function orderPath(orderId: string): string {
   return `/api/v1/orders/${encodeURIComponent(orderId)}`;
 }
 
+/** An order that was accepted and whose outcome is not known yet: as far as its row or its workflow tells, else as an order begins. */
+export function showAcceptedOrder(orderId: string, standing: Pick<OrderSagaStatus, "status" | "sagaState"> | undefined) {
+  const { status = "PENDING" as const, sagaState = "STARTED" as const } = standing ?? {};
+  return { orderId, status, sagaState, links: { self: orderPath(orderId) } };
+}
+
 /** An order as it is answered. What the running workflow says about its state is newer than the row. */
 export function showOrder(order: OrderRecord, running?: OrderSagaStatus): ShownOrder {
   const failureCode = running?.failureCode ?? order.failureCode;

@@ -36,6 +36,8 @@ export const reservationBodySchema = z
   })
   .openapi("NewReservation", { description: "An order may have several reservations, also for one service." });
 
+export type ReservationBody = z.output<typeof reservationBodySchema>;
+
 export const confirmBodySchema = z.strictObject({ amount: amountSchema.optional() }).openapi("ConfirmReservation", {
   description: "Without an amount all that is still held is confirmed. After a part the rest stays held.",
 });

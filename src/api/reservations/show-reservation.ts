@@ -1,8 +1,14 @@
 import type { z } from "@hono/zod-openapi";
+import { DomainError } from "../../base/errors.ts";
 import { formatAmount } from "../../base/money.ts";
 import { remainingSeconds, type ReservationStatus } from "../../contract/reservations.ts";
+import type { Db } from "../../store/postgres/database.ts";
+import { rescuedMinorOf } from "../../store/reservations/hold-rescues.ts";
 import type { HoldRecord } from "../../store/reservations/holds.ts";
+import { findReservation } from "../../use-cases/reservations/find-reservation.ts";
 import type { reservationSchema } from "./reservations-schemas.ts";
+
+type ShownReservation = z.infer<typeof reservationSchema>;
 
 /** Where a reservation is found. */
 export function reservationPath(reservationId: string): string {
@@ -20,7 +26,7 @@ export function showReservation(
     running,
     rescuedMinor = 0n,
   }: { readonly nowMs: number; readonly running?: ReservationStatus | undefined; readonly rescuedMinor?: bigint },
-): z.infer<typeof reservationSchema> {
+): ShownReservation {
   const text = (amountMinor: bigint) => formatAmount(amountMinor, hold.currency);
   const ofRunning =
     running === undefined
@@ -52,4 +58,19 @@ export function showReservation(
     updatedAt: hold.updatedAt.toISOString(),
     links: { self: reservationPath(hold.holdId) },
   };
+}
+
+/** The reservations as they stand, with what was captured of them late. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+export async function showReservations(db: Db, holds: readonly HoldRecord[]): Promise<ShownReservation[]> {
+  const expired = holds.filter(({ status }) => status === "expired").map(({ holdId }) => holdId);
+  const rescued = await rescuedMinorOf(db, expired);
+  const nowMs = Date.now();
+  return holds.map((hold) => showReservation(hold, { nowMs, rescuedMinor: rescued.get(hold.holdId) ?? 0n }));
+}
+
+/** As `showReservations`, for one by its id. Throws: RESERVATION_NOT_FOUND, UNAVAILABLE, DEADLINE_EXCEEDED. */
+export async function showReservationById(db: Db, reservationId: string): Promise<ShownReservation> {
+  const [shown] = await showReservations(db, [await findReservation(db, reservationId)]);
+  if (shown === undefined) throw new DomainError("RESERVATION_NOT_FOUND");
+  return shown;
 }

@@ -21,9 +21,7 @@ export async function logOut(
     token: token && { id: token.id, subject, refusedUntil: new Date(token.expiresAtMs + REFUSED_AFTER_END_MS) },
     sessionId: token?.sessionId,
     refresh:
-      refreshToken === undefined
-        ? undefined
-        : { hash: hashRefreshToken(refreshToken), userId: subject, ofAnyone: roles.includes("admin") },
+      refreshToken === undefined ? undefined : { hash: hashRefreshToken(refreshToken), userId: subject, ofAnyone: roles.includes("admin") },
   });
   if (token !== undefined) await identity.revocations.announce(token.id, token.expiresAtMs);
   await announceSessions(identity, ended);

@@ -13,6 +13,7 @@ export async function changeOrder(
   { orderId, comment }: { readonly orderId: string; readonly comment: string },
 ): Promise<OrderRecord> {
   await findOrder(db, viewer, orderId);
-  if (!(await changeOrderComment(db, { orderId, comment }))) throw new DomainError("ORDER_STATE_CONFLICT", "only a PENDING order can be changed");
+  if (!(await changeOrderComment(db, { orderId, comment })))
+    throw new DomainError("ORDER_STATE_CONFLICT", "only a PENDING order can be changed");
   return await findOrder(db, viewer, orderId);
 }

@@ -36,12 +36,7 @@ export async function pickReservation(db: Db, triple: HoldTriple, currency: stri
  * As `pickReservation`, for a request with a key: a request that was decided before is about the reservation it was about then, whatever
  * was reserved since. Throws: as `pickReservation`, and IDEMPOTENCY_CONFLICT when the key was used for another triple or currency.
  */
-export async function pickReservationOnce(
-  db: Db,
-  key: string,
-  triple: HoldTriple,
-  currency: string | undefined,
-): Promise<HoldRecord> {
+export async function pickReservationOnce(db: Db, key: string, triple: HoldTriple, currency: string | undefined): Promise<HoldRecord> {
   const known = await findHoldByOperation(db, key);
   if (known === undefined) return pickReservation(db, triple, currency);
   const isSame = known.userId === triple.userId && known.serviceId === triple.serviceId && known.orderId === triple.orderId;

@@ -4,28 +4,28 @@ import { findHoldsOf, type HoldTriple } from "../../store/reservations/hold-matc
 import { rescuedMinorOf } from "../../store/reservations/hold-rescues.ts";
 import type { HoldRecord } from "../../store/reservations/holds.ts";
 
-/** A hold as these paths see it. `paidMinor` is what was captured of it in time and after its end. */
-export interface LegacyHold extends HoldRecord {
+/** A hold as the earlier service's paths see it, which know a reservation by its user, service and order. `paidMinor` is what was captured of it in time and after its end. */
+export interface TripleHold extends HoldRecord {
   readonly paidMinor: bigint;
 }
 
 /** What stands for a triple: money that is held, or a purchase that was made of it. What was released or has expired is nothing. */
-export interface LegacyReserve {
-  readonly hold: LegacyHold;
+export interface TripleReserve {
+  readonly hold: TripleHold;
   readonly purchased: boolean;
   /** What is still held, or what was paid. */
   readonly amountMinor: bigint;
 }
 
-/** The clients' holds of a triple in the currency of these paths, newest first; those of another currency are none of theirs. */
-export async function legacyHoldsOf(db: Db, triple: HoldTriple, currency: string): Promise<LegacyHold[]> {
+/** The clients' holds of a triple in this currency, newest first. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+export async function tripleHoldsOf(db: Db, triple: HoldTriple, currency: string): Promise<TripleHold[]> {
   const holds = (await findHoldsOf(db, { ...triple, purpose: "reservation" })).filter((hold) => hold.currency === currency);
   const expired = holds.filter(({ status }) => status === "expired").map(({ holdId }) => holdId);
   const rescued = expired.length === 0 ? undefined : await rescuedMinorOf(db, expired);
   return holds.map((hold) => withRescued(hold, rescued?.get(hold.holdId) ?? 0n));
 }
 
-function withRescued(hold: HoldRecord, rescuedMinor: bigint): LegacyHold {
+function withRescued(hold: HoldRecord, rescuedMinor: bigint): TripleHold {
   return { ...hold, paidMinor: hold.capturedMinor + rescuedMinor };
 }
 
@@ -33,7 +33,7 @@ function withRescued(hold: HoldRecord, rescuedMinor: bigint): LegacyHold {
  * The one open reservation among the holds of a triple, else the newest purchase, else undefined.
  * Throws: AMBIGUOUS with the ids when several are open, which only the canonical interface or an Idempotency-Key can bring about.
  */
-export function reserveAmong(holds: readonly LegacyHold[]): LegacyReserve | undefined {
+export function reserveAmong(holds: readonly TripleHold[]): TripleReserve | undefined {
   const open = holds.filter(({ status }) => status === "held");
   const [hold] = open;
   if (open.length > 1) throw new DomainError("AMBIGUOUS", `several reservations match: ${open.map(({ holdId }) => holdId).join(", ")}`);
@@ -46,7 +46,7 @@ export function reserveAmong(holds: readonly LegacyHold[]): LegacyReserve | unde
  * The open reservation of a triple with exactly this amount.
  * Throws: RESERVATION_NOT_FOUND, ALREADY_CONFIRMED, AMOUNT_EXCEEDS_HOLD when the amount is another, AMBIGUOUS.
  */
-export function openReserveAmong(holds: readonly LegacyHold[], amountMinor: bigint): LegacyHold {
+export function openReserveAmong(holds: readonly TripleHold[], amountMinor: bigint): TripleHold {
   const reserve = reserveAmong(holds);
   if (reserve === undefined) throw new DomainError("RESERVATION_NOT_FOUND");
   if (reserve.purchased) throw new DomainError("ALREADY_CONFIRMED");
