@@ -5,7 +5,7 @@ import type { OrderSagaInput } from "../contract/orders.ts";
 import { deadLetterTopic } from "../contract/topics.ts";
 import { maskCardsOfABrand } from "../domain/cards/card.ts";
 import { readOrderRequest, type OrderRequest } from "../events/order-request.ts";
-import type { Starters } from "../starters/starters.ts";
+import type { Starters } from "../starters/index.ts";
 import { resultOfEach, type OneOutcome } from "./each-result.ts";
 import type { Carried, EventTopic } from "./event-topic.ts";
 import { eachInOrder } from "./in-order.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { createDeferredStarters } from "./deferred.ts";
-import type { Starters } from "./starters.ts";
+import type { Starters } from "./index.ts";
 
 test("refuses with UNAVAILABLE until the real starters are there, then passes every call on", async () => {
   const deferred = createDeferredStarters();

@@ -1,5 +1,5 @@
 import { DomainError } from "../base/errors.ts";
-import type { Starters } from "./starters.ts";
+import type { Starters } from "./index.ts";
 
 /** Starters that refuse with UNAVAILABLE until the real ones are there. */
 export interface DeferredStarters extends Starters {

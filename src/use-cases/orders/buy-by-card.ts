@@ -5,7 +5,7 @@ import { orderWorkflowId, purchaseOrderId, stepKey } from "../../contract/ids.ts
 import type { OrderSagaInput } from "../../contract/orders.ts";
 import type { CheckedCard } from "../../domain/cards/card.ts";
 import { UNASSIGNED_SERVICE } from "../../domain/ledger/operations.ts";
-import type { Starters } from "../../starters/starters.ts";
+import type { Starters } from "../../starters/index.ts";
 import { findOperation } from "../../store/ledger/operations.ts";
 import { getOrder, type OrderRecord } from "../../store/orders/orders.ts";
 import type { Db } from "../../store/postgres/database.ts";

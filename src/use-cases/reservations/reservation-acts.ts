@@ -5,7 +5,7 @@ import { captureHoldOperation, releaseHoldOperation } from "../../domain/ledger/
 import { contentHash, type Operation, type Origin } from "../../domain/ledger/operations.ts";
 import { rescueOperation } from "../../domain/ledger/rescue-operation.ts";
 import { closedReservationCode } from "../../domain/reservations/reservation-states.ts";
-import type { Starters } from "../../starters/starters.ts";
+import type { Starters } from "../../starters/index.ts";
 import { postOnLedger } from "../../store/ledger/done-or-throw.ts";
 import type { Ledger } from "../../store/ledger/ledger.ts";
 import { findOperation } from "../../store/ledger/operations.ts";
