@@ -145,7 +145,7 @@ export function createCalls({ client, deadlineMs }: Pick<StarterOptions, "client
   };
 }
 
-/** True when a signal or an update that starts its workflow failed because the workflow's id is taken: both may report it as a gRPC status. */
+/** True when a call failed because its workflow's id is taken. A signal or an update with a start may say so by a gRPC status only. */
 export function isAlreadyStarted(error: unknown): boolean {
   return error instanceof WorkflowExecutionAlreadyStartedError || grpcStatusIn(error) === grpcStatus.ALREADY_EXISTS;
 }

@@ -75,11 +75,10 @@ export function createOrderStarters(calls: Calls, { eager }: Pick<StarterOptions
 
     actOnOrder: (orderId, act) => calls.tell(orderWorkflowId(orderId), operatorActSignal, act),
 
-    advanceOrder(orderId, advanceMs) {
-      return calls.update((workflows) =>
+    advanceOrder: (orderId, advanceMs) =>
+      calls.update((workflows) =>
         workflows.getHandle(orderWorkflowId(orderId)).executeUpdate(advanceOrderUpdate, { args: [{ advanceMs }], updateId: randomUUID() }),
-      );
-    },
+      ),
 
     replyToOrder: (orderId, reply) => calls.tell(orderWorkflowId(orderId), paymentReplySignal, reply),
 
