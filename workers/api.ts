@@ -23,7 +23,7 @@ import { DomainError, messageOf } from "../src/base/errors.ts";
 import { loadConfig, type Config } from "../src/config.ts";
 import { TASK_QUEUES } from "../src/contract/task-queues.ts";
 import { createDeferredStarters } from "../src/starters/deferred.ts";
-import { createStarters } from "../src/starters/starters.ts";
+import { createStarters } from "../src/starters/index.ts";
 import { createAnswerBook } from "../src/store/idempotency-answers.ts";
 import { createBalanceReader } from "../src/store/ledger/balance-reader.ts";
 import { readOutboxBacklog, readWaitingItems } from "../src/store/outbox/outbox-backlog.ts";

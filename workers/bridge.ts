@@ -6,7 +6,7 @@ import { DEFAULT_KAFKA_BROKERS, loadConfig, type Config } from "../src/config.ts
 import { TASK_QUEUES } from "../src/contract/task-queues.ts";
 import { topicsOf } from "../src/contract/topics.ts";
 import { createWatchdog, progressOf } from "../src/ingest/watchdog.ts";
-import { createStarters } from "../src/starters/starters.ts";
+import { createStarters } from "../src/starters/index.ts";
 import { BRIDGE_LIMITS } from "./parts/bridge-limits.ts";
 import { bridgeTopics, type BridgeTopic } from "./parts/bridge-topics.ts";
 import { openRoleParts, watchRole, type RoleParts } from "./parts/role-parts.ts";

@@ -9,7 +9,7 @@ import { DEFAULT_KAFKA_BROKERS, loadConfig, type Config } from "../src/config.ts
 import { topicsOf } from "../src/contract/topics.ts";
 import { createRelay, type Relay } from "../src/outbox/relay.ts";
 import { createWebhookDispatcher, deliveriesOf } from "../src/outbox/webhooks.ts";
-import { createWebhookStarter } from "../src/starters/starters.ts";
+import { createWebhookStarter } from "../src/starters/webhooks.ts";
 import { readOutboxBacklog, readWaitingItems } from "../src/store/outbox/outbox-backlog.ts";
 import { createOutboxWake } from "../src/store/outbox/outbox-wake.ts";
 import { countFailedAttempt, markPublished, readUnpublished } from "../src/store/outbox/outbox.ts";

@@ -3,7 +3,7 @@ import type { Log } from "../adapters/log.ts";
 import type { Metrics } from "../adapters/metrics/metrics.ts";
 import type { Psp } from "../adapters/psp/psp.ts";
 import type { OrderCache } from "../adapters/redis/order-cache.ts";
-import type { Starters } from "../starters/starters.ts";
+import type { Starters } from "../starters/index.ts";
 import type { BalanceReader } from "../store/ledger/balance-reader.ts";
 import type { Ledger } from "../store/ledger/ledger.ts";
 import type { Db } from "../store/postgres/database.ts";

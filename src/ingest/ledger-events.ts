@@ -2,7 +2,7 @@ import type { EventBatchInput, EventBatchResult, LoyaltyEventItem, PurchaseEvent
 import { deadLetterTopic } from "../contract/topics.ts";
 import { readLoyaltyEvent } from "../events/loyalty-event.ts";
 import { readPurchaseEvent } from "../events/purchase-event.ts";
-import type { Starters } from "../starters/starters.ts";
+import type { Starters } from "../starters/index.ts";
 import type { EventTopic, RunResult } from "./event-topic.ts";
 
 type Own<Item> = Omit<Item, "offset" | "correlationId">;

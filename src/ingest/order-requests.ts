@@ -4,7 +4,7 @@ import type { OrderSagaInput } from "../contract/orders.ts";
 import { deadLetterTopic } from "../contract/topics.ts";
 import { maskCardsOfABrand } from "../domain/cards/card.ts";
 import { readOrderRequest, type OrderRequest } from "../events/order-request.ts";
-import type { Starters } from "../starters/starters.ts";
+import type { Starters } from "../starters/index.ts";
 import { orderRequestHash } from "../use-cases/orders/asked-order.ts";
 import { requireSameRequest, requireSameSaga } from "../use-cases/orders/same-order.ts";
 import { resultOfEach, type OneOutcome } from "./each-result.ts";

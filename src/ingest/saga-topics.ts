@@ -3,7 +3,7 @@ import { SAGA_REFUND, type SagaPaymentRequest } from "../contract/orders.ts";
 import { SAGA_COMMANDS_TOPIC, SAGA_DEAD_LETTERS_TOPIC, SAGA_REPLIES_TOPIC } from "../contract/topics.ts";
 import { foreignWords } from "../domain/cards/foreign-words.ts";
 import { readSagaCommand, readSagaReply, type SagaCommandEvent, type SagaReplyEvent } from "../events/saga-messages.ts";
-import type { Starters } from "../starters/starters.ts";
+import type { Starters } from "../starters/index.ts";
 import type { SagaOrder } from "../store/orders/saga-commands.ts";
 import { resultOfEach, type OneOutcome } from "./each-result.ts";
 import type { Carried, EventTopic } from "./event-topic.ts";

@@ -1,6 +1,7 @@
+import type { Client } from "@temporalio/client";
 import { expect, test } from "vitest";
 import { createDeferredStarters } from "./deferred.ts";
-import type { Starters } from "./starters.ts";
+import { createStarters, type Starters } from "./index.ts";
 
 test("refuses with UNAVAILABLE until the real starters are there, then passes every call on", async () => {
   const deferred = createDeferredStarters();
@@ -32,4 +33,10 @@ test("refuses with UNAVAILABLE until the real starters are there, then passes ev
   deferred.attach(real as unknown as Starters);
   for (const name of names) expect(await call(name)).toBe(name);
   expect(calls).toEqual(names.map((name) => [name, "first"]));
+});
+
+test("has every method that the real starters have", () => {
+  const { attach: _, ...methods } = createDeferredStarters();
+  const real = createStarters({ client: {} as Client, eager: false, deadlineMs: 1_000 });
+  expect(Object.keys(methods).toSorted()).toEqual(Object.keys(real).toSorted());
 });

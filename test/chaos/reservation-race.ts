@@ -12,7 +12,7 @@ import type { ReservationInput } from "../../src/contract/reservations.ts";
 import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
 import { depositOperation } from "../../src/domain/ledger/wallet-operations.ts";
 import { startStack } from "../../src/stack/stack.ts";
-import { createStarters } from "../../src/starters/starters.ts";
+import { createStarters } from "../../src/starters/index.ts";
 import { auditBooks } from "../../src/store/ledger/audit.ts";
 import { createLedger } from "../../src/store/ledger/ledger.ts";
 import { createDatabase } from "../../src/store/postgres/database.ts";

@@ -16,7 +16,7 @@ import { orderWorkflowId, reservationWorkflowId } from "../../src/contract/ids.t
 import type { OrderSagaInput } from "../../src/contract/orders.ts";
 import type { ReservationInput } from "../../src/contract/reservations.ts";
 import { depositOperation } from "../../src/domain/ledger/wallet-operations.ts";
-import { createStarters, type Starters } from "../../src/starters/starters.ts";
+import { createStarters, type Starters } from "../../src/starters/index.ts";
 import { auditBooks } from "../../src/store/ledger/audit.ts";
 import { createLedger, type Ledger } from "../../src/store/ledger/ledger.ts";
 import { beginPause } from "../../src/store/operators/pauses.ts";

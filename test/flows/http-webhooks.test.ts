@@ -7,7 +7,7 @@ import { createTemporal, type TemporalLink } from "../../src/adapters/temporal.t
 import { depositOperation } from "../../src/domain/ledger/wallet-operations.ts";
 import { createRelay } from "../../src/outbox/relay.ts";
 import { createWebhookDispatcher, deliveriesOf } from "../../src/outbox/webhooks.ts";
-import { createWebhookStarter } from "../../src/starters/starters.ts";
+import { createWebhookStarter } from "../../src/starters/webhooks.ts";
 import { markPublished, readUnpublished } from "../../src/store/outbox/outbox.ts";
 import { insertDeliveries, listWaitingDeliveries, markDispatched } from "../../src/store/webhooks/webhook-deliveries.ts";
 import { createWebhook, listActiveWebhooks } from "../../src/store/webhooks/webhooks.ts";

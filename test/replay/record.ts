@@ -15,7 +15,7 @@ import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
 import { depositOperation } from "../../src/domain/ledger/wallet-operations.ts";
 import { findTemporalBinary } from "../../src/stack/servers/temporal-binary.ts";
 import { startStack } from "../../src/stack/stack.ts";
-import { createStarters } from "../../src/starters/starters.ts";
+import { createStarters } from "../../src/starters/index.ts";
 import { createLedger, type Ledger } from "../../src/store/ledger/ledger.ts";
 import { createDatabase } from "../../src/store/postgres/database.ts";
 import { migrateDatabase } from "../../src/store/postgres/migrate.ts";

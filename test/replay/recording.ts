@@ -1,6 +1,6 @@
 import type { Client } from "@temporalio/client";
 import type { OrderSagaInput } from "../../src/contract/orders.ts";
-import type { Starters } from "../../src/starters/starters.ts";
+import type { Starters } from "../../src/starters/index.ts";
 import type { Db } from "../../src/store/postgres/database.ts";
 import type { FakePsp } from "../support/fake-psp.ts";
 

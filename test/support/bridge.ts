@@ -8,7 +8,7 @@ import { deadLetterTopic } from "../../src/contract/topics.ts";
 import type { EventTopic } from "../../src/ingest/event-topic.ts";
 import { createIngest, type IngestDeps } from "../../src/ingest/ingest.ts";
 import { purchaseTopic } from "../../src/ingest/ledger-events.ts";
-import type { Starters } from "../../src/starters/starters.ts";
+import type { Starters } from "../../src/starters/index.ts";
 import { writeDeadLetters, type DeadLetter } from "../../src/store/events/dead-letters.ts";
 import { recordReceipts, type EventReceipt } from "../../src/store/events/receipts.ts";
 import { bindEffects, findRedrives } from "../../src/store/events/redrives.ts";

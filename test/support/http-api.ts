@@ -12,7 +12,7 @@ import type { Authenticator, RequestLimits } from "../../src/api/http/guard.ts";
 import { createIdempotentAnswers } from "../../src/api/http/idempotent-answers.ts";
 import { DomainError } from "../../src/base/errors.ts";
 import { LOCAL_PRINCIPAL } from "../../src/contract/identity.ts";
-import type { Starters } from "../../src/starters/starters.ts";
+import type { Starters } from "../../src/starters/index.ts";
 import { createAnswerBook } from "../../src/store/idempotency-answers.ts";
 import { createBalanceReader } from "../../src/store/ledger/balance-reader.ts";
 import { createLedger, type Ledger } from "../../src/store/ledger/ledger.ts";

@@ -12,7 +12,7 @@ import type { Psp } from "../../src/adapters/psp/psp.ts";
 import { createBalanceCache } from "../../src/adapters/redis/balance-cache.ts";
 import { createTemporal } from "../../src/adapters/temporal.ts";
 import type { TaskQueue } from "../../src/contract/task-queues.ts";
-import { createStarters, type Starters } from "../../src/starters/starters.ts";
+import { createStarters, type Starters } from "../../src/starters/index.ts";
 import { createLedger } from "../../src/store/ledger/ledger.ts";
 import { createDatabase } from "../../src/store/postgres/database.ts";
 import { createSaldoWorkers } from "../../workers/parts/create-worker.ts";

@@ -2,7 +2,7 @@ import type { Log } from "../../src/adapters/log.ts";
 import type { ApiSettings } from "../../src/api/deps.ts";
 import type { Authenticator } from "../../src/api/http/guard.ts";
 import { listen } from "../../src/api/http/http-server.ts";
-import type { Starters } from "../../src/starters/starters.ts";
+import type { Starters } from "../../src/starters/index.ts";
 import { createTestApi, type TestApi } from "./http-api.ts";
 import { sendRaw, type RawAnswer } from "./raw-http.ts";
 

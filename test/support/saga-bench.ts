@@ -9,7 +9,7 @@ import { createTemporal } from "../../src/adapters/temporal.ts";
 import { DomainError } from "../../src/base/errors.ts";
 import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
 import { depositOperation } from "../../src/domain/ledger/wallet-operations.ts";
-import { createStarters, type Starters } from "../../src/starters/starters.ts";
+import { createStarters, type Starters } from "../../src/starters/index.ts";
 import { readBalances, type BalanceRecord } from "../../src/store/ledger/balances.ts";
 import { createLedger, type Ledger } from "../../src/store/ledger/ledger.ts";
 import { createDatabase, type Database } from "../../src/store/postgres/database.ts";

@@ -7,7 +7,7 @@ import { loyaltyTopic, purchaseTopic } from "../../src/ingest/ledger-events.ts";
 import { orderRequestTopic } from "../../src/ingest/order-requests.ts";
 import { checkCorrection, type Correction } from "../../src/ingest/redrives.ts";
 import { sagaCommandTopic, sagaReplyTopic } from "../../src/ingest/saga-topics.ts";
-import type { Starters } from "../../src/starters/starters.ts";
+import type { Starters } from "../../src/starters/index.ts";
 import { writeDeadLetters } from "../../src/store/events/dead-letters.ts";
 import { claimEventIdentity } from "../../src/store/events/event-identities.ts";
 import { recordReceipts } from "../../src/store/events/receipts.ts";

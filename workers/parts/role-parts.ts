@@ -13,7 +13,7 @@ import { createTemporal, type TemporalLink } from "../../src/adapters/temporal.t
 import { withinOrThrow } from "../../src/base/deadline.ts";
 import type { Config } from "../../src/config.ts";
 import type { TaskQueue } from "../../src/contract/task-queues.ts";
-import { createStarters } from "../../src/starters/starters.ts";
+import { createStarters } from "../../src/starters/index.ts";
 import { createLedger, type Ledger } from "../../src/store/ledger/ledger.ts";
 import { createDatabase, type Database } from "../../src/store/postgres/database.ts";
 import { createSaldoWorkers, installRuntime, type SaldoWorkers } from "./create-worker.ts";

@@ -1,7 +1,7 @@
 import { withinOrThrow } from "../../base/deadline.ts";
 import { DomainError } from "../../base/errors.ts";
 import { refundOfStep, type OperatorAct, type OrderSagaStatus } from "../../contract/orders.ts";
-import type { Starters } from "../../starters/starters.ts";
+import type { Starters } from "../../starters/index.ts";
 import { recordAct } from "../../store/operators/operator-acts.ts";
 import type { OrderRecord } from "../../store/orders/orders.ts";
 import type { Db } from "../../store/postgres/database.ts";

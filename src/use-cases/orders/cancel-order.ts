@@ -1,5 +1,5 @@
 import { DomainError } from "../../base/errors.ts";
-import type { Starters } from "../../starters/starters.ts";
+import type { Starters } from "../../starters/index.ts";
 import { getOrder, type OrderRecord } from "../../store/orders/orders.ts";
 import type { Db } from "../../store/postgres/database.ts";
 import { isClosed } from "./closed.ts";

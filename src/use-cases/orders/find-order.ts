@@ -3,7 +3,7 @@ import { withinOrNothing, withinOrThrow } from "../../base/deadline.ts";
 import { DomainError } from "../../base/errors.ts";
 import type { OrderSagaStatus } from "../../contract/orders.ts";
 import { isFinal } from "../../domain/orders/order-states.ts";
-import type { Starters } from "../../starters/starters.ts";
+import type { Starters } from "../../starters/index.ts";
 import { orderFromText } from "../../store/orders/order-text.ts";
 import { getOrder, type OrderRecord } from "../../store/orders/orders.ts";
 import type { Db } from "../../store/postgres/database.ts";

@@ -1,7 +1,7 @@
 import type { Psp } from "../../adapters/psp/psp.ts";
 import { DomainError, isErrorCode } from "../../base/errors.ts";
 import type { OrderOutcome } from "../../contract/orders.ts";
-import type { Starters } from "../../starters/starters.ts";
+import type { Starters } from "../../starters/index.ts";
 import { findOrderIdentity } from "../../store/orders/order-identity.ts";
 import type { OrderRecord } from "../../store/orders/orders.ts";
 import type { Db } from "../../store/postgres/database.ts";

@@ -1,7 +1,7 @@
 import type { OrderCache } from "../../adapters/redis/order-cache.ts";
 import { DomainError } from "../../base/errors.ts";
 import { hashOf } from "../../base/hash.ts";
-import type { Starters } from "../../starters/starters.ts";
+import type { Starters } from "../../starters/index.ts";
 import { ageOfChange } from "../../store/orders/order-text.ts";
 import type { OrderRecord } from "../../store/orders/orders.ts";
 import { getRefund, reserveRefund, type RefundRecord } from "../../store/orders/refunds.ts";

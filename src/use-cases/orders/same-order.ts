@@ -1,6 +1,6 @@
 import { DomainError } from "../../base/errors.ts";
 import type { OrderSagaInput } from "../../contract/orders.ts";
-import type { Starters } from "../../starters/starters.ts";
+import type { Starters } from "../../starters/index.ts";
 import { getOrder, type OrderRecord } from "../../store/orders/orders.ts";
 import type { Db } from "../../store/postgres/database.ts";
 

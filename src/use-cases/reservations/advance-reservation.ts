@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { DomainError } from "../../base/errors.ts";
-import type { Starters } from "../../starters/starters.ts";
+import type { Starters } from "../../starters/index.ts";
 import type { Db } from "../../store/postgres/database.ts";
 import { findReservation, refuseClosed } from "./find-reservation.ts";
 

@@ -1,6 +1,6 @@
 import { DomainError } from "../../base/errors.ts";
 import type { ReservationInput } from "../../contract/reservations.ts";
-import type { Starters } from "../../starters/starters.ts";
+import type { Starters } from "../../starters/index.ts";
 import { findDecided, type Decision } from "../../store/ledger/find-decided.ts";
 import type { Db } from "../../store/postgres/database.ts";
 import { holdOfReservation } from "./hold-of-reservation.ts";

@@ -3,7 +3,7 @@ import { DomainError } from "../../base/errors.ts";
 import { hashOf, uuidOf } from "../../base/hash.ts";
 import { formatAmount } from "../../base/money.ts";
 import type { ReservationInput } from "../../contract/reservations.ts";
-import type { Starters } from "../../starters/starters.ts";
+import type { Starters } from "../../starters/index.ts";
 import type { BalanceReader } from "../../store/ledger/balance-reader.ts";
 import type { Db } from "../../store/postgres/database.ts";
 import { newestHoldingOf, type HoldTriple } from "../../store/reservations/hold-matches.ts";

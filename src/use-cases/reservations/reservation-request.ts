@@ -1,7 +1,7 @@
 import { reservationWorkflowId } from "../../contract/ids.ts";
 import type { HoldOwner } from "../../domain/ledger/hold-operations.ts";
 import type { Origin } from "../../domain/ledger/operations.ts";
-import type { Starters } from "../../starters/starters.ts";
+import type { Starters } from "../../starters/index.ts";
 import type { Ledger } from "../../store/ledger/ledger.ts";
 import type { createPauseCheck } from "../../store/operators/pauses.ts";
 import type { Db } from "../../store/postgres/database.ts";

@@ -1,7 +1,7 @@
 import { type Client, WorkflowNotFoundError, WorkflowUpdateFailedError } from "@temporalio/client";
 import { ApplicationFailure } from "@temporalio/common";
 import { describe, expect, it } from "vitest";
-import { createStarters } from "./starters.ts";
+import { createStarters } from "./index.ts";
 
 /** Starters over a Temporal whose updates end as listed, the last one for ever. */
 function startersOf(answers: readonly unknown[], deadlineMs = 1_000) {
@@ -63,12 +63,25 @@ describe("an update of a workflow", () => {
   ])("throws $code when Temporal answers with gRPC status $status", async ({ status, code }) => {
     await expect(startersOf([grpc(status)]).starters.cancelOrder("o", "reason")).rejects.toMatchObject({ code });
   });
+});
 
-  it("has an id of fixed length that tells requests apart and leaves the client's key out", async () => {
-    const { starters, updateIds } = startersOf([confirmed]);
-    for (const requestKey of ["k", "l", "x".repeat(10_000)]) await starters.confirmReservation("r", { requestKey });
-    await starters.releaseReservation("r", { requestKey: "k" });
-    expect(new Set(updateIds).size).toBe(4);
-    expect(new Set(updateIds.map(({ length }) => length)).size).toBe(1);
+// As a native connection behaves when nobody answers: it goes on trying, whatever deadline it was given.
+const never = () => new Promise<never>(() => {});
+const silent = {
+  withDeadline: (_deadline: number, work: () => Promise<unknown>) => work(),
+  workflow: { start: never, executeUpdateWithStart: never, getHandle: () => ({ query: never, executeUpdate: never, result: never }) },
+} as unknown as Client;
+
+describe("the starters of a Temporal that does not answer", () => {
+  const starters = createStarters({ client: silent, eager: false, deadlineMs: 100 });
+
+  it.each([
+    ["a query", () => starters.orderStatus("o")],
+    ["an update", () => starters.cancelOrder("o", "why")],
+    ["another update", () => starters.releaseReservation("r", { requestKey: "k" })],
+  ])("give up %s at their deadline", async (_what, call) => {
+    const startedMs = performance.now();
+    await expect(call()).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
+    expect(performance.now() - startedMs).toBeLessThan(1_000);
   });
 });

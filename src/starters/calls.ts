@@ -1,0 +1,230 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  type Client,
+  QueryNotRegisteredError,
+  QueryRejectedError,
+  type WorkflowClient,
+  type WorkflowExecutionDescription,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowFailedError,
+  WorkflowNotFoundError,
+  type WorkflowStartOptions,
+  WorkflowUpdateFailedError,
+} from "@temporalio/client";
+import { ApplicationFailure, type QueryDefinition, type SignalDefinition, TerminatedFailure, TimeoutFailure } from "@temporalio/common";
+import { unlessAborted } from "../base/aborted.ts";
+import { withinOrThrow } from "../base/deadline.ts";
+import { causesOf, DomainError, isErrorCode } from "../base/errors.ts";
+
+/** The status codes of gRPC that a call of Temporal may end with (grpc/grpc, doc/statuscodes.md). */
+const grpcStatus = {
+  CANCELLED: 1,
+  DEADLINE_EXCEEDED: 4,
+  NOT_FOUND: 5,
+  ALREADY_EXISTS: 6,
+  RESOURCE_EXHAUSTED: 8,
+  FAILED_PRECONDITION: 9,
+  ABORTED: 10,
+  INTERNAL: 13,
+  UNAVAILABLE: 14,
+} as const;
+const UNREACHABLE = new Set<number>([grpcStatus.UNAVAILABLE, grpcStatus.RESOURCE_EXHAUSTED, grpcStatus.ABORTED, grpcStatus.INTERNAL]);
+const TOO_LATE = new Set<number>([grpcStatus.DEADLINE_EXCEEDED, grpcStatus.CANCELLED]);
+/** The failures that the server itself answers an update with (temporalio/temporal, service/history/workflow/update/errors_failures.go). */
+const serverFailure = { unprocessed: "UnprocessedUpdate", workflowCompleted: "AcceptedUpdateCompletedWorkflow" } as const;
+
+const DROPPED_PAUSE_MS = 50;
+const TOO_SLOW = "Temporal did not answer in time";
+
+export interface StarterOptions {
+  readonly client: Client;
+  /**
+   * Starts orders, batches of events and saga commands eagerly: only where this process runs a worker of the orders queue on the
+   * client's own connection.
+   */
+  readonly eager: boolean;
+  /** How long any one call may take, in milliseconds. */
+  readonly deadlineMs: number;
+}
+
+/** A workflow that was started, or that was started already under the same id. */
+export interface Started<Outcome> {
+  readonly workflowId: string;
+  readonly alreadyStarted: boolean;
+  /** Waits for the end, at most `waitMs`; undefined when the workflow has not ended by then. */
+  outcome(waitMs: number): Promise<Outcome | undefined>;
+}
+
+type Work<Result> = (workflows: WorkflowClient) => Promise<Result>;
+
+/**
+ * Calls of Temporal as every starter makes them: each has a deadline, and Temporal's errors are codes of the catalogue.
+ * Throws: UNAVAILABLE or DEADLINE_EXCEEDED when Temporal is not reachable or too slow, and the catalogue's code that a workflow
+ * refused with.
+ */
+export interface Calls {
+  /** One call, sent once. */
+  call<Result>(work: Work<Result>): Promise<Result>;
+  /** Starts a workflow of this type; `alreadyStarted` when its id is taken and the policies in `options` refuse another run. */
+  start<Outcome>(type: string, workflowId: string, options: Omit<WorkflowStartOptions, "workflowId">): Promise<Started<Outcome>>;
+  /**
+   * Sends an update; undefined when the workflow does not run. An update that the server dropped before the workflow saw it is sent
+   * again, so `work` must give it one id for all its calls.
+   */
+  update<Result>(work: Work<Result>): Promise<Result | undefined>;
+  /** Asks a workflow; undefined when there is none under this id or it does not answer. */
+  query<Answer>(workflowId: string, query: QueryDefinition<Answer>): Promise<Answer | undefined>;
+  /** Sends a signal to a workflow; false when it does not run. */
+  tell<News>(workflowId: string, signal: SignalDefinition<[News]>, news: News): Promise<boolean>;
+  /** What the server knows of a workflow; undefined when it knows none under this id. */
+  describe(workflowId: string): Promise<WorkflowExecutionDescription | undefined>;
+  /** Whether a workflow runs under this id at this moment. */
+  isOpen(workflowId: string): Promise<boolean>;
+  /** Waits for a workflow's end, without a deadline; `signal` stops the wait, not the workflow. Throws: UNAVAILABLE when it does. */
+  resultOf<Result>(workflowId: string, signal: AbortSignal): Promise<Result>;
+}
+
+/** The calls over a client of Temporal. */
+export function createCalls({ client, deadlineMs }: Pick<StarterOptions, "client" | "deadlineMs">): Calls {
+  const call = <Result>(work: Work<Result>): Promise<Result> => callWithin(client, deadlineMs, work);
+  /** Undefined instead of an error when there is no such workflow or it has ended. */
+  const ifRunning = async <Result>(work: Work<Result>): Promise<Result | undefined> => {
+    try {
+      return await call(work);
+    } catch (error) {
+      if (error instanceof NotRunning) return undefined;
+      throw error;
+    }
+  };
+  const describe = (workflowId: string) => ifRunning((workflows) => workflows.getHandle(workflowId).describe());
+
+  return {
+    call,
+    describe,
+
+    async start<Outcome>(type: string, workflowId: string, options: Omit<WorkflowStartOptions, "workflowId">) {
+      const started = (alreadyStarted: boolean): Started<Outcome> => ({
+        workflowId,
+        alreadyStarted,
+        outcome: (waitMs) => outcomeWithin<Outcome>(client, workflowId, waitMs),
+      });
+      try {
+        await call((workflows) => workflows.start(type, { ...options, workflowId }));
+        return started(false);
+      } catch (error) {
+        if (error instanceof WorkflowExecutionAlreadyStartedError) return started(true);
+        throw error;
+      }
+    },
+
+    async update(work) {
+      for (const untilMs = Date.now() + deadlineMs; ; await sleep(DROPPED_PAUSE_MS)) {
+        try {
+          return await ifRunning(work);
+        } catch (error) {
+          if (!(error instanceof DroppedUpdate) || Date.now() >= untilMs) throw error;
+        }
+      }
+    },
+
+    query: (workflowId, query) => ifRunning((workflows) => workflows.getHandle(workflowId).query(query)),
+
+    tell: async (workflowId, signal, news) =>
+      (await ifRunning(async (workflows) => {
+        await workflows.getHandle(workflowId).signal(signal, news);
+        return true;
+      })) ?? false,
+
+    async isOpen(workflowId) {
+      const description = await describe(workflowId);
+      return description?.status.name === "RUNNING" || description?.status.name === "PAUSED";
+    },
+
+    resultOf: <Result>(workflowId: string, signal: AbortSignal) =>
+      translated(() => unlessAborted(client.workflow.getHandle(workflowId).result() as Promise<Result>, signal, waitEnded)),
+  };
+}
+
+/** True when a call failed because its workflow's id is taken. A signal or an update with a start may say so by a gRPC status only. */
+export function isAlreadyStarted(error: unknown): boolean {
+  return error instanceof WorkflowExecutionAlreadyStartedError || grpcStatusIn(error) === grpcStatus.ALREADY_EXISTS;
+}
+
+/** The workflow is not there or has ended. */
+class NotRunning extends Error {
+  override readonly name = "NotRunning";
+}
+
+/** The workflow never saw the update: sent again it may be served. */
+class DroppedUpdate extends DomainError {
+  constructor(reason: string, cause: unknown) {
+    super("UNAVAILABLE", reason, {}, cause);
+  }
+}
+
+// A native connection cannot be interrupted; the wait can be left.
+const waitEnded = () => new DomainError("UNAVAILABLE", "the wait was ended");
+
+// The native connection goes on trying after its deadline when nobody answers, so the wait has a timer of its own.
+function callWithin<Result>(client: Client, deadlineMs: number, work: Work<Result>): Promise<Result> {
+  return withinOrThrow(
+    translated(() => client.withDeadline(Date.now() + deadlineMs, () => work(client.workflow))),
+    deadlineMs,
+    TOO_SLOW,
+  );
+}
+
+async function outcomeWithin<Outcome>(client: Client, workflowId: string, waitMs: number): Promise<Outcome | undefined> {
+  if (waitMs <= 0) return undefined;
+  try {
+    return await callWithin(client, waitMs, (workflows) => workflows.getHandle(workflowId).result() as Promise<Outcome>);
+  } catch (error) {
+    // An outcome that is late is an answer here, not an error.
+    if (error instanceof DomainError && error.code === "DEADLINE_EXCEEDED") return undefined;
+    // The workflow was terminated or timed out: the workflow that is started in its place will have an outcome.
+    if (error instanceof WorkflowFailedError && (error.cause instanceof TerminatedFailure || error.cause instanceof TimeoutFailure))
+      return undefined;
+    throw error;
+  }
+}
+
+// Each error of Temporal's client becomes a code of the catalogue; an error that says nothing about Temporal is thrown unchanged.
+async function translated<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    throw asDomainError(error);
+  }
+}
+
+function asDomainError(error: unknown): unknown {
+  if (error instanceof WorkflowNotFoundError) return new NotRunning("the workflow is not running", { cause: error });
+  if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) {
+    // With many updates at once a workflow task may be lost with its updates, and the workflow may end before an update that it accepted.
+    if (error.cause.type === serverFailure.unprocessed) return new DroppedUpdate("the update was not processed", error);
+    if (error.cause.type === serverFailure.workflowCompleted) return new NotRunning("the workflow has ended", { cause: error });
+  }
+  if (error instanceof WorkflowUpdateFailedError || error instanceof WorkflowFailedError) return refusalIn(error.cause) ?? error;
+  if (error instanceof WorkflowExecutionAlreadyStartedError) return error;
+  if (error instanceof QueryNotRegisteredError || error instanceof QueryRejectedError)
+    return new NotRunning("the workflow does not answer queries", { cause: error });
+  const status = grpcStatusIn(error);
+  if (status === undefined) return error;
+  if (status === grpcStatus.NOT_FOUND) return new NotRunning("the workflow is not running", { cause: error });
+  // A workflow that is just closing takes no update: a moment later it has ended, or takes updates again.
+  if (status === grpcStatus.FAILED_PRECONDITION) return new DroppedUpdate("the workflow was closing", error);
+  if (TOO_LATE.has(status)) return new DomainError("DEADLINE_EXCEEDED", TOO_SLOW, {}, error);
+  if (UNREACHABLE.has(status)) return new DomainError("UNAVAILABLE", "Temporal is not reachable", {}, error);
+  return error;
+}
+
+function refusalIn(error: unknown): DomainError | undefined {
+  for (const cause of causesOf(error))
+    if (cause instanceof ApplicationFailure && isErrorCode(cause.type)) return new DomainError(cause.type, cause.message, {}, error);
+  return undefined;
+}
+
+function grpcStatusIn(error: unknown): number | undefined {
+  for (const cause of causesOf(error)) if ("code" in cause && typeof cause.code === "number") return cause.code;
+  return undefined;
+}

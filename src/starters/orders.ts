@@ -1,0 +1,100 @@
+import { randomUUID } from "node:crypto";
+import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from "@temporalio/client";
+import { orderWorkflowId } from "../contract/ids.ts";
+import {
+  advanceOrderUpdate,
+  cancelOrderUpdate,
+  operatorActSignal,
+  orderStatusQuery,
+  orderUndoPlanQuery,
+  paymentReplySignal,
+  type OperatorAct,
+  type OrderOutcome,
+  type OrderSagaInput,
+  type OrderSagaStatus,
+  type PaymentReply,
+  type UndoPlan,
+} from "../contract/orders.ts";
+import { TASK_QUEUES } from "../contract/task-queues.ts";
+import type { Calls, Started, StarterOptions } from "./calls.ts";
+import { typedSearchAttributes } from "./typed-search-attributes.ts";
+import { orderWords } from "./words.ts";
+
+/** What is asked of an order's workflow. */
+export interface OrderStarters {
+  /** Starts the order's saga, once for ever: an order that was started before is not run again. */
+  startOrder(input: OrderSagaInput): Promise<Started<OrderOutcome>>;
+  /** Starts the saga of an undecided order whose workflow is lost; a workflow that runs is left alone. */
+  restartOrder(input: OrderSagaInput): Promise<void>;
+  /** Asks the saga to stop and undo, and waits for the definite outcome; undefined when it does not run. */
+  cancelOrder(orderId: string, reason: string): Promise<OrderOutcome | undefined>;
+  orderStatus(orderId: string): Promise<OrderSagaStatus | undefined>;
+  orderUndoPlan(orderId: string): Promise<UndoPlan | undefined>;
+  /** Tells the order's workflow what a person decided; false when it does not run. */
+  actOnOrder(orderId: string, act: OperatorAct): Promise<boolean>;
+  /** Moves the order's own timers forward. */
+  advanceOrder(orderId: string, advanceMs: number): Promise<{ readonly advancedMs: number } | undefined>;
+  /** Tells the order's workflow what the payment service answered; false when it does not run. */
+  replyToOrder(orderId: string, reply: PaymentReply): Promise<boolean>;
+  /** The hash of the request that an order's workflow was started with; undefined when the server does not know it any more. */
+  orderRequestHash(orderId: string): Promise<string | undefined>;
+}
+
+/** The starters of orders. */
+export function createOrderStarters(calls: Calls, { eager }: Pick<StarterOptions, "eager">): OrderStarters {
+  return {
+    startOrder: (order) =>
+      calls.start<OrderOutcome>("orderSaga", orderWorkflowId(order.orderId), {
+        ...orderStart(order),
+        // The order's id is made of the client's key: the same order is never run twice, and a repeated request finds the first run.
+        workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
+        workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
+        requestEagerStart: eager,
+      }),
+
+    async restartOrder(order) {
+      await calls.call((workflows) =>
+        workflows.start("orderSaga", {
+          ...orderStart(order),
+          workflowId: orderWorkflowId(order.orderId),
+          // The row is the first run's: its fences and the permanent keys of the steps let nothing happen twice.
+          workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+          workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+        }),
+      );
+    },
+
+    cancelOrder: (orderId, reason) =>
+      calls.update((workflows) =>
+        workflows.getHandle(orderWorkflowId(orderId)).executeUpdate(cancelOrderUpdate, { args: [{ reason }], updateId: "cancel" }),
+      ),
+
+    orderStatus: (orderId) => calls.query(orderWorkflowId(orderId), orderStatusQuery),
+
+    orderUndoPlan: (orderId) => calls.query(orderWorkflowId(orderId), orderUndoPlanQuery),
+
+    actOnOrder: (orderId, act) => calls.tell(orderWorkflowId(orderId), operatorActSignal, act),
+
+    advanceOrder: (orderId, advanceMs) =>
+      calls.update((workflows) =>
+        workflows.getHandle(orderWorkflowId(orderId)).executeUpdate(advanceOrderUpdate, { args: [{ advanceMs }], updateId: randomUUID() }),
+      ),
+
+    replyToOrder: (orderId, reply) => calls.tell(orderWorkflowId(orderId), paymentReplySignal, reply),
+
+    async orderRequestHash(orderId) {
+      const description = await calls.describe(orderWorkflowId(orderId));
+      const hash = description?.memo?.["requestHash"];
+      return typeof hash === "string" ? hash : undefined;
+    },
+  };
+}
+
+function orderStart(order: OrderSagaInput) {
+  return {
+    taskQueue: TASK_QUEUES.orders,
+    args: [order],
+    ...orderWords(order),
+    typedSearchAttributes: typedSearchAttributes({ ...order, sagaState: "STARTED" }),
+  };
+}
