@@ -2,7 +2,7 @@ import { CancellationScope, patched } from "@temporalio/workflow";
 import type { CardPayment } from "../../src/contract/orders.ts";
 import { steps } from "../activity-proxies.ts";
 import { failureOf, isFinalRefusal, seeThrough, type Compensation } from "./compensation.ts";
-import type { Saga } from "./order-saga.ts";
+import type { Saga } from "./saga.ts";
 
 /** The payment of an order by card. */
 interface CardOrderPayment {

@@ -4,7 +4,7 @@ import { foreignWords } from "../../src/domain/cards/foreign-words.ts";
 import { steps } from "../activity-proxies.ts";
 import { paymentReplyIn } from "../untyped-input.ts";
 import { seeThrough } from "./compensation.ts";
-import type { Saga } from "./order-saga.ts";
+import type { Saga } from "./saga.ts";
 
 /** The payment of an order that another service takes. */
 export interface SagaPayment {

@@ -4,20 +4,12 @@ import { isFinal } from "../../src/domain/orders/order-states.ts";
 import { steps } from "../activity-proxies.ts";
 import { showSagaState } from "../search-attributes.ts";
 import { createCardPayment } from "./card-payment.ts";
-import { createCompensations, failureOf, insist, seeThrough, type Compensations, type Failure } from "./compensation.ts";
+import { createCompensations, failureOf, insist, seeThrough, type Failure } from "./compensation.ts";
 import { createSagaPayment } from "./external-payment.ts";
-import { createSagaClock, type SagaClock } from "./order-clock.ts";
-import { createOrderProgress, type OrderProgress } from "./order-progress.ts";
-import { createSagaWaits, type SagaWaits } from "./order-waits.ts";
-
-/** A running order: what it is, how it shows itself, and what is to be undone should it fail. */
-export interface Saga {
-  readonly order: OrderSagaInput;
-  readonly progress: OrderProgress;
-  readonly compensations: Compensations;
-  readonly clock: SagaClock;
-  readonly waits: SagaWaits;
-}
+import { createSagaClock } from "./order-clock.ts";
+import { createOrderProgress } from "./order-progress.ts";
+import { createSagaWaits } from "./order-waits.ts";
+import type { Saga } from "./saga.ts";
 
 /**
  * Runs an order to a definite end: created and paid (COMPLETED), or everything undone (FAILED). The capture is the pivot: before it a
