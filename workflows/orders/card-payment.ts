@@ -1,7 +1,9 @@
 import { CancellationScope, patched } from "@temporalio/workflow";
 import type { CardPayment } from "../../src/contract/orders.ts";
 import { steps } from "../activity-proxies.ts";
-import { failureOf, isFinalRefusal, seeThrough, type Compensation } from "./compensation.ts";
+import { seeThrough } from "../steps/endless.ts";
+import { failureOf, isFinalRefusal } from "../steps/failures.ts";
+import type { Compensation } from "./compensation.ts";
 import type { Saga } from "./saga.ts";
 
 /** The payment of an order by card. */

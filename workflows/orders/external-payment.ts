@@ -2,8 +2,8 @@ import { ApplicationFailure, CancellationScope, CancelledFailure, log, setHandle
 import { ORDER_PAYMENT_DEADLINE_MS, paymentReplySignal, type PaymentReply } from "../../src/contract/orders.ts";
 import { foreignWords } from "../../src/domain/cards/foreign-words.ts";
 import { steps } from "../activity-proxies.ts";
+import { seeThrough } from "../steps/endless.ts";
 import { paymentReplyIn } from "../untyped-input.ts";
-import { seeThrough } from "./compensation.ts";
 import type { Saga } from "./saga.ts";
 
 /** The payment of an order that another service takes. */

@@ -8,8 +8,9 @@ import {
   type OrderRefundOutcome,
 } from "../../src/contract/orders.ts";
 import { compensationSteps, enduringProviderSteps } from "../activity-proxies.ts";
+import { seeThrough, untilActed, withoutEnd, type StuckStep } from "../steps/endless.ts";
+import { failureOf, isFinalRefusal } from "../steps/failures.ts";
 import { createOperatorDesk, type OperatorDesk } from "../steps/operator-desk.ts";
-import { failureOf, isFinalRefusal, seeThrough, untilActed, withoutEnd } from "./compensation.ts";
 
 /**
  * Gives back a part of a completed order's money, whose amount was set aside before: at the provider first when a card paid, then in the
@@ -44,10 +45,7 @@ async function giveBack(refund: OrderRefundInput, desk: OperatorDesk): Promise<O
 }
 
 /** The provider's reference, or who gave the money back by hand. Throws: the provider's refusal. */
-async function refundAtProvider(
-  refund: OrderRefundInput,
-  where: { readonly orderId: string; readonly name: string; readonly desk: OperatorDesk },
-): Promise<string> {
+async function refundAtProvider(refund: OrderRefundInput, where: StuckStep): Promise<string> {
   let failure: unknown;
   try {
     return (await compensationSteps({ remote: true, retries: refund.fastRetries }).refundAtProvider({ refund })).reference;

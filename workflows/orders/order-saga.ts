@@ -3,8 +3,10 @@ import { ORDER_HOLD_TTL_MS, type CardPayment, type OrderOutcome, type OrderSagaI
 import { isFinal } from "../../src/domain/orders/order-states.ts";
 import { steps } from "../activity-proxies.ts";
 import { showSagaState } from "../search-attributes.ts";
+import { seeThrough } from "../steps/endless.ts";
+import { failureOf, type Failure } from "../steps/failures.ts";
 import { createCardPayment } from "./card-payment.ts";
-import { createCompensations, failureOf, insist, seeThrough, type Failure } from "./compensation.ts";
+import { createCompensations, insist } from "./compensation.ts";
 import { createSagaPayment } from "./external-payment.ts";
 import { createSagaClock } from "./order-clock.ts";
 import { createOrderProgress } from "./order-progress.ts";

@@ -1,7 +1,7 @@
 import { ApplicationFailure, CancellationScope, CancelledFailure, isCancellation } from "@temporalio/workflow";
 import { ORDER_PAYMENT_DEADLINE_MS, type OrderSagaInput } from "../../src/contract/orders.ts";
 import { patientProviderSteps, pauseSteps, providerSteps } from "../activity-proxies.ts";
-import { isFinalRefusal, isPause } from "./compensation.ts";
+import { isFinalRefusal, isPause } from "../steps/failures.ts";
 import type { SagaClock } from "./order-clock.ts";
 import type { OrderProgress } from "./order-progress.ts";
 

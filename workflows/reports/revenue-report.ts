@@ -6,8 +6,8 @@ import {
   type RevenueReportResult,
 } from "../../src/contract/reports.ts";
 import { reportSteps, reportWriting } from "../activity-proxies.ts";
-import { failureOf } from "../orders/compensation.ts";
 import { showReportMonth } from "../search-attributes.ts";
+import { failureOf } from "../steps/failures.ts";
 
 /**
  * Makes one version of a month's revenue report: fixes which postings are in it, writes them up, and shows it. Nothing is seen of

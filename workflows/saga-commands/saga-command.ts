@@ -1,6 +1,6 @@
 import { setCurrentDetails } from "@temporalio/workflow";
 import type { SagaCommandInput, SagaCommandResult } from "../../src/contract/events.ts";
-import { withoutEnd } from "../orders/compensation.ts";
+import { withoutEnd } from "../steps/endless.ts";
 
 /** The payment side of a saga: charges a wallet or gives the charge back, once, and answers on saga.replies. Never fails: it waits. What was not done is not answered. */
 export async function sagaCommand(input: SagaCommandInput): Promise<SagaCommandResult> {

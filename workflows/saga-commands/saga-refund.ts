@@ -13,7 +13,7 @@ import {
 } from "../../src/contract/orders.ts";
 import { foreignWords } from "../../src/domain/cards/foreign-words.ts";
 import { noteSteps } from "../activity-proxies.ts";
-import { note, withoutEnd } from "../orders/compensation.ts";
+import { note, withoutEnd } from "../steps/endless.ts";
 import { createOperatorDesk, type OperatorDesk } from "../steps/operator-desk.ts";
 import { paymentReplyIn } from "../untyped-input.ts";
 
