@@ -83,21 +83,13 @@ export function createOrderProgress(order: OrderSagaInput, clock: SagaClock, pla
       clock.advance(advanceMs);
       return { advancedMs: advanceMs };
     },
-    {
-      validator: (advance: unknown) => {
-        if (!isAdvance(fieldsOf(advance)?.["advanceMs"])) throw unreadable("advanceMs must be whole milliseconds above zero");
-      },
-    },
+    { validator: refuseOtherThanAdvance },
   );
 
   const show = () => {
-    const total = inWords(order.totalMinor, order.currency);
     const { stuck } = desk.standing();
     const now = stuck === undefined ? waitingFor : `stuck at "${stuck}": ${waitingFor ?? "an operator has to look"}`;
-    setCurrentDetails(
-      `Order **${orderId}** of user **${order.userId}**, ${total}\n\n| | step | result |\n|---|---|---|\n${rows.join("\n")}` +
-        (now === undefined ? "" : `\n\n**Waits:** ${now}`),
-    );
+    setCurrentDetails(detailsOf(order, rows, now));
   };
   const tell = (result: string) => {
     rows.push(`| ${rows.length + 1} | ${step} | ${result} |`);
@@ -152,6 +144,15 @@ export function createOrderProgress(order: OrderSagaInput, clock: SagaClock, pla
   };
 }
 
+/** The order as the Temporal UI shows it: its steps as a table of Markdown, and what it waits for. */
+function detailsOf({ orderId, userId, totalMinor, currency }: OrderSagaInput, rows: readonly string[], now: string | undefined): string {
+  const total = inWords(totalMinor, currency);
+  return (
+    `Order **${orderId}** of user **${userId}**, ${total}\n\n| | step | result |\n|---|---|---|\n${rows.join("\n")}` +
+    (now === undefined ? "" : `\n\n**Waits:** ${now}`)
+  );
+}
+
 /** The words of a cancellation as they may be shown; undefined when there are none. */
 function reasonIn(request: unknown): string | undefined {
   const reason = fieldsOf(request)?.["reason"];
@@ -163,4 +164,8 @@ function refuseOtherThanReason(request: unknown): void {
   const fields = fieldsOf(request);
   const reason = fields?.["reason"] ?? "";
   if (fields === undefined || (reason !== "" && !isText(reason))) throw unreadable("a cancellation takes a reason in words, or nothing");
+}
+
+function refuseOtherThanAdvance(advance: unknown): void {
+  if (!isAdvance(fieldsOf(advance)?.["advanceMs"])) throw unreadable("advanceMs must be whole milliseconds above zero");
 }
