@@ -12,24 +12,24 @@ import { isFinalRefusal, wordsOf } from "../steps/failures.ts";
 import type { SagaClock } from "./order-clock.ts";
 import type { OrderProgress } from "./order-progress.ts";
 
-/** One thing to undo. It must do nothing when its step never happened, and the same when it is asked twice. */
+/** The undo of one step. It must change nothing when its step never happened, and have its effect once however often it is run. */
 export interface Compensation {
   readonly name: string;
   readonly undo: (by: OrderSteps) => Promise<void>;
-  /** True when it leaves the house: it is then never run inside a workflow task. */
+  /** True when the undo calls the payment provider: it is then never run as a local activity, inside a workflow task. */
   readonly remote: boolean;
-  /** What it would reverse now, in minor units; undefined when nothing is there to reverse. */
+  /** The amount that the undo would reverse now, in minor units; undefined when there is no money to reverse. */
   readonly reversesMinor: () => string | undefined;
 }
 
-/** The undo of a saga. Register each before its step: a step whose answer was lost must be undone too. */
+/** The compensations of a saga. Register each before its step: a step whose answer was lost must be undone too. */
 export interface Compensations {
   add(compensation: Compensation): void;
-  /** Puts one in the place of the last: it undoes what that one undid as well, so that nothing is undone twice. */
+  /** Puts a compensation in the place of the last one, whose undo it includes, so that the last step is not undone twice. */
   replaceLast(compensation: Compensation): void;
-  /** What would be undone, the last first. */
+  /** The compensations that are still to run, the last registered first. */
   plan(currency: string): UndoStep[];
-  /** Runs what was registered, the last first, one after the other. Call it in a non-cancellable scope. Never throws. */
+  /** Runs the registered compensations one after the other, the last first. Call it in a non-cancellable scope. Never throws. */
   run(parking: Parking): Promise<void>;
 }
 
@@ -40,6 +40,7 @@ export interface Parking {
   readonly clock: SagaClock;
 }
 
+/** Creates the empty list of a saga's compensations. */
 export function createCompensations(): Compensations {
   const undos: Compensation[] = [];
   return {
@@ -54,7 +55,7 @@ export function createCompensations(): Compensations {
       for (let next = undos.at(-1); next !== undefined; next = undos.at(-1)) {
         parking.progress.undoing(next.name);
         await undoOne(next, parking);
-        // Not before: what is stuck is still to be reversed, and the plan must say so.
+        // Removed only when it is undone: the plan must still show a compensation that is stuck.
         undos.pop();
       }
     },
@@ -79,8 +80,8 @@ async function undoOne(compensation: Compensation, parking: Parking): Promise<vo
 }
 
 /**
- * Keeps a compensation that failed past its fast retries: it is shown, told of, tried again now and then, and ended by success or by an
- * operator who skips it or settled it by hand.
+ * Parks a compensation that failed past its fast retries: it is shown as stuck, noted in the order's row and tried again at growing
+ * intervals, until it succeeds or an operator skips it or settles it by hand.
  */
 async function park(compensation: Compensation, { order, progress, clock }: Parking, failure: unknown): Promise<void> {
   const { name, undo, remote } = compensation;
@@ -109,8 +110,9 @@ async function park(compensation: Compensation, { order, progress, clock }: Park
 }
 
 /**
- * Runs a step of the undoing itself, which nobody may skip: without end, also when it is refused for good, as somebody has to look
- * then. It is shown as stuck and asked again now and then, or at once when an operator says so. Never throws.
+ * Runs a step that frames the compensation (stop the order, cancel the order) and that no operator may skip. Even a final refusal does not
+ * end it: an operator has to find out why. The step is shown as stuck and tried again every `COMPENSATION_SLOW_MS`, or at once when an
+ * operator says `retry`. Call it in a non-cancellable scope. Never throws.
  */
 export async function insist<Result>(
   name: string,

@@ -18,32 +18,33 @@ import { createOperatorDesk } from "../steps/operator-desk.ts";
 import { fieldsOf, isAdvance, isText, unreadable } from "../untyped-input.ts";
 import type { SagaClock } from "./order-clock.ts";
 
-/** How an order's saga shows itself to those who ask, cancel, act on it or look on. */
+/** How an order's saga shows itself to clients, operators and the Temporal UI, and how it hears of a cancellation and of operator acts. */
 export interface OrderProgress {
   /** Begins a step that can still be undone. Throws: CancelledFailure when a cancellation was asked for. */
   enter(step: string): void;
-  /** Begins a step from which there is no way back. */
+  /** Begins a step that is never undone once it has happened. */
   pass(step: string): void;
-  /** True when somebody asked for the order to be cancelled. */
+  /** True when a cancellation of the order was asked for. */
   cancelWanted(): boolean;
-  /** Why somebody asked for it, in their words; undefined when nobody did or they gave none. */
+  /** The reason given with the cancellation, masked; undefined without a cancellation or without a reason. */
   cancelReason(): string | undefined;
-  /** Tells why nothing happens, or undefined when it goes on. */
+  /** Shows what the order waits for; undefined when it goes on. */
   waiting(reason: string | undefined): void;
-  /** Tells that the step is done and what state the saga is in now. */
+  /** Shows that the step is done and what state the saga is in now. */
   done(state: SagaState, result: string): void;
-  /** Tells what compensation is doing. */
+  /** Shows which step of the compensation runs. */
   undoing(step: string): void;
-  /** Shows that a step is past its fast retries and which acts it takes, all of them by default; undefined when it is not any more. */
+  /** Shows that a step is past its fast retries, why, and the acts an operator may choose, by default all. Without a step: nothing is stuck. */
   stuck(step: string | undefined, reason?: string, possibleActs?: readonly OperatorActKind[]): void;
-  /** The next decision of an operator about this step, taken off the list; undefined when there is none. */
+  /** An operator's next decision about this step, taken off the list; undefined when there is none. */
   takeAct(step: string): OperatorAct | undefined;
+  /** True when `takeAct` would return a decision. */
   hasAct(step: string): boolean;
-  /** Gives the outcome to everyone who waits for it, and lets them have it before the workflow ends. */
+  /** Shows the outcome, answers all waiting cancellations with it, and returns it when every handler has ended. */
   finish(outcome: Omit<OrderOutcome, "orderId">): Promise<OrderOutcome>;
 }
 
-/** Registers the saga's queries, updates and signal. `plan` lists what compensation would still reverse. */
+/** Registers the saga's queries, updates and signal. `plan` lists what the compensation would still reverse. */
 export function createOrderProgress(order: OrderSagaInput, clock: SagaClock, plan: () => UndoStep[]): OrderProgress {
   const { orderId } = order;
   const rows: string[] = [];
@@ -66,7 +67,8 @@ export function createOrderProgress(order: OrderSagaInput, clock: SagaClock, pla
     const open = current.sagaState !== "COMPLETED" && current.sagaState !== "FAILED";
     return { orderId, sagaState: current.sagaState, possible: open && !passed, steps: open && !passed ? plan() : [] };
   });
-  // An operator may send it by hand without an argument; and a native cancellation must not take the answer from who waits.
+  // An operator may send a cancellation by hand without an argument. Its wait is non-cancellable: after a native cancellation of the
+  // workflow the sender still gets the outcome.
   setHandler(
     cancelOrderUpdate,
     async (request) => {
@@ -109,7 +111,7 @@ export function createOrderProgress(order: OrderSagaInput, clock: SagaClock, pla
     cancelReason: () => cancelReason,
     waiting(reason) {
       waitingFor = reason;
-      // What waits has not happened, so there is a way back again.
+      // A step that waits has not happened, so the order can be undone again.
       if (reason !== undefined) passed = false;
       show();
     },
@@ -153,7 +155,7 @@ function detailsOf({ orderId, userId, totalMinor, currency }: OrderSagaInput, ro
   );
 }
 
-/** The words of a cancellation as they may be shown; undefined when there are none. */
+/** The reason of a cancellation, with numbers that may be a card's masked; undefined when the request gives no reason. */
 function reasonIn(request: unknown): string | undefined {
   const reason = fieldsOf(request)?.["reason"];
   return isText(reason) ? maskDigits(reason) : undefined;

@@ -20,15 +20,16 @@ export interface StuckStep {
 }
 
 /**
- * Runs a step that must not be given up: with the fast retries first, then as an ordinary activity whose retries never end. The search
- * attribute shows the workflow as stuck during the endless retries. Call it in a non-cancellable scope. Throws only a final refusal, with
- * a code of the catalogue.
+ * Runs a step that must not be given up: with the fast retries first, then as an ordinary activity whose retries never end, during which a
+ * search attribute shows the workflow as stuck. Call it in a non-cancellable scope. Throws: only a final refusal, with a code of the
+ * catalogue.
  */
 export async function withoutEnd<Result>(step: (by: OrderSteps) => Promise<Result>): Promise<Result> {
   try {
     return await step(steps);
   } catch (error) {
-    // A CancelledFailure does not end the step: nobody can cancel it here, but a worker that loses its workflow task cancels its local activities.
+    // A CancelledFailure does not end the step: it cannot be cancelled here, but a worker that loses its workflow task drops its local
+    // activities in this way.
     if (isFinalRefusal(error)) throw error;
   }
   return goOn(step);
@@ -83,13 +84,14 @@ export async function untilActed<Result>(
       });
       result.catch(() => undefined);
       while (!(await condition(() => settled || desk.hasAct(name), restMs))) {
-        // Noted again at each rest: the row has room for one stuck step, and another refund of the order may have overwritten it.
+        // Noted again after each rest: the row has room for one stuck step, and another refund of the order may have held it until now.
         noted = note(() => noteSteps.noteStuck({ orderId, step: name, reason }));
         restMs = Math.min(restMs * 2, COMPENSATION_SLOWEST_MS);
       }
       if (settled) return { result: await result };
       const act = desk.takeAct(name);
-      // The cancelled try may still have its effect; where the proxy does not wait for its end, the next try finds the effect under the same key.
+      // The cancelled try may still have its effect. Where the activity's cancellation does not wait for its end, the next try finds the
+      // effect under the same key.
       scope.cancel();
       try {
         return { result: await result };
@@ -105,8 +107,8 @@ export async function untilActed<Result>(
 }
 
 /**
- * Writes what is stuck into the order's row, which makes it easier to find; the search attribute shows a stuck workflow even while the row
- * cannot be written. Answers whether the write succeeded. Never throws.
+ * Writes into the order's row what is stuck, or that nothing is any more; returns whether the write succeeded. The row and its event make a
+ * stuck order easier to find; the search attribute shows the workflow as stuck even while the row cannot be written. Never throws.
  */
 export async function note(write: () => Promise<void>): Promise<boolean> {
   try {
