@@ -6,7 +6,7 @@ import { TASK_QUEUES } from "../src/contract/task-queues.ts";
 /**
  * The steps of orders and reservations: short statements in Postgres, run inside the workflow task. One attempt may take
  * the ledger's own deadline of 10 s and a little. S1-71: one call and three retries after 100, 200 and 400 ms; the ± 10 %
- * come from activities/failures.ts, as a retry policy knows no jitter.
+ * come from activities/failures.ts, because a retry policy has no jitter.
  */
 export const steps = proxyLocalActivities<Activities>({
   startToCloseTimeout: "12 seconds",
@@ -15,9 +15,9 @@ export const steps = proxyLocalActivities<Activities>({
 });
 
 /**
- * The same steps when they must not be given up (compensations, all after the pivot, everything of unknown outcome) and
+ * The same steps when they must not be given up (compensations, all steps after the pivot, every step of unknown outcome) and
  * the fast retries are spent. No bound on the whole, on purpose: money would be forgotten. Ordinary activities, because a
- * local one that waits adds three events to the history every 8 s. Ten seconds at most between two attempts.
+ * local activity that waits adds three events to the history every 8 s. Ten seconds at most between two attempts.
  */
 export const enduringSteps = proxyActivities<Activities>({
   startToCloseTimeout: "15 seconds",
@@ -25,16 +25,19 @@ export const enduringSteps = proxyActivities<Activities>({
   summary: "past its fast retries: repeated until it succeeds",
 });
 
-/** Steps by whichever proxy runs them. */
+/** The activities of either proxy: a step takes this and does not know whether it runs with the fast retries or the endless ones. */
 export type OrderSteps = typeof steps | typeof enduringSteps;
 
 /**
- * One attempt at the payment provider may take as long as its adapter takes to ask, ask again and look the key up; the adapter bounds
- * each of those itself. A worker that died with the call is noticed only by this time.
+ * One attempt at the payment provider may take as long as the adapter's call, its repeated call and its look-up by key together; the
+ * adapter bounds each of the three. The death of a worker during the attempt is noticed only when this time is over.
  */
 const PROVIDER_ATTEMPT = "45 seconds";
 
-/** Steps at the payment provider, asked once: the adapter has its own retries, and what it could not learn is waited for visibly. */
+/**
+ * Steps at the payment provider, one attempt: the adapter has its own retries, and after them the saga waits visibly with
+ * `patientProviderSteps`.
+ */
 export const providerSteps = proxyActivities<Activities>({
   taskQueue: TASK_QUEUES.payments,
   startToCloseTimeout: PROVIDER_ATTEMPT,
@@ -42,7 +45,10 @@ export const providerSteps = proxyActivities<Activities>({
   retry: { maximumAttempts: 1 },
 });
 
-/** The same while the provider is away. The saga's own clock ends the wait at the order's deadline, so that it can be moved by hand. */
+/**
+ * Steps at the payment provider while it is away. No bound here: the saga's own clock ends the wait at the order's deadline, because
+ * `advanceOrderUpdate` can move that clock.
+ */
 export const patientProviderSteps = proxyActivities<Activities>({
   taskQueue: TASK_QUEUES.payments,
   startToCloseTimeout: PROVIDER_ATTEMPT,
@@ -51,8 +57,8 @@ export const patientProviderSteps = proxyActivities<Activities>({
 });
 
 /**
- * The same for what has no deadline. A try that is under way is waited for before somebody's decision takes its place: it may have
- * moved the money.
+ * Steps at the payment provider that have no deadline. When an operator decides, the attempt that runs is waited for before the decision
+ * takes effect: the attempt may have moved the money.
  */
 export const enduringProviderSteps = proxyActivities<Activities>({
   taskQueue: TASK_QUEUES.payments,
@@ -63,8 +69,8 @@ export const enduringProviderSteps = proxyActivities<Activities>({
 });
 
 /**
- * A compensation at short intervals: 100 ms, doubled up to 10 s, so that the usual nine retries take some 30 s. What is not undone by
- * then is parked.
+ * The steps of a compensation, retried at short intervals: 100 ms, doubled up to 10 s, so that the usual nine retries take some 30 s. A
+ * compensation that still fails then is parked. `remote`: at the payment provider; `retries`: COMPENSATION_FAST_RETRIES when undefined.
  */
 export function compensationSteps(input: { readonly remote: boolean; readonly retries: number | undefined }) {
   return proxyActivities<Activities>({
@@ -93,7 +99,7 @@ export const pauseSteps = proxyActivities<Activities>({
   summary: "captures and charges are paused: asked every second",
 });
 
-/** The cache is never waited for longer than a reader would gain by it, and never asked twice. */
+/** Writes to the balance cache: given up after half a second, never retried: a longer wait costs more than the cache saves a reader. */
 export const cacheSteps = proxyLocalActivities<Activities>({
   startToCloseTimeout: "300 milliseconds",
   scheduleToCloseTimeout: "500 milliseconds",
@@ -101,8 +107,8 @@ export const cacheSteps = proxyLocalActivities<Activities>({
 });
 
 /**
- * The short steps of a report, and the long one: a month of millions of sales takes minutes to add up, a worker that died is
- * noticed by its silence. Both are repeated until they succeed: a full disk or a database that is away is waited for.
+ * The retries of a report's steps, the short ones and the long writing: repeated until they succeed, so that a report outlasts a full disk
+ * or a database that is away. Adding up millions of sales takes minutes; a worker that died meanwhile is noticed by its missing heartbeat.
  */
 const REPORT_RETRY = { initialInterval: "500 milliseconds", backoffCoefficient: 2, maximumInterval: "10 seconds" } as const;
 export const reportSteps = proxyActivities<Activities>({ startToCloseTimeout: "15 seconds", retry: REPORT_RETRY });
@@ -113,15 +119,15 @@ export const reportWriting = proxyActivities<Activities>({
 });
 
 /**
- * One attempt at a receiver of webhooks, which has ten seconds for its answer. How often it is tried is the workflow's own; what is
- * repeated here is our own store that is away, and an attempt whose worker died.
+ * One attempt at the receiver of a webhook, which has ten seconds for its answer. The workflow itself repeats a delivery that the receiver
+ * did not take; the retries here are for Saldo's own store being away and for a worker that died during the attempt.
  */
 export const webhookSteps = proxyActivities<Activities>({
   startToCloseTimeout: "40 seconds",
   retry: { initialInterval: "1 second", backoffCoefficient: 2, maximumInterval: "1 minute" },
 });
 
-/** The self-audit's steps: many short questions, the next run asks them again. */
+/** The self-audit's steps: many short queries; a step that fails is left to the next run. */
 export const auditSteps = proxyActivities<Activities>({
   startToCloseTimeout: "1 minute",
   scheduleToCloseTimeout: "3 minutes",

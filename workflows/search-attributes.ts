@@ -9,22 +9,22 @@ const RESERVATION_STATE = defineSearchAttributeKey(SEARCH_ATTRIBUTES.reservation
 
 const STUCK = defineSearchAttributeKey(SEARCH_ATTRIBUTES.stuck, "BOOL");
 
-/** Shows that a step which must not be given up is past its fast retries: somebody should look why. */
+/** Shows that a step which must not be given up is past its fast retries: an operator should find out why. */
 export function showStuck(stuck: boolean): void {
   upsertSearchAttributes([{ key: STUCK, value: stuck }]);
 }
 
-/** Shows the saga's state to whoever searches. */
+/** Makes the saga's state searchable. */
 export function showSagaState(state: SagaState): void {
   upsertSearchAttributes([{ key: SAGA_STATE, value: state }]);
 }
 
-/** Shows the reservation's state to whoever searches; `refused` is one that never held any money. */
+/** Makes the reservation's state searchable; a `refused` reservation never held any money. */
 export function showReservationState(state: string): void {
   upsertSearchAttributes([{ key: RESERVATION_STATE, value: state }]);
 }
 
-/** Shows the month that a report is of. */
+/** Makes the report's month (YYYY-MM) searchable. */
 export function showReportMonth(month: string): void {
   upsertSearchAttributes([{ key: REPORT_MONTH, value: month }]);
 }

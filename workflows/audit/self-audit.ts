@@ -2,14 +2,14 @@ import { patched, setCurrentDetails } from "@temporalio/workflow";
 import type { HousekeepingInput, HousekeepingResult, SelfAuditFinding, SelfAuditResult } from "../../src/contract/self-audit.ts";
 import { auditSteps, proofSteps } from "../activity-proxies.ts";
 
-/** Proves the books, puts right what is safe to put right, and reports the rest. A schedule starts it; it never runs twice at once. */
+/** Proves the books, repairs the findings that are safe to repair, and reports the rest. A schedule starts it, never two runs at once. */
 export async function selfAudit(): Promise<SelfAuditResult> {
-  // Before the proof, so that what is put right does not stand in it as broken.
+  // The sweep runs before the proof, so that the proof does not report what the sweep repairs.
   const reservations = await auditSteps.sweepReservations.executeWithOptions({ summary: "reservations without their workflow" }, []);
   const orders = await auditSteps.findLostOrders.executeWithOptions({ summary: "orders without their workflow" }, []);
   const outbox = await auditSteps.checkOutbox.executeWithOptions({ summary: "messages that do not leave" }, []);
   const proof = await proofSteps.proveBooks.executeWithOptions({ summary: "prove the books from their postings" }, []);
-  // A run that was under way when this was added goes on without it.
+  // A run that began before the patch goes on without this step.
   const refunds = patched("slow-refunds")
     ? [await auditSteps.findSlowRefunds.executeWithOptions({ summary: "refunds that do not end" }, [])]
     : [];
@@ -20,7 +20,7 @@ export async function selfAudit(): Promise<SelfAuditResult> {
   ]);
 }
 
-/** Removes what nobody asks for any more: published messages, old answers, expired sessions. */
+/** Removes rows that have outlived their use: published messages, old answers, expired sessions. */
 export async function housekeeping(input: HousekeepingInput): Promise<HousekeepingResult> {
   const removed = await proofSteps.removeExpired.executeWithOptions({ summary: "remove what has expired" }, [input]);
   setCurrentDetails(

@@ -4,7 +4,7 @@ import { cacheSteps, enduringSteps, steps } from "../activity-proxies.ts";
 
 /**
  * Applies a run of Kafka events, each once and in their order, then refreshes the cached balances that they changed.
- * A batch never fails for a store that is away: it waits. What the business refuses is a result, not a failure.
+ * A batch never fails for a store that is away: it waits. A refused event is part of the result, not a failure.
  */
 export async function eventBatch(input: EventBatchInput): Promise<EventBatchResult> {
   const result = await applyEvents(input);
@@ -16,8 +16,8 @@ export async function eventBatch(input: EventBatchInput): Promise<EventBatchResu
   return result;
 }
 
-// The events stand once in the history, in the start of the workflow: a local activity's input is not written again.
-// Only when the store stays away does an ordinary activity take over, whose endless retries leave the history as it is.
+// A local activity first: its input is not written to the history, where the events already stand as the workflow's input.
+// When the store stays away an ordinary activity takes over, because its endless retries add nothing to the history.
 async function applyEvents(input: EventBatchInput): Promise<EventBatchResult> {
   try {
     return await steps.applyEvents(input);
@@ -28,7 +28,7 @@ async function applyEvents(input: EventBatchInput): Promise<EventBatchResult> {
   }
 }
 
-// A cache that is away never fails the batch.
+// A balance cache that is away never fails the batch.
 async function refreshWalletBalances(input: EventBatchInput): Promise<void> {
   const wallets = new Map(movedWallets(input).map(({ userId, currency }) => [`${currency} ${userId}`, { userId, currency }]));
   if (wallets.size === 0) return;

@@ -1,21 +1,24 @@
 import { CancellationScope, patched } from "@temporalio/workflow";
 import type { CardPayment } from "../../src/contract/orders.ts";
 import { steps } from "../activity-proxies.ts";
-import { failureOf, isFinalRefusal, seeThrough, type Compensation } from "./compensation.ts";
-import type { Saga } from "./order-saga.ts";
+import { seeThrough } from "../steps/endless.ts";
+import { failureOf, isFinalRefusal } from "../steps/failures.ts";
+import type { Compensation } from "./compensation.ts";
+import type { Saga } from "./saga.ts";
 
-/** The payment of an order by card. */
+/** How an order is paid by card. */
 interface CardOrderPayment {
   /**
-   * Authorise, capture, book. The capture at the provider is the pivot: once it is known to have happened the order is completed. A
-   * capture whose outcome stays unknown until the order's deadline is undone: the provider is asked what became of it first.
+   * Authorises, captures, books. The capture at the provider is the pivot: once it is known to have happened the order is completed. A
+   * capture whose outcome stays unknown until the order's deadline is undone: the refund asks the provider first what became of the
+   * capture.
    */
   pay(): Promise<undefined>;
 }
 
 /**
- * Registers the undo. Call it before the first step: a workflow that was reset may have had the money taken and remember nothing of it.
- * Each undo asks the provider what happened, so that one of nothing does no harm.
+ * Registers the undo of a card payment. Call it before the first step: the history of a workflow that was reset may lack a payment that
+ * the provider has taken. Each undo asks the provider first what happened, so it does no harm where nothing did.
  */
 export function createCardPayment(saga: Saga, { cardToken }: CardPayment): CardOrderPayment {
   const { order, progress, compensations, waits } = saga;
@@ -25,7 +28,7 @@ export function createCardPayment(saga: Saga, { cardToken }: CardPayment): CardO
   const cancelAuthorisation: Compensation = {
     name: "cancel the authorisation",
     async undo(by) {
-      // Workflows of before had nothing to undo until they came to the card.
+      // Workflows started before the patch had nothing to undo until they came to the card.
       if (begun || patched("card-undone-from-the-start")) await by.cancelCardAuthorisation({ order });
     },
     remote: true,
@@ -37,7 +40,7 @@ export function createCardPayment(saga: Saga, { cardToken }: CardPayment): CardO
     try {
       await waits.unpaused(() => waits.atProvider((by) => by.captureCard({ order })));
     } catch (error) {
-      // The provider's no is an answer: nothing was taken, and what there is to undo is named as what it is.
+      // A declined capture took no money: only the authorisation is left to cancel, and the undo plan must not promise a refund.
       if (isFinalRefusal(error) && failureOf(error).code === "PAYMENT_DECLINED" && patched("declined-capture-has-no-refund"))
         compensations.replaceLast(cancelAuthorisation);
       throw error;
@@ -54,7 +57,7 @@ export function createCardPayment(saga: Saga, { cardToken }: CardPayment): CardO
       progress.done("PAYMENT_PENDING", "authorised");
 
       progress.enter("capture the money");
-      // In the place of the cancellation, which it includes: whoever settles the refund by hand must not see another one follow.
+      // Replaces the cancellation, which the refund includes: after a refund that an operator settled by hand no cancellation may follow.
       compensations.replaceLast({
         name: "refund the card",
         undo: (by) => by.refundCard({ order }),

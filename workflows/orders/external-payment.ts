@@ -2,24 +2,27 @@ import { ApplicationFailure, CancellationScope, CancelledFailure, log, setHandle
 import { ORDER_PAYMENT_DEADLINE_MS, paymentReplySignal, type PaymentReply } from "../../src/contract/orders.ts";
 import { foreignWords } from "../../src/domain/cards/foreign-words.ts";
 import { steps } from "../activity-proxies.ts";
+import { seeThrough } from "../steps/endless.ts";
 import { paymentReplyIn } from "../untyped-input.ts";
-import { seeThrough } from "./compensation.ts";
-import type { Saga } from "./order-saga.ts";
+import type { Saga } from "./saga.ts";
 
-/** The payment of an order that another service takes. */
+/** How an order is paid through an external payment service: a CHARGE command goes out, the service's reply comes in as a signal. */
 export interface SagaPayment {
-  /** Asks for the payment, waits for the answer until the order's deadline, and books it. Throws: PAYMENT_DECLINED, PSP_UNAVAILABLE, CancelledFailure. */
+  /**
+   * Asks for the payment, waits for the reply until the order's deadline, and books the payment.
+   * Throws: PAYMENT_DECLINED, PSP_UNAVAILABLE, CancelledFailure.
+   */
   pay(): Promise<undefined>;
 }
 
 /**
- * Listens for the answer and registers the undo. Call it before the first step: a worker that died in its task may have asked for the
- * payment and left no trace here.
+ * Listens for the reply and registers the undo. Call it before the first step: a worker that died in its workflow task may have asked for
+ * the payment and left no trace in the history.
  */
 export function createSagaPayment({ order, progress, compensations, clock, waits }: Saga): SagaPayment {
   let reply: PaymentReply | undefined;
   let asked = false;
-  // The first answer counts: one that comes twice, or is taken back, changes nothing.
+  // The first readable reply counts: a repeated reply or one that contradicts the first changes nothing.
   setHandler(paymentReplySignal, (given: unknown) => {
     reply ??= paymentReplyIn(given);
     if (reply === undefined) log.warn("an answer of the payment service was left aside: it says neither SUCCEEDED nor FAILED");

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createSagaClock } from "./order-clock.ts";
 
-// The workflow's own wait: it ends with the predicate or the time, whichever comes first.
+// Stands for the SDK's `condition`: it ends with the predicate or the time, whichever comes first.
 vi.mock("@temporalio/workflow", () => ({
   condition: async (holds: () => boolean, ms = Number.POSITIVE_INFINITY) => {
     const untilMs = Date.now() + ms;

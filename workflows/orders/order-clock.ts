@@ -1,13 +1,14 @@
 import { condition } from "@temporalio/workflow";
 
-/** A workflow's own time: it passes as the workflow's does, and can be moved forward by hand where that is allowed. */
+/** An order's own time: it passes as the workflow's time does, and `advanceOrderUpdate` moves it forward where that is allowed. */
 export interface SagaClock {
   nowMs(): number;
   advance(ms: number): void;
-  /** Waits until the predicate holds (true) or the moment, if there is one, has come (false). Throws: CancelledFailure when its scope is cancelled. */
+  /** Waits until the predicate holds (true) or this clock reaches `atMs` (false). Throws: CancelledFailure when its scope is cancelled. */
   waitUntil(holds: () => boolean, atMs?: number): Promise<boolean>;
 }
 
+/** Creates a clock that shows the workflow's time until it is advanced. */
 export function createSagaClock(): SagaClock {
   let advancedMs = 0;
   const nowMs = () => Date.now() + advancedMs;

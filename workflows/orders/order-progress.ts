@@ -18,32 +18,33 @@ import { createOperatorDesk } from "../steps/operator-desk.ts";
 import { fieldsOf, isAdvance, isText, unreadable } from "../untyped-input.ts";
 import type { SagaClock } from "./order-clock.ts";
 
-/** How an order's saga shows itself to those who ask, cancel, act on it or look on. */
+/** How an order's saga shows itself to clients, operators and the Temporal UI, and how it hears of a cancellation and of operator acts. */
 export interface OrderProgress {
   /** Begins a step that can still be undone. Throws: CancelledFailure when a cancellation was asked for. */
   enter(step: string): void;
-  /** Begins a step from which there is no way back. */
+  /** Begins a step that is never undone once it has happened. */
   pass(step: string): void;
-  /** True when somebody asked for the order to be cancelled. */
+  /** True when a cancellation of the order was asked for. */
   cancelWanted(): boolean;
-  /** Why somebody asked for it, in their words; undefined when nobody did or they gave none. */
+  /** The reason given with the cancellation, masked; undefined without a cancellation or without a reason. */
   cancelReason(): string | undefined;
-  /** Tells why nothing happens, or undefined when it goes on. */
+  /** Shows what the order waits for; undefined when it goes on. */
   waiting(reason: string | undefined): void;
-  /** Tells that the step is done and what state the saga is in now. */
+  /** Shows that the step is done and what state the saga is in now. */
   done(state: SagaState, result: string): void;
-  /** Tells what compensation is doing. */
+  /** Shows which step of the compensation runs. */
   undoing(step: string): void;
-  /** Shows that a step is past its fast retries and which acts it takes, all of them by default; undefined when it is not any more. */
+  /** Shows that a step is past its fast retries, why, and the acts an operator may choose, by default all. Without a step: nothing is stuck. */
   stuck(step: string | undefined, reason?: string, possibleActs?: readonly OperatorActKind[]): void;
-  /** The next decision of an operator about this step, taken off the list; undefined when there is none. */
+  /** An operator's next decision about this step, taken off the list; undefined when there is none. */
   takeAct(step: string): OperatorAct | undefined;
+  /** True when `takeAct` would return a decision. */
   hasAct(step: string): boolean;
-  /** Gives the outcome to everyone who waits for it, and lets them have it before the workflow ends. */
+  /** Shows the outcome, answers all waiting cancellations with it, and returns it when every handler has ended. */
   finish(outcome: Omit<OrderOutcome, "orderId">): Promise<OrderOutcome>;
 }
 
-/** Registers the saga's queries, updates and signal. `plan` lists what compensation would still reverse. */
+/** Registers the saga's queries, updates and signal. `plan` lists what the compensation would still reverse. */
 export function createOrderProgress(order: OrderSagaInput, clock: SagaClock, plan: () => UndoStep[]): OrderProgress {
   const { orderId } = order;
   const rows: string[] = [];
@@ -66,7 +67,8 @@ export function createOrderProgress(order: OrderSagaInput, clock: SagaClock, pla
     const open = current.sagaState !== "COMPLETED" && current.sagaState !== "FAILED";
     return { orderId, sagaState: current.sagaState, possible: open && !passed, steps: open && !passed ? plan() : [] };
   });
-  // An operator may send it by hand without an argument; and a native cancellation must not take the answer from who waits.
+  // An operator may send a cancellation by hand without an argument. Its wait is non-cancellable: after a native cancellation of the
+  // workflow the sender still gets the outcome.
   setHandler(
     cancelOrderUpdate,
     async (request) => {
@@ -83,21 +85,13 @@ export function createOrderProgress(order: OrderSagaInput, clock: SagaClock, pla
       clock.advance(advanceMs);
       return { advancedMs: advanceMs };
     },
-    {
-      validator: (advance: unknown) => {
-        if (!isAdvance(fieldsOf(advance)?.["advanceMs"])) throw unreadable("advanceMs must be whole milliseconds above zero");
-      },
-    },
+    { validator: refuseOtherThanAdvance },
   );
 
   const show = () => {
-    const total = inWords(order.totalMinor, order.currency);
     const { stuck } = desk.standing();
     const now = stuck === undefined ? waitingFor : `stuck at "${stuck}": ${waitingFor ?? "an operator has to look"}`;
-    setCurrentDetails(
-      `Order **${orderId}** of user **${order.userId}**, ${total}\n\n| | step | result |\n|---|---|---|\n${rows.join("\n")}` +
-        (now === undefined ? "" : `\n\n**Waits:** ${now}`),
-    );
+    setCurrentDetails(detailsOf(order, rows, now));
   };
   const tell = (result: string) => {
     rows.push(`| ${rows.length + 1} | ${step} | ${result} |`);
@@ -117,7 +111,7 @@ export function createOrderProgress(order: OrderSagaInput, clock: SagaClock, pla
     cancelReason: () => cancelReason,
     waiting(reason) {
       waitingFor = reason;
-      // What waits has not happened, so there is a way back again.
+      // A step that waits has not happened, so the order can be undone again.
       if (reason !== undefined) passed = false;
       show();
     },
@@ -152,7 +146,16 @@ export function createOrderProgress(order: OrderSagaInput, clock: SagaClock, pla
   };
 }
 
-/** The words of a cancellation as they may be shown; undefined when there are none. */
+/** The order as the Temporal UI shows it: its steps as a table of Markdown, and what it waits for. */
+function detailsOf({ orderId, userId, totalMinor, currency }: OrderSagaInput, rows: readonly string[], now: string | undefined): string {
+  const total = inWords(totalMinor, currency);
+  return (
+    `Order **${orderId}** of user **${userId}**, ${total}\n\n| | step | result |\n|---|---|---|\n${rows.join("\n")}` +
+    (now === undefined ? "" : `\n\n**Waits:** ${now}`)
+  );
+}
+
+/** The reason of a cancellation, with numbers that may be a card's masked; undefined when the request gives no reason. */
 function reasonIn(request: unknown): string | undefined {
   const reason = fieldsOf(request)?.["reason"];
   return isText(reason) ? maskDigits(reason) : undefined;
@@ -163,4 +166,8 @@ function refuseOtherThanReason(request: unknown): void {
   const fields = fieldsOf(request);
   const reason = fields?.["reason"] ?? "";
   if (fields === undefined || (reason !== "" && !isText(reason))) throw unreadable("a cancellation takes a reason in words, or nothing");
+}
+
+function refuseOtherThanAdvance(advance: unknown): void {
+  if (!isAdvance(fieldsOf(advance)?.["advanceMs"])) throw unreadable("advanceMs must be whole milliseconds above zero");
 }

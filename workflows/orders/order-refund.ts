@@ -8,13 +8,14 @@ import {
   type OrderRefundOutcome,
 } from "../../src/contract/orders.ts";
 import { compensationSteps, enduringProviderSteps } from "../activity-proxies.ts";
+import { seeThrough, untilActed, withoutEnd, type StuckStep } from "../steps/endless.ts";
+import { failureOf, isFinalRefusal } from "../steps/failures.ts";
 import { createOperatorDesk, type OperatorDesk } from "../steps/operator-desk.ts";
-import { failureOf, isFinalRefusal, seeThrough, untilActed, withoutEnd } from "./compensation.ts";
 
 /**
- * Gives back a part of a completed order's money, whose amount was set aside before: at the provider first when a card paid, then in the
- * ledger. It cannot be cancelled. A provider that refuses for good ends it as refused, and the amount is there for another refund. While
- * the provider does not answer it is stuck, and an operator may have it tried at once or settle it by hand.
+ * Gives back a part of a completed order's money; the API set the amount aside before. An order paid by card is refunded at the provider
+ * first, then in the ledger. A refund cannot be cancelled. A final refusal of the provider ends it as `refused` and frees the amount for
+ * another refund. While the provider does not answer the refund is stuck, and an operator may have it tried at once or settle it by hand.
  */
 export function orderRefund(refund: OrderRefundInput): Promise<OrderRefundOutcome> {
   const desk = createOperatorDesk();
@@ -43,11 +44,8 @@ async function giveBack(refund: OrderRefundInput, desk: OperatorDesk): Promise<O
   return { refundId, status: "done" };
 }
 
-/** The provider's reference, or who gave the money back by hand. Throws: the provider's refusal. */
-async function refundAtProvider(
-  refund: OrderRefundInput,
-  where: { readonly orderId: string; readonly name: string; readonly desk: OperatorDesk },
-): Promise<string> {
+/** The provider's reference, or `by hand:` and the operator who settled the refund. Throws: the provider's final refusal. */
+async function refundAtProvider(refund: OrderRefundInput, where: StuckStep): Promise<string> {
   let failure: unknown;
   try {
     return (await compensationSteps({ remote: true, retries: refund.fastRetries }).refundAtProvider({ refund })).reference;

@@ -13,7 +13,7 @@ import { until } from "../../test/support/until.ts";
 
 const FUNDS = 10_000n;
 let skipping: TimeSkipping;
-/** Does not skip time: the cases run side by side, and none of them waits for a timer. */
+/** Unlike `skipping.env.client` it does not make the server skip time: the cases run side by side, and none of them waits for a timer. */
 let client: Client;
 
 beforeAll(async () => {
@@ -156,7 +156,7 @@ const FORWARD: readonly Case[] = [
   },
 ];
 
-/** What can lead into compensation, and what can go wrong within it. */
+/** What can lead into the compensation; `UNDO_FAULTS` are what can go wrong within it. */
 const LEADS: Readonly<Record<string, Script>> = {
   "a refused capture": { captureOrder: [refused("RESERVATION_EXPIRED")] },
   "a hold whose answers were lost": { holdOrder: repeat("lost", FAST) },
@@ -181,7 +181,7 @@ const COMPENSATION: readonly Case[] = Object.entries(LEADS).flatMap(([lead, scri
   ),
 );
 
-/** Nobody may be left without an outcome, and no money without an owner. */
+/** The order has ended, its row says the same as its workflow, no money is held and none is lost. */
 function expectDefiniteEnd(page: Page, outcome: OrderOutcome, fundsMinor = FUNDS): void {
   expect(page.order?.state).toBe(outcome.sagaState);
   expect(page.heldMinor).toBe(0n);
@@ -195,7 +195,7 @@ function expectDefiniteEnd(page: Page, outcome: OrderOutcome, fundsMinor = FUNDS
     expect(outcome.status).toBe("CANCELLED");
     expect(page.captures).toBe(0);
     expect(page.availableMinor).toBe(fundsMinor);
-    // FAILED is told only when everything is undone.
+    // The order becomes FAILED only when everything is undone.
     expect(page.effects.at(-1)).toBe("cancelOrder");
   }
 }
@@ -208,7 +208,7 @@ interface Cancellation {
   readonly script?: Script;
   readonly state: "COMPLETED" | "FAILED";
   readonly failureCode?: string;
-  /** What may have happened: a step that is cancelled natively may still have its effect in time, or meet the fence. */
+  /** The possible effects of the whole order: a step that is cancelled natively may still have its effect in time, or meet the fence. */
   readonly undone: readonly (readonly string[])[];
   readonly cancel: (handle: WorkflowHandle) => Promise<() => Promise<OrderOutcome | undefined>>;
 }
@@ -222,7 +222,7 @@ async function cancelNatively(handle: WorkflowHandle) {
   const { cancellationSignal, info } = Context.current();
   const told = once(cancellationSignal, "abort");
   await handle.cancel();
-  // Before the pivot a step is told when its workflow has seen the cancellation; the later ones are never cancelled.
+  // An activity before the pivot is cancelled once its workflow has seen the cancellation; the later activities are never cancelled.
   await (["createOrder", "holdOrder"].includes(info.activityType) ? told : untilCancellationIsSeen(handle));
   await sleep(300);
   return () => Promise.resolve(undefined);
@@ -376,7 +376,7 @@ describe.each([{ cacheSize: 100 }, { cacheSize: 0 }])("the order saga with $cach
   });
 });
 
-// The SDK drops unfinished local activities of workflows that it does not keep, so these stand only where it keeps them.
+// The SDK drops unfinished local activities of workflows that it does not keep in memory, so these cases run only with a cache.
 describe("the order saga is cancelled in the middle", () => {
   const { book, start } = useWorker(100);
   const runs = startTogether(CANCELLATIONS, async ({ step, script, cancel, done }) => {
@@ -389,7 +389,7 @@ describe("the order saga is cancelled in the middle", () => {
     const page = book.open(order.orderId, { fundsMinor: FUNDS, script: { ...script, [step]: [inTheMiddle] } });
     const handle = start(order);
     const outcome = await outcomeOf(await handle);
-    // What the cancelled step still does is late: it must meet the fence.
+    // The cancelled step tries its effect too late: the effect must meet the fence.
     await until("the step has ended", () => answer !== undefined);
     await sleep(50);
     return { page, outcome, answer: await answer };
@@ -409,7 +409,7 @@ async function outcomeOf(handle: WorkflowHandle): Promise<OrderOutcome> {
   return (await handle.result()) as OrderOutcome;
 }
 
-/** A worker over a book of its own for the tests of one group. */
+/** Runs a worker with its own fake book for the tests of one group. */
 function useWorker(cacheSize: number) {
   const taskQueue = `orders-${randomUUID()}`;
   const book = createFakeBook();
@@ -423,7 +423,7 @@ function useWorker(cacheSize: number) {
   return { book, taskQueue, start };
 }
 
-/** Starts all cases at once, so that their real waits are one; the answer waits for the one case. */
+/** Starts all cases at once, so that their real waits overlap; the returned function waits for the result of one case. */
 function startTogether<One, Result>(cases: readonly One[], run: (one: One) => Promise<Result>): (one: One) => Promise<Result> {
   const runs = new Map<One, Promise<PromiseSettledResult<Result>>>();
   beforeAll(() => {

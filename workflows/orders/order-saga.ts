@@ -3,25 +3,19 @@ import { ORDER_HOLD_TTL_MS, type CardPayment, type OrderOutcome, type OrderSagaI
 import { isFinal } from "../../src/domain/orders/order-states.ts";
 import { steps } from "../activity-proxies.ts";
 import { showSagaState } from "../search-attributes.ts";
+import { seeThrough } from "../steps/endless.ts";
+import { failureOf, type Failure } from "../steps/failures.ts";
 import { createCardPayment } from "./card-payment.ts";
-import { createCompensations, failureOf, insist, seeThrough, type Compensations, type Failure } from "./compensation.ts";
+import { createCompensations, insist } from "./compensation.ts";
 import { createSagaPayment } from "./external-payment.ts";
-import { createSagaClock, type SagaClock } from "./order-clock.ts";
-import { createOrderProgress, type OrderProgress } from "./order-progress.ts";
-import { createSagaWaits, type SagaWaits } from "./order-waits.ts";
-
-/** A running order: what it is, how it shows itself, and what is to be undone should it fail. */
-export interface Saga {
-  readonly order: OrderSagaInput;
-  readonly progress: OrderProgress;
-  readonly compensations: Compensations;
-  readonly clock: SagaClock;
-  readonly waits: SagaWaits;
-}
+import { createSagaClock } from "./order-clock.ts";
+import { createOrderProgress } from "./order-progress.ts";
+import { createSagaWaits } from "./order-waits.ts";
+import type { Saga } from "./saga.ts";
 
 /**
- * Runs an order to a definite end: created and paid (COMPLETED), or everything undone (FAILED). The capture is the pivot: before it a
- * cancellation undoes the order, from it on the order is completed.
+ * Runs an order to a definite end: created and paid (COMPLETED), or everything undone (FAILED). The capture is the pivot: a cancellation
+ * before it undoes the order, a later one changes nothing.
  */
 export async function orderSaga(order: OrderSagaInput): Promise<OrderOutcome> {
   const clock = createSagaClock();
@@ -52,11 +46,12 @@ function createAndPay(saga: Saga): Promise<Outcome | undefined> {
   return paidBy === "saga-commands" ? createAndPayElsewhere(saga) : payByWallet(saga);
 }
 
-/** Create, hold, capture. Answers with the outcome of an earlier run when there is one. */
+/** Creates the order, holds the money, captures it. Returns the outcome of an earlier run when there is one. */
 async function payByWallet(saga: Saga): Promise<Outcome | undefined> {
   const { order, progress, compensations, waits } = saga;
   let heldMinor: string | undefined;
-  // Before the first step and not before the hold: a worker that died in its task may have held the money and left no trace here.
+  // Registered before the first step, not only before the hold: a worker that died in its workflow task may have held the money and left
+  // no trace in the history.
   compensations.add({
     name: "give the held money back",
     undo: (by) => by.releaseOrder(order),
@@ -72,9 +67,9 @@ async function payByWallet(saga: Saga): Promise<Outcome | undefined> {
   progress.done("PAYMENT_PENDING", "held");
 
   progress.enter("capture the money");
-  // A hold may be answered together with a native cancellation; what follows cannot be cancelled any more.
+  // The hold's answer and a native cancellation may arrive in the same workflow task; the capture below cannot be cancelled any more.
   if (CancellationScope.current().consideredCancelled) throw new CancelledFailure("cancelled before the capture");
-  // A capture whose answer was lost may have happened, so it is asked for again until the answer is known; it is never undone on a guess.
+  // A capture whose answer was lost may have happened: it is repeated until its outcome is known, and never undone on a guess.
   await waits.unpaused(() => {
     progress.pass("capture the money");
     const where = { orderId: order.orderId, name: "capture the money", desk: progress };
@@ -98,7 +93,7 @@ async function create({ order, progress }: Saga): Promise<Outcome | undefined> {
   progress.enter("create the order");
   const created = await steps.createOrder(order);
   if (created.requestHash !== order.requestHash) return OTHER_REQUEST;
-  // A workflow of this order ran before, longer ago than the server remembers: its outcome stands.
+  // An earlier workflow of this order ended so long ago that Temporal has forgotten it: its outcome stands.
   if (isFinal(created.sagaState)) return outcomeOf(created);
   progress.done("STARTED", "PENDING");
   return undefined;
@@ -111,7 +106,7 @@ async function undo({ order, progress, compensations, clock }: Saga, failure: Fa
   const standing = await insist("stop the order", (by) => by.beginCompensation({ order, failure }), parking);
   if (standing.requestHash !== order.requestHash) return progress.finish(OTHER_REQUEST);
   if (isFinal(standing.sagaState)) return progress.finish(outcomeOf(standing));
-  // The first reason stands in the row: a task that was lost may have found another one the second time.
+  // The first failure stands in the order's row: a workflow task that was lost and run again may have met another failure.
   const { failureCode = failure.code, failureMessage = failure.message } = standing;
   await compensations.run(parking);
   progress.undoing("cancel the order");

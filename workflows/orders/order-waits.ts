@@ -1,31 +1,41 @@
 import { ApplicationFailure, CancellationScope, CancelledFailure, isCancellation } from "@temporalio/workflow";
 import { ORDER_PAYMENT_DEADLINE_MS, type OrderSagaInput } from "../../src/contract/orders.ts";
 import { patientProviderSteps, pauseSteps, providerSteps } from "../activity-proxies.ts";
-import { isFinalRefusal, isPause } from "./compensation.ts";
+import { isFinalRefusal, isPause } from "../steps/failures.ts";
 import type { SagaClock } from "./order-clock.ts";
 import type { OrderProgress } from "./order-progress.ts";
 
 type ProviderSteps = typeof providerSteps;
 
-/** What an order waits for, visibly, and with an ear for a cancellation. */
+/** The waits of an order: each is shown as what the order waits for, and ends when a cancellation is asked for. */
 export interface SagaWaits {
-  /** Runs a step at the provider; while it does not answer, waits until the order's deadline. Throws: PAYMENT_DECLINED, PSP_UNAVAILABLE, CancelledFailure. */
+  /**
+   * Runs a step at the payment provider; while the provider does not answer, repeats it until the order's deadline.
+   * Throws: PAYMENT_DECLINED, PSP_UNAVAILABLE, CancelledFailure.
+   */
   atProvider<Result extends object>(step: (by: ProviderSteps) => Promise<Result>): Promise<Result>;
-  /** Runs a step that must wait while captures are paused. Throws what the step throws, and CancelledFailure. */
+  /**
+   * Runs a step that must wait while captures are paused; the order's deadline moves by the length of the pause.
+   * Throws: what the step throws, CancelledFailure.
+   */
   unpaused<Result>(step: () => Promise<Result>): Promise<Result>;
 }
 
+/** Creates the waits of an order; its deadline at the provider counts from now. */
 export function createSagaWaits(order: OrderSagaInput, progress: OrderProgress, clock: SagaClock): SagaWaits {
   let deadlineAtMs = clock.nowMs() + (order.paymentDeadlineMs ?? ORDER_PAYMENT_DEADLINE_MS);
 
-  /** The work's result, or undefined when the moment comes first: it is cancelled then. Throws: CancelledFailure when somebody wants it cancelled. */
+  /**
+   * The work's result; when the order's clock reaches `untilMs` first, the work is cancelled and the result is undefined.
+   * Throws: CancelledFailure when a cancellation of the order is asked for.
+   */
   const untilWanted = async <Result>(work: () => Promise<Result>, untilMs?: number): Promise<Result | undefined> => {
     const scope = new CancellationScope();
     let settled = false;
     const result = scope.run(work).finally(() => {
       settled = true;
     });
-    // Its failure is met below; until then nobody waits for it.
+    // A failure of the work is handled below; until then it must not count as an unhandled rejection.
     result.catch(() => undefined);
     const inTime = await clock.waitUntil(() => settled || progress.cancelWanted(), untilMs);
     if (settled) return result;
@@ -60,7 +70,7 @@ export function createSagaWaits(order: OrderSagaInput, progress: OrderProgress, 
         const pausedAtMs = clock.nowMs();
         const serviceIds = order.lines.map(({ serviceId }) => serviceId);
         await untilWanted(() => pauseSteps.untilUnpaused({ serviceIds, userId: order.userId }));
-        // A pause is nobody's fault: the time it took is not the order's.
+        // The time of a pause does not count against the order's deadline.
         deadlineAtMs += clock.nowMs() - pausedAtMs;
         progress.waiting(undefined);
       }
@@ -68,7 +78,7 @@ export function createSagaWaits(order: OrderSagaInput, progress: OrderProgress, 
   };
 }
 
-/** The result, or the failure of an order whose deadline came first. */
+/** The result of a wait. Throws: PSP_UNAVAILABLE when the order's deadline ended the wait without one. */
 async function untilEnd<Result extends object>(wait: Promise<Result | undefined>): Promise<Result> {
   const result = await wait;
   if (result === undefined) throw ApplicationFailure.nonRetryable("the payment provider did not answer in time", "PSP_UNAVAILABLE");

@@ -7,7 +7,7 @@ import { reportSteps } from "../activity-proxies.ts";
 import { showReportMonth } from "../search-attributes.ts";
 import { revenueReport } from "./revenue-report.ts";
 
-/** Which version of which month was made, or is being made by somebody else. */
+/** The month (YYYY-MM) and version of the report; `joined` when another workflow makes, or has made, this version. */
 export interface CloseMonthResult {
   readonly month: string;
   readonly version: number;
@@ -15,8 +15,8 @@ export interface CloseMonthResult {
 }
 
 /**
- * Closes a month: makes the next version of its revenue report. Without a month by name it is the one before the moment this run was
- * scheduled for, however late it runs.
+ * Closes a month: makes the next version of its revenue report. Without `month` in the input it closes the month before the moment for
+ * which this run was scheduled, however late it runs.
  */
 export async function closeMonth(input: CloseMonthInput): Promise<CloseMonthResult> {
   const { timeZone } = input;
@@ -36,7 +36,7 @@ export async function closeMonth(input: CloseMonthInput): Promise<CloseMonthResu
       workflowId: reportWorkflowId(month, version),
       taskQueue: TASK_QUEUES.reports,
       args: [{ month, version, timeZone, correlationId: workflowId }],
-      // The report is as good without whoever asked for it.
+      // The report is worth finishing even when this workflow is terminated.
       parentClosePolicy: ParentClosePolicy.ABANDON,
       staticSummary: `Revenue of ${month}, version ${version}`,
     });
@@ -47,7 +47,7 @@ export async function closeMonth(input: CloseMonthInput): Promise<CloseMonthResu
   }
 }
 
-// A run that was caught up or backfilled belongs to the moment it was planned for, not to the one it runs at.
+// A run that is caught up or backfilled belongs to the moment for which it was scheduled, not to the moment of its start.
 function scheduledTime(): Date {
   const [scheduled] = (workflowInfo().searchAttributes["TemporalScheduledStartTime"] ?? []) as unknown[];
   return scheduled instanceof Date ? scheduled : workflowInfo().startTime;

@@ -6,12 +6,12 @@ import {
   type RevenueReportResult,
 } from "../../src/contract/reports.ts";
 import { reportSteps, reportWriting } from "../activity-proxies.ts";
-import { failureOf } from "../orders/compensation.ts";
 import { showReportMonth } from "../search-attributes.ts";
+import { failureOf } from "../steps/failures.ts";
 
 /**
- * Makes one version of a month's revenue report: fixes which postings are in it, writes them up, and shows it. Nothing is seen of
- * a report that was not finished, and a finished one never changes.
+ * Makes one version of a month's revenue report: fixes which postings are in it, adds them up into a CSV, and publishes it. An unfinished
+ * report is never visible, and a finished report never changes.
  */
 export async function revenueReport(input: RevenueReportInput): Promise<RevenueReportResult> {
   const { month, version, timeZone } = input;
@@ -36,7 +36,7 @@ export async function revenueReport(input: RevenueReportInput): Promise<RevenueR
     enter("completed");
     return { month, version, watermark, lineCount: written.lineCount, sha256: written.sha256 };
   } catch (error) {
-    // A report that stays "running" would be joined for ever by whoever asks for the month.
+    // Every later request for the month would join a report that stayed "running".
     await CancellationScope.nonCancellable(() =>
       reportSteps.abandonReport.executeWithOptions({ summary: "give the report up" }, [{ month, version, code: failureOf(error).code }]),
     );

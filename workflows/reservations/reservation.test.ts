@@ -106,7 +106,7 @@ describe.each([{ cacheSize: 100 }, { cacheSize: 0 }])("a reservation with $cache
   };
   const confirm = (handle: WorkflowHandle, input: ConfirmInput): Promise<ReservationState> =>
     handle.executeUpdate(confirmReservationUpdate, { args: [input] });
-  // Waiting for the result is what makes the clock jump.
+  // The wait for the result makes the server skip time.
   const resultOf = async (handle: WorkflowHandle) => (await handle.result()) as ReservationResult;
 
   it("holds the money and is confirmed as a whole long before its end", async () => {
@@ -469,7 +469,7 @@ describe.each([{ cacheSize: 100 }, { cacheSize: 0 }])("a reservation with $cache
       await told.promise;
     };
     const { page, handle } = await place({ captureHold: [...repeat("away", 4), slowly] });
-    // Its answer is still to come, so the workflow stays open when nothing is held any more.
+    // The first confirmation is not answered yet, so the workflow stays open when nothing is held any more.
     const first = await handle.startUpdate(confirmReservationUpdate, {
       args: [{ requestKey: "first", amountMinor: "1000" }],
       waitForStage: "ACCEPTED",

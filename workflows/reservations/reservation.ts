@@ -24,8 +24,9 @@ import {
   type ReservationState,
 } from "../../src/contract/reservations.ts";
 import { closedReservationCode } from "../../src/domain/reservations/reservation-states.ts";
-import { failureOf, withoutEnd, type Failure } from "../orders/compensation.ts";
 import { showReservationState } from "../search-attributes.ts";
+import { withoutEnd } from "../steps/endless.ts";
+import { failureOf, type Failure } from "../steps/failures.ts";
 import { fieldsOf, isAdvance, isMoment, isText, unreadable } from "../untyped-input.ts";
 
 /** How a reservation ended; `refused` never held any money. */

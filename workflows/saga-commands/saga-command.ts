@@ -1,8 +1,11 @@
 import { setCurrentDetails } from "@temporalio/workflow";
 import type { SagaCommandInput, SagaCommandResult } from "../../src/contract/events.ts";
-import { withoutEnd } from "../orders/compensation.ts";
+import { withoutEnd } from "../steps/endless.ts";
 
-/** The payment side of a saga: charges a wallet or gives the charge back, once, and answers on saga.replies. Never fails: it waits. What was not done is not answered. */
+/**
+ * Executes one command of another service's saga: charges a wallet or gives the charge back, once, and replies on saga.replies. Never
+ * fails: while the store is away it waits. A command that could not be executed gets no reply; it becomes a dead letter.
+ */
 export async function sagaCommand(input: SagaCommandInput): Promise<SagaCommandResult> {
   const { sagaId, command, orderId, correlationId } = input;
   const result = await withoutEnd((by) => by.executeSagaCommand(input));

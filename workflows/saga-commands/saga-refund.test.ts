@@ -31,7 +31,7 @@ const paymentOf = (orderId: string): SagaPaymentRequest => ({
 const handleOf = (orderId: string) => skipping.env.client.workflow.getHandle(workflowIdOf(orderId));
 const workflowIdOf = (orderId: string) => `refund/${orderId}/saga-payment`;
 
-/** Runs a REFUND's workflow to its end over these activities; answers its outcome. */
+/** Runs the workflow of a REFUND to its end with these activities; returns its outcome. */
 async function runRefund(orderId: string, activities: object): Promise<unknown> {
   const { env } = skipping;
   const workflowId = workflowIdOf(orderId);
@@ -79,7 +79,7 @@ test("a REFUND that is sent once more while the answer to the one before is take
       asked += 1;
       await handleOf(orderId).signal(paymentReplySignal, { status: "SUCCEEDED" });
     },
-    // The first yes is being noted: the order's late yes comes just now.
+    // The second REFUND is sent just while the first SUCCEEDED is being noted.
     async noteStuck({ reason }: StuckNote) {
       if (reason === "" && asked === 1) await handleOf(orderId).signal(refundAskedSignal);
     },
@@ -97,7 +97,7 @@ test("an operator's decision that comes while a REFUND is sent again is not lost
       if (asked !== 2) return;
       const act = { act: "settle", reason: "paid by transfer", actor: "operator:ann", step: refundStep(SAGA_REFUND) } as const;
       await handleOf(orderId).signal(operatorActSignal, act);
-      // So long that the workflow hears of the decision while this step is still under way.
+      // Long enough for the decision to reach the workflow while this activity still runs.
       await sleep(9_000);
     },
     noteStuck: async () => {},

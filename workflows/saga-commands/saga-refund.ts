@@ -13,18 +13,18 @@ import {
 } from "../../src/contract/orders.ts";
 import { foreignWords } from "../../src/domain/cards/foreign-words.ts";
 import { noteSteps } from "../activity-proxies.ts";
-import { note, withoutEnd } from "../orders/compensation.ts";
+import { note, withoutEnd } from "../steps/endless.ts";
 import { createOperatorDesk, type OperatorDesk } from "../steps/operator-desk.ts";
 import { paymentReplyIn } from "../untyped-input.ts";
 
-/** Each rest is twice the one before, up to this: it may last for months. */
+/** The longest rest between two REFUNDs, a day: each rest is twice the one before, and a payment service may stay silent for months. */
 const SLOWEST_MS = 86_400_000;
 const STEP = refundStep(SAGA_REFUND);
 
 /**
- * Waits for the payment service's answer to the REFUND of an undone order, which was sent by whoever started this. One that is not
- * answered is sent again now and then; one that is refused only when an operator says so. Both are shown as stuck until the service
- * says yes or an operator settles it by hand. It cannot be cancelled.
+ * Waits for the payment service's reply to the REFUND of an undone order, which was sent before this workflow starts. A REFUND without a
+ * reply is sent again at growing intervals; a refused REFUND is sent again only when an operator says so. Either is shown as stuck until
+ * the service replies SUCCEEDED or an operator settles the refund by hand. The workflow cannot be cancelled.
  */
 export function sagaRefund(payment: SagaPaymentRequest): Promise<OrderRefundOutcome> {
   const desk = createOperatorDesk();
@@ -35,7 +35,7 @@ export function sagaRefund(payment: SagaPaymentRequest): Promise<OrderRefundOutc
 async function seeAnswered(payment: SagaPaymentRequest, desk: OperatorDesk): Promise<OrderRefundOutcome> {
   const { orderId, correlationId } = payment;
   const details = `REFUND of **${payment.amount} ${payment.currency}** of order **${orderId}**`;
-  // True while the answer to a REFUND that was sent is owed.
+  // True while the payment service owes the reply to a REFUND.
   let isOwed = true;
   let answers: PaymentReply[] = [];
   let refusal: string | undefined;
@@ -43,11 +43,12 @@ async function seeAnswered(payment: SagaPaymentRequest, desk: OperatorDesk): Pro
   setHandler(paymentReplySignal, (given: unknown) => {
     const answer = paymentReplyIn(given);
     if (answer === undefined) log.warn("an answer of the payment service was left aside: it says neither SUCCEEDED nor FAILED");
-    // A yes counts whenever it comes: the money is back.
+    // SUCCEEDED counts whenever it comes: the money is back.
     else if (answer.status === "SUCCEEDED") isOwed = false;
     else answers.push(answer);
   });
-  // Sent once more for a late yes, it may be while the answer to the one before is taken in.
+  // A REFUND that is not sent from here comes with this signal. A second REFUND follows when the payment of an undone order succeeds late,
+  // perhaps while the reply to the first REFUND is being handled.
   setHandler(refundAskedSignal, () => {
     isOwed = true;
     answers = [];
@@ -61,7 +62,7 @@ async function seeAnswered(payment: SagaPaymentRequest, desk: OperatorDesk): Pro
     else desk.stuck(STEP, reason, RETRY_OR_SETTLE);
     await note(() => noteSteps.noteStuck({ orderId, step: STEP, reason }));
   };
-  // Not when a REFUND was sent once more in the meantime.
+  // False when a new REFUND was sent in the meantime: its reply is owed.
   const isDone = (how: string): boolean => {
     isStuck = false;
     setCurrentDetails(`${details}: ${isOwed ? "waits for the answer" : how}`);
@@ -101,7 +102,7 @@ async function seeAnswered(payment: SagaPaymentRequest, desk: OperatorDesk): Pro
       refusal = `the payment service refused to give the money back: ${foreignWords(refused.error ?? "it did not say why")}`;
       isStuck = false;
     } else if (refusal === undefined) await askAgain();
-    // Also when nothing is new: the row has room for one step, and another one may have stood there the last time.
+    // Noted also when nothing is new: the row has room for one stuck step, and another refund of the order may have held it until now.
     await show(refusal ?? "the payment service has not answered; it is asked again now and then");
   }
 }

@@ -3,26 +3,30 @@ import { operatorActSignal, OPERATOR_ACTS, type OperatorAct, type OperatorActKin
 import { showStuck } from "../search-attributes.ts";
 import { operatorActIn } from "../untyped-input.ts";
 
-/** What is stuck of a workflow, and what operators decide about it. */
+/** The stuck step of a workflow, and the decisions of operators about it. */
 export interface OperatorDesk {
-  /** Shows that a step is stuck and which acts it takes; undefined when it is not any more. */
+  /**
+   * Shows that a step is stuck, why, and which acts an operator may choose (all by default). Without a step: nothing is stuck. Drops the
+   * decisions that were not taken.
+   */
   stuck(step: string | undefined, reason?: string, possibleActs?: readonly OperatorActKind[]): void;
-  /** Says more of the step that is stuck; what operators decided about it meanwhile stands. */
+  /** Shows a new reason of the stuck step; decisions that operators made meanwhile stay. */
   explain(reason: string): void;
-  /** What is stuck, as a status tells it. */
+  /** The stuck step, its reason and its possible acts, as the status query returns them; empty when nothing is stuck. */
   standing(): { readonly stuck?: string; readonly waitingFor?: string; readonly possibleActs?: readonly OperatorActKind[] };
+  /** True when `takeAct` would return a decision. */
   hasAct(step: string): boolean;
-  /** The next decision about this step, taken off the list; undefined when there is none. */
+  /** An operator's next decision about this step, taken off the list; undefined when there is none. */
   takeAct(step: string): OperatorAct | undefined;
 }
 
-/** Registers the signal by which operators act. */
+/** Registers the signal by which operators decide. */
 export function createOperatorDesk(): OperatorDesk {
   let acts: OperatorAct[] = [];
   let stuckStep: string | undefined;
   let waitingFor: string | undefined;
   let possible: readonly OperatorActKind[] = [];
-  // What is sent while nothing is stuck decides nothing: the next step that is parked must not be skipped by it.
+  // A decision sent while nothing is stuck is dropped: it must not skip the next step that gets stuck.
   setHandler(operatorActSignal, (given: unknown) => {
     const act = operatorActIn(given);
     if (act === undefined) return log.warn("an operator's act was left aside: it needs act, reason and actor");

@@ -6,7 +6,7 @@ const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
 
-/** As the Standard Webhooks convention proposes it: the last attempt is made after more than three days. */
+/** The retry schedule that the Standard Webhooks specification proposes: the last attempt is made after more than three days. */
 const RETRY_DELAYS_MS: readonly number[] = [
   5 * SECOND_MS,
   5 * MINUTE_MS,
@@ -18,9 +18,13 @@ const RETRY_DELAYS_MS: readonly number[] = [
   20 * HOUR_MS,
   24 * HOUR_MS,
 ];
+/** Each delay is longer or shorter by up to this share. */
 const JITTER = 0.1;
 
-/** Brings one event to one webhook: tries until the receiver takes it, for days, and at once when somebody asks for it. */
+/**
+ * Delivers one event to one webhook: attempts it until the receiver takes it, for more than three days, and at once at each `deliverNow`
+ * signal.
+ */
 export async function webhookDelivery({ deliveryId }: WebhookDeliveryInput): Promise<void> {
   let asked = 0;
   setHandler(deliverNowSignal, () => {
@@ -31,7 +35,7 @@ export async function webhookDelivery({ deliveryId }: WebhookDeliveryInput): Pro
     const nextDelayMs = delayAfter(retry);
     const result = await webhookSteps.attemptWebhookDelivery({ deliveryId, nextDelayMs });
     if (result === "settled" || nextDelayMs === null) {
-      // Asked for while the last attempt was under way: it may have been made anew by then.
+      // A `deliverNow` that came during the last attempt starts the schedule anew: a redelivery has made the delivery pending again.
       if (asked === askedBefore) return;
       retry = -1;
       continue;
