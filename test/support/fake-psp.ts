@@ -19,6 +19,8 @@ export interface FakePsp extends Psp {
   /** What the provider has of the order's money: captured less refunded. */
   netOf(orderId: string): bigint;
   captures(orderId: string): number;
+  /** How often it was asked for a refund of the order, whatever became of it. */
+  refundsAsked(orderId: string): number;
   /** The next calls of this kind for this order meet these faults, in their order; `forever` repeats the last. */
   fail(orderId: string, call: PspCall, faults: readonly PspFault[], forever?: boolean): void;
   /** The faults of the order end. */
@@ -29,6 +31,7 @@ export interface FakePsp extends Psp {
 export function createFakePsp(): FakePsp {
   const book = new Map<string, Entry>();
   const fenced = new Set<string>();
+  const refundsAsked = new Map<string, number>();
   const faults = new Map<string, { list: PspFault[]; forever: boolean }>();
 
   const nextFault = (orderId: string, call: PspCall): PspFault | undefined => {
@@ -56,6 +59,7 @@ export function createFakePsp(): FakePsp {
     book,
     netOf: (orderId) => sum(entriesOf(orderId, "capture")) - sum(entriesOf(orderId, "refund")),
     captures: (orderId) => entriesOf(orderId, "capture").length,
+    refundsAsked: (orderId) => refundsAsked.get(orderId) ?? 0,
     fail: (orderId, call, list, forever = false) => void faults.set(`${orderId} ${call}`, { list: [...list], forever }),
     mend: (orderId) => {
       for (const key of faults.keys()) if (key.startsWith(`${orderId} `)) faults.delete(key);
@@ -72,13 +76,15 @@ export function createFakePsp(): FakePsp {
         fenced.add(step.authorisationKey);
         return undefined;
       }),
-    refund: (step) =>
-      run("refund", step, () => {
+    refund: (step) => {
+      refundsAsked.set(step.orderId, (refundsAsked.get(step.orderId) ?? 0) + 1);
+      return run("refund", step, () => {
         if (!approved(step.captureKey)) return "there is no capture";
         return step.amountMinor > sum(entriesOf(step.orderId, "capture")) - sum(entriesOf(step.orderId, "refund"))
           ? "more than was captured"
           : undefined;
-      }),
+      });
+    },
     async lookUp(key) {
       const entry = book.get(key);
       const fault = entry === undefined ? undefined : nextFault(entry.orderId, "lookUp");
