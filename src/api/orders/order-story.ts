@@ -17,7 +17,7 @@ import { cardStepsOf, type CardStep } from "./card-steps.ts";
 import { ACTIVE_DEADLINE_MS, findOwnOrder } from "./order-access.ts";
 import { createOrderNews } from "./order-news.ts";
 import { cardSentenceOf, sentenceOf } from "./order-sentences.ts";
-import { orderEventsRoute, timelineRoute, undoPlanRoute } from "./orders-schemas.ts";
+import { orderEventsRoute, timelineRoute, undoPlanRoute } from "./story-schemas.ts";
 
 const PROBLEMS = ["ORDER_NOT_FOUND"] as const;
 /** How often an open stream looks for a new state. */
