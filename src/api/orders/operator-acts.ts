@@ -1,10 +1,10 @@
 import { withinOrThrow } from "../../base/deadline.ts";
 import { DomainError } from "../../base/errors.ts";
 import { refundOfStep, type OrderSagaStatus } from "../../contract/orders.ts";
-import { recordAct } from "../../store/operators/operator-acts.ts";
 import { isClosed } from "../../use-cases/orders/closed.ts";
 import type { ApiDeps } from "../deps.ts";
 import { ADMINS, SERVICES } from "../http/access.ts";
+import { noteAct } from "../http/note-act.ts";
 import type { Routes } from "../http/routes.ts";
 import { advanceOrderClockRoute, operatorActRoute } from "./operator-schemas.ts";
 import { ACTIVE_DEADLINE_MS, findOwnOrder } from "./order-access.ts";
@@ -26,11 +26,8 @@ export function addOperatorActRoutes(routes: Routes, { db, starters, settings }:
     if (stuck === undefined) throw new DomainError("ORDER_STATE_CONFLICT", "nothing of this order is stuck");
     if (wanted !== undefined && wanted !== stuck) throw new DomainError("ORDER_STATE_CONFLICT", `what is stuck is "${stuck}"`);
     if (!possibleActs.includes(act)) throw new DomainError("ACT_NOT_POSSIBLE", `"${stuck}" takes only ${possibleActs.join(" and ")}`);
-    const actor = context.get("caller");
-    const details = { step: stuck };
-    const correlationId = context.get("correlationId");
-    await recordAct(db, { actor, act: `order.${act}`, subjectType: "order", subjectId: orderId, reason, details, correlationId });
-    const decision = { act, step: stuck, reason, actor };
+    await noteAct(db, context, { act: `order.${act}`, subjectType: "order", subjectId: orderId, reason, details: { step: stuck } });
+    const decision = { act, step: stuck, reason, actor: context.get("caller") };
     const told = refundId === undefined ? starters.actOnOrder(orderId, decision) : starters.actOnRefund(orderId, refundId, decision);
     if (!(await told)) throw new DomainError("ORDER_STATE_CONFLICT", "the order has ended meanwhile");
     return context.json({ orderId, act, step: stuck, links: { self: orderPath(orderId) } }, 202);
