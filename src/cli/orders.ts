@@ -1,5 +1,6 @@
 import { hostname, userInfo } from "node:os";
-import { operatorActRoute, orderListSchema, orderSchema } from "../api/orders/orders-schemas.ts";
+import { operatorActRoute } from "../api/orders/operator-schemas.ts";
+import { orderListSchema, orderSchema } from "../api/orders/orders-schemas.ts";
 import { loadConfig } from "../config.ts";
 import { ApiUnreachable, createApiClient, NotAuthenticated, readAnswer, UnexpectedAnswer } from "./kit/api-client.ts";
 import { findApiUrl } from "./kit/api-url.ts";

@@ -1,4 +1,5 @@
-import { ERROR_CATALOGUE, type ErrorMeaning } from "../../src/base/errors.ts";
+import { STATUSES } from "../../src/api/http/statuses.ts";
+import { ERROR_CATALOGUE, type ErrorCode, type ErrorMeaning } from "../../src/base/errors.ts";
 
 const INTRO = `# Errors
 
@@ -10,10 +11,10 @@ What to do: **retry** means the same request again, with the same \`Idempotency-
 under the answer's \`correlationId\`.
 `;
 
-/** \`docs/errors.md\`, made of the catalogue. */
+/** \`docs/errors.md\`, made of the catalogue and of the status of each code. */
 export function errorsPage(): string {
-  const rows = Object.entries<ErrorMeaning>(ERROR_CATALOGUE)
-    .toSorted(([, left], [, right]) => left.status - right.status)
-    .map(([code, { status, title, remedy }]) => `| ${status} | \`${code}\` | ${title} | ${remedy} |`);
+  const rows = (Object.entries(ERROR_CATALOGUE) as [ErrorCode, ErrorMeaning][])
+    .toSorted(([left], [right]) => STATUSES[left] - STATUSES[right])
+    .map(([code, { title, remedy }]) => `| ${STATUSES[code]} | \`${code}\` | ${title} | ${remedy} |`);
   return `${INTRO}\n| Status | Code | Meaning | What to do |\n| --- | --- | --- | --- |\n${rows.join("\n")}\n`;
 }

@@ -12,21 +12,17 @@ import { listOperationsRoute, readOperationRoute, whyOperationRoute } from "../m
 import { transferRoute } from "../money/transfers-schemas.ts";
 import { auditRoute } from "../operations/audit-schemas.ts";
 import { beginPauseRoute, endPauseRoute, listPausesRoute } from "../operations/pauses-schemas.ts";
+import { advanceOrderClockRoute, operatorActRoute } from "../orders/operator-schemas.ts";
 import {
-  advanceOrderClockRoute,
   cancelOrderRoute,
   changeOrderRoute,
   createOrderRoute,
   deleteOrderRoute,
   listOrdersRoute,
-  listRefundsRoute,
-  operatorActRoute,
-  orderEventsRoute,
   readOrderRoute,
-  refundOrderRoute,
-  timelineRoute,
-  undoPlanRoute,
 } from "../orders/orders-schemas.ts";
+import { listRefundsRoute, refundOrderRoute } from "../orders/refund-schemas.ts";
+import { orderEventsRoute, timelineRoute, undoPlanRoute } from "../orders/story-schemas.ts";
 import { createPurchaseRoute, listPurchasesRoute, readPurchaseRoute } from "../purchases/purchases-schemas.ts";
 import {
   diffReportRoute,

@@ -56,6 +56,11 @@ export const decimalSchema = z.string().openapi({ example: "100.50", description
 
 export const currencySchema = z.string().openapi({ example: "RUB", description: "ISO 4217, or PTS for loyalty points." });
 
+/** A body of JSON, of a request or an answer, as a route declares it. */
+export function jsonOf<Schema extends z.ZodType>(schema: Schema) {
+  return { content: { "application/json": { schema } } };
+}
+
 /** The code an issue asks to be answered with, where INVALID_REQUEST would not tell enough. */
 export function codeOfIssue(issue: z.core.$ZodIssue): ErrorCode | undefined {
   const code: unknown = issue.code === "custom" ? issue.params?.["code"] : undefined;

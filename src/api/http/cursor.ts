@@ -37,5 +37,7 @@ export const TIME_SHAPE: Shape = {
     return Number(year) > 0 && date.getUTCMonth() + 1 === Number(month) && date.getUTCDate() === Number(day);
   },
 };
+/** An id that Postgres counts up: an operation's, a dead letter's, a delivery's. Eighteen digits always fit its bigint. */
+export const SERIAL_ID_SHAPE = /^[1-9]\d{0,17}$/;
 /** An id: 1 to 64 characters without control characters. */
 export const ID_SHAPE = /^\P{Cc}{1,64}$/u;

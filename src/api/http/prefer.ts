@@ -1,8 +1,12 @@
+import { z } from "@hono/zod-openapi";
 import type { ApiContext } from "../api-env.ts";
 
 /** The longest a request may wait for its outcome, in seconds. */
 export const MAX_WAIT_SECONDS = 30;
 const DEFAULT_WAIT_SECONDS = 5;
+
+/** How the header stands in the OpenAPI document. Nothing checks it: `waitAsked` ignores what it does not know. */
+export const preferHeader = { Prefer: z.string().optional().openapi({ example: "wait=5" }) };
 
 /** How long to wait for an outcome, and what to say in Preference-Applied when the client's wish decided it. */
 interface Wait {

@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { ERROR_CATALOGUE, type ErrorCode } from "../../base/errors.ts";
 import { maskDigits } from "../../domain/cards/card.ts";
+import { STATUSES } from "./statuses.ts";
 
 /** One place in the request that is wrong: a JSON pointer into the body, or the name of a parameter. */
 export interface ProblemError {
@@ -55,7 +56,8 @@ export function makeProblem(input: {
   detail?: string;
   errors?: readonly ProblemError[];
 }): Problem {
-  const { status, title } = ERROR_CATALOGUE[input.code];
+  const { title } = ERROR_CATALOGUE[input.code];
+  const status = STATUSES[input.code];
   const masked = REPEATING.has(input.code) ? maskDigits : (text: string) => text;
   const detail = status < 500 ? masked(input.detail ?? title) : title;
   return {

@@ -10,3 +10,8 @@ export interface RequestOrigin {
 export function originOf(context: ApiContext): RequestOrigin {
   return { caller: context.get("caller"), correlationId: context.get("correlationId") };
 }
+
+/** The origin of a request as the operators' book names it: there the caller is the one who acts. */
+export function actorOf(context: ApiContext): { readonly actor: string; readonly correlationId: string } {
+  return { actor: context.get("caller"), correlationId: context.get("correlationId") };
+}

@@ -3,6 +3,7 @@ import { ERROR_CATALOGUE, type ErrorCode } from "../../base/errors.ts";
 import { BEARER, type Access } from "./access.ts";
 import { PROBLEM_TYPE, problemSchema } from "./problem.ts";
 import type { RouteOptions } from "./route-options.ts";
+import { STATUSES } from "./statuses.ts";
 
 /** A route as it stands in the OpenAPI document: who may call it, and every problem it may answer besides its own answers. */
 export function documentRoute(route: RouteConfig, options: RouteOptions): RouteConfig {
@@ -38,7 +39,7 @@ function codesOf(route: RouteConfig, { access, routeClass, problems = [], idempo
 function documentProblems(codes: ReadonlySet<ErrorCode>): RouteConfig["responses"] {
   const byStatus = new Map<number, ErrorCode[]>();
   for (const code of codes) {
-    const { status } = ERROR_CATALOGUE[code];
+    const status = STATUSES[code];
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }
   return Object.fromEntries(

@@ -1,6 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { ROLES } from "../../contract/identity.ts";
-import { idSchema, idTextSchema, keptText, timeSchema } from "../http/common-schemas.ts";
+import { idSchema, idTextSchema, jsonOf, keptText, timeSchema } from "../http/common-schemas.ts";
 
 const MIN_PASSWORD_BYTES = 12;
 const MAX_PASSWORD_BYTES = 128;
@@ -85,8 +85,6 @@ export const keysSchema = z
   })
   .openapi("PublicKeys");
 
-const json = <Schema extends z.ZodType>(schema: Schema) => ({ content: { "application/json": { schema } } });
-
 export const registerRoute = createRoute({
   method: "post",
   path: "/api/v1/auth/register",
@@ -94,8 +92,8 @@ export const registerRoute = createRoute({
   tags: ["auth"],
   summary: "Make a login for a new user",
   description: "Anyone may register and becomes a `user` with a new id. An admin's token may give `userId` and `roles`.",
-  request: { body: { required: true, ...json(registerBodySchema) } },
-  responses: { 201: { description: "Registered.", ...json(userSchema) } },
+  request: { body: { required: true, ...jsonOf(registerBodySchema) } },
+  responses: { 201: { description: "Registered.", ...jsonOf(userSchema) } },
 });
 
 export const loginRoute = createRoute({
@@ -104,8 +102,8 @@ export const loginRoute = createRoute({
   operationId: "login",
   tags: ["auth"],
   summary: "Begin a session",
-  request: { body: { required: true, ...json(loginBodySchema) } },
-  responses: { 200: { description: "The session's tokens.", ...json(sessionSchema) } },
+  request: { body: { required: true, ...jsonOf(loginBodySchema) } },
+  responses: { 200: { description: "The session's tokens.", ...jsonOf(sessionSchema) } },
 });
 
 export const refreshRoute = createRoute({
@@ -115,8 +113,8 @@ export const refreshRoute = createRoute({
   tags: ["auth"],
   summary: "Go on with a session",
   description: "The refresh token is used up. One that comes a second time was stolen from somebody: the whole session ends.",
-  request: { body: { required: true, ...json(refreshBodySchema) } },
-  responses: { 200: { description: "The session's next tokens.", ...json(sessionSchema) } },
+  request: { body: { required: true, ...jsonOf(refreshBodySchema) } },
+  responses: { 200: { description: "The session's next tokens.", ...jsonOf(sessionSchema) } },
 });
 
 export const logoutRoute = createRoute({
@@ -126,7 +124,7 @@ export const logoutRoute = createRoute({
   tags: ["auth"],
   summary: "End the session of this token",
   description: "The token, and all others of its session, are refused from now on. With `refreshToken` that token's session ends as well.",
-  request: { body: { required: false, ...json(logoutBodySchema) } },
+  request: { body: { required: false, ...jsonOf(logoutBodySchema) } },
   responses: { 204: { description: "Ended." } },
 });
 
@@ -137,8 +135,8 @@ export const rolesRoute = createRoute({
   tags: ["auth"],
   summary: "Give a user other roles",
   description: "The user's sessions end, so that no token with the old roles goes on.",
-  request: { params: z.object({ userId: idTextSchema }), body: { required: true, ...json(rolesBodySchema) } },
-  responses: { 200: { description: "The user as they are now.", ...json(userSchema) } },
+  request: { params: z.object({ userId: idTextSchema }), body: { required: true, ...jsonOf(rolesBodySchema) } },
+  responses: { 200: { description: "The user as they are now.", ...jsonOf(userSchema) } },
 });
 
 export const meRoute = createRoute({
@@ -147,7 +145,7 @@ export const meRoute = createRoute({
   operationId: "me",
   tags: ["auth"],
   summary: "Who the token says I am",
-  responses: { 200: { description: "You.", ...json(meSchema) } },
+  responses: { 200: { description: "You.", ...jsonOf(meSchema) } },
 });
 
 export const keysRoute = createRoute({
@@ -157,5 +155,5 @@ export const keysRoute = createRoute({
   tags: ["auth"],
   summary: "The public keys of Saldo's access tokens",
   description: "A JSON Web Key Set (RFC 7517). A key stands here before it signs, and until its last token has ended.",
-  responses: { 200: { description: "The keys.", ...json(keysSchema) } },
+  responses: { 200: { description: "The keys.", ...jsonOf(keysSchema) } },
 });

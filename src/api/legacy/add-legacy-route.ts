@@ -42,7 +42,7 @@ export interface LegacyParts extends RouteParts {
 }
 
 const messageSchema = z.object({ message: z.string() }).openapi("LegacyError");
-const STATUSES: Readonly<Record<number, string>> = {
+const DESCRIPTIONS: Readonly<Record<number, string>> = {
   202: "It is still being made; the link will serve it.",
   400: "The request is refused; `message` says why.",
   401: "The request needs a valid access token.",
@@ -145,7 +145,7 @@ function describe<Schema extends z.ZodType>(route: LegacyRoute<Schema>): RouteCo
         errors.map((status) => [
           status,
           {
-            description: STATUSES[status] ?? "",
+            description: DESCRIPTIONS[status] ?? "",
             content: { "application/json": { schema: status < 400 ? answers.schema : messageSchema } },
           },
         ]),

@@ -1,5 +1,6 @@
-import { ERROR_CATALOGUE, isErrorCode, type ErrorCode } from "../../base/errors.ts";
+import { isErrorCode, type ErrorCode } from "../../base/errors.ts";
 import type { Problem } from "../http/problem.ts";
+import { STATUSES } from "../http/statuses.ts";
 
 /** The words that clients of the earlier service look for, by code. A code without a row here says what it says everywhere. */
 const WORDS: Partial<Record<ErrorCode, string>> = {
@@ -18,11 +19,11 @@ const WORDS: Partial<Record<ErrorCode, string>> = {
 const KEPT_CODES = new Set<ErrorCode>(["REPORT_NOT_FOUND", "REQUEST_IN_FLIGHT"]);
 
 /** Who may not, what HTTP itself refuses and too many requests keep their status: a client must not take them for its own mistake. */
-const KEPT_STATUSES = new Set([401, 403, 405, 413, 415, 429]);
+const KEPT_STATUSES: ReadonlySet<number> = new Set([401, 403, 405, 413, 415, 429]);
 
 /** The status of a code on these paths: what the request is to blame for is 400, only the missing report is 404, and 409 says that the first request with the key still runs. */
 function legacyStatus(code: ErrorCode): number {
-  const { status } = ERROR_CATALOGUE[code];
+  const status = STATUSES[code];
   return KEPT_CODES.has(code) || KEPT_STATUSES.has(status) || status >= 500 ? status : 400;
 }
 

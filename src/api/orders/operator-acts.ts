@@ -4,8 +4,8 @@ import { isClosed } from "../../use-cases/orders/closed.ts";
 import type { ApiDeps } from "../deps.ts";
 import { ADMINS, SERVICES } from "../http/access.ts";
 import type { Routes } from "../http/routes.ts";
+import { advanceOrderClockRoute, operatorActRoute } from "./operator-schemas.ts";
 import { findOwnOrder } from "./order-access.ts";
-import { advanceOrderClockRoute, operatorActRoute } from "./orders-schemas.ts";
 import { orderPath, showOrder } from "./show-order.ts";
 
 const PROBLEMS = ["ORDER_NOT_FOUND", "ORDER_STATE_CONFLICT"] as const;

@@ -8,7 +8,7 @@ import { readAmount } from "../http/read-money.ts";
 import { originOf } from "../http/request-origin.ts";
 import type { Routes } from "../http/routes.ts";
 import { findOwnOrder } from "./order-access.ts";
-import { listRefundsRoute, refundOrderRoute } from "./orders-schemas.ts";
+import { listRefundsRoute, refundOrderRoute } from "./refund-schemas.ts";
 import { showRefund } from "./show-order.ts";
 
 /** Refunds of completed orders. */

@@ -1,5 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { OPERATOR_ACTS, ORDER_STATUSES, PAYMENT_METHODS, PAYMENT_STATUSES, REFUND_STATUSES, SAGA_STATES } from "../../contract/orders.ts";
+import { ORDER_STATUSES, PAYMENT_METHODS, PAYMENT_STATUSES, SAGA_STATES } from "../../contract/orders.ts";
 import {
   amountSchema,
   commentSchema,
@@ -8,6 +8,7 @@ import {
   decimalSchema,
   idSchema,
   idTextSchema,
+  jsonOf,
   limitSchema,
   linksSchema,
   nextCursorSchema,
@@ -15,10 +16,10 @@ import {
   wholeNumber,
 } from "../http/common-schemas.ts";
 import { idempotencyHeader } from "../http/idempotency.ts";
+import { preferHeader } from "../http/prefer.ts";
 
 const MAX_ITEMS = 100;
 const MAX_QUANTITY = 1_000_000;
-const MAX_ADVANCE_MS = 2_592_000_000;
 /** No part of a card is longer, and nothing longer is read. */
 const MAX_CARD_TEXT = 64;
 
@@ -155,10 +156,8 @@ export const orderTrialSchema = z
   })
   .openapi("OrderTrial");
 
-const jsonOf = <Schema extends z.ZodType>(schema: Schema) => ({ content: { "application/json": { schema } } });
 const oneOrder = jsonOf(orderSchema);
 const tags = ["orders"];
-export const preferHeader = { Prefer: z.string().optional().openapi({ example: "wait=5" }) };
 
 export const createOrderRoute = createRoute({
   method: "post",
@@ -242,178 +241,4 @@ export const deleteOrderRoute = createRoute({
   description: `The same as a cancellation. ${CANCEL_DESCRIPTION}`,
   request: { params: orderParamsSchema },
   responses: cancelled,
-});
-
-export const refundSchema = z
-  .object({
-    refundId: z.string(),
-    orderId: z.string(),
-    status: z.enum(REFUND_STATUSES),
-    amount: decimalSchema,
-    currency: z.string(),
-    reason: z.string(),
-    items: z.array(z.object({ lineNo: z.number().int(), serviceId: z.string(), amount: decimalSchema })),
-    failureCode: z.string().optional(),
-    createdAt: timeSchema,
-    updatedAt: timeSchema,
-    links: linksSchema,
-  })
-  .openapi("Refund");
-
-export const refundOrderRoute = createRoute({
-  method: "post",
-  path: "/api/v1/orders/{orderId}/refunds",
-  operationId: "refundOrder",
-  tags,
-  summary: "Give back the money of a completed order, all or a part",
-  description:
-    "Without an amount all that is left of the payment. Several refunds are possible, together never more than was paid. The money goes " +
-    "where it came from: the wallet or the card. The services' revenue goes down.",
-  request: {
-    params: orderParamsSchema,
-    headers: idempotencyHeader.extend(preferHeader),
-    body: { required: true, ...jsonOf(z.strictObject({ amount: amountSchema.optional(), reason: commentSchema }).openapi("NewRefund")) },
-  },
-  responses: {
-    201: { description: "The refund and its outcome.", ...jsonOf(refundSchema) },
-    202: { description: "The refund runs and its outcome was not known in time.", ...jsonOf(refundSchema) },
-  },
-});
-
-export const listRefundsRoute = createRoute({
-  method: "get",
-  path: "/api/v1/orders/{orderId}/refunds",
-  operationId: "listRefunds",
-  tags,
-  summary: "The refunds of an order, oldest first",
-  request: { params: orderParamsSchema },
-  responses: { 200: { description: "All of them.", ...jsonOf(z.object({ refunds: z.array(refundSchema) }).openapi("RefundList")) } },
-});
-
-export const undoPlanRoute = createRoute({
-  method: "get",
-  path: "/api/v1/orders/{orderId}/undo-plan",
-  operationId: "getUndoPlan",
-  tags,
-  summary: "What a cancellation would reverse now",
-  request: { params: orderParamsSchema },
-  responses: {
-    200: {
-      description: "The plan.",
-      ...jsonOf(
-        z
-          .object({
-            orderId: z.string(),
-            sagaState: sagaStateSchema,
-            possible: z.boolean(),
-            steps: z.array(z.object({ step: z.string(), amount: decimalSchema.optional(), currency: z.string().optional() })),
-            refundable: decimalSchema.openapi({ description: "What a refund could give back of a completed order." }),
-          })
-          .openapi("UndoPlan"),
-      ),
-    },
-  },
-});
-
-export const timelineRoute = createRoute({
-  method: "get",
-  path: "/api/v1/orders/{orderId}/timeline",
-  operationId: "getOrderTimeline",
-  tags,
-  summary: "What happened to an order and why, in plain words",
-  description:
-    "In Russian or English, as Accept-Language says. States, money, the payment, refunds, acts by hand and messages in one order.",
-  request: {
-    params: orderParamsSchema,
-    headers: z.object({ "Accept-Language": z.string().optional().openapi({ example: "ru" }) }),
-  },
-  responses: {
-    200: {
-      description: "The story, oldest first.",
-      ...jsonOf(
-        z
-          .object({
-            orderId: z.string(),
-            language: z.enum(["ru", "en"]),
-            events: z.array(
-              z.object({
-                at: timeSchema,
-                kind: z.enum(["state", "ledger", "payment", "refund", "act", "message"]),
-                text: z.string().openapi({ example: "100.50 RUB held for cleaning" }),
-                correlationId: z.string().optional(),
-                operationId: z.string().optional(),
-              }),
-            ),
-          })
-          .openapi("OrderTimeline"),
-      ),
-    },
-  },
-});
-
-export const orderEventsRoute = createRoute({
-  method: "get",
-  path: "/api/v1/orders/{orderId}/events",
-  operationId: "watchOrder",
-  tags,
-  summary: "The states of an order as they come (server-sent events)",
-  description:
-    "Each event's id is the version of the order's row: with Last-Event-ID only what came later is sent. The stream ends with a final " +
-    "state; asked again after it, the answer is 204, upon which a browser stops asking.",
-  request: { params: orderParamsSchema, headers: z.object({ "Last-Event-ID": z.string().optional() }) },
-  responses: {
-    200: { description: "A stream.", content: { "text/event-stream": { schema: z.string() } } },
-    204: { description: "The order has ended and nothing came after the id given." },
-  },
-});
-
-export const operatorActRoute = createRoute({
-  method: "post",
-  path: "/api/v1/orders/{orderId}/operator-acts",
-  operationId: "actOnOrder",
-  tags: ["operations"],
-  summary: "Retry, skip or settle by hand what is stuck of an order",
-  description:
-    "`retry` tries it at once; `skip` leaves it undone; `settle` says that it was done outside. Each is kept with who did it and why. Every stuck step can be retried; a compensation can be skipped or settled; a refund at the provider can be settled, then it is booked as given back; the others are refused with ACT_NOT_POSSIBLE.",
-  request: {
-    params: orderParamsSchema,
-    body: {
-      required: true,
-      ...jsonOf(
-        z
-          .strictObject({
-            act: z.enum(OPERATOR_ACTS, `must be one of ${OPERATOR_ACTS.join(", ")}`),
-            step: z
-              .string()
-              .max(100)
-              .optional()
-              .openapi({ description: "The step it is meant for, `refund ID` for a refund; without it the one that is stuck." }),
-            reason: commentSchema.min(1, "must not be empty"),
-          })
-          .openapi("OperatorAct"),
-      ),
-    },
-  },
-  responses: {
-    202: {
-      description: "The order was told.",
-      ...jsonOf(
-        z.object({ orderId: z.string(), act: z.enum(OPERATOR_ACTS), step: z.string(), links: linksSchema }).openapi("OperatorActTaken"),
-      ),
-    },
-  },
-});
-
-export const advanceOrderClockRoute = createRoute({
-  method: "post",
-  path: "/api/v1/test-clock/orders/{orderId}",
-  operationId: "advanceOrderClock",
-  tags: ["test clock"],
-  summary: "Move the timers of a running order forward, to test what happens then",
-  description: "Not there in production.",
-  request: {
-    params: orderParamsSchema,
-    body: { required: true, ...jsonOf(z.strictObject({ advanceMs: wholeNumber(1, MAX_ADVANCE_MS) }).openapi("AdvanceOrderClock")) },
-  },
-  responses: { 200: { description: "The order.", ...oneOrder } },
 });

@@ -5,7 +5,8 @@ import type { OrderRecord } from "../../store/orders/orders.ts";
 import type { PaymentRecord } from "../../store/orders/payments.ts";
 import type { RefundRecord } from "../../store/orders/refunds.ts";
 import { isClosed } from "../../use-cases/orders/closed.ts";
-import type { orderSchema, refundSchema } from "./orders-schemas.ts";
+import type { orderSchema } from "./orders-schemas.ts";
+import type { refundSchema } from "./refund-schemas.ts";
 
 type ShownOrder = z.infer<typeof orderSchema>;
 

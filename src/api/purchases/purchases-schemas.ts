@@ -11,7 +11,7 @@ import {
   timeSchema,
 } from "../http/common-schemas.ts";
 import { idempotencyHeader } from "../http/idempotency.ts";
-import { preferHeader } from "../orders/orders-schemas.ts";
+import { preferHeader } from "../http/prefer.ts";
 
 const CONTROL = /\p{Cc}/u;
 const text = (maxLength: number) =>

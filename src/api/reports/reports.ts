@@ -1,19 +1,15 @@
-import { withinOrNothing } from "../../base/deadline.ts";
-import { DomainError } from "../../base/errors.ts";
-import { DEFAULT_REPORT_CSV, needsCurrencyColumn, renderReportCsv, type ReportLine } from "../../domain/reports/report-csv.ts";
 import { parseMonth } from "../../domain/reports/report-period.ts";
-import type { Db } from "../../store/postgres/database.ts";
-import { getReport, listReportLines, listReportVersions, listRevenueMonths, openReport } from "../../store/reports.ts";
+import { listReportVersions, listRevenueMonths, openReport } from "../../store/reports.ts";
 import type { ApiDeps } from "../deps.ts";
 import { ADMINS } from "../http/access.ts";
 import type { Routes } from "../http/routes.ts";
-import { diffReportRoute, listReportMonthsRoute, orderReportRoute, readReportCsvRoute, readReportRoute } from "./reports-schemas.ts";
-import { reportLinks, showReport, showReportDiff, showVersion } from "./show-report.ts";
-
-const PROGRESS_DEADLINE_MS = 1_000;
+import { addReadReportRoutes } from "./read-reports.ts";
+import { listReportMonthsRoute, orderReportRoute } from "./reports-schemas.ts";
+import { reportLinks, showVersion } from "./show-report.ts";
 
 /** Revenue reports: versions that never change, made by a workflow each. */
-export function addReportRoutes(routes: Routes, { db, starters, settings }: ApiDeps): void {
+export function addReportRoutes(routes: Routes, deps: ApiDeps): void {
+  const { db, starters, settings } = deps;
   const { reportTimeZone: timeZone } = settings;
 
   routes.add(
@@ -27,7 +23,7 @@ export function addReportRoutes(routes: Routes, { db, starters, settings }: ApiD
       const month = parseMonth(context.req.valid("json").month);
       const correlationId = context.get("correlationId");
       const { version } = await openReport(db, { month, timeZone, correlationId });
-      // Also for a version that was joined: its maker may have died between opening it and starting its workflow.
+      // A version that was open before is started too: the request that opened it may have died before it started the workflow.
       await starters.startReport({ month, version, timeZone, correlationId });
       const links = reportLinks(month, version);
       context.header("location", links.self);
@@ -49,55 +45,5 @@ export function addReportRoutes(routes: Routes, { db, starters, settings }: ApiD
     );
   });
 
-  const csv = routes.add(readReportCsvRoute, { access: ADMINS, problems: ["REPORT_NOT_FOUND", "INVALID_MONTH"] }, async (context) => {
-    const month = parseMonth(context.req.valid("param").month);
-    const { version, delimiter, header } = context.req.valid("query");
-    const report = await getReport(db, { month, ...(version === undefined ? {} : { version }) });
-    if (report?.status !== "completed") throw new DomainError("REPORT_NOT_FOUND");
-    const lines = await listReportLines(db, report);
-    const options = {
-      delimiter: delimiter ?? DEFAULT_REPORT_CSV.delimiter,
-      header: header === "true",
-      withCurrency: needsCurrencyColumn(lines),
-    };
-    context.header("content-disposition", `attachment; filename="revenue-${month}-v${report.version}.csv"`);
-    return context.body(renderReportCsv(lines, options), 200, {
-      "content-type": `text/csv; charset=utf-8; header=${options.header ? "present" : "absent"}`,
-    });
-  });
-
-  routes.add(
-    readReportRoute,
-    { access: ADMINS, endings: { ".csv": csv }, problems: ["REPORT_NOT_FOUND", "INVALID_MONTH"] },
-    async (context) => {
-      const month = parseMonth(context.req.valid("param").month);
-      const { version } = context.req.valid("query");
-      const versions = await listReportVersions(db, { month });
-      const report =
-        version === undefined
-          ? (versions.find(({ status }) => status === "completed") ?? versions[0])
-          : versions.find((one) => one.version === version);
-      if (report === undefined) throw new DomainError("REPORT_NOT_FOUND");
-      const lines = await listReportLines(db, report);
-      const progress =
-        report.status === "running"
-          ? await withinOrNothing(starters.reportProgress(month, report.version), PROGRESS_DEADLINE_MS)
-          : undefined;
-      return context.json(showReport(report, lines, versions, progress?.stage), 200);
-    },
-  );
-
-  routes.add(diffReportRoute, { access: ADMINS, problems: ["REPORT_NOT_FOUND", "INVALID_MONTH"] }, async (context) => {
-    const month = parseMonth(context.req.valid("param").month);
-    const { from, to } = context.req.valid("query");
-    const [before, after] = await Promise.all([from, to].map((version) => completedLines(db, month, version)));
-    return context.json(showReportDiff({ month, from, to, before: before ?? [], after: after ?? [] }), 200);
-  });
-}
-
-/** The lines of a completed version. Throws: REPORT_NOT_FOUND. */
-async function completedLines(db: Db, month: string, version: number): Promise<ReportLine[]> {
-  const report = await getReport(db, { month, version });
-  if (report?.status !== "completed") throw new DomainError("REPORT_NOT_FOUND", `version ${version} of ${month} is not there`);
-  return await listReportLines(db, report);
+  addReadReportRoutes(routes, deps);
 }

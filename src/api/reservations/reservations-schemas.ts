@@ -8,6 +8,7 @@ import {
   decimalSchema,
   idSchema,
   idTextSchema,
+  jsonOf,
   limitSchema,
   linksSchema,
   nextCursorSchema,
@@ -112,7 +113,6 @@ export const reservationListSchema = z
   .openapi("ReservationList");
 
 const oneReservation = { content: { "application/json": { schema: reservationSchema } } };
-const jsonOf = <Schema extends z.ZodType>(schema: Schema) => ({ content: { "application/json": { schema } } });
 const tags = ["reservations"];
 
 export const placeReservationRoute = createRoute({

@@ -1,7 +1,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { DELIVERY_STATUSES } from "../../store/webhooks/webhook-deliveries.ts";
 import { MAX_WEBHOOKS } from "../../store/webhooks/webhooks.ts";
-import { cursorSchema, keptText, limitSchema, linksSchema, nextCursorSchema, timeSchema } from "../http/common-schemas.ts";
+import { cursorSchema, jsonOf, keptText, limitSchema, linksSchema, nextCursorSchema, timeSchema } from "../http/common-schemas.ts";
 import { idempotencyHeader } from "../http/idempotency.ts";
 
 const MAX_EVENT_TYPES = 50;
@@ -54,7 +54,6 @@ const askedSchema = z.object({ deliveryId: z.string(), links: z.object({ deliver
 
 const webhookParamsSchema = z.object({ webhookId: z.string().max(64) });
 const deliveryParamsSchema = webhookParamsSchema.extend({ deliveryId: z.string().max(20) });
-const json = <Schema extends z.ZodType>(schema: Schema) => ({ content: { "application/json": { schema } } });
 
 export const createWebhookRoute = createRoute({
   method: "post",
@@ -69,7 +68,7 @@ export const createWebhookRoute = createRoute({
     headers: idempotencyHeader.partial(),
     body: {
       required: true,
-      ...json(
+      ...jsonOf(
         z.strictObject({
           url: keptText(2_048)
             .min(1)
@@ -81,7 +80,7 @@ export const createWebhookRoute = createRoute({
     },
   },
   responses: {
-    201: { description: "The webhook with its secret.", ...json(webhookSchema.extend({ secret: secretSchema }).openapi("NewWebhook")) },
+    201: { description: "The webhook with its secret.", ...jsonOf(webhookSchema.extend({ secret: secretSchema }).openapi("NewWebhook")) },
   },
 });
 
@@ -95,7 +94,7 @@ export const listWebhooksRoute = createRoute({
   responses: {
     200: {
       description: "A page.",
-      ...json(z.object({ webhooks: z.array(webhookSchema), nextCursor: nextCursorSchema }).openapi("WebhookList")),
+      ...jsonOf(z.object({ webhooks: z.array(webhookSchema), nextCursor: nextCursorSchema }).openapi("WebhookList")),
     },
   },
 });
@@ -107,7 +106,7 @@ export const readWebhookRoute = createRoute({
   tags: ["webhooks"],
   summary: "One webhook, without its secrets",
   request: { params: webhookParamsSchema },
-  responses: { 200: { description: "The webhook.", ...json(webhookSchema) } },
+  responses: { 200: { description: "The webhook.", ...jsonOf(webhookSchema) } },
 });
 
 export const deleteWebhookRoute = createRoute({
@@ -129,7 +128,7 @@ export const enableWebhookRoute = createRoute({
   description:
     "One is disabled when its receiver answers 410 Gone. What it missed meanwhile is not made up for; what was abandoned can be redelivered.",
   request: { params: webhookParamsSchema },
-  responses: { 200: { description: "The webhook.", ...json(webhookSchema) } },
+  responses: { 200: { description: "The webhook.", ...jsonOf(webhookSchema) } },
 });
 
 export const rotateWebhookSecretRoute = createRoute({
@@ -142,7 +141,7 @@ export const rotateWebhookSecretRoute = createRoute({
     "For 24 hours messages carry the signatures of both, so that the receiver can change over at its leisure. With an Idempotency-Key a repeat " +
     "answers the same secret; without one each request makes another, and each before it goes on signing for its 24 hours. Ten may sign at a time.",
   request: { params: webhookParamsSchema, headers: idempotencyHeader.partial() },
-  responses: { 201: { description: "The new secret.", ...json(z.object({ secret: secretSchema }).openapi("WebhookSecret")) } },
+  responses: { 201: { description: "The new secret.", ...jsonOf(z.object({ secret: secretSchema }).openapi("WebhookSecret")) } },
 });
 
 export const testWebhookRoute = createRoute({
@@ -153,7 +152,7 @@ export const testWebhookRoute = createRoute({
   summary: "Send an event that means nothing",
   description: "Of the type `saldo.webhook.test`, whatever types the webhook asked for. The log says what came of it.",
   request: { params: webhookParamsSchema },
-  responses: { 202: { description: "It is on its way.", ...json(askedSchema) } },
+  responses: { 202: { description: "It is on its way.", ...jsonOf(askedSchema) } },
 });
 
 export const listDeliveriesRoute = createRoute({
@@ -169,7 +168,7 @@ export const listDeliveriesRoute = createRoute({
   responses: {
     200: {
       description: "A page.",
-      ...json(z.object({ deliveries: z.array(deliverySchema), nextCursor: nextCursorSchema }).openapi("WebhookDeliveryList")),
+      ...jsonOf(z.object({ deliveries: z.array(deliverySchema), nextCursor: nextCursorSchema }).openapi("WebhookDeliveryList")),
     },
   },
 });
@@ -182,5 +181,5 @@ export const redeliverRoute = createRoute({
   summary: "Send an event again, now",
   description: "With the same `webhook-id` and body, whatever became of it before.",
   request: { params: deliveryParamsSchema },
-  responses: { 202: { description: "It is on its way.", ...json(askedSchema) } },
+  responses: { 202: { description: "It is on its way.", ...jsonOf(askedSchema) } },
 });

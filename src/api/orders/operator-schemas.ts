@@ -1,0 +1,57 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import { OPERATOR_ACTS } from "../../contract/orders.ts";
+import { commentSchema, jsonOf, linksSchema, wholeNumber } from "../http/common-schemas.ts";
+import { orderParamsSchema, orderSchema } from "./orders-schemas.ts";
+
+const MAX_ADVANCE_MS = 2_592_000_000;
+
+export const operatorActRoute = createRoute({
+  method: "post",
+  path: "/api/v1/orders/{orderId}/operator-acts",
+  operationId: "actOnOrder",
+  tags: ["operations"],
+  summary: "Retry, skip or settle by hand what is stuck of an order",
+  description:
+    "`retry` tries it at once; `skip` leaves it undone; `settle` says that it was done outside. Each is kept with who did it and why. Every stuck step can be retried; a compensation can be skipped or settled; a refund at the provider can be settled, then it is booked as given back; the others are refused with ACT_NOT_POSSIBLE.",
+  request: {
+    params: orderParamsSchema,
+    body: {
+      required: true,
+      ...jsonOf(
+        z
+          .strictObject({
+            act: z.enum(OPERATOR_ACTS, `must be one of ${OPERATOR_ACTS.join(", ")}`),
+            step: z
+              .string()
+              .max(100)
+              .optional()
+              .openapi({ description: "The step it is meant for, `refund ID` for a refund; without it the one that is stuck." }),
+            reason: commentSchema.min(1, "must not be empty"),
+          })
+          .openapi("OperatorAct"),
+      ),
+    },
+  },
+  responses: {
+    202: {
+      description: "The order was told.",
+      ...jsonOf(
+        z.object({ orderId: z.string(), act: z.enum(OPERATOR_ACTS), step: z.string(), links: linksSchema }).openapi("OperatorActTaken"),
+      ),
+    },
+  },
+});
+
+export const advanceOrderClockRoute = createRoute({
+  method: "post",
+  path: "/api/v1/test-clock/orders/{orderId}",
+  operationId: "advanceOrderClock",
+  tags: ["test clock"],
+  summary: "Move the timers of a running order forward, to test what happens then",
+  description: "Not there in production.",
+  request: {
+    params: orderParamsSchema,
+    body: { required: true, ...jsonOf(z.strictObject({ advanceMs: wholeNumber(1, MAX_ADVANCE_MS) }).openapi("AdvanceOrderClock")) },
+  },
+  responses: { 200: { description: "The order.", ...jsonOf(orderSchema) } },
+});

@@ -1,0 +1,104 @@
+import { streamSSE, type SSEStreamingApi } from "hono/streaming";
+import { messageOf } from "../../base/errors.ts";
+import { isFinal } from "../../domain/orders/order-states.ts";
+import { readTransitions, type OrderTransition } from "../../store/orders/order-story.ts";
+import { isClosed } from "../../use-cases/orders/closed.ts";
+import type { ApiContext } from "../api-env.ts";
+import type { ApiDeps } from "../deps.ts";
+import { OWN_DATA } from "../http/access.ts";
+import type { Routes } from "../http/routes.ts";
+import { createStreamSlots } from "../http/stream-slots.ts";
+import { findOwnOrder } from "./order-access.ts";
+import { createOrderNews, type OrderNews } from "./order-news.ts";
+import { orderEventsRoute } from "./story-schemas.ts";
+
+/** How often an open stream looks for a new state. */
+const WATCH_MS = 300;
+/** A proxy must not take a quiet stream for a dead one. */
+const HEARTBEAT_MS = 15_000;
+const STREAMS = { perSubject: 20, inAll: 1_000 };
+/** A stream ends after this time; the client comes again with its Last-Event-ID. */
+const STREAM_MS = 600_000;
+
+/** The states of an order as server-sent events. */
+export function addOrderStreamRoute(
+  routes: Routes,
+  { db, authenticator, settings, log }: Pick<ApiDeps, "db" | "authenticator" | "settings" | "log">,
+): void {
+  const { streams = STREAMS, streamHeartbeatMs: heartbeatMs = HEARTBEAT_MS } = settings;
+  const slots = createStreamSlots(streams);
+  const newsOf = createOrderNews((orderId, afterVersion) => readTransitions(db, orderId, afterVersion), WATCH_MS);
+  const mayStillRead = (context: ApiContext): Promise<boolean> =>
+    authenticator.authenticate(context.req.header("authorization")).then(
+      () => true,
+      () => false,
+    );
+
+  routes.add(orderEventsRoute, { access: OWN_DATA, problems: ["ORDER_NOT_FOUND"] }, async (context) => {
+    const { orderId, version: newest } = await findOwnOrder(context, db, context.req.valid("param").orderId);
+    const afterVersion = lastVersionSeen(context.req.header("last-event-id"), newest);
+    const first = await readTransitions(db, orderId, afterVersion);
+    if (first.length === 0 && isClosed(await findOwnOrder(context, db, orderId))) return context.body(null, 204);
+    const giveBack = slots.take(context.get("caller"));
+    context.header("cache-control", "no-store");
+    context.header("x-accel-buffering", "no");
+    return streamSSE(
+      context,
+      async (stream) => {
+        stream.onAbort(giveBack);
+        try {
+          await sendStates(stream, { orderId, afterVersion, first, newsOf, heartbeatMs, mayGoOn: () => mayStillRead(context) });
+        } finally {
+          giveBack();
+        }
+      },
+      // An outage loses nothing: the client comes again with the id of the last event that it saw.
+      async (error) => log.warn({ orderId, reason: messageOf(error) }, "a stream of an order was cut"),
+    );
+  });
+}
+
+// An id that this stream never gave counts as none.
+function lastVersionSeen(lastId = "", newest: bigint): bigint {
+  return /^\d{1,18}$/.test(lastId) && BigInt(lastId) <= newest ? BigInt(lastId) : 0n;
+}
+
+interface Watch {
+  readonly orderId: string;
+  readonly afterVersion: bigint;
+  /** The states after that version that are known already. */
+  readonly first: readonly OrderTransition[];
+  readonly newsOf: OrderNews;
+  readonly heartbeatMs: number;
+  readonly mayGoOn: () => Promise<boolean>;
+}
+
+/** Sends an order's states until a final one, the end of the stream's time, or the end of the client's right to read. */
+async function sendStates(stream: SSEStreamingApi, watch: Watch): Promise<void> {
+  const { orderId, newsOf, heartbeatMs } = watch;
+  const endsAtMs = Date.now() + STREAM_MS;
+  let version = watch.afterVersion;
+  let heartbeatAtMs = Date.now() + heartbeatMs;
+  for (let news = watch.first; !stream.aborted && Date.now() < endsAtMs; news = await newsOf(orderId, version)) {
+    for (const transition of news) {
+      await sendState(stream, orderId, transition);
+      ({ version } = transition);
+      if (isFinal(transition.sagaState)) return;
+    }
+    if (Date.now() < heartbeatAtMs) continue;
+    // The token may have run out or been revoked since the stream began: then the client must come with another one.
+    if (!(await watch.mayGoOn())) return;
+    await stream.write(": still here\n\n");
+    heartbeatAtMs = Date.now() + heartbeatMs;
+  }
+}
+
+async function sendState(stream: SSEStreamingApi, orderId: string, transition: OrderTransition): Promise<void> {
+  const { version, sagaState, status, at, failureCode, failureMessage } = transition;
+  const failure = failureCode === null ? {} : { failure: { code: failureCode, message: failureMessage ?? "" } };
+  await stream.writeSSE({
+    id: version.toString(),
+    event: "state",
+    data: JSON.stringify({ orderId, version: version.toString(), sagaState, status, at: at.toISOString(), ...failure }),
+  });
+}
