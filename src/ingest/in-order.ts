@@ -1,21 +1,15 @@
 /**
- * Does the work for each item: those of one key one after the other, in their order, different keys side by side, at most
- * `atOnce` of them. Results stand in the order of the items. Throws what the work throws first, when all under way have ended.
+ * Does the work for each item: those that share a key, directly or by way of others, one after the other in their order, the rest side
+ * by side, at most `atOnce` of them. Results stand in the order of the items. `keysOf` names at least one key.
+ * Throws what the work throws first, when all under way have ended.
  */
 export async function eachInOrder<Item, Result>(
   items: readonly Item[],
-  options: { readonly keyOf: (item: Item) => string; readonly atOnce: number },
+  options: { readonly keysOf: (item: Item) => readonly string[]; readonly atOnce: number },
   work: (item: Item) => Promise<Result>,
 ): Promise<Result[]> {
-  const places = new Map<string, number[]>();
-  for (const [place, item] of items.entries()) {
-    const key = options.keyOf(item);
-    const known = places.get(key);
-    if (known === undefined) places.set(key, [place]);
-    else known.push(place);
-  }
   const results: Result[] = [];
-  const waiting = [...places.values()];
+  const waiting = placesByKey(items, options.keysOf);
   let failed = false;
   const worker = async () => {
     for (let group = waiting.shift(); group !== undefined && !failed; group = waiting.shift())
@@ -32,4 +26,21 @@ export async function eachInOrder<Item, Result>(
   const outcomes = await Promise.allSettled(Array.from({ length: Math.min(options.atOnce, waiting.length) }, worker));
   for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
   return results;
+}
+
+/** The places of items that share a key, in order; a group stands where the first of its keys was met. */
+function placesByKey<Item>(items: readonly Item[], keysOf: (item: Item) => readonly string[]): number[][] {
+  const groupOf = new Map<string, { readonly places: number[]; readonly keys: Set<string> }>();
+  for (const [place, item] of items.entries()) {
+    const keys = keysOf(item);
+    const [group = { places: [], keys: new Set<string>() }, ...joined] = new Set(
+      keys.map((key) => groupOf.get(key)).filter((known) => known !== undefined),
+    );
+    group.places.push(...joined.flatMap(({ places }) => places), place);
+    for (const key of [...keys, ...joined.flatMap((other) => [...other.keys])]) {
+      group.keys.add(key);
+      groupOf.set(key, group);
+    }
+  }
+  return [...new Set(groupOf.values())].map(({ places }) => places.sort((left, right) => left - right));
 }

@@ -29,7 +29,8 @@ export interface OrderRequestDeps {
 
 /**
  * Wishes for orders: each starts an `orderSaga` under the id that the wish gives. One that is known already is a duplicate; the same
- * id with other content is a CONFLICT, and so is an event's own id with another order. An event is done when its saga's start is acknowledged.
+ * id with other content is a CONFLICT, and so is an event's own id with another order: of one partition, the order that stands first
+ * has the id. An event is done when its saga's start is acknowledged.
  */
 export function orderRequestTopic(topic: string, deps: OrderRequestDeps): EventTopic<OrderRequest> {
   return {
@@ -40,11 +41,16 @@ export function orderRequestTopic(topic: string, deps: OrderRequestDeps): EventT
     apply: async ({ topic: name, partition, events }) =>
       resultOfEach(
         events,
-        await eachInOrder(events, { keyOf: ({ orderId }) => orderId, atOnce: AT_ONCE }, (event) =>
+        await eachInOrder(events, { keysOf: keysOfWish, atOnce: AT_ONCE }, (event) =>
           startOrder(deps, event, { topic: name, partition, offset: event.offset }),
         ),
       ),
   };
+}
+
+// Two orders under one event's id, done side by side, would race for that id, and the later order might have it.
+function keysOfWish({ orderId, eventId }: OrderRequest): string[] {
+  return eventId === undefined ? [`order ${orderId}`] : [`order ${orderId}`, `event ${eventId}`];
 }
 
 async function startOrder(deps: OrderRequestDeps, event: Carried<OrderRequest>, position: MessagePosition): Promise<OneOutcome> {

@@ -29,7 +29,7 @@ export function sagaCommandTopic(deps: SagaCommandDeps, topic: string = SAGA_COM
     apply: async ({ topic: name, partition, events }, signal) =>
       resultOfEach(
         events,
-        await eachInOrder(events, { keyOf: ({ sagaId }) => sagaId, atOnce: AT_ONCE }, (event) =>
+        await eachInOrder(events, { keysOf: ({ sagaId }) => [sagaId], atOnce: AT_ONCE }, (event) =>
           execute(deps, event, `${name}/${partition}/${event.offset}`, signal),
         ),
       ),
@@ -83,7 +83,7 @@ export function sagaReplyTopic(deps: SagaReplyDeps, topic: string = SAGA_REPLIES
     apply: async ({ topic: name, partition, events }) =>
       resultOfEach(
         events,
-        await eachInOrder(events, { keyOf: ({ sagaId }) => sagaId, atOnce: AT_ONCE }, (event) =>
+        await eachInOrder(events, { keysOf: ({ sagaId }) => [sagaId], atOnce: AT_ONCE }, (event) =>
           tell(deps, event, `${name}/${partition}/${event.offset}`),
         ),
       ),
