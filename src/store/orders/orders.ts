@@ -1,5 +1,5 @@
 import { eq, sql } from "drizzle-orm";
-import { orderItems, orders, payments } from "../../../drizzle/schema.ts";
+import { orderItems, orders, payments } from "../../../drizzle/schema/orders.ts";
 import { DomainError } from "../../base/errors.ts";
 import { refundOfStep, type OrderSagaInput, type OrderStatus, type SagaState } from "../../contract/orders.ts";
 import { assertMove, mayMove, statesBefore } from "../../domain/orders/order-states.ts";

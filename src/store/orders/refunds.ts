@@ -1,5 +1,5 @@
 import { asc, eq, sql } from "drizzle-orm";
-import { refunds } from "../../../drizzle/schema.ts";
+import { refunds } from "../../../drizzle/schema/orders.ts";
 import { DomainError, isErrorCode } from "../../base/errors.ts";
 import type { RefundLine, RefundStatus } from "../../contract/orders.ts";
 import type { Db } from "../postgres/database.ts";
