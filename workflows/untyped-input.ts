@@ -1,5 +1,6 @@
 import { ApplicationFailure } from "@temporalio/workflow";
-import { OPERATOR_ACTS, type OperatorAct, type PaymentReply } from "../src/contract/orders.ts";
+import { OPERATOR_ACTS, type OperatorAct } from "../src/contract/operator-acts.ts";
+import type { PaymentReply } from "../src/contract/saga-commands.ts";
 
 /** Longer than anything the API sends: an operator's words, a name, a key. */
 const MAX_TEXT = 2_000;

@@ -1,3 +1,5 @@
+import type { SagaCommandKind } from "./saga-commands.ts";
+
 /** The id of the workflow that runs an order. */
 export function orderWorkflowId(orderId: string): string {
   return `order/${orderId}`;
@@ -37,7 +39,7 @@ export function eventBatchWorkflowId(batch: { topic: string; partition: number; 
 }
 
 /** The id of the workflow that executes a saga's command, and the command's permanent key in the ledger. */
-export function sagaCommandWorkflowId(sagaId: string, command: "CHARGE" | "REFUND"): string {
+export function sagaCommandWorkflowId(sagaId: string, command: SagaCommandKind): string {
   return `saga-command/${sagaId}/${command}`;
 }
 

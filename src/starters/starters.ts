@@ -18,7 +18,7 @@ import { unlessAborted } from "../base/aborted.ts";
 import { withinOrThrow } from "../base/deadline.ts";
 import { causesOf, DomainError, isErrorCode } from "../base/errors.ts";
 import { inWords } from "../base/money.ts";
-import type { EventBatchInput, EventBatchResult, SagaCommandInput, SagaCommandResult } from "../contract/events.ts";
+import type { EventBatchInput, EventBatchResult } from "../contract/events.ts";
 import {
   eventBatchWorkflowId,
   sagaCommandWorkflowId,
@@ -28,27 +28,18 @@ import {
   reservationWorkflowId,
   webhookDeliveryWorkflowId,
 } from "../contract/ids.ts";
+import { operatorActSignal, type OperatorAct } from "../contract/operator-acts.ts";
 import {
   advanceOrderUpdate,
   cancelOrderUpdate,
-  operatorActSignal,
   orderStatusQuery,
-  refundStatusQuery,
   orderUndoPlanQuery,
-  paymentReplySignal,
-  refundAskedSignal,
-  type OperatorAct,
   type OrderOutcome,
-  type OrderRefundInput,
-  type OrderRefundOutcome,
-  type OrderRefundStatus,
   type OrderSagaInput,
   type OrderSagaStatus,
-  SAGA_REFUND,
-  type PaymentReply,
-  type SagaPaymentRequest,
   type UndoPlan,
 } from "../contract/orders.ts";
+import { refundStatusQuery, type OrderRefundInput, type OrderRefundOutcome, type OrderRefundStatus } from "../contract/refunds.ts";
 import { reportProgressQuery, type RevenueReportInput, type RevenueReportProgress, type RevenueReportResult } from "../contract/reports.ts";
 import {
   advanceReservationClockUpdate,
@@ -66,6 +57,14 @@ import {
   type ReservationState,
   type ReservationStatus,
 } from "../contract/reservations.ts";
+import type { SagaCommandInput, SagaCommandResult } from "../contract/saga-commands.ts";
+import {
+  paymentReplySignal,
+  refundAskedSignal,
+  SAGA_REFUND,
+  type PaymentReply,
+  type SagaPaymentRequest,
+} from "../contract/saga-commands.ts";
 import { SEARCH_ATTRIBUTES } from "../contract/search-attributes.ts";
 import { TASK_QUEUES } from "../contract/task-queues.ts";
 import { deliverNowSignal, type WebhookDeliveryInput } from "../contract/webhooks.ts";

@@ -1,14 +1,8 @@
 import { ActivityFailure, ApplicationFailure, CancellationScope, TimeoutFailure, condition, log, patched } from "@temporalio/workflow";
 import { isErrorCode, messageOf, type ErrorCode } from "../../src/base/errors.ts";
-import {
-  COMPENSATION_SLOW_MS,
-  COMPENSATION_SLOWEST_MS,
-  ONLY_RETRY,
-  type OperatorAct,
-  type OperatorActKind,
-  type OrderSagaInput,
-  type UndoStep,
-} from "../../src/contract/orders.ts";
+import { ONLY_RETRY, type OperatorAct, type OperatorActKind } from "../../src/contract/operator-acts.ts";
+import { COMPENSATION_SLOW_MS, COMPENSATION_SLOWEST_MS } from "../../src/contract/order-times.ts";
+import type { OrderSagaInput, UndoStep } from "../../src/contract/orders.ts";
 import { compensationSteps, enduringSteps, noteSteps, steps, type OrderSteps } from "../activity-proxies.ts";
 import { showStuck } from "../search-attributes.ts";
 import type { SagaClock } from "./order-clock.ts";

@@ -1,5 +1,5 @@
 import { setCurrentDetails } from "@temporalio/workflow";
-import type { SagaCommandInput, SagaCommandResult } from "../../src/contract/events.ts";
+import type { SagaCommandInput, SagaCommandResult } from "../../src/contract/saga-commands.ts";
 import { withoutEnd } from "../orders/compensation.ts";
 
 /** The payment side of a saga: charges a wallet or gives the charge back, once, and answers on saga.replies. Never fails: it waits. What was not done is not answered. */

@@ -1,6 +1,7 @@
 import { withinOrThrow } from "../../base/deadline.ts";
 import { DomainError } from "../../base/errors.ts";
-import { refundOfStep, type OrderSagaStatus } from "../../contract/orders.ts";
+import type { OrderSagaStatus } from "../../contract/orders.ts";
+import { refundOfStep } from "../../contract/refunds.ts";
 import { recordAct } from "../../store/operators/operator-acts.ts";
 import { isClosed } from "../../use-cases/orders/closed.ts";
 import type { Api, ApiDeps } from "../api-env.ts";

@@ -1,5 +1,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { OPERATOR_ACTS, ORDER_STATUSES, PAYMENT_METHODS, PAYMENT_STATUSES, REFUND_STATUSES, SAGA_STATES } from "../../contract/orders.ts";
+import { OPERATOR_ACTS } from "../../contract/operator-acts.ts";
+import { ORDER_STATUSES, PAYMENT_METHODS, PAYMENT_STATUSES, SAGA_STATES } from "../../contract/orders.ts";
+import { REFUND_STATUSES } from "../../contract/refunds.ts";
 import {
   amountSchema,
   commentSchema,

@@ -1,7 +1,8 @@
 import { eq, sql } from "drizzle-orm";
 import { orderItems, orders, payments } from "../../../drizzle/schema/orders.ts";
 import { DomainError } from "../../base/errors.ts";
-import { refundOfStep, type OrderSagaInput, type OrderStatus, type SagaState } from "../../contract/orders.ts";
+import type { OrderSagaInput, OrderStatus, SagaState } from "../../contract/orders.ts";
+import { refundOfStep } from "../../contract/refunds.ts";
 import { assertMove, mayMove, statesBefore } from "../../domain/orders/order-states.ts";
 import type { Db } from "../postgres/database.ts";
 import { toPaymentRecord, type PaymentRecord } from "./payments.ts";

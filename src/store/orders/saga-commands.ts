@@ -1,7 +1,8 @@
 import { sql } from "drizzle-orm";
 import { formatAmount } from "../../base/money.ts";
-import type { SagaCommandKind } from "../../contract/events.ts";
-import type { SagaPaymentRequest, SagaState } from "../../contract/orders.ts";
+import type { SagaState } from "../../contract/orders.ts";
+import type { SagaCommandKind } from "../../contract/saga-commands.ts";
+import type { SagaPaymentRequest } from "../../contract/saga-commands.ts";
 import { SAGA_COMMANDS_TOPIC, SAGA_REPLIES_TOPIC } from "../../contract/topics.ts";
 import type { Db } from "../postgres/database.ts";
 
