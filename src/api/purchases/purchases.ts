@@ -3,6 +3,7 @@ import { DomainError } from "../../base/errors.ts";
 import { uuidOf } from "../../base/hash.ts";
 import { formatAmount } from "../../base/money.ts";
 import { requestKey } from "../../contract/ids.ts";
+import { CLOCK_SKEW_MS, EARLIEST_MS } from "../../contract/moments.ts";
 import { checkCard, type CheckedCard } from "../../domain/cards/card.ts";
 import { purchaseOperation } from "../../domain/ledger/wallet-operations.ts";
 import { postOnLedger } from "../../store/ledger/done-or-throw.ts";
@@ -25,9 +26,6 @@ const OUTAGES = ["UNAVAILABLE", "DEADLINE_EXCEEDED"] as const;
 const BIGINT = /^[1-9]\d{0,17}$/;
 const ROUTE = "purchases";
 const CARD_POINTERS = { number: "/card_number", expiry: "/card_expiry", cvc: "/card_cvc" };
-/** As for purchases that come by Kafka: an older date is a clock that was never set, a later one a clock that runs ahead. */
-const EARLIEST_MS = Date.UTC(1990, 0, 1);
-const CLOCK_SKEW_MS = 24 * 3_600_000;
 
 /** Purchases: made here, or told by Kafka. */
 export function addPurchaseRoutes(api: Api, deps: ApiDeps): void {
