@@ -53,6 +53,11 @@ export function stepKey(workflowId: string, step: string): string {
   return `${workflowId}:${step}`;
 }
 
+/** What the keys of all tries to rescue a reservation begin with; the number of the try follows. */
+export function rescueKeyPrefix(reservationId: string): string {
+  return stepKey(reservationWorkflowId(reservationId), "rescue/");
+}
+
 /**
  * The permanent key of what a client asked for under its Idempotency-Key. Keys of different callers and routes never meet: a
  * caller's colons are escaped, and no route has one, so only the key itself may hold them.
