@@ -1,6 +1,8 @@
 import type { Psp } from "../src/adapters/psp/psp.ts";
-import type { OrderRefundInput, OrderSagaInput, SagaPaymentRequest } from "../src/contract/orders.ts";
+import type { OrderSagaInput } from "../src/contract/orders.ts";
+import type { OrderRefundInput } from "../src/contract/refunds.ts";
 import type { ReservationInput } from "../src/contract/reservations.ts";
+import type { SagaPaymentRequest } from "../src/contract/saga-commands.ts";
 import type { BalanceRecord } from "../src/store/ledger/balances.ts";
 import type { Ledger } from "../src/store/ledger/ledger.ts";
 import type { Db } from "../src/store/postgres/database.ts";

@@ -1,9 +1,10 @@
 import { messageOf } from "../src/base/errors.ts";
-import type { EventBatchInput, EventBatchResult, FirstPlace, LoyaltyEventItem, PurchaseEventItem } from "../src/contract/events.ts";
+import type { EventBatchInput, EventBatchResult, LoyaltyEventItem, PurchaseEventItem } from "../src/contract/events.ts";
 import { eventKey, type MessagePosition } from "../src/contract/ids.ts";
+import { firstPlaceOf, receiptsOfOperation, type EventReceipt, type PlacedMessage } from "../src/domain/events/receipts.ts";
 import type { Operation } from "../src/domain/ledger/operations.ts";
 import { pointsOperation, purchaseOperation } from "../src/domain/ledger/wallet-operations.ts";
-import { recordReceipts, type EventReceipt } from "../src/store/events/receipts.ts";
+import { recordReceipts } from "../src/store/events/receipts.ts";
 import type { Ledger, PostResult } from "../src/store/ledger/ledger.ts";
 import { isContentRefused } from "../src/store/postgres/lane.ts";
 import type { ActivityDeps } from "./activity-deps.ts";
@@ -62,7 +63,7 @@ interface Source {
 }
 
 function toPurchaseOperation(source: Source, event: PurchaseEventItem): Operation {
-  const position = positionOf(source, event);
+  const position = firstPlaceOf(placed(source, event));
   return purchaseOperation({
     paymentMethod: event.paymentMethod,
     occurredAt: event.occurredAt,
@@ -75,7 +76,7 @@ function toPurchaseOperation(source: Source, event: PurchaseEventItem): Operatio
 
 function loyaltyOperation(source: Source, event: LoyaltyEventItem): Operation {
   const words = event.comment ?? `${event.type} of points`;
-  const position = positionOf(source, event);
+  const position = firstPlaceOf(placed(source, event));
   return pointsOperation({
     type: event.type,
     occurredAt: event.occurredAt,
@@ -84,30 +85,23 @@ function loyaltyOperation(source: Source, event: LoyaltyEventItem): Operation {
   });
 }
 
-interface Placed {
-  readonly offset: string;
-  readonly origin?: FirstPlace;
-}
-
-function positionOf({ topic, partition }: Pick<Source, "topic" | "partition">, { offset, origin }: Placed): MessagePosition {
-  return origin === undefined ? { topic, partition, offset } : { topic, ...origin };
+function placed(
+  { topic, partition }: { readonly topic: string; readonly partition: number },
+  { offset, origin }: PurchaseEventItem | LoyaltyEventItem,
+): PlacedMessage {
+  return { topic, partition, offset, origin };
 }
 
 function placeOf({ topic, partition, offset }: MessagePosition): string {
   return `${topic}/${partition}/${offset}`;
 }
 
-// The operation itself tells of a message that was taken for the first time, so the usual batch writes none.
 function receiptsOf(input: EventBatchInput, operations: readonly Operation[], posted: readonly Posted[]): EventReceipt[] {
-  return input.events.flatMap((event, index): EventReceipt[] => {
+  return input.events.flatMap((event, index) => {
     const result = posted[index];
-    const identity = operations[index]?.key;
-    if (result === undefined || identity === undefined || (result.outcome !== "done" && result.outcome !== "refused")) return [];
-    if (!result.duplicate && event.origin === undefined) return [];
-    const outcome = result.duplicate ? "duplicate" : result.outcome === "done" ? "applied" : "refused";
-    const receipt = { identity, outcome, operationId: result.operationId } as const;
-    const own = { topic: input.topic, partition: input.partition, offset: event.offset };
-    return [{ position: own, ...receipt }, ...(event.origin === undefined ? [] : [{ position: positionOf(input, event), ...receipt }])];
+    const key = operations[index]?.key;
+    if (result === undefined || key === undefined || (result.outcome !== "done" && result.outcome !== "refused")) return [];
+    return receiptsOfOperation(placed(input, event), { key, ...result });
   });
 }
 

@@ -1,7 +1,8 @@
 import { ApplicationFailure } from "@temporalio/common";
 import { DomainError } from "../src/base/errors.ts";
 import { orderRefundWorkflowId, paymentKey, stepKey } from "../src/contract/ids.ts";
-import type { OrderRefundInput, OrderSagaInput } from "../src/contract/orders.ts";
+import type { OrderSagaInput } from "../src/contract/orders.ts";
+import type { OrderRefundInput } from "../src/contract/refunds.ts";
 import { chargeOrderOperation, refundOrderOperation } from "../src/domain/ledger/hold-operations.ts";
 import { createPauseCheck, pausedFor, type Concerned } from "../src/store/operators/pauses.ts";
 import { recordPaymentStep } from "../src/store/orders/payments.ts";

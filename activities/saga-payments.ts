@@ -1,8 +1,8 @@
 import { DomainError, ERROR_CATALOGUE, messageOf } from "../src/base/errors.ts";
 import { formatAmount } from "../src/base/money.ts";
-import type { SagaCommandInput, SagaCommandKind, SagaCommandResult } from "../src/contract/events.ts";
 import { orderWorkflowId, sagaCommandWorkflowId, stepKey } from "../src/contract/ids.ts";
-import type { OrderSagaInput, SagaPaymentRequest } from "../src/contract/orders.ts";
+import type { OrderSagaInput } from "../src/contract/orders.ts";
+import type { SagaCommandInput, SagaCommandKind, SagaCommandResult, SagaPaymentRequest } from "../src/contract/saga-commands.ts";
 import { chargeOrderOperation } from "../src/domain/ledger/hold-operations.ts";
 import { sagaChargeFence, sagaChargeOperation, sagaRefundOperation, type SagaPayment } from "../src/domain/ledger/wallet-operations.ts";
 import type { PostResult } from "../src/store/ledger/ledger.ts";

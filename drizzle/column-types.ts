@@ -1,4 +1,13 @@
-import { customType } from "drizzle-orm/pg-core";
+import { bigint, customType, timestamp } from "drizzle-orm/pg-core";
+
+/** A moment with its time zone, as a Date. */
+export const moment = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
+
+/** A bigint as a JavaScript bigint: minor units, versions, offsets and ids. */
+export const minor = (name: string) => bigint(name, { mode: "bigint" });
+
+/** The `id` of a row, numbered by the database. */
+export const identity = () => minor("id").primaryKey().generatedAlwaysAsIdentity();
 
 /** Raw bytes, as a Node Buffer. */
 export const bytea = customType<{ data: Buffer; driverData: Buffer }>({ dataType: () => "bytea" });

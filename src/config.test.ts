@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ConfigError, DEFAULT_KAFKA_BROKERS, describeConfig, hideSecret, loadConfig } from "./config.ts";
+import { deadLetterTopic, OWN_TOPICS, topicsOf } from "./contract/topics.ts";
 
 let empty: string;
 let folder: string;
@@ -108,6 +109,19 @@ describe("the configuration", () => {
     expect(problemsOf({ LOYALTY_TOPIC: "purchases" })).toHaveLength(1);
     expect(problemsOf({ KAFKA_TOPIC: "saga.replies" })).toHaveLength(1);
     expect(problemsOf({ LOYALTY_GROUP: "purchase-processor-group" })).toHaveLength(1);
+  });
+
+  it("lets no event come in on a topic that Saldo writes, by any variable", () => {
+    const variables = ["KAFKA_TOPIC", "LOYALTY_TOPIC", "ORDERS_TOPIC"] as const;
+    const config = loadConfig({}, empty);
+    const incoming = new Set(variables.map((variable) => config[variable]));
+    const made = topicsOf(config).flatMap(({ topic }) => (incoming.has(topic) ? [] : [topic]));
+    expect(made).toEqual(expect.arrayContaining([...OWN_TOPICS]));
+    // The dead letters of a topic named saga would stand among those of the saga topics.
+    for (const topic of [...OWN_TOPICS, ...made, ...OWN_TOPICS.map(deadLetterTopic), "dlq.anything", "saga"])
+      for (const variable of variables)
+        expect(problemsOf({ [variable]: topic }), `${variable}=${topic}`).toEqual([expect.stringMatching(`^${variable}: .*own topics`)]);
+    expect(problemsOf({ KAFKA_TOPIC: "dlq", LOYALTY_TOPIC: "notifications.of.others", ORDERS_TOPIC: "events" })).toEqual([]);
   });
 
   it("takes the environment before .env, and .env before the YAML file", () => {

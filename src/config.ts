@@ -6,6 +6,9 @@ import { parseEnv } from "node:util";
 import { parse as parseYaml } from "yaml";
 import { z } from "zod";
 import { isCurrency } from "./base/money.ts";
+import { ROLES } from "./contract/identity.ts";
+import { COMPENSATION_FAST_RETRIES, ORDER_PAYMENT_DEADLINE_MS } from "./contract/order-times.ts";
+import { mayComeIn } from "./contract/topics.ts";
 
 const port = (defaultPort: number) => z.coerce.number().int().min(0).max(65_535).default(defaultPort);
 const durationMs = (defaultMs: number, minMs: number, maxMs: number) => z.coerce.number().int().min(minMs).max(maxMs).default(defaultMs);
@@ -40,6 +43,7 @@ const listOf = (isMember: (text: string) => boolean, message: string) =>
         .filter((part) => part !== ""),
     )
     .refine((parts) => parts.every(isMember), message);
+const TOPIC_VARIABLES = ["KAFKA_TOPIC", "LOYALTY_TOPIC", "ORDERS_TOPIC"] as const;
 const LOOPBACK_HOSTS = new Set(["127.0.0.1", "localhost", "::1"]);
 
 const schema = z
@@ -72,7 +76,7 @@ const schema = z
     AUTH_EXTERNAL_ISSUER: optionalText,
     AUTH_EXTERNAL_AUDIENCE: optionalText,
     AUTH_ROLES_CLAIM: z.string().min(1).max(255).default("roles"),
-    AUTH_EXTERNAL_ROLE: z.enum(["user", "service", "admin"]).default("user"),
+    AUTH_EXTERNAL_ROLE: z.enum(ROLES).default("user"),
     SALDO_TOKEN: optionalText,
 
     DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
@@ -141,8 +145,8 @@ const schema = z
     METRICS_HOST: z.string().min(1).default("127.0.0.1"),
     METRICS_PORT: z.coerce.number().int().min(0).max(65_000).optional(),
 
-    ORDER_PAYMENT_DEADLINE_MS: durationMs(600_000, 1_000, 86_400_000),
-    COMPENSATION_FAST_RETRIES: z.coerce.number().int().min(0).max(100).default(9),
+    ORDER_PAYMENT_DEADLINE_MS: durationMs(ORDER_PAYMENT_DEADLINE_MS, 1_000, 86_400_000),
+    COMPENSATION_FAST_RETRIES: z.coerce.number().int().min(0).max(100).default(COMPENSATION_FAST_RETRIES),
 
     DEFAULT_CURRENCY: z.string().refine(isCurrency, "is not a known currency").default("RUB"),
     REPORT_TZ: z.string().refine(isTimeZone, "is not a time zone such as Europe/Moscow").default("Europe/Moscow"),
@@ -170,11 +174,14 @@ const schema = z
         path: ["SAGA_COMMANDS"],
         message: "must be ignore with ORDER_PAYMENT=saga-commands: Saldo would pay its own commands",
       });
-    if (new Set(topics(env)).size < topics(env).length)
+    for (const variable of TOPIC_VARIABLES)
+      if (!mayComeIn(env[variable]))
+        context.addIssue({ code: "custom", path: [variable], message: "must not be one of Saldo's own topics, or named like one" });
+    if (new Set(TOPIC_VARIABLES.map((variable) => env[variable])).size < TOPIC_VARIABLES.length)
       context.addIssue({
         code: "custom",
         path: ["KAFKA_TOPIC"],
-        message: "KAFKA_TOPIC, LOYALTY_TOPIC and ORDERS_TOPIC must be different topics, and none of Saldo's own",
+        message: "KAFKA_TOPIC, LOYALTY_TOPIC and ORDERS_TOPIC must be different topics",
       });
     // Members of one group that read different topics get each other's partitions from the client.
     const groups = [env.KAFKA_GROUP, env.LOYALTY_GROUP, env.ORDERS_GROUP, env.SAGA_COMMANDS_GROUP, env.SAGA_REPLIES_GROUP];
@@ -188,10 +195,6 @@ const schema = z
         message: "must lie between RESERVATION_TTL_MIN_MS and RESERVATION_TTL_MAX_MS",
       });
   });
-
-function topics(env: { readonly KAFKA_TOPIC: string; readonly LOYALTY_TOPIC: string; readonly ORDERS_TOPIC: string }): string[] {
-  return [env.KAFKA_TOPIC, env.LOYALTY_TOPIC, env.ORDERS_TOPIC, "saga.commands", "saga.replies", "notifications", "orders.events"];
-}
 
 interface AuthVariables {
   readonly HTTP_HOST: string;

@@ -1,6 +1,6 @@
 import { proxyActivities, proxyLocalActivities } from "@temporalio/workflow";
 import type { Activities } from "../activities/index.ts";
-import { COMPENSATION_FAST_RETRIES } from "../src/contract/orders.ts";
+import { COMPENSATION_FAST_RETRIES } from "../src/contract/order-times.ts";
 import { TASK_QUEUES } from "../src/contract/task-queues.ts";
 
 /**

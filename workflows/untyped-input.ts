@@ -1,5 +1,6 @@
 import { ApplicationFailure } from "@temporalio/workflow";
-import { OPERATOR_ACTS, type OperatorAct, type PaymentReply } from "../src/contract/orders.ts";
+import { OPERATOR_ACTS, type OperatorAct } from "../src/contract/operator-acts.ts";
+import type { PaymentReply } from "../src/contract/saga-commands.ts";
 
 /** The most characters of one text; the API sends no reason, name or key as long as this. */
 const MAX_TEXT = 2_000;

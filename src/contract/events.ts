@@ -63,33 +63,3 @@ export interface EventBatchResult {
   readonly conflicts: readonly { readonly offset: string; readonly message: string }[];
   readonly failures: readonly { readonly offset: string; readonly message: string }[];
 }
-
-/** What starts a `sagaCommand`. */
-export interface SagaCommandInput {
-  readonly sagaId: string;
-  readonly command: SagaCommandKind;
-  readonly orderId: string;
-  readonly userId: string;
-  readonly amountMinor: string;
-  readonly currency: string;
-  readonly serviceId?: string;
-  readonly comment: string;
-  readonly correlationId: string;
-}
-
-export type SagaCommandKind = "CHARGE" | "REFUND";
-
-/**
- * What became of a command. Two kinds are not answered and are for the dead letters, nothing was done then: `conflict`, whose identity was
- * used before with other content, and `impossible`, which the ledger cannot take at all, whatever is tried.
- */
-export interface SagaCommandResult {
-  readonly outcome: "succeeded" | "failed" | "conflict" | "impossible";
-  readonly paymentId?: string;
-  /** A code of the catalogue and words. */
-  readonly error?: string;
-  /** Which content was run: another sender may have joined a run of the same id. */
-  readonly amountMinor: string;
-  readonly currency: string;
-  readonly userId: string;
-}

@@ -1,3 +1,5 @@
+import type { SagaCommandKind } from "./saga-commands.ts";
+
 /** The id of the workflow that runs an order. */
 export function orderWorkflowId(orderId: string): string {
   return `order/${orderId}`;
@@ -37,7 +39,7 @@ export function eventBatchWorkflowId(batch: { topic: string; partition: number; 
 }
 
 /** The id of the workflow that executes a saga's command, and the command's permanent key in the ledger. */
-export function sagaCommandWorkflowId(sagaId: string, command: "CHARGE" | "REFUND"): string {
+export function sagaCommandWorkflowId(sagaId: string, command: SagaCommandKind): string {
   return `saga-command/${sagaId}/${command}`;
 }
 
@@ -49,6 +51,11 @@ export function webhookDeliveryWorkflowId(delivery: { readonly webhookId: string
 /** The permanent key of a workflow's step in the ledger. The same step of the same workflow is the same operation for ever. */
 export function stepKey(workflowId: string, step: string): string {
   return `${workflowId}:${step}`;
+}
+
+/** What the keys of all tries to rescue a reservation begin with; the number of the try follows. */
+export function rescueKeyPrefix(reservationId: string): string {
+  return stepKey(reservationWorkflowId(reservationId), "rescue/");
 }
 
 /**

@@ -11,15 +11,32 @@ export const RESERVATION_EVENTS_TOPIC = "reservations.events";
 /** From an order's side to a payment's side, and back (S1-40, S1-41). */
 export const SAGA_COMMANDS_TOPIC = "saga.commands";
 export const SAGA_REPLIES_TOPIC = "saga.replies";
-/** Takes what could not be taken from either of them (S1-42). */
+/** Takes the dead letters of both saga topics (S1-42). */
 export const SAGA_DEAD_LETTERS_TOPIC = "dlq.saga";
 
-/** The topic that takes what could not be taken from another one (C-10). */
+/** The topics whose names Saldo gives itself, whatever the configuration says. */
+export const OWN_TOPICS: readonly string[] = [
+  NOTIFICATIONS_TOPIC,
+  ORDER_EVENTS_TOPIC,
+  RESERVATION_EVENTS_TOPIC,
+  SAGA_COMMANDS_TOPIC,
+  SAGA_REPLIES_TOPIC,
+  SAGA_DEAD_LETTERS_TOPIC,
+];
+
+const DEAD_LETTERS = "dlq.";
+
+/** The topic that takes the dead letters of another topic (C-10). */
 export function deadLetterTopic(topic: string): string {
-  return `dlq.${topic}`;
+  return `${DEAD_LETTERS}${topic}`;
 }
 
-/** So many headers of a message are kept; one with more is no event (C-10). */
+/** True when events may come in on the topic: it is none of Saldo's own, holds no dead letters, and its dead letters get a topic to themselves. */
+export function mayComeIn(topic: string): boolean {
+  return !OWN_TOPICS.includes(topic) && !topic.startsWith(DEAD_LETTERS) && !OWN_TOPICS.includes(deadLetterTopic(topic));
+}
+
+/** So many headers of a message are kept; a message with more is a dead letter (C-10). */
 export const MAX_MESSAGE_HEADERS = 64;
 
 const PARTITIONS = 4;
@@ -28,8 +45,8 @@ const PARTITIONS = 4;
 const DEAD_LETTER_MAX_BYTES = 2_097_152;
 
 /**
- * The topics Saldo reads and writes. What comes in is unpacked by the broker: a compression that the client cannot read
- * would stop its consumer, and a message that is small only while packed is refused to its producer.
+ * The topics Saldo reads and writes. The broker stores incoming messages uncompressed: a codec that the client does not know
+ * would stop its consumer, and a message that is small only while compressed is refused to its producer.
  */
 export function topicsOf(config: IncomingTopics): TopicPlan[] {
   const incoming = [config.KAFKA_TOPIC, config.LOYALTY_TOPIC, config.ORDERS_TOPIC];

@@ -2,13 +2,11 @@ import { z } from "zod";
 import { codeOf, messageOf } from "../base/errors.ts";
 import { parseAmount } from "../base/money.ts";
 import { isRawNumber, parseJsonKeepingNumbers } from "../base/raw-json.ts";
+import { CLOCK_SKEW_MS, EARLIEST_MS } from "../contract/moments.ts";
 
 /** Larger than any event should be, small enough that reading it costs nothing. */
 const MAX_EVENT_BYTES = 65_536;
-/** Before this nothing can have happened here: a date of 1970 is a clock that was never set. */
-const EARLIEST_MS = Date.UTC(1990, 0, 1);
 const LATEST_MS = Date.UTC(2100, 0, 1);
-const CLOCK_SKEW_MS = 24 * 3_600_000;
 
 /** Codes of the catalogue with which an event is refused. */
 export type EventRefusal = "MALFORMED_JSON" | "INVALID_EVENT" | "INVALID_AMOUNT" | "INVALID_CURRENCY" | "PAYLOAD_TOO_LARGE";

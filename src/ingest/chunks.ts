@@ -1,4 +1,3 @@
-import type { FetchedBatch, FetchedMessage } from "../adapters/kafka/kafka-consumer.ts";
 import type { ErrorCode } from "../base/errors.ts";
 import { eventKey } from "../contract/ids.ts";
 import { MAX_MESSAGE_HEADERS } from "../contract/topics.ts";
@@ -6,6 +5,7 @@ import type { DeadLetter } from "../store/events/dead-letters.ts";
 import type { Carried, EventTopic } from "./event-topic.ts";
 import { fieldWithCard } from "./fields-with-card.ts";
 import { correlationIdOf, readableHeaders } from "./message-headers.ts";
+import type { MarkedBatch, MarkedMessage } from "./redrives.ts";
 
 /** A run of messages that is done together: what is valid takes effect, the rest are dead letters, then one commit. */
 export interface Chunk<Event> {
@@ -15,7 +15,7 @@ export interface Chunk<Event> {
   readonly nextOffset: string;
   readonly events: readonly Carried<Event>[];
   readonly letters: readonly DeadLetter[];
-  readonly messages: readonly FetchedMessage[];
+  readonly messages: readonly MarkedMessage[];
 }
 
 export interface ChunkLimits {
@@ -27,7 +27,7 @@ export interface ChunkLimits {
 type Reader<Event> = EventTopic<Event>["read"];
 
 /** Cuts a batch into chunks, in its order. Reads each message once, and never throws on content. */
-export function* chunksOf<Event extends object>(batch: FetchedBatch, limits: ChunkLimits, read: Reader<Event>): Generator<Chunk<Event>> {
+export function* chunksOf<Event extends object>(batch: MarkedBatch, limits: ChunkLimits, read: Reader<Event>): Generator<Chunk<Event>> {
   let chunk = emptyChunk<Event>();
   const finished = (nextOffset: string): Chunk<Event> => ({
     firstOffset: chunk.messages[0]?.offset ?? nextOffset,
@@ -53,7 +53,7 @@ export function* chunksOf<Event extends object>(batch: FetchedBatch, limits: Chu
 /** A message as a dead letter. `identity` is its permanent key: its own id where that could be read, else its place. */
 export function toDeadLetter(
   place: { topic: string; partition: number },
-  message: FetchedMessage,
+  message: MarkedMessage,
   why: Pick<DeadLetter, "identity" | "code" | "reason">,
 ): DeadLetter {
   return {
@@ -71,7 +71,7 @@ export function toDeadLetter(
   };
 }
 
-function emptyChunk<Event>(): { events: Carried<Event>[]; letters: DeadLetter[]; messages: FetchedMessage[]; bytes: number } {
+function emptyChunk<Event>(): { events: Carried<Event>[]; letters: DeadLetter[]; messages: MarkedMessage[]; bytes: number } {
   return { events: [], letters: [], messages: [], bytes: 0 };
 }
 
@@ -82,8 +82,8 @@ function withIdOf<Event extends object>(effectKey: string | undefined, topic: st
 }
 
 function readMessage<Event extends object>(
-  batch: FetchedBatch,
-  message: FetchedMessage,
+  batch: MarkedBatch,
+  message: MarkedMessage,
   read: Reader<Event>,
 ): { readonly event: Carried<Event> } | { readonly letter: DeadLetter } {
   const position = { topic: batch.topic, partition: batch.partition, offset: message.offset };

@@ -3,13 +3,13 @@ import type { BatchControl, FetchedBatch } from "../adapters/kafka/kafka-consume
 import type { Log } from "../adapters/log.ts";
 import { codeOf, messageOf } from "../base/errors.ts";
 import { eventKey } from "../contract/ids.ts";
+import type { EventReceipt } from "../domain/events/receipts.ts";
 import type { DeadLetter } from "../store/events/dead-letters.ts";
-import type { EventReceipt } from "../store/events/receipts.ts";
 import { chunksOf, toDeadLetter, type Chunk, type ChunkLimits } from "./chunks.ts";
 import type { EventTopic, RunResult } from "./event-topic.ts";
 import { correlationIdOf } from "./message-headers.ts";
-import { receiptsOf } from "./receipts.ts";
-import { withRedrives, type RedriveDeps } from "./redrives.ts";
+import { receiptsOfChunk } from "./receipts.ts";
+import { withRedrives, type MarkedBatch, type RedriveDeps } from "./redrives.ts";
 
 export interface IngestDeps<Event> {
   /** What the messages are and what becomes of them. */
@@ -71,7 +71,7 @@ export function createIngest<Event extends object>(deps: IngestDeps<Event>): Ing
     }
   };
 
-  const handleChunk = async (batch: FetchedBatch, chunk: Chunk<Event>, control: BatchControl): Promise<boolean> => {
+  const handleChunk = async (batch: MarkedBatch, chunk: Chunk<Event>, control: BatchControl): Promise<boolean> => {
     const input = {
       topic: batch.topic,
       partition: batch.partition,
@@ -99,7 +99,7 @@ export function createIngest<Event extends object>(deps: IngestDeps<Event>): Ing
       deps.log.error({ ...context, offset, code, reason, correlationId }, "the event is a dead letter");
     }
     // First what was taken: a dead letter that took effect by one correction is not refused by another.
-    const receipts = receiptsOf(batch, chunk, result, deps.topic);
+    const receipts = receiptsOfChunk(batch, chunk, result, deps.topic);
     if (receipts.length > 0) {
       const kept = await patiently("the receipts", context, control, async () => {
         await deps.recordReceipts(receipts);
@@ -157,7 +157,7 @@ function isOutage(error: unknown): boolean {
 }
 
 // The identity of a conflict is its place: under its own id stands the first event of that id, which was taken.
-function lettersOfResult<Event extends object>(batch: FetchedBatch, chunk: Chunk<Event>, result: RunResult): DeadLetter[] {
+function lettersOfResult<Event extends object>(batch: MarkedBatch, chunk: Chunk<Event>, result: RunResult): DeadLetter[] {
   const messages = new Map(chunk.messages.map((message) => [message.offset, message]));
   return result.rejected.flatMap(({ offset, code, message: reason }) => {
     const message = messages.get(offset);

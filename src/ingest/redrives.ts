@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import type { FetchedBatch, FetchedMessage } from "../adapters/kafka/kafka-consumer.ts";
 import { DomainError } from "../base/errors.ts";
-import { eventKey } from "../contract/ids.ts";
+import { eventKey, type MessagePosition } from "../contract/ids.ts";
 import type { EventReading } from "../events/event-reading.ts";
-import type { FoundRedrive, KnownLetter, RedriveClaim, WantedEffect } from "../store/events/redrives.ts";
+import type { KnownLetter, RedriveClaim, WantedEffect } from "../store/events/redrives.ts";
 import type { EventTopic } from "./event-topic.ts";
 import { fieldWithCard } from "./fields-with-card.ts";
 import { headerText } from "./message-headers.ts";
@@ -12,25 +12,45 @@ import { headerText } from "./message-headers.ts";
 const HEADER = "redrive-of";
 const DEAD_LETTER_ID = /^[1-9]\d{0,17}$/;
 
+/** What a redrive, which is a dead letter that Saldo sent again, is bound to. */
+export interface FoundRedrive {
+  readonly deadLetterId: string;
+  /** The permanent key that the event has or must have. Undefined while the dead letter has none and no id of its own could be read. */
+  readonly effectKey: string | undefined;
+  /** The place where the dead letter first stood. */
+  readonly origin: MessagePosition;
+  /** True when the message would start or tell another workflow than its dead letter is bound to. */
+  readonly isOther?: boolean;
+}
+
+/** A fetched message; `redriveOf` is there when it is a redrive. */
+export interface MarkedMessage extends FetchedMessage {
+  readonly redriveOf?: FoundRedrive;
+}
+
+/** A fetched batch whose redrives are marked. */
+export interface MarkedBatch extends FetchedBatch {
+  readonly messages: readonly MarkedMessage[];
+}
+
 type Reader<Event> = Pick<EventTopic<Event>, "read" | "effectOf">;
 
 export interface RedriveDeps {
   /** The dead letters behind claims of messages of a topic, by the dead letter's id and the value's hash. */
   readonly find: (topic: string, claims: readonly RedriveClaim[]) => Promise<ReadonlyMap<string, KnownLetter>>;
-  /** Settles for ever what each dead letter is, the first word counts; answers what each is. What has no effect of its own settles nothing. */
+  /** Binds each dead letter to the effect of its first correction, for ever, and returns the bound effects by the dead letter's id. A correction without an effect binds nothing. */
   readonly bind: (wanted: readonly WantedEffect[]) => Promise<ReadonlyMap<string, string>>;
 }
 
 /**
- * A batch whose messages that are dead letters sent again know it: they keep the identity they had at their first place, and of all
- * corrections of one dead letter only those are let through that have the effect of the first. What says so and was not sent by Saldo
- * itself is a message like any other. Throws what `find` and `bind` throw.
+ * Marks the messages that are redrives. They keep the identity of their first place, and of several corrections of one dead letter only
+ * those pass that have the effect of the first. A `redrive-of` header that Saldo did not send is ignored. Throws what `find` and `bind` throw.
  */
 export async function withRedrives<Event extends object>(
   batch: FetchedBatch,
   reader: Reader<Event>,
   { find, bind }: RedriveDeps,
-): Promise<FetchedBatch> {
+): Promise<MarkedBatch> {
   const claims = new Map(batch.messages.flatMap((message) => claimOf(message) ?? []));
   if (claims.size === 0) return batch;
   const letters = await find(batch.topic, [...claims.values()]);

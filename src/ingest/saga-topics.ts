@@ -1,5 +1,5 @@
 import { orderRefundWorkflowId, orderWorkflowId, sagaCommandWorkflowId } from "../contract/ids.ts";
-import { SAGA_REFUND, type SagaPaymentRequest } from "../contract/orders.ts";
+import { SAGA_REFUND, type SagaPaymentRequest } from "../contract/saga-commands.ts";
 import { SAGA_COMMANDS_TOPIC, SAGA_DEAD_LETTERS_TOPIC, SAGA_REPLIES_TOPIC } from "../contract/topics.ts";
 import { foreignWords } from "../domain/cards/foreign-words.ts";
 import { readSagaCommand, readSagaReply, type SagaCommandEvent, type SagaReplyEvent } from "../events/saga-messages.ts";

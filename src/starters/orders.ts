@@ -1,20 +1,18 @@
 import { randomUUID } from "node:crypto";
 import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from "@temporalio/client";
 import { orderWorkflowId } from "../contract/ids.ts";
+import { operatorActSignal, type OperatorAct } from "../contract/operator-acts.ts";
 import {
   advanceOrderUpdate,
   cancelOrderUpdate,
-  operatorActSignal,
   orderStatusQuery,
   orderUndoPlanQuery,
-  paymentReplySignal,
-  type OperatorAct,
   type OrderOutcome,
   type OrderSagaInput,
   type OrderSagaStatus,
-  type PaymentReply,
   type UndoPlan,
 } from "../contract/orders.ts";
+import { paymentReplySignal, type PaymentReply } from "../contract/saga-commands.ts";
 import { TASK_QUEUES } from "../contract/task-queues.ts";
 import type { Calls, Started, StarterOptions } from "./calls.ts";
 import { typedSearchAttributes } from "./typed-search-attributes.ts";

@@ -1,13 +1,7 @@
 import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from "@temporalio/client";
 import { orderRefundWorkflowId } from "../contract/ids.ts";
-import {
-  operatorActSignal,
-  refundStatusQuery,
-  type OperatorAct,
-  type OrderRefundInput,
-  type OrderRefundOutcome,
-  type OrderRefundStatus,
-} from "../contract/orders.ts";
+import { operatorActSignal, type OperatorAct } from "../contract/operator-acts.ts";
+import { refundStatusQuery, type OrderRefundInput, type OrderRefundOutcome, type OrderRefundStatus } from "../contract/refunds.ts";
 import { TASK_QUEUES } from "../contract/task-queues.ts";
 import type { Calls, Started } from "./calls.ts";
 import { typedSearchAttributes } from "./typed-search-attributes.ts";

@@ -1,7 +1,13 @@
 import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from "@temporalio/client";
-import type { SagaCommandInput, SagaCommandResult } from "../contract/events.ts";
 import { orderRefundWorkflowId, sagaCommandWorkflowId } from "../contract/ids.ts";
-import { paymentReplySignal, refundAskedSignal, SAGA_REFUND, type PaymentReply, type SagaPaymentRequest } from "../contract/orders.ts";
+import type { SagaCommandInput, SagaCommandResult } from "../contract/saga-commands.ts";
+import {
+  paymentReplySignal,
+  refundAskedSignal,
+  SAGA_REFUND,
+  type PaymentReply,
+  type SagaPaymentRequest,
+} from "../contract/saga-commands.ts";
 import { TASK_QUEUES } from "../contract/task-queues.ts";
 import { isAlreadyStarted, type Calls, type StarterOptions } from "./calls.ts";
 import { typedSearchAttributes } from "./typed-search-attributes.ts";

@@ -1,8 +1,11 @@
 import { inWords } from "../base/money.ts";
-import type { EventBatchInput, SagaCommandInput } from "../contract/events.ts";
-import type { OrderRefundInput, OrderSagaInput, SagaPaymentRequest } from "../contract/orders.ts";
+import type { EventBatchInput } from "../contract/events.ts";
+import type { OrderSagaInput } from "../contract/orders.ts";
+import type { OrderRefundInput } from "../contract/refunds.ts";
 import type { RevenueReportInput } from "../contract/reports.ts";
 import type { ReservationInput } from "../contract/reservations.ts";
+import type { SagaCommandInput } from "../contract/saga-commands.ts";
+import type { SagaPaymentRequest } from "../contract/saga-commands.ts";
 import type { WebhookDeliveryInput } from "../contract/webhooks.ts";
 
 /** The summary, details and memo of an order's workflow. The memo's `requestHash` tells whether a later request is the same. */

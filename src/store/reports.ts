@@ -1,5 +1,5 @@
 import { and, asc, desc, eq, sql } from "drizzle-orm";
-import { reportLines, reports } from "../../drizzle/schema.ts";
+import { reportLines, reports } from "../../drizzle/schema/reports.ts";
 import { DomainError } from "../base/errors.ts";
 import type { ReportLine } from "../domain/reports/report-csv.ts";
 import { newReportVersion, type MonthPeriod } from "../domain/reports/report-period.ts";

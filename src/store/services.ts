@@ -1,5 +1,5 @@
 import { and, asc, gt, inArray, isNull, sql } from "drizzle-orm";
-import { services } from "../../drizzle/schema.ts";
+import { services } from "../../drizzle/schema/services.ts";
 import { DomainError } from "../base/errors.ts";
 import type { Db } from "./postgres/database.ts";
 import { sqlStateOf } from "./postgres/lane.ts";

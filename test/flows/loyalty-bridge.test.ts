@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { deadLetters, operations } from "../../drizzle/schema.ts";
+import { deadLetters } from "../../drizzle/schema/events.ts";
+import { operations } from "../../drizzle/schema/ledger.ts";
 import { loyaltyTopic } from "../../src/ingest/ledger-events.ts";
 import { readBalances } from "../../src/store/ledger/balances.ts";
 import { createBridgeBench, eventMessage, type BridgeBench } from "../support/bridge.ts";

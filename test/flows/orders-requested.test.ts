@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { deadLetters } from "../../drizzle/schema.ts";
+import { deadLetters } from "../../drizzle/schema/events.ts";
 import { DomainError } from "../../src/base/errors.ts";
 import { orderRequestTopic, type OrderRequestDeps } from "../../src/ingest/order-requests.ts";
 import { claimEventIdentity } from "../../src/store/events/event-identities.ts";

@@ -1,9 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { and, asc, eq, sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { deadLetters, outbox } from "../../drizzle/schema.ts";
+import { deadLetters } from "../../drizzle/schema/events.ts";
+import { outbox } from "../../drizzle/schema/outbox.ts";
 import { orderRefundWorkflowId } from "../../src/contract/ids.ts";
-import { refundStep, SAGA_REFUND, type OrderOutcome, type OrderSagaInput } from "../../src/contract/orders.ts";
+import type { OrderOutcome, OrderSagaInput } from "../../src/contract/orders.ts";
+import { refundStep } from "../../src/contract/refunds.ts";
+import { SAGA_REFUND } from "../../src/contract/saga-commands.ts";
 import { sagaReplyTopic } from "../../src/ingest/saga-topics.ts";
 import { auditBooks } from "../../src/store/ledger/audit.ts";
 import { getOrder } from "../../src/store/orders/orders.ts";

@@ -7,8 +7,9 @@ import {
   reservationWorkflowId,
   sagaCommandWorkflowId,
 } from "../../src/contract/ids.ts";
-import { cancelOrderUpdate, SAGA_REFUND, type OrderSagaInput } from "../../src/contract/orders.ts";
+import { cancelOrderUpdate, type OrderSagaInput } from "../../src/contract/orders.ts";
 import type { ReservationInput } from "../../src/contract/reservations.ts";
+import { SAGA_REFUND } from "../../src/contract/saga-commands.ts";
 import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
 import { beginPause, endPause } from "../../src/store/operators/pauses.ts";
 import { ORDER_SCENARIOS } from "./order-scenarios.ts";

@@ -1,11 +1,7 @@
 import { patched } from "@temporalio/workflow";
-import {
-  COMPENSATION_SLOW_MS,
-  COMPENSATION_SLOWEST_MS,
-  ONLY_RETRY,
-  type OrderSagaInput,
-  type UndoStep,
-} from "../../src/contract/orders.ts";
+import { ONLY_RETRY } from "../../src/contract/operator-acts.ts";
+import { COMPENSATION_SLOW_MS, COMPENSATION_SLOWEST_MS } from "../../src/contract/order-times.ts";
+import type { OrderSagaInput, UndoStep } from "../../src/contract/orders.ts";
 import { compensationSteps, noteSteps, steps, type OrderSteps } from "../activity-proxies.ts";
 import { note, seeThrough, withoutEnd } from "../steps/endless.ts";
 import { isFinalRefusal, wordsOf } from "../steps/failures.ts";

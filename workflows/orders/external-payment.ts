@@ -1,5 +1,6 @@
 import { ApplicationFailure, CancellationScope, CancelledFailure, log, setHandler } from "@temporalio/workflow";
-import { ORDER_PAYMENT_DEADLINE_MS, paymentReplySignal, type PaymentReply } from "../../src/contract/orders.ts";
+import { ORDER_PAYMENT_DEADLINE_MS } from "../../src/contract/order-times.ts";
+import { paymentReplySignal, type PaymentReply } from "../../src/contract/saga-commands.ts";
 import { foreignWords } from "../../src/domain/cards/foreign-words.ts";
 import { steps } from "../activity-proxies.ts";
 import { seeThrough } from "../steps/endless.ts";

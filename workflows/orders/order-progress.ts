@@ -1,12 +1,11 @@
 import { allHandlersFinished, CancellationScope, CancelledFailure, condition, setCurrentDetails, setHandler } from "@temporalio/workflow";
 import { inWords } from "../../src/base/money.ts";
+import type { OperatorAct, OperatorActKind } from "../../src/contract/operator-acts.ts";
 import {
   advanceOrderUpdate,
   cancelOrderUpdate,
   orderStatusQuery,
   orderUndoPlanQuery,
-  type OperatorAct,
-  type OperatorActKind,
   type OrderOutcome,
   type OrderSagaInput,
   type SagaState,

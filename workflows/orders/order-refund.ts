@@ -1,12 +1,7 @@
 import { CancellationScope, setCurrentDetails, setHandler } from "@temporalio/workflow";
 import { inWords } from "../../src/base/money.ts";
-import {
-  refundStatusQuery,
-  refundStep,
-  RETRY_OR_SETTLE,
-  type OrderRefundInput,
-  type OrderRefundOutcome,
-} from "../../src/contract/orders.ts";
+import { RETRY_OR_SETTLE } from "../../src/contract/operator-acts.ts";
+import { refundStatusQuery, refundStep, type OrderRefundInput, type OrderRefundOutcome } from "../../src/contract/refunds.ts";
 import { compensationSteps, enduringProviderSteps } from "../activity-proxies.ts";
 import { seeThrough, untilActed, withoutEnd, type StuckStep } from "../steps/endless.ts";
 import { failureOf, isFinalRefusal } from "../steps/failures.ts";

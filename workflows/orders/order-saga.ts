@@ -1,5 +1,6 @@
 import { CancellationScope, CancelledFailure, isCancellation } from "@temporalio/workflow";
-import { ORDER_HOLD_TTL_MS, type CardPayment, type OrderOutcome, type OrderSagaInput } from "../../src/contract/orders.ts";
+import { ORDER_HOLD_TTL_MS } from "../../src/contract/order-times.ts";
+import type { CardPayment, OrderOutcome, OrderSagaInput } from "../../src/contract/orders.ts";
 import { isFinal } from "../../src/domain/orders/order-states.ts";
 import { steps } from "../activity-proxies.ts";
 import { showSagaState } from "../search-attributes.ts";

@@ -1,5 +1,6 @@
 import { ApplicationFailure, CancellationScope, CancelledFailure, isCancellation } from "@temporalio/workflow";
-import { ORDER_PAYMENT_DEADLINE_MS, type OrderSagaInput } from "../../src/contract/orders.ts";
+import { ORDER_PAYMENT_DEADLINE_MS } from "../../src/contract/order-times.ts";
+import type { OrderSagaInput } from "../../src/contract/orders.ts";
 import { patientProviderSteps, pauseSteps, providerSteps } from "../activity-proxies.ts";
 import { isFinalRefusal, isPause } from "../steps/failures.ts";
 import type { SagaClock } from "./order-clock.ts";

@@ -1,5 +1,5 @@
 import { setCurrentDetails } from "@temporalio/workflow";
-import type { SagaCommandInput, SagaCommandResult } from "../../src/contract/events.ts";
+import type { SagaCommandInput, SagaCommandResult } from "../../src/contract/saga-commands.ts";
 import { withoutEnd } from "../steps/endless.ts";
 
 /**

@@ -1,14 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "@temporalio/worker";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import {
-  operatorActSignal,
-  paymentReplySignal,
-  refundAskedSignal,
-  refundStep,
-  SAGA_REFUND,
-  type SagaPaymentRequest,
-} from "../../src/contract/orders.ts";
+import { operatorActSignal } from "../../src/contract/operator-acts.ts";
+import { refundStep } from "../../src/contract/refunds.ts";
+import { paymentReplySignal, refundAskedSignal, SAGA_REFUND, type SagaPaymentRequest } from "../../src/contract/saga-commands.ts";
 import type { StuckNote } from "../../src/store/orders/orders.ts";
 import { startTimeSkipping, type TimeSkipping } from "../../test/support/time-skipping.ts";
 import { buildWorkflowBundle } from "../../workers/parts/workflow-bundle.ts";

@@ -1,16 +1,14 @@
 import { CancellationScope, condition, log, setCurrentDetails, setHandler } from "@temporalio/workflow";
+import { RETRY_OR_SETTLE } from "../../src/contract/operator-acts.ts";
+import { COMPENSATION_SLOW_MS } from "../../src/contract/order-times.ts";
+import { refundStatusQuery, refundStep, type OrderRefundOutcome } from "../../src/contract/refunds.ts";
 import {
-  COMPENSATION_SLOW_MS,
   paymentReplySignal,
   refundAskedSignal,
-  refundStatusQuery,
-  refundStep,
-  RETRY_OR_SETTLE,
   SAGA_REFUND,
-  type OrderRefundOutcome,
   type PaymentReply,
   type SagaPaymentRequest,
-} from "../../src/contract/orders.ts";
+} from "../../src/contract/saga-commands.ts";
 import { foreignWords } from "../../src/domain/cards/foreign-words.ts";
 import { noteSteps } from "../activity-proxies.ts";
 import { note, withoutEnd } from "../steps/endless.ts";

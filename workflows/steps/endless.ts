@@ -1,12 +1,7 @@
 import { CancellationScope, condition, log, patched } from "@temporalio/workflow";
 import { messageOf } from "../../src/base/errors.ts";
-import {
-  COMPENSATION_SLOW_MS,
-  COMPENSATION_SLOWEST_MS,
-  ONLY_RETRY,
-  type OperatorAct,
-  type OperatorActKind,
-} from "../../src/contract/orders.ts";
+import { ONLY_RETRY, type OperatorAct, type OperatorActKind } from "../../src/contract/operator-acts.ts";
+import { COMPENSATION_SLOW_MS, COMPENSATION_SLOWEST_MS } from "../../src/contract/order-times.ts";
 import { enduringSteps, noteSteps, steps, type OrderSteps } from "../activity-proxies.ts";
 import { showStuck } from "../search-attributes.ts";
 import { isFinalRefusal, wordsOf } from "./failures.ts";

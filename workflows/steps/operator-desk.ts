@@ -1,5 +1,5 @@
 import { log, setHandler } from "@temporalio/workflow";
-import { operatorActSignal, OPERATOR_ACTS, type OperatorAct, type OperatorActKind } from "../../src/contract/orders.ts";
+import { operatorActSignal, OPERATOR_ACTS, type OperatorAct, type OperatorActKind } from "../../src/contract/operator-acts.ts";
 import { showStuck } from "../search-attributes.ts";
 import { operatorActIn } from "../untyped-input.ts";
 

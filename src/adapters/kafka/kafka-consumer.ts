@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { PartitionAssigners, type Consumer, type EachBatchPayload, type IHeaders, type Kafka as KafkaClient } from "kafkajs";
-import type { FoundRedrive } from "../../store/events/redrives.ts";
 import type { Log } from "../log.ts";
 import { LeftOutHeaders } from "./kafka-headers.ts";
 import { sentAtMs } from "./sent-at.ts";
@@ -16,8 +15,6 @@ export interface FetchedMessage {
   /** How many headers the message has beyond those that are kept. */
   readonly headersLeftOut: number;
   readonly timestampMs: number;
-  /** Set by whoever found that the message is a dead letter sent again. */
-  readonly redriveOf?: FoundRedrive;
 }
 
 /** Messages of one partition in their order. `nextOffset` follows the last of them and what the client skipped after it. */

@@ -1,5 +1,4 @@
-/** No message was sent before this: a clock that says so was never set. */
-const EARLIEST_MS = Date.UTC(1990, 0, 1);
+import { EARLIEST_MS } from "../../contract/moments.ts";
 
 /**
  * When a Kafka message was sent, in milliseconds since 1970. Without a usable time stamp (-1, or a clock that was never set) it is taken as

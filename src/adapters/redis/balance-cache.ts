@@ -1,6 +1,7 @@
 import type { BalanceKey } from "../../contract/balances.ts";
 import type { BalanceRecord } from "../../store/ledger/balances.ts";
 import type { Log } from "../log.ts";
+import { putIfNewer } from "./put-if-newer.ts";
 import { openRedis, type RedisLink } from "./redis.ts";
 
 /** What Redis keeps of balances. It is never asked when money moves. */
@@ -15,14 +16,6 @@ export interface BalanceCache {
 }
 
 const LIFETIME_SECONDS = 600;
-
-// One script, so that of two writers the one with the newer version wins whatever the order they arrive in.
-const PUT_IF_NEWER = `
-local known = redis.call('HGET', KEYS[1], 'version')
-if known and tonumber(known) >= tonumber(ARGV[1]) then return 0 end
-redis.call('HSET', KEYS[1], 'version', ARGV[1], 'available', ARGV[2], 'held', ARGV[3])
-redis.call('EXPIRE', KEYS[1], ARGV[4])
-return 1`;
 
 /** The key of a balance in Redis. */
 export function balanceCacheKey({ userId, currency }: BalanceKey): string {
@@ -43,13 +36,12 @@ export function createBalanceCache(
         const pipeline = redis.pipeline();
         for (const { version, availableMinor, heldMinor, ...key } of balances)
           pipeline.eval(
-            PUT_IF_NEWER,
-            1,
-            balanceCacheKey(key),
-            version.toString(),
-            availableMinor.toString(),
-            heldMinor.toString(),
-            LIFETIME_SECONDS,
+            ...putIfNewer({
+              key: balanceCacheKey(key),
+              version,
+              fields: { available: availableMinor.toString(), held: heldMinor.toString() },
+              lifetimeSeconds: LIFETIME_SECONDS,
+            }),
           );
         const [failed] = ((await pipeline.exec()) ?? []).flatMap(([error]) => (error === null ? [] : [error]));
         if (failed !== undefined) throw failed;

@@ -1,3 +1,4 @@
+import { putIfNewer } from "./put-if-newer.ts";
 import type { RedisLink } from "./redis.ts";
 
 /** An order as text, of whatever form its writer and its reader agree on, and a number that rises with each change. */
@@ -20,14 +21,6 @@ const LIFETIME_SECONDS = 600;
 /** Stands in an order's place, so that what was read before the change cannot come there later. */
 const DROPPED = "";
 
-// Versions are compared as numbers by their length first: a Lua number is exact to 2^53 only.
-const PUT_IF_NEWER = `
-local known = redis.call('HGET', KEYS[1], 'version')
-if known and (#known > #ARGV[1] or (#known == #ARGV[1] and known >= ARGV[1])) then return 0 end
-redis.call('HSET', KEYS[1], 'version', ARGV[1], 'order', ARGV[2])
-redis.call('EXPIRE', KEYS[1], ARGV[3])
-return 1`;
-
 /** The key of an order in Redis. */
 export function orderCacheKey(orderId: string): string {
   return `order:${orderId}`;
@@ -35,19 +28,19 @@ export function orderCacheKey(orderId: string): string {
 
 /** Keeps orders over the process's Redis connection. */
 export function createOrderCache(link: RedisLink): OrderCache {
+  const keep = async (orderId: string, { version, text }: CachedOrder): Promise<void> => {
+    const entry = { key: orderCacheKey(orderId), version, fields: { order: text }, lifetimeSeconds: LIFETIME_SECONDS };
+    await link.attempt((redis) => redis.eval(...putIfNewer(entry)));
+  };
   return {
     enabled: link.enabled,
-    async put(orderId, { version, text }) {
-      await link.attempt((redis) => redis.eval(PUT_IF_NEWER, 1, orderCacheKey(orderId), version.toString(), text, LIFETIME_SECONDS));
-    },
+    put: keep,
     async get(orderId) {
       return await link.attempt(async (redis) => {
         const { version, order } = await redis.hgetall(orderCacheKey(orderId));
         return version === undefined || order === undefined || order === DROPPED ? undefined : { version: BigInt(version), text: order };
       });
     },
-    async drop(orderId, version) {
-      await link.attempt((redis) => redis.eval(PUT_IF_NEWER, 1, orderCacheKey(orderId), version.toString(), DROPPED, LIFETIME_SECONDS));
-    },
+    drop: (orderId, version) => keep(orderId, { version, text: DROPPED }),
   };
 }

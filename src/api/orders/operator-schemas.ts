@@ -1,5 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { OPERATOR_ACTS } from "../../contract/orders.ts";
+import { OPERATOR_ACTS } from "../../contract/operator-acts.ts";
 import { commentSchema, jsonOf, linksSchema, wholeNumber } from "../http/common-schemas.ts";
 import { orderParamsSchema, orderSchema } from "./orders-schemas.ts";
 

@@ -1,5 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { REFUND_STATUSES } from "../../contract/orders.ts";
+import { REFUND_STATUSES } from "../../contract/refunds.ts";
 import { amountSchema, commentSchema, decimalSchema, jsonOf, linksSchema, timeSchema } from "../http/common-schemas.ts";
 import { idempotencyHeader } from "../http/idempotency.ts";
 import { preferHeader } from "../http/prefer.ts";

@@ -1,6 +1,7 @@
 import type { z } from "@hono/zod-openapi";
 import { formatAmount } from "../../base/money.ts";
-import { refundOfStep, type OrderSagaStatus, type PaymentMethod } from "../../contract/orders.ts";
+import type { OrderSagaStatus, PaymentMethod } from "../../contract/orders.ts";
+import { refundOfStep } from "../../contract/refunds.ts";
 import type { OrderRecord } from "../../store/orders/orders.ts";
 import type { PaymentRecord } from "../../store/orders/payments.ts";
 import type { RefundRecord } from "../../store/orders/refunds.ts";

@@ -1,6 +1,7 @@
 import { uuidv7 } from "uuidv7";
 import { uuidOf } from "../../base/hash.ts";
 import { requestKey } from "../../contract/ids.ts";
+import { CLOCK_SKEW_MS, EARLIEST_MS } from "../../contract/moments.ts";
 import { checkCard, type CheckedCard } from "../../domain/cards/card.ts";
 import type { ApiContext } from "../api-env.ts";
 import { InvalidRequest } from "../http/error-handler.ts";
@@ -13,10 +14,6 @@ import type { PurchaseBody } from "./purchases-schemas.ts";
 export const PURCHASE_KEYS = "purchases";
 
 const CARD_POINTERS = { number: "/card_number", expiry: "/card_expiry", cvc: "/card_cvc" };
-/** As for purchases that come by Kafka: an older date is a clock that was never set, a later one a clock that runs ahead. */
-const EARLIEST_MS = Date.UTC(1990, 0, 1);
-const CLOCK_SKEW_MS = 24 * 3_600_000;
-
 /** A purchase as its body asks for it. */
 export interface ReadPurchase {
   readonly body: PurchaseBody;

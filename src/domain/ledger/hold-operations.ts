@@ -1,4 +1,5 @@
-import type { OrderLine, PaymentMethod, RefundLine } from "../../contract/orders.ts";
+import type { OrderLine, PaymentMethod } from "../../contract/orders.ts";
+import type { RefundLine } from "../../contract/refunds.ts";
 import { available, held, PSP, revenue, type HoldOpening, type Operation, type OrderChange, type Origin } from "./operations.ts";
 
 /** The id of the hold behind one line of an order. */

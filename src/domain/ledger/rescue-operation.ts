@@ -1,4 +1,4 @@
-import { reservationWorkflowId, stepKey } from "../../contract/ids.ts";
+import { rescueKeyPrefix } from "../../contract/ids.ts";
 import type { HoldOwner } from "./hold-operations.ts";
 import { available, revenue, type Operation, type Origin } from "./operations.ts";
 
@@ -7,7 +7,7 @@ import { available, revenue, type Operation, type Origin } from "./operations.ts
  * confirmations one at most is paid; the next number is tried only once the one before it is known to be refused.
  */
 export function rescueKey(reservationId: string, attempt: number): string {
-  return stepKey(reservationWorkflowId(reservationId), `rescue/${attempt}`);
+  return `${rescueKeyPrefix(reservationId)}${attempt}`;
 }
 
 /**

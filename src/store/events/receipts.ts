@@ -1,16 +1,7 @@
 import { sql } from "drizzle-orm";
 import type { MessagePosition } from "../../contract/ids.ts";
+import type { EventReceipt } from "../../domain/events/receipts.ts";
 import type { Db } from "../postgres/database.ts";
-
-/** What became of a message, where no operation of its own place tells it. */
-export interface EventReceipt {
-  readonly position: MessagePosition;
-  readonly identity: string;
-  readonly outcome: "applied" | "refused" | "duplicate" | "started";
-  readonly operationId?: string;
-  readonly workflowId?: string;
-  readonly code?: string;
-}
 
 /**
  * Keeps receipts. Only what cannot be told otherwise needs one: an operation names the message it came from, so a message that was taken

@@ -71,17 +71,6 @@ export interface RedriveClaim {
   readonly valueSha256: string;
 }
 
-/** The dead letter that a message was sent again for. */
-export interface FoundRedrive {
-  readonly deadLetterId: string;
-  /** The permanent key that the event has or must have. Undefined while it had none and no id of its own could be read. */
-  readonly effectKey: string | undefined;
-  /** Where the dead letter came from. */
-  readonly origin: MessagePosition;
-  /** True when it would start or tell another workflow than the dead letter did or is settled to. */
-  readonly isOther?: boolean;
-}
-
 /** What is known of a dead letter that is sent again. */
 export interface KnownLetter {
   readonly deadLetterId: string;

@@ -1,5 +1,5 @@
 import { eq, sql } from "drizzle-orm";
-import { users } from "../../../drizzle/schema.ts";
+import { users } from "../../../drizzle/schema/identity.ts";
 import { DomainError } from "../../base/errors.ts";
 import type { Role } from "../../contract/identity.ts";
 import type { Db } from "../postgres/database.ts";

@@ -1,5 +1,5 @@
 import { eq, sql } from "drizzle-orm";
-import { operations } from "../../../drizzle/schema.ts";
+import { operations } from "../../../drizzle/schema/ledger.ts";
 import { isErrorCode, type ErrorCode } from "../../base/errors.ts";
 import type { MessagePosition } from "../../contract/ids.ts";
 import type { AccountKind, OperationKind } from "../../domain/ledger/operations.ts";

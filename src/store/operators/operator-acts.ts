@@ -1,4 +1,4 @@
-import { acts } from "../../../drizzle/schema.ts";
+import { acts } from "../../../drizzle/schema/operators.ts";
 import type { Db } from "../postgres/database.ts";
 
 /** What somebody did by hand or was refused. No field may hold a secret: the table is kept for ever. */

@@ -1,5 +1,5 @@
 import { and, eq, sql } from "drizzle-orm";
-import { pauses } from "../../../drizzle/schema.ts";
+import { pauses } from "../../../drizzle/schema/operators.ts";
 import type { Db } from "../postgres/database.ts";
 
 export const PAUSE_SCOPES = ["all", "service", "user"] as const;

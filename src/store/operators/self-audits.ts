@@ -1,5 +1,5 @@
 import { desc, isNotNull } from "drizzle-orm";
-import { selfAudits } from "../../../drizzle/schema.ts";
+import { selfAudits } from "../../../drizzle/schema/operators.ts";
 import type { SelfAuditFinding, SelfAuditResult } from "../../contract/self-audit.ts";
 import type { Db } from "../postgres/database.ts";
 

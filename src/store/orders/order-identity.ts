@@ -1,5 +1,5 @@
 import { eq } from "drizzle-orm";
-import { orders } from "../../../drizzle/schema.ts";
+import { orders } from "../../../drizzle/schema/orders.ts";
 import type { SagaState } from "../../contract/orders.ts";
 import type { Db } from "../postgres/database.ts";
 

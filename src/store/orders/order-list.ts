@@ -1,5 +1,5 @@
 import { and, desc, eq, inArray, isNotNull, sql } from "drizzle-orm";
-import { orderItems, orders, payments } from "../../../drizzle/schema.ts";
+import { orderItems, orders, payments } from "../../../drizzle/schema/orders.ts";
 import type { OrderStatus } from "../../contract/orders.ts";
 import type { Db } from "../postgres/database.ts";
 import { isAfter, type Page, type PageStart } from "../postgres/page.ts";

@@ -1,5 +1,5 @@
 import { and, asc, eq, gt, sql } from "drizzle-orm";
-import { orderTransitions } from "../../../drizzle/schema.ts";
+import { orderTransitions } from "../../../drizzle/schema/orders.ts";
 import { orderRefundWorkflowId, orderWorkflowId } from "../../contract/ids.ts";
 import type { OrderStatus, SagaState } from "../../contract/orders.ts";
 import type { Db } from "../postgres/database.ts";

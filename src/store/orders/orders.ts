@@ -1,9 +1,11 @@
 import { eq, sql } from "drizzle-orm";
-import { orderItems, orders, payments } from "../../../drizzle/schema.ts";
+import { orderItems, orders, payments } from "../../../drizzle/schema/orders.ts";
 import { DomainError } from "../../base/errors.ts";
-import { refundOfStep, type OrderSagaInput, type OrderStatus, type SagaState } from "../../contract/orders.ts";
+import type { OrderSagaInput, OrderStatus, SagaState } from "../../contract/orders.ts";
+import { refundOfStep } from "../../contract/refunds.ts";
 import { assertMove, mayMove, statesBefore } from "../../domain/orders/order-states.ts";
 import type { Db } from "../postgres/database.ts";
+import { insertOrderEvent } from "./order-event.ts";
 import { toPaymentRecord, type PaymentRecord } from "./payments.ts";
 
 export interface OrderItemRecord {
@@ -111,13 +113,6 @@ export interface OrderStanding {
   readonly failureMessage?: string;
 }
 
-const EVENT_PAYLOAD = sql`jsonb_build_object('orderId', x.id, 'userId', x.user_id, 'sagaState', x.saga_state, 'status', x.status,
-  'version', x.version::text, 'amountMinor', x.total_minor::text, 'currency', x.currency, 'failureCode', x.failure_code,
-  'failureMessage', x.failure_message, 'recordedAt', x.updated_at)`;
-
-const INSERT_EVENT = sql`insert into outbox (aggregate_type, aggregate_id, topic, message_key, payload, headers)
-  select 'order', x.id, 'orders.events', x.id, ${EVENT_PAYLOAD}, jsonb_build_object('correlation-id', x.correlation_id) from changed x`;
-
 /**
  * Creates the order PENDING and STARTED with its lines and its event, in one statement; or says how the one stands that is there.
  * Safe to retry: the order's id decides. Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
@@ -184,9 +179,7 @@ export async function noteStuck(db: Db, { orderId, step = null, was, reason }: S
          and (${was ?? null}::text is null or stuck_step = ${was ?? null}) and (not ${onlyIfFree}::boolean or stuck_step is null)
       returning *
     )
-    insert into outbox (aggregate_type, aggregate_id, topic, message_key, payload, headers)
-    select 'order', x.id, 'orders.events', x.id, ${EVENT_PAYLOAD} || jsonb_build_object('stuck', x.stuck_step, 'reason', ${reason}::text),
-           jsonb_build_object('correlation-id', x.correlation_id) from changed x`);
+    ${insertOrderEvent(sql`jsonb_build_object('stuck', x.stuck_step, 'reason', ${reason}::text)`)}`);
 }
 
 /** How a person ended a compensation: left it undone (`skip`), or did it outside (`settle`). */
@@ -233,7 +226,7 @@ async function insertOrder(db: Db, order: NewOrder, sagaState: SagaState, failur
       insert into payments (id, order_id, method, status, currency, last4, brand, created_at, updated_at)
       select 'payment/' || x.id, x.id, x.payment_method, 'pending', x.currency, ${order.card?.last4 ?? null}, ${order.card?.brand ?? null}, x.created_at, x.updated_at
         from changed x
-    ), event as (${INSERT_EVENT})
+    ), event as (${insertOrderEvent()})
     select saga_state, status, request_hash, failure_code, failure_message from changed`);
   if (row !== undefined) return { created: true, ...describe(row) };
   const [known] = await db.execute<OrderRow>(sql`
@@ -282,7 +275,7 @@ async function moveOrder(
          and request_hash = coalesce(${input.requestHash ?? null}, request_hash)
          and saga_state in (select json_array_elements_text(${JSON.stringify(input.from)}::json))
       returning *
-    ), event as (${INSERT_EVENT})
+    ), event as (${insertOrderEvent()})
     select id from changed`);
   return moved.length > 0;
 }

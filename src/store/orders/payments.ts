@@ -1,5 +1,5 @@
 import { type Column, eq, type SQL, sql } from "drizzle-orm";
-import { payments } from "../../../drizzle/schema.ts";
+import { payments } from "../../../drizzle/schema/orders.ts";
 import type { PaymentMethod, PaymentStatus } from "../../contract/orders.ts";
 import type { Db } from "../postgres/database.ts";
 

@@ -1,9 +1,10 @@
 import { sql } from "drizzle-orm";
 import { formatAmount } from "../../base/money.ts";
-import type { SagaCommandKind } from "../../contract/events.ts";
-import type { SagaPaymentRequest, SagaState } from "../../contract/orders.ts";
+import type { SagaState } from "../../contract/orders.ts";
+import type { SagaCommandKind, SagaPaymentRequest } from "../../contract/saga-commands.ts";
 import { SAGA_COMMANDS_TOPIC, SAGA_REPLIES_TOPIC } from "../../contract/topics.ts";
 import type { Db } from "../postgres/database.ts";
+import { insertOrderEvent } from "./order-event.ts";
 
 /** What a payment's side answers. Amounts play no part in it. */
 export interface SagaReply {
@@ -87,13 +88,7 @@ export async function requestSagaCharge(db: Db, request: SagaPaymentRequest): Pr
       update orders set saga_state = 'PAYMENT_PENDING', version = version + 1, updated_at = clock_timestamp()
        where id = ${request.orderId} and saga_state = 'STARTED'
       returning *
-    ), event as (
-      insert into outbox (aggregate_type, aggregate_id, topic, message_key, payload, headers)
-      select 'order', x.id, 'orders.events', x.id,
-             jsonb_build_object('orderId', x.id, 'userId', x.user_id, 'sagaState', x.saga_state, 'status', x.status, 'version', x.version::text,
-               'amountMinor', x.total_minor::text, 'currency', x.currency, 'recordedAt', x.updated_at),
-             jsonb_build_object('correlation-id', x.correlation_id) from changed x
-    )
+    ), event as (${insertOrderEvent()})
     insert into outbox (aggregate_type, aggregate_id, topic, raw_key, raw_value, headers)
     select 'saga', x.id, ${SAGA_COMMANDS_TOPIC}, convert_to(x.id, 'UTF8'), convert_to(${commandText(request, "CHARGE")}, 'UTF8'),
            ${JSON.stringify(headersOf(request.correlationId))}::jsonb from changed x

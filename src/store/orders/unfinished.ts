@@ -1,6 +1,9 @@
 import { and, asc, eq, gt, inArray, lt, lte, sql } from "drizzle-orm";
-import { holds, operations, orderItems, orders, refunds } from "../../../drizzle/schema.ts";
-import type { OrderRefundInput, OrderSagaInput, SagaState } from "../../contract/orders.ts";
+import { operations } from "../../../drizzle/schema/ledger.ts";
+import { orderItems, orders, refunds } from "../../../drizzle/schema/orders.ts";
+import { holds } from "../../../drizzle/schema/reservations.ts";
+import type { OrderSagaInput, SagaState } from "../../contract/orders.ts";
+import type { OrderRefundInput } from "../../contract/refunds.ts";
 import type { ReservationInput } from "../../contract/reservations.ts";
 import { isFinal } from "../../domain/orders/order-states.ts";
 import type { Db } from "../postgres/database.ts";

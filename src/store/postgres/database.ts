@@ -1,29 +1,23 @@
 import { drizzle, type PgRemoteDatabase } from "drizzle-orm/pg-proxy";
-import * as schema from "../../../drizzle/schema.ts";
 import { createLane, type Lane } from "./lane.ts";
 
 /** Typed reads and single-statement writes, each on a guarded lane. It has no transactions: what must be atomic is one statement. */
-export type Db = Omit<PgRemoteDatabase<typeof schema>, "transaction">;
+export type Db = Omit<PgRemoteDatabase, "transaction">;
 
 export interface Database {
   readonly db: Db;
-  /** A lane of its own for long statements and streams, each bounded by `deadlineMs`, or by the database's own. The caller closes it. */
   /** How many statements wait or run. */
   readonly load: () => number;
+  /** A lane of its own for long statements and streams, each bounded by `deadlineMs`, or by the database's own. The caller closes it. */
   readonly openLane: (name: string, deadlineMs?: number) => Lane;
   close(): Promise<void>;
 }
 
 /** A drizzle over one lane, for reads that take longer than others may. */
 export function databaseOver(lane: Lane): Db {
-  return drizzle(
-    async (text, parameters, method) => ({
-      rows: method === "execute" ? await lane.rows(text, parameters) : await lane.values(text, parameters),
-    }),
-    {
-      schema,
-    },
-  );
+  return drizzle(async (text, parameters, method) => ({
+    rows: method === "execute" ? await lane.rows(text, parameters) : await lane.values(text, parameters),
+  }));
 }
 
 /**
@@ -33,13 +27,10 @@ export function databaseOver(lane: Lane): Db {
 export function createDatabase(options: { url: string; name: string; laneCount: number; deadlineMs: number }): Database {
   const lanes = Array.from({ length: options.laneCount }, () => createLane(options));
   const leastLoaded = (): Lane => lanes.reduce((best, lane) => (lane.load() < best.load() ? lane : best));
-  const db = drizzle(
-    async (text, parameters, method) => {
-      const lane = leastLoaded();
-      return { rows: method === "execute" ? await lane.rows(text, parameters) : await lane.values(text, parameters) };
-    },
-    { schema },
-  );
+  const db = drizzle(async (text, parameters, method) => {
+    const lane = leastLoaded();
+    return { rows: method === "execute" ? await lane.rows(text, parameters) : await lane.values(text, parameters) };
+  });
   return {
     db,
     load: () => lanes.reduce((sum, lane) => sum + lane.load(), 0),

@@ -1,5 +1,5 @@
 import { and, desc, eq, sql } from "drizzle-orm";
-import { holds } from "../../../drizzle/schema.ts";
+import { holds } from "../../../drizzle/schema/reservations.ts";
 import type { HoldStatus } from "../../contract/reservations.ts";
 import type { Db } from "../postgres/database.ts";
 import { isAfter, type Page, type PageStart } from "../postgres/page.ts";

@@ -1,5 +1,7 @@
 import { and, desc, eq } from "drizzle-orm";
-import { holds, operations, services } from "../../../drizzle/schema.ts";
+import { operations } from "../../../drizzle/schema/ledger.ts";
+import { holds } from "../../../drizzle/schema/reservations.ts";
+import { services } from "../../../drizzle/schema/services.ts";
 import type { Db } from "../postgres/database.ts";
 import { toHoldRecord, type HoldRecord } from "./holds.ts";
 

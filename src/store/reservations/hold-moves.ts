@@ -1,5 +1,5 @@
 import { eq, sql } from "drizzle-orm";
-import { holdMoves } from "../../../drizzle/schema.ts";
+import { holdMoves } from "../../../drizzle/schema/reservations.ts";
 import { HOLD_STATUSES, type HoldStatus } from "../../contract/reservations.ts";
 import type { Db } from "../postgres/database.ts";
 

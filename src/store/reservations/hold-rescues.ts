@@ -1,4 +1,5 @@
 import { sql } from "drizzle-orm";
+import { rescueKeyPrefix } from "../../contract/ids.ts";
 import type { Db } from "../postgres/database.ts";
 
 /**
@@ -7,14 +8,19 @@ import type { Db } from "../postgres/database.ts";
  */
 export async function rescuedMinorOf(db: Db, reservationIds: readonly string[]): Promise<ReadonlyMap<string, bigint>> {
   if (reservationIds.length === 0) return new Map();
-  // "0" follows "/" in the order of bytes, so the range is all of one reservation's tries.
+  const wanted = reservationIds.map((id) => ({ id, first: rescueKeyPrefix(id), end: rangeEnd(rescueKeyPrefix(id)) }));
   const rows = await db.execute<{ id: string; amount: string }>(sql`
     select wanted.id, o.amount_minor as amount
-      from json_array_elements_text(${JSON.stringify(reservationIds)}::json) as wanted(id)
+      from json_to_recordset(${JSON.stringify(wanted)}::json) as wanted(id text, first text, "end" text)
       join lateral (
         select o.amount_minor from operations o
-         where o.key >= 'reservation/' || wanted.id || ':rescue/' and o.key < 'reservation/' || wanted.id || ':rescue0' and o.outcome = 'done'
+         where o.key >= wanted.first and o.key < wanted."end" and o.outcome = 'done'
          limit 1
       ) o on true`);
   return new Map([...rows].map(({ id, amount }) => [id, BigInt(amount)]));
+}
+
+// The first key in the order of bytes that no key with this prefix reaches: a range of keys is a walk along their index.
+function rangeEnd(prefix: string): string {
+  return prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1);
 }

@@ -1,5 +1,6 @@
 import { eq } from "drizzle-orm";
-import { holds, operations } from "../../../drizzle/schema.ts";
+import { operations } from "../../../drizzle/schema/ledger.ts";
+import { holds } from "../../../drizzle/schema/reservations.ts";
 import type { HoldStatus } from "../../contract/reservations.ts";
 import type { Db } from "../postgres/database.ts";
 

@@ -1,6 +1,8 @@
 import { withinOrThrow } from "../../base/deadline.ts";
 import { DomainError } from "../../base/errors.ts";
-import { refundOfStep, type OperatorAct, type OrderSagaStatus } from "../../contract/orders.ts";
+import type { OperatorAct } from "../../contract/operator-acts.ts";
+import type { OrderSagaStatus } from "../../contract/orders.ts";
+import { refundOfStep } from "../../contract/refunds.ts";
 import type { Starters } from "../../starters/index.ts";
 import { recordAct } from "../../store/operators/operator-acts.ts";
 import type { OrderRecord } from "../../store/orders/orders.ts";

@@ -1,0 +1,94 @@
+import { sql } from "drizzle-orm";
+import { boolean, check, index, integer, jsonb, pgTable, primaryKey, text } from "drizzle-orm/pg-core";
+import { bytea, identity, keyText, minor, moment } from "../column-types.ts";
+
+/** Messages that could not be taken, once per identity. Their copy for Kafka leaves by the outbox. */
+export const deadLetters = pgTable(
+  "dead_letters",
+  {
+    id: identity(),
+    identity: keyText("identity").notNull().unique("dead_letters_identity"),
+    topic: text("topic").notNull(),
+    partition: integer("partition").notNull(),
+    offset: minor("offset").notNull(),
+    code: text("code").notNull(),
+    reason: text("reason").notNull(),
+    rawKey: bytea("raw_key"),
+    rawValue: bytea("raw_value"),
+    headers: jsonb("headers").$type<Record<string, string>>().notNull(),
+    attempts: integer("attempts").notNull(),
+    recordedAt: moment("recorded_at")
+      .notNull()
+      .default(sql`clock_timestamp()`),
+    /** When and by whom it was last sent again, and when what was sent again was last refused. */
+    redrivenAt: moment("redriven_at"),
+    redrivenBy: text("redriven_by"),
+    refusedAgainAt: moment("refused_again_at"),
+    /** What it is from its first valid correction on: the key of an operation or the id of a workflow. Set once. */
+    effectKey: keyText("effect_key"),
+  },
+  (table) => [
+    index("dead_letters_position").on(table.topic, table.partition, table.offset),
+    index("dead_letters_waiting")
+      .on(table.id)
+      .where(sql`${table.redrivenAt} is null`),
+    index("dead_letters_refused_again")
+      .on(table.id)
+      .where(sql`${table.refusedAgainAt} is not null`),
+  ],
+);
+
+/** Each time a dead letter was sent again, as it was or corrected. Only a message with such a row's value speaks for the dead letter. */
+export const deadLetterRedrives = pgTable(
+  "dead_letter_redrives",
+  {
+    id: identity(),
+    deadLetterId: minor("dead_letter_id")
+      .notNull()
+      .references(() => deadLetters.id),
+    valueSha256: text("value_sha256").notNull(),
+    corrected: boolean("corrected").notNull(),
+    actor: text("actor").notNull(),
+    reason: text("reason").notNull(),
+    correlationId: text("correlation_id").notNull(),
+    recordedAt: moment("recorded_at")
+      .notNull()
+      .default(sql`clock_timestamp()`),
+  },
+  (table) => [index("dead_letter_redrives_letter").on(table.deadLetterId, table.valueSha256)],
+);
+
+/** What became of a message where no operation and no dead letter of its own place tells it: duplicates, redrives, started workflows. */
+export const eventReceipts = pgTable(
+  "event_receipts",
+  {
+    topic: text("topic").notNull(),
+    partition: integer("partition").notNull(),
+    offset: minor("offset").notNull(),
+    identity: keyText("identity").notNull(),
+    outcome: text("outcome").notNull(),
+    operationId: minor("operation_id"),
+    workflowId: text("workflow_id"),
+    deadLetterId: minor("dead_letter_id"),
+    code: text("code"),
+    recordedAt: moment("recorded_at")
+      .notNull()
+      .default(sql`clock_timestamp()`),
+  },
+  (table) => [
+    primaryKey({ columns: [table.topic, table.partition, table.offset] }),
+    index("event_receipts_workflow")
+      .on(table.workflowId)
+      .where(sql`${table.workflowId} is not null`),
+    check("event_receipts_outcome", sql`${table.outcome} in ('applied', 'refused', 'duplicate', 'started', 'dead-lettered')`),
+  ],
+);
+
+/** Which workflow an event with an id of its own was for, where no operation has that key: the same id is never another's. Append-only. */
+export const eventIdentities = pgTable("event_identities", {
+  identity: keyText("identity").primaryKey(),
+  workflowId: text("workflow_id").notNull(),
+  recordedAt: moment("recorded_at")
+    .notNull()
+    .default(sql`clock_timestamp()`),
+});

@@ -1,0 +1,82 @@
+import { sql } from "drizzle-orm";
+import { check, index, pgTable, text } from "drizzle-orm/pg-core";
+import { keyText, minor, moment } from "../column-types.ts";
+
+/** Who may log in. `id` is the subject of the tokens and, for a user, the owner of accounts. */
+export const users = pgTable(
+  "users",
+  {
+    id: keyText("id").primaryKey(),
+    login: keyText("login").notNull().unique("users_login"),
+    passwordHash: text("password_hash").notNull(),
+    roles: text("roles").array().notNull(),
+    createdAt: moment("created_at")
+      .notNull()
+      .default(sql`now()`),
+    disabledAt: moment("disabled_at"),
+  },
+  (table) => [check("users_roles", sql`${table.roles} <@ array['user', 'service', 'admin']::text[] and cardinality(${table.roles}) > 0`)],
+);
+
+/** One login and everything refreshed from it. Revoked, none of its tokens is taken any more. */
+export const sessions = pgTable(
+  "sessions",
+  {
+    id: text("id").primaryKey(),
+    userId: keyText("user_id")
+      .notNull()
+      .references(() => users.id),
+    createdAt: moment("created_at")
+      .notNull()
+      .default(sql`now()`),
+    expiresAt: moment("expires_at").notNull(),
+    revokedAt: moment("revoked_at"),
+    reason: text("reason"),
+  },
+  (table) => [index("sessions_user").on(table.userId), index("sessions_expires").on(table.expiresAt)],
+);
+
+/** Refresh tokens by their SHA-256; each is used once. One that comes a second time was stolen, and its session ends. */
+export const refreshTokens = pgTable(
+  "refresh_tokens",
+  {
+    hash: text("hash").primaryKey(),
+    sessionId: text("session_id")
+      .notNull()
+      .references(() => sessions.id),
+    createdAt: moment("created_at")
+      .notNull()
+      .default(sql`now()`),
+    expiresAt: moment("expires_at").notNull(),
+    usedAt: moment("used_at"),
+  },
+  (table) => [index("refresh_tokens_session").on(table.sessionId), index("refresh_tokens_expires").on(table.expiresAt)],
+);
+
+/** Access tokens that are refused before their end, by their `jti`. The truth; Redis only knows it sooner. */
+export const revokedTokens = pgTable(
+  "revoked_tokens",
+  {
+    tokenId: keyText("token_id").primaryKey(),
+    subject: keyText("subject").notNull(),
+    expiresAt: moment("expires_at").notNull(),
+    revokedAt: moment("revoked_at")
+      .notNull()
+      .default(sql`now()`),
+  },
+  (table) => [index("revoked_tokens_expires").on(table.expiresAt)],
+);
+
+/** Every token of the subject issued up to this moment is refused. */
+export const revokedSubjects = pgTable("revoked_subjects", {
+  subject: keyText("subject").primaryKey(),
+  revokedUpTo: moment("revoked_up_to").notNull(),
+});
+
+/** A user who was deleted: their accounts had this version then. A later credit makes them a user again. */
+export const closedUsers = pgTable("closed_users", {
+  userId: keyText("user_id").primaryKey(),
+  closedVersion: minor("closed_version").notNull(),
+  closedAt: moment("closed_at").notNull(),
+  closedBy: text("closed_by").notNull(),
+});
