@@ -1,5 +1,7 @@
+import { Hono } from "hono";
 import { describe, expect, test } from "vitest";
-import { preferredLanguage } from "./language.ts";
+import type { ApiEnv } from "../api-env.ts";
+import { languageAsked, preferredLanguage } from "./language.ts";
 
 describe("the language of an answer", () => {
   test.each([
@@ -19,5 +21,17 @@ describe("the language of an answer", () => {
     [`${"a,".repeat(10_000)}ru`, "en"],
   ])("for %j is %s", (header, language) => {
     expect(preferredLanguage(header)).toBe(language);
+  });
+
+  test("is named by the answer, and caches are told of it beside what they were told before", async () => {
+    const api = new Hono<ApiEnv>();
+    api.get("/", (context) => {
+      context.header("vary", "origin");
+      return context.text(languageAsked(context));
+    });
+    const response = await api.request("/", { headers: { "accept-language": "ru" } });
+
+    expect(await response.text()).toBe("ru");
+    expect([response.headers.get("content-language"), response.headers.get("vary")]).toEqual(["ru", "origin, Accept-Language"]);
   });
 });

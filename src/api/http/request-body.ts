@@ -20,14 +20,17 @@ export async function readJsonBody(context: Context, options: { readonly maxByte
   )
     return {};
   if (contentType === undefined || !JSON_TYPE.test(contentType)) throw new DomainError("UNSUPPORTED_MEDIA_TYPE");
-  const bytes = await unlessLeft(
+  const bytes = await unlessCutOff(
     length === undefined ? readUpTo(req.raw.body, options.maxBytes) : readOfLength(context, Number(length), options.maxBytes),
   );
-  return parseJsonKeepingNumbers(decode(bytes));
+  return parseJsonKeepingNumbers(decodeUtf8(bytes));
 }
 
-// A client that closed its connection reads no answer, and nothing is wrong on our side.
-async function unlessLeft(reading: Promise<Uint8Array>): Promise<Uint8Array> {
+/**
+ * The body that is read, unless its connection ends first: a client that closed it reads no answer, and nothing is wrong on our side.
+ * Throws: INVALID_REQUEST, and the expected errors of `reading`.
+ */
+export async function unlessCutOff(reading: Promise<Uint8Array>): Promise<Uint8Array> {
   try {
     return await reading;
   } catch (error) {
@@ -43,8 +46,11 @@ async function readOfLength(context: Context, length: number, maxBytes: number):
   return bytes;
 }
 
-// A chunked body has no length to trust: reading stops at the limit.
-async function readUpTo(body: ReadableStream<Uint8Array> | null, maxBytes: number): Promise<Uint8Array> {
+/**
+ * Reads a body without trusting the length that was announced: reading stops at the limit. No body is no bytes.
+ * Throws: PAYLOAD_TOO_LARGE, and what the stream breaks off with.
+ */
+export async function readUpTo(body: AsyncIterable<Uint8Array> | null, maxBytes: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let total = 0;
   for await (const chunk of body ?? []) {
@@ -59,7 +65,8 @@ function tooLarge(maxBytes: number): DomainError {
   return new DomainError("PAYLOAD_TOO_LARGE", `the body may have ${maxBytes} bytes`);
 }
 
-function decode(bytes: Uint8Array): string {
+/** A body as text. Throws: MALFORMED_JSON when it is not UTF-8. */
+export function decodeUtf8(bytes: Uint8Array): string {
   try {
     return decoder.decode(bytes);
   } catch {

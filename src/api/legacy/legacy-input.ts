@@ -1,13 +1,11 @@
 import type { IncomingMessage } from "node:http";
-import { DomainError } from "../../base/errors.ts";
 import { parseJsonKeepingNumbers } from "../../base/raw-json.ts";
 import type { ApiContext } from "../api-env.ts";
-import { readJsonBody } from "../http/request-body.ts";
+import { singleValues } from "../http/check-request.ts";
+import { decodeUtf8, readJsonBody, readUpTo, unlessCutOff } from "../http/request-body.ts";
 
 /** How much of a body that is over the limit is still taken from the connection, so that its next request can be read. */
 const MAX_DRAINED_BYTES = 1_048_576;
-
-const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /** Where the parameters stood: errors name them accordingly. */
 export interface LegacyInput {
@@ -23,16 +21,17 @@ export function incomingOf(context: ApiContext): IncomingMessage | undefined {
 /**
  * Reads the parameters of a request. POST has them in a JSON body. GET and DELETE have them in a JSON body of any content type or in
  * the query; where both are given the body counts and the query is not looked at.
- * A browser cannot send a body of another site's making with GET or DELETE unasked; with POST it can, so there the type must be JSON.
+ * Against CSRF a POST must be of type JSON: a page of another site can make a browser send a POST with a body, but not without a
+ * CORS preflight one of that type, nor a GET or DELETE with a body.
  * Throws: UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE, MALFORMED_JSON, INVALID_REQUEST.
  */
 export async function readLegacyInput(context: ApiContext, maxBytes: number): Promise<LegacyInput> {
   if (context.req.method === "POST") return { from: "json", value: await readJsonBody(context, { maxBytes, optional: false }) };
   const bytes = hasBody(context)
-    ? await readUpTo(bodyOf(context), maxBytes).catch((error: unknown) => leaveRest(context, error))
+    ? await unlessCutOff(readUpTo(bodyOf(context), maxBytes)).catch((error: unknown) => leaveRest(context, error))
     : undefined;
-  if (bytes === undefined || bytes.byteLength === 0) return { from: "query", value: queryOf(context) };
-  return { from: "json", value: parseJsonKeepingNumbers(decode(bytes)) };
+  if (bytes === undefined || bytes.byteLength === 0) return { from: "query", value: singleValues(context.req.queries()) };
+  return { from: "json", value: parseJsonKeepingNumbers(decodeUtf8(bytes)) };
 }
 
 function hasBody({ req }: ApiContext): boolean {
@@ -40,33 +39,12 @@ function hasBody({ req }: ApiContext): boolean {
   return req.header("transfer-encoding") !== undefined || (length !== undefined && length !== "0");
 }
 
-// Fetch's Request has no body with GET and HEAD, whatever was sent: it is still unread in Node's own request.
-function bodyOf(context: ApiContext): AsyncIterable<Uint8Array> {
+// A Request of the Fetch API has no body with GET and HEAD, whatever was sent: those bytes are still unread in Node's own request.
+function bodyOf(context: ApiContext): AsyncIterable<Uint8Array> | null {
   const { method, raw } = context.req;
-  // Left at the limit, Node's request must stay: with it the connection would go, and the answer with that.
-  if (method === "GET" || method === "HEAD") return incomingOf(context)?.iterator({ destroyOnReturn: false }) ?? nothing();
-  return raw.body ?? nothing();
-}
-
-async function* nothing(): AsyncGenerator<Uint8Array> {
-  // No bytes.
-}
-
-// The limit holds whatever length was announced: reading stops there.
-async function readUpTo(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let total = 0;
-  try {
-    for await (const chunk of body) {
-      total += chunk.byteLength;
-      if (total > maxBytes) throw new DomainError("PAYLOAD_TOO_LARGE", `the body may have ${maxBytes} bytes`);
-      chunks.push(chunk);
-    }
-  } catch (error) {
-    if (error instanceof DomainError) throw error;
-    throw new DomainError("INVALID_REQUEST", "the body ended before its end", {}, error);
-  }
-  return Buffer.concat(chunks, total);
+  // Reading that stops at the limit must not destroy Node's request: that would close the connection before the answer is sent.
+  if (method === "GET" || method === "HEAD") return incomingOf(context)?.iterator({ destroyOnReturn: false }) ?? null;
+  return raw.body;
 }
 
 // Node drops the rest of a body only where nothing of it was read. More than a little is not waited for: the connection is cut.
@@ -82,19 +60,4 @@ function leaveRest(context: ApiContext, error: unknown): never {
     incoming.resume();
   }
   throw error;
-}
-
-function decode(bytes: Uint8Array): string {
-  try {
-    return decoder.decode(bytes);
-  } catch {
-    throw new DomainError("MALFORMED_JSON", "the body is not UTF-8");
-  }
-}
-
-// A parameter that stands twice stays a list, which no schema takes.
-function queryOf(context: ApiContext): Record<string, string | string[]> {
-  return Object.fromEntries(
-    Object.entries(context.req.queries()).map(([name, values]) => [name, values.length === 1 ? (values[0] ?? "") : values]),
-  );
 }
