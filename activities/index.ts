@@ -1,7 +1,7 @@
 import type { ActivityDeps } from "./activity-deps.ts";
 import { createSelfAuditActivities } from "./audit/self-audit.ts";
 import { createCacheActivities } from "./beside/balance-cache.ts";
-import { createOrderMemory } from "./beside/order-cache.ts";
+import { createOrderCacheRefresh } from "./beside/order-cache.ts";
 import { tellingOrderEnds } from "./beside/order-ends.ts";
 import { refreshingLedger } from "./beside/refreshing-ledger.ts";
 import { createEventActivities } from "./events.ts";
@@ -9,7 +9,7 @@ import { withFailures } from "./failures.ts";
 import { createOrderActivities } from "./orders.ts";
 import { createPaymentActivities } from "./payments.ts";
 import { createReportActivities } from "./reports.ts";
-import { createLedgerActivities } from "./reservations.ts";
+import { createReservationActivities } from "./reservations.ts";
 import { createSagaPaymentActivities } from "./saga-payments.ts";
 import { createWebhookActivities } from "./webhooks.ts";
 
@@ -19,14 +19,14 @@ export type { ActivityDeps } from "./activity-deps.ts";
 export function createActivities(deps: ActivityDeps) {
   const cache = createCacheActivities(deps);
   const ledger = refreshingLedger(deps.ledger, cache.refreshWallets);
-  const rememberOrder = createOrderMemory(deps);
+  const refreshOrderCache = createOrderCacheRefresh(deps);
   const orderSteps = {
-    ...createOrderActivities({ ...deps, ledger, rememberOrder }),
-    ...createPaymentActivities({ ...deps, ledger, rememberOrder }),
+    ...createOrderActivities({ ...deps, ledger, refreshOrderCache }),
+    ...createPaymentActivities({ ...deps, ledger, refreshOrderCache }),
   };
   return withFailures({
     ...tellingOrderEnds(orderSteps, deps),
-    ...createLedgerActivities({ ...deps, ledger }),
+    ...createReservationActivities({ ...deps, ledger }),
     ...cache,
     ...createEventActivities(deps),
     ...createReportActivities(deps),

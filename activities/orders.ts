@@ -1,4 +1,3 @@
-import { DomainError } from "../src/base/errors.ts";
 import { stepKey } from "../src/contract/ids.ts";
 import type { OrderSagaInput } from "../src/contract/orders.ts";
 import {
@@ -8,7 +7,7 @@ import {
   releaseOrderOperation,
   type OrderOfLines,
 } from "../src/domain/ledger/hold-operations.ts";
-import type { PostResult } from "../src/store/ledger/ledger.ts";
+import { doneOrThrow } from "../src/store/ledger/done-or-throw.ts";
 import { createPauseCheck } from "../src/store/operators/pauses.ts";
 import {
   beginCompensation,
@@ -24,7 +23,7 @@ import {
 } from "../src/store/orders/orders.ts";
 import { getHold } from "../src/store/reservations/holds.ts";
 import type { ActivityDeps } from "./activity-deps.ts";
-import type { RememberOrder } from "./beside/order-cache.ts";
+import type { RefreshOrderCache } from "./beside/order-cache.ts";
 import { currentOrigin, currentWorkflow } from "./execution.ts";
 import { concernedBy, refuseWhilePaused } from "./pausing.ts";
 
@@ -32,8 +31,8 @@ import { concernedBy, refuseWhilePaused } from "./pausing.ts";
 export function createOrderActivities({
   db,
   ledger,
-  rememberOrder = () => {},
-}: Pick<ActivityDeps, "db" | "ledger"> & { readonly rememberOrder?: RememberOrder }) {
+  refreshOrderCache = () => {},
+}: Pick<ActivityDeps, "db" | "ledger"> & { readonly refreshOrderCache?: RefreshOrderCache }) {
   const pauseFor = createPauseCheck(db);
   return {
     /** Writes the order as PENDING, STARTED, and tells how its row stands: new, or as another run or request left it. */
@@ -42,7 +41,7 @@ export function createOrderActivities({
     /** Holds all lines, and the order goes to PAYMENT_PENDING in the same statement. Throws: INSUFFICIENT_FUNDS, ORDER_STATE_CONFLICT. */
     async holdOrder({ order, expiresAt }: { readonly order: OrderSagaInput; readonly expiresAt: string }): Promise<void> {
       const change = { orderId: order.orderId, from: "STARTED", to: "PAYMENT_PENDING", status: "PENDING" } as const;
-      settled(
+      doneOrThrow(
         await ledger.post(
           holdOrderOperation({ ...operationOf(order, "hold"), expiresAt, requestHash: order.requestHash, orderChange: change }),
         ),
@@ -53,8 +52,8 @@ export function createOrderActivities({
     async captureOrder(order: OrderSagaInput): Promise<void> {
       refuseWhilePaused(await pauseFor(concernedBy(order)));
       const change = { orderId: order.orderId, from: "PAYMENT_PENDING", to: "COMPLETED", status: "CONFIRMED" } as const;
-      settled(await ledger.post(captureOrderOperation({ ...operationOf(order, "capture"), orderChange: change })));
-      rememberOrder(order.orderId);
+      doneOrThrow(await ledger.post(captureOrderOperation({ ...operationOf(order, "capture"), orderChange: change })));
+      refreshOrderCache(order.orderId);
     },
 
     /** The card is authorised, and the order waits for its capture. Throws: ORDER_STATE_CONFLICT, ORDER_NOT_FOUND. */
@@ -79,19 +78,19 @@ export function createOrderActivities({
       // The lines are held in one operation, so one of them tells for all.
       const hold = await getHold(db, orderHoldId(order.orderId, firstLine.lineNo));
       if (hold === undefined || hold.status === "released" || hold.status === "expired") return;
-      settled(await ledger.post(releaseOrderOperation(operationOf(order, "release"))));
+      doneOrThrow(await ledger.post(releaseOrderOperation(operationOf(order, "release"))));
     },
 
     /** Ends the compensation: the order is FAILED and CANCELLED, its row stays. Throws: ORDER_STATE_CONFLICT, ORDER_NOT_FOUND. */
     async cancelOrder({ orderId }: { readonly orderId: string }): Promise<void> {
       await changeOrderState(db, { orderId, from: "COMPENSATING", to: "FAILED" });
-      rememberOrder(orderId);
+      refreshOrderCache(orderId);
     },
 
     /** Notes in the order's row, and tells the world, which step is past its fast retries; without a step that none is any more. */
     async noteStuck(input: StuckNote): Promise<void> {
       await noteStuck(db, input);
-      rememberOrder(input.orderId);
+      refreshOrderCache(input.orderId);
     },
 
     /** Notes in the order's row that a person ended a compensation, and how. Safe to retry: the same words stand once. */
@@ -113,10 +112,4 @@ function operationOf(order: OrderSagaInput, step: "hold" | "capture" | "release"
     comment: order.comment,
     origin: currentOrigin(order),
   };
-}
-
-/** Passes when the operation is done, now or before. Throws: its refusal's code; IDEMPOTENCY_CONFLICT when its key belongs to other content. */
-export function settled(result: PostResult): void {
-  if (result.outcome === "refused") throw new DomainError(result.code);
-  if (result.outcome === "conflict") throw new DomainError("IDEMPOTENCY_CONFLICT");
 }

@@ -3,13 +3,13 @@ import { DomainError } from "../src/base/errors.ts";
 import { orderRefundWorkflowId, paymentKey, stepKey } from "../src/contract/ids.ts";
 import type { OrderRefundInput, OrderSagaInput } from "../src/contract/orders.ts";
 import { chargeOrderOperation, refundOrderOperation } from "../src/domain/ledger/hold-operations.ts";
+import { doneOrThrow } from "../src/store/ledger/done-or-throw.ts";
 import { createPauseCheck, pausedFor, type Concerned } from "../src/store/operators/pauses.ts";
 import { recordPaymentStep } from "../src/store/orders/payments.ts";
 import { finishRefund, refuseRefund } from "../src/store/orders/refunds.ts";
 import type { ActivityDeps } from "./activity-deps.ts";
-import type { RememberOrder } from "./beside/order-cache.ts";
+import type { RefreshOrderCache } from "./beside/order-cache.ts";
 import { currentOrigin, currentWorkflow } from "./execution.ts";
-import { settled } from "./orders.ts";
 import { concernedBy, refuseWhilePaused } from "./pausing.ts";
 
 /** Asked again this often while a pause lasts. */
@@ -24,8 +24,8 @@ export function createPaymentActivities({
   db,
   ledger,
   psp,
-  rememberOrder = () => {},
-}: Pick<ActivityDeps, "db" | "ledger" | "psp"> & { readonly rememberOrder?: RememberOrder }) {
+  refreshOrderCache = () => {},
+}: Pick<ActivityDeps, "db" | "ledger" | "psp"> & { readonly refreshOrderCache?: RefreshOrderCache }) {
   const pauseFor = createPauseCheck(db);
 
   /** Gives a capture back that did happen; does nothing when the provider never took any money. */
@@ -80,7 +80,7 @@ export function createPaymentActivities({
     /** Books what the provider has taken, and the order is COMPLETED and CONFIRMED in the same statement. Throws: ORDER_STATE_CONFLICT. */
     async chargeOrder({ order }: { readonly order: OrderSagaInput }): Promise<void> {
       const orderChange = { orderId: order.orderId, from: "PAYMENT_PENDING", to: "COMPLETED", status: "CONFIRMED" } as const;
-      settled(
+      doneOrThrow(
         await ledger.post(
           chargeOrderOperation({
             ...order,
@@ -90,7 +90,7 @@ export function createPaymentActivities({
           }),
         ),
       );
-      rememberOrder(order.orderId);
+      refreshOrderCache(order.orderId);
     },
 
     /** Gives a part of a captured payment back at the provider. */
@@ -109,7 +109,7 @@ export function createPaymentActivities({
     /** Books a refund: the services' revenue goes down, the user's wallet or the provider's account gets it. */
     async postRefund({ refund, reference }: { readonly refund: OrderRefundInput; readonly reference?: string }): Promise<void> {
       const key = stepKey(orderRefundWorkflowId(refund.orderId, refund.refundId), "refund");
-      settled(await ledger.post(refundOrderOperation({ ...refund, key, comment: refund.reason, origin: currentOrigin(refund) })));
+      doneOrThrow(await ledger.post(refundOrderOperation({ ...refund, key, comment: refund.reason, origin: currentOrigin(refund) })));
       await finishRefund(db, { refundId: refund.refundId, reference });
     },
 

@@ -12,6 +12,7 @@ import type {
 } from "../src/contract/reservations.ts";
 import { captureHoldOperation, placeHoldOperation, releaseHoldOperation } from "../src/domain/ledger/hold-operations.ts";
 import { closedReservationCode } from "../src/domain/reservations/reservation-states.ts";
+import { doneOrThrow } from "../src/store/ledger/done-or-throw.ts";
 import { findOperation } from "../src/store/ledger/operations.ts";
 import { createPauseCheck, type PauseRecord } from "../src/store/operators/pauses.ts";
 import { expireHold } from "../src/store/reservations/hold-expiry.ts";
@@ -19,7 +20,6 @@ import { extensionContent, moveHoldEnd, tellHoldExpiring, type HoldMove } from "
 import { getHold, type HoldRecord } from "../src/store/reservations/holds.ts";
 import type { ActivityDeps } from "./activity-deps.ts";
 import { currentOrigin, currentWorkflow } from "./execution.ts";
-import { settled } from "./orders.ts";
 
 /** While a pause stands the end of a hold is moved on by a quarter of the pause's age, within these bounds: few steps, and not late when it ends. */
 const PAUSE_STEP_MS = { least: 5_000, most: 300_000 };
@@ -27,7 +27,7 @@ const PAUSE_STEP_MS = { least: 5_000, most: 300_000 };
 const PAUSED_RETRY_MS = 5_000;
 
 /** The steps of a reservation. Each is safe to retry by its key, and the row's guarded state decides which of two comes first. */
-export function createLedgerActivities({ db, ledger }: Pick<ActivityDeps, "db" | "ledger">) {
+export function createReservationActivities({ db, ledger }: Pick<ActivityDeps, "db" | "ledger">) {
   const pausedFor = createPauseCheck(db);
   const pauseOf = ({ userId, serviceId }: ReservationInput) => pausedFor({ userId, serviceIds: [serviceId] });
   const knownStateOf = async (reservationId: string): Promise<ReservationState> => {
@@ -54,7 +54,7 @@ export function createLedgerActivities({ db, ledger }: Pick<ActivityDeps, "db" |
       readonly expiresAt: string;
     }): Promise<ReservationState> {
       const { amountMinor, requestHash } = reservation;
-      settled(
+      doneOrThrow(
         await ledger.post(
           placeHoldOperation({ ...ownerOf(reservation, workflowKey("hold")), amountMinor: BigInt(amountMinor), expiresAt, requestHash }),
         ),
@@ -78,7 +78,7 @@ export function createLedgerActivities({ db, ledger }: Pick<ActivityDeps, "db" |
       const hold = await getHold(db, reservation.reservationId);
       if (hold?.status === "held" && pause === undefined && hold.expiresAt.getTime() <= Date.now())
         await expireHold(ledger, hold, currentOrigin(reservation));
-      settled(await ledger.post(captureHoldOperation({ ...ownerOf(reservation, confirm.requestKey), amountMinor })));
+      doneOrThrow(await ledger.post(captureHoldOperation({ ...ownerOf(reservation, confirm.requestKey), amountMinor })));
       return knownStateOf(reservation.reservationId);
     },
 
@@ -90,7 +90,7 @@ export function createLedgerActivities({ db, ledger }: Pick<ActivityDeps, "db" |
       readonly reservation: ReservationInput;
       readonly release: ReleaseInput;
     }): Promise<ReservationState> {
-      settled(await ledger.post(releaseHoldOperation({ ...ownerOf(reservation, release.requestKey), effect: "release" })));
+      doneOrThrow(await ledger.post(releaseHoldOperation({ ...ownerOf(reservation, release.requestKey), effect: "release" })));
       return knownStateOf(reservation.reservationId);
     },
 

@@ -5,6 +5,7 @@ import { orderWorkflowId, sagaCommandWorkflowId, stepKey } from "../src/contract
 import type { OrderSagaInput, SagaPaymentRequest } from "../src/contract/orders.ts";
 import { chargeOrderOperation } from "../src/domain/ledger/hold-operations.ts";
 import { sagaChargeFence, sagaChargeOperation, sagaRefundOperation, type SagaPayment } from "../src/domain/ledger/wallet-operations.ts";
+import { doneOrThrow } from "../src/store/ledger/done-or-throw.ts";
 import type { PostResult } from "../src/store/ledger/ledger.ts";
 import { createPauseCheck } from "../src/store/operators/pauses.ts";
 import { findOrderIdentity } from "../src/store/orders/order-identity.ts";
@@ -20,7 +21,6 @@ import {
 import { isContentRefused } from "../src/store/postgres/lane.ts";
 import type { ActivityDeps } from "./activity-deps.ts";
 import { currentOrigin, currentWorkflow } from "./execution.ts";
-import { settled } from "./orders.ts";
 import { concernedBy, refuseWhilePaused } from "./pausing.ts";
 
 /** Payments over saga.commands and saga.replies: what the payment's side does, and what the order's side does. */
@@ -89,7 +89,7 @@ export function createSagaPaymentActivities({ db, ledger, workflows }: Pick<Acti
     async bookSagaPayment({ order, paymentId }: { readonly order: OrderSagaInput; readonly paymentId?: string }): Promise<void> {
       const orderChange = { orderId: order.orderId, from: "PAYMENT_PENDING", to: "COMPLETED", status: "CONFIRMED" } as const;
       const key = stepKey(currentWorkflow().workflowId, "charge");
-      settled(await ledger.post(chargeOrderOperation({ ...order, key, origin: currentOrigin(order), orderChange })));
+      doneOrThrow(await ledger.post(chargeOrderOperation({ ...order, key, origin: currentOrigin(order), orderChange })));
       await recordPaymentStep(db, order.orderId, {
         step: "captured",
         amountMinor: BigInt(order.totalMinor),
