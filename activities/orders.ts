@@ -27,7 +27,7 @@ import type { RefreshOrderCache } from "./beside/order-cache.ts";
 import { currentOrigin, currentWorkflow } from "./execution.ts";
 import { concernedBy, refuseWhilePaused } from "./pausing.ts";
 
-/** The steps of an order and their compensations. Each is safe to retry: its key is the workflow's id and its own name. */
+/** The steps of an order and their compensations. Each is safe to retry: its key is made of the workflow's id and the step's name. */
 export function createOrderActivities({
   db,
   ledger,
@@ -35,7 +35,7 @@ export function createOrderActivities({
 }: Pick<ActivityDeps, "db" | "ledger"> & { readonly refreshOrderCache?: RefreshOrderCache }) {
   const pauseFor = createPauseCheck(db);
   return {
-    /** Writes the order as PENDING, STARTED, and tells how its row stands: new, or as another run or request left it. */
+    /** Writes the order's row as PENDING, STARTED, unless it is there. Returns the row's standing: new, or as another run or request left it. */
     createOrder: (order: OrderSagaInput): Promise<OrderStanding> => createOrder(db, newOrder(order)),
 
     /** Holds all lines, and the order goes to PAYMENT_PENDING in the same statement. Throws: INSUFFICIENT_FUNDS, ORDER_STATE_CONFLICT. */
@@ -62,20 +62,20 @@ export function createOrderActivities({
     },
 
     /**
-     * Fences the order: from here on neither a late creation, nor a late hold, nor a late capture can take effect.
-     * An order whose capture came first stays COMPLETED, and the answer says so.
+     * Fences the order: from here on no late creation, hold or capture can take effect.
+     * An order whose capture came first stays COMPLETED, and the returned standing says so.
      */
     beginCompensation: ({ order, failure }: { readonly order: OrderSagaInput; readonly failure: OrderFailure }): Promise<OrderStanding> =>
       beginCompensation(db, newOrder(order), failure),
 
     /**
-     * Gives back what the order holds; does nothing when nothing is held. Only after beginCompensation: before it a hold
-     * could still come. Throws: ALREADY_CONFIRMED when the money is gone, which the fence makes impossible.
+     * Releases the order's hold to the wallet; does nothing when nothing is held. To be called after beginCompensation only: before the
+     * fence a hold could still come. Throws: ALREADY_CONFIRMED when the hold was captured, which the fence makes impossible.
      */
     async releaseOrder(order: OrderSagaInput): Promise<void> {
       const [firstLine] = order.lines;
       if (firstLine === undefined) return;
-      // The lines are held in one operation, so one of them tells for all.
+      // One operation holds all lines, so all their holds have the state of the first.
       const hold = await getHold(db, orderHoldId(order.orderId, firstLine.lineNo));
       if (hold === undefined || hold.status === "released" || hold.status === "expired") return;
       doneOrThrow(await ledger.post(releaseOrderOperation(operationOf(order, "release"))));
@@ -87,13 +87,13 @@ export function createOrderActivities({
       refreshOrderCache(orderId);
     },
 
-    /** Notes in the order's row, and tells the world, which step is past its fast retries; without a step that none is any more. */
+    /** Notes in the order's row, and publishes to orders.events, which step is past its fast retries; without a step, that no step is. */
     async noteStuck(input: StuckNote): Promise<void> {
       await noteStuck(db, input);
       refreshOrderCache(input.orderId);
     },
 
-    /** Notes in the order's row that a person ended a compensation, and how. Safe to retry: the same words stand once. */
+    /** Notes in the order's row how an operator ended a compensation. Safe to retry: the same note is written once. */
     settleByHand: (input: HandSettlement): Promise<void> => settleByHand(db, input),
   };
 }
