@@ -8,7 +8,7 @@ import type { Ledger } from "../src/store/ledger/ledger.ts";
 import type { Db } from "../src/store/postgres/database.ts";
 import type { Lane } from "../src/store/postgres/lane.ts";
 
-/** A log as far as activities write to it. */
+/** What activities need of a log. */
 export interface ActivityLog {
   debug(fields: Record<string, unknown>, message: string): void;
   info(fields: Record<string, unknown>, message: string): void;
@@ -16,68 +16,68 @@ export interface ActivityLog {
   error(fields: Record<string, unknown>, message: string): void;
 }
 
-/** Where fresh balances go. `enabled` is false where there is no Redis. */
+/** The cache of balances. `enabled` is false without Redis. */
 export interface BalanceSink {
   readonly enabled: boolean;
   put(balances: readonly BalanceRecord[]): Promise<void>;
 }
 
-/** Where orders go that have ended. `enabled` is false where there is no Redis. */
+/** The cache of ended orders. `enabled` is false without Redis. */
 export interface OrderSink {
   readonly enabled: boolean;
   put(orderId: string, order: { readonly version: bigint; readonly text: string }): Promise<void>;
 }
 
-/** What activities ask Temporal. */
+/** What activities ask of Temporal. */
 export interface WorkflowPort {
   /** Whether a workflow runs under this id at this moment. */
   isOpen(workflowId: string): Promise<boolean>;
-  /** Starts the workflow of a hold that stands and has lost its own; one that runs is left alone. */
+  /** Starts the workflow of a held reservation again. Leaves one that runs alone. */
   restartReservation(input: ReservationInput): Promise<void>;
-  /** Starts the saga of an order that is not decided and has lost its own; one that runs is left alone. */
+  /** Starts the saga of an unfinished order again. Leaves one that runs alone. */
   restartOrder(input: OrderSagaInput): Promise<void>;
-  /** Starts the workflow of a refund that was set aside; one that runs is left alone. */
+  /** Starts the workflow of a pending refund. Leaves one that runs alone. */
   startRefund(input: OrderRefundInput): Promise<unknown>;
-  /** Has the answer to an order's REFUND waited for, also where an earlier one was answered already. */
+  /** Makes sure that a workflow waits for the answer to an order's REFUND: starts it again when an earlier one has ended. */
   followSagaRefund(payment: SagaPaymentRequest): Promise<void>;
 }
 
-/** What a receiver of webhooks answered; `status` is undefined when it did not. */
+/** The answer of a webhook's receiver. `status` is undefined when it did not answer. */
 export interface WebhookAnswer {
   readonly status: number | undefined;
-  /** Why there was no answer, in words; nothing of what was sent. */
+  /** Why there was no answer, in words that hold nothing of what was sent. */
   readonly error: string | undefined;
 }
 
-/** The way to receivers of webhooks. */
+/** Sends webhooks to their receivers. */
 export interface WebhookPort {
-  /** Sends one signed message, once, within a bounded time. Does not throw for what the other side does. */
+  /** Sends one signed message once, within a bounded time. Whatever the receiver does is an answer, never thrown. */
   send(message: {
     readonly url: string;
     readonly id: string;
     readonly body: string;
-    /** The newest first; each signs. */
+    /** Each secret signs; the newest stands first. */
     readonly secrets: readonly string[];
   }): Promise<WebhookAnswer>;
-  /** The secret as it signs. Throws: Error when it was sealed with another key. */
+  /** Decrypts a secret for signing. Throws: Error when it was sealed with another key. */
   openSecret(sealed: string, webhookId: string): string;
 }
 
-/** All that activities may use. They hold nothing else: no client, no configuration. */
+/** Everything that activities may use. They know no client and no configuration. */
 export interface ActivityDeps {
   readonly db: Db;
   readonly ledger: Ledger;
   readonly balanceCache: BalanceSink;
-  /** Where there is none, every read of an order asks Postgres. */
+  /** Without it every read of an order asks Postgres. */
   readonly orderCache?: OrderSink;
   readonly psp: Psp;
   readonly logger: ActivityLog;
   /** The folder of the published reports. */
   readonly reportsDir: string;
-  /** A lane of its own for long statements and streams, each bounded by `deadlineMs`. The caller closes it. */
+  /** Opens a lane for long statements and streams, each bounded by `deadlineMs`. The caller closes it. */
   readonly openLane: (name: string, deadlineMs?: number) => Lane;
-  /** Where there is none, the self-audit leaves out what it would ask it. */
+  /** Without it the self-audit repairs no lost workflow, and no workflow waits for the answer to a REFUND. */
   readonly workflows?: WorkflowPort;
-  /** Where there is none, no webhook is sent. */
+  /** Without it no webhook is sent. */
   readonly webhooks?: WebhookPort;
 }

@@ -10,12 +10,12 @@ import { isContentRefused } from "../src/store/postgres/lane.ts";
 import type { ActivityDeps } from "./activity-deps.ts";
 import { currentWorkflow } from "./execution.ts";
 
-/** What the `eventBatch` workflow does in the world. */
+/** The activity of the `eventBatch` workflow. */
 export function createEventActivities({ ledger, db }: Pick<ActivityDeps, "ledger"> & Partial<Pick<ActivityDeps, "db">>) {
   return {
     /**
      * Applies a batch of purchases or of loyalty transactions to the ledger, each once, in their order.
-     * Safe to retry: every event has its permanent key, so what was applied is a duplicate the next time.
+     * Safe to retry: every event has its permanent key, so an event that was applied is a duplicate the next time.
      * Throws: UNAVAILABLE or DEADLINE_EXCEEDED, both worth another try.
      */
     async applyEvents(input: EventBatchInput): Promise<EventBatchResult> {
@@ -25,7 +25,7 @@ export function createEventActivities({ ledger, db }: Pick<ActivityDeps, "ledger
           ? input.events.map((event) => loyaltyOperation(source, event))
           : input.events.map((event) => toPurchaseOperation(source, event));
       const posted = await postEach(ledger, operations);
-      // Without a store nobody asks for receipts.
+      // Without a database there is no table of receipts.
       if (db !== undefined) await recordReceipts(db, receiptsOf(input, operations, posted));
       return summarize(input.events, posted);
     },
@@ -34,7 +34,7 @@ export function createEventActivities({ ledger, db }: Pick<ActivityDeps, "ledger
 
 type Posted = PostResult | { readonly outcome: "failed"; readonly message: string };
 
-/** One call for all. When the ledger cannot take one of them at all, each is posted alone and only that one fails. */
+/** Posts all operations by one call. When Postgres refuses the content of one of them, posts each alone, so that only that one fails. */
 async function postEach(ledger: Ledger, operations: readonly Operation[]): Promise<Posted[]> {
   try {
     return await ledger.postAll(operations);

@@ -7,7 +7,7 @@ export function currentWorkflow(): { readonly workflowId: string; readonly runId
   return { workflowId: execution?.workflowId ?? "", runId: execution?.runId ?? "" };
 }
 
-/** Who asked for the current activity's operation, and which run posts it. */
+/** The origin of the current activity's operation: the caller who asked for it, and the run that posts it. */
 export function currentOrigin(request: { readonly caller: string; readonly correlationId: string }): Origin {
   return { caller: request.caller, correlationId: request.correlationId, ...currentWorkflow() };
 }

@@ -7,22 +7,22 @@ const FIRST_DELAY_MS = 100;
 /** Steps that are never given up ask again at least this often. */
 const MAX_DELAY_MS = 10_000;
 const JITTER = 0.1;
-/** As long as the provider's breaker stays open. A provider that asks for more is asked again all the same. */
+/** The provider's breaker stays open for this long. A longer `Retry-After` of the provider is cut to it. */
 const MAX_ASKED_DELAY_MS = 30_000;
 
-/** How long to wait after the given attempt (1 is the first); `random` is in [0, 1). Whether there is a next one is the retry policy's. */
+/** The wait after the given attempt (1 is the first), in milliseconds; `random` is in [0, 1). The retry policy decides whether another attempt follows. */
 export function retryDelayMs(attempt: number, random: number): number {
   const delayMs = Math.min(FIRST_DELAY_MS * 2 ** Math.min(attempt - 1, 20), MAX_DELAY_MS);
   return Math.round(delayMs * (1 - JITTER + 2 * JITTER * random));
 }
 
-/** What may pass by itself. PAUSED is not among them: a saga has a step of its own that waits until the pause ends. */
+/** The codes of outages, which may pass by themselves. PAUSED is none of them: a saga waits for the end of a pause in a step of its own. */
 const PASSING: ReadonlySet<ErrorCode> = new Set(["UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL", "PSP_UNAVAILABLE"]);
 
 /**
- * Turns what an activity met into what its workflow can decide on. A refusal of the catalogue is final and carries its
- * code as the failure's type; UNAVAILABLE, DEADLINE_EXCEEDED and PSP_UNAVAILABLE may pass by themselves; anything else is INTERNAL and is
- * tried again as well, since most of it is the outside world.
+ * Turns an activity's error into a failure that its workflow can decide on. A refusal of the catalogue is final and carries its code as
+ * the failure's type. An outage (UNAVAILABLE, DEADLINE_EXCEEDED, PSP_UNAVAILABLE) is retried. Any other error becomes INTERNAL and is
+ * retried too, since most of them come from the outside world.
  */
 export function toApplicationFailure(error: unknown, attempt: number): TemporalFailure {
   if (error instanceof TemporalFailure) return error;
@@ -34,12 +34,12 @@ export function toApplicationFailure(error: unknown, attempt: number): TemporalF
     message: known.message,
     nonRetryable: true,
     ...(Object.keys(known.details).length === 0 ? {} : { details: [known.details] }),
-    // An answer, not an incident: no warning in the log, no failure in the metrics.
+    // A refusal is an answer and no incident: no warning in the log, no failure in the metrics.
     category: ApplicationFailureCategory.BENIGN,
   });
 }
 
-/** Gives every activity of the list the same edge: whatever it throws reaches its workflow through toApplicationFailure. */
+/** Wraps every activity so that its errors reach its workflow through `toApplicationFailure`. */
 export function withFailures<Activities extends Record<string, (input: never) => Promise<unknown>>>(activities: Activities): Activities {
   return Object.fromEntries(
     Object.entries(activities).map(([name, activity]) => [
@@ -55,7 +55,7 @@ export function withFailures<Activities extends Record<string, (input: never) =>
   ) as Activities;
 }
 
-// A try that is sent against an open breaker asks nobody anything: made before its time it would only use up the tries there are.
+// While the breaker is open an attempt does not reach the provider: it would only use up one of the attempts that the policy allows.
 function retryable(type: string, message: string, attempt: number, askedDelayMs = 0): ApplicationFailure {
   const nextRetryDelay = Math.max(retryDelayMs(attempt, Math.random()), Math.min(askedDelayMs || 0, MAX_ASKED_DELAY_MS));
   return ApplicationFailure.create({ type, message: message.slice(0, 500), nextRetryDelay });

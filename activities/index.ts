@@ -1,38 +1,50 @@
 import type { ActivityDeps } from "./activity-deps.ts";
-import { createSelfAuditActivities } from "./audit/self-audit.ts";
+import { createHousekeeping } from "./audit/housekeeping.ts";
+import { createLostOrderCheck } from "./audit/lost-orders.ts";
+import { createProofActivities } from "./audit/proof.ts";
+import { createReservationSweep } from "./audit/sweep-reservations.ts";
+import { createWaitingChecks } from "./audit/waiting-work.ts";
 import { createCacheActivities } from "./beside/balance-cache.ts";
-import { createOrderMemory } from "./beside/order-cache.ts";
+import { createOrderCacheRefresh } from "./beside/order-cache.ts";
 import { tellingOrderEnds } from "./beside/order-ends.ts";
 import { refreshingLedger } from "./beside/refreshing-ledger.ts";
 import { createEventActivities } from "./events.ts";
 import { withFailures } from "./failures.ts";
 import { createOrderActivities } from "./orders.ts";
+import { createPauseActivities } from "./pausing.ts";
 import { createPaymentActivities } from "./payments.ts";
+import { createRefundActivities } from "./refunds.ts";
 import { createReportActivities } from "./reports.ts";
-import { createLedgerActivities } from "./reservations.ts";
+import { createReservationActivities } from "./reservations.ts";
 import { createSagaPaymentActivities } from "./saga-payments.ts";
 import { createWebhookActivities } from "./webhooks.ts";
 
 export type { ActivityDeps } from "./activity-deps.ts";
 
-/** Every activity of Saldo over its dependencies. What one throws reaches its workflow as an ApplicationFailure with a code. */
+/** Every activity of Saldo over its dependencies. An error reaches the activity's workflow as an ApplicationFailure with a code. */
 export function createActivities(deps: ActivityDeps) {
   const cache = createCacheActivities(deps);
   const ledger = refreshingLedger(deps.ledger, cache.refreshWallets);
-  const rememberOrder = createOrderMemory(deps);
+  const refreshOrderCache = createOrderCacheRefresh(deps);
   const orderSteps = {
-    ...createOrderActivities({ ...deps, ledger, rememberOrder }),
-    ...createPaymentActivities({ ...deps, ledger, rememberOrder }),
+    ...createOrderActivities({ ...deps, ledger, refreshOrderCache }),
+    ...createPaymentActivities({ ...deps, ledger, refreshOrderCache }),
   };
   return withFailures({
     ...tellingOrderEnds(orderSteps, deps),
-    ...createLedgerActivities({ ...deps, ledger }),
+    ...createRefundActivities({ ...deps, ledger }),
+    ...createPauseActivities(deps),
+    ...createReservationActivities({ ...deps, ledger }),
     ...cache,
     ...createEventActivities(deps),
     ...createReportActivities(deps),
     ...createSagaPaymentActivities({ ...deps, ledger }),
     ...createWebhookActivities(deps),
-    ...createSelfAuditActivities({ ...deps, ledger }),
+    ...createReservationSweep({ ...deps, ledger }),
+    ...createLostOrderCheck(deps),
+    ...createWaitingChecks(deps),
+    ...createProofActivities(deps),
+    ...createHousekeeping(deps),
   });
 }
 

@@ -1,4 +1,3 @@
-import { DomainError } from "../src/base/errors.ts";
 import { stepKey } from "../src/contract/ids.ts";
 import type { OrderSagaInput } from "../src/contract/orders.ts";
 import {
@@ -8,7 +7,7 @@ import {
   releaseOrderOperation,
   type OrderOfLines,
 } from "../src/domain/ledger/hold-operations.ts";
-import type { PostResult } from "../src/store/ledger/ledger.ts";
+import { doneOrThrow } from "../src/store/ledger/done-or-throw.ts";
 import { createPauseCheck } from "../src/store/operators/pauses.ts";
 import {
   beginCompensation,
@@ -24,25 +23,25 @@ import {
 } from "../src/store/orders/orders.ts";
 import { getHold } from "../src/store/reservations/holds.ts";
 import type { ActivityDeps } from "./activity-deps.ts";
-import type { RememberOrder } from "./beside/order-cache.ts";
+import type { RefreshOrderCache } from "./beside/order-cache.ts";
 import { currentOrigin, currentWorkflow } from "./execution.ts";
 import { concernedBy, refuseWhilePaused } from "./pausing.ts";
 
-/** The steps of an order and their compensations. Each is safe to retry: its key is the workflow's id and its own name. */
+/** The steps of an order and their compensations. Each is safe to retry: its key is made of the workflow's id and the step's name. */
 export function createOrderActivities({
   db,
   ledger,
-  rememberOrder = () => {},
-}: Pick<ActivityDeps, "db" | "ledger"> & { readonly rememberOrder?: RememberOrder }) {
+  refreshOrderCache = () => {},
+}: Pick<ActivityDeps, "db" | "ledger"> & { readonly refreshOrderCache?: RefreshOrderCache }) {
   const pauseFor = createPauseCheck(db);
   return {
-    /** Writes the order as PENDING, STARTED, and tells how its row stands: new, or as another run or request left it. */
+    /** Writes the order's row as PENDING, STARTED, unless it is there. Returns the row's standing: new, or as another run or request left it. */
     createOrder: (order: OrderSagaInput): Promise<OrderStanding> => createOrder(db, newOrder(order)),
 
     /** Holds all lines, and the order goes to PAYMENT_PENDING in the same statement. Throws: INSUFFICIENT_FUNDS, ORDER_STATE_CONFLICT. */
     async holdOrder({ order, expiresAt }: { readonly order: OrderSagaInput; readonly expiresAt: string }): Promise<void> {
       const change = { orderId: order.orderId, from: "STARTED", to: "PAYMENT_PENDING", status: "PENDING" } as const;
-      settled(
+      doneOrThrow(
         await ledger.post(
           holdOrderOperation({ ...operationOf(order, "hold"), expiresAt, requestHash: order.requestHash, orderChange: change }),
         ),
@@ -53,8 +52,8 @@ export function createOrderActivities({
     async captureOrder(order: OrderSagaInput): Promise<void> {
       refuseWhilePaused(await pauseFor(concernedBy(order)));
       const change = { orderId: order.orderId, from: "PAYMENT_PENDING", to: "COMPLETED", status: "CONFIRMED" } as const;
-      settled(await ledger.post(captureOrderOperation({ ...operationOf(order, "capture"), orderChange: change })));
-      rememberOrder(order.orderId);
+      doneOrThrow(await ledger.post(captureOrderOperation({ ...operationOf(order, "capture"), orderChange: change })));
+      refreshOrderCache(order.orderId);
     },
 
     /** The card is authorised, and the order waits for its capture. Throws: ORDER_STATE_CONFLICT, ORDER_NOT_FOUND. */
@@ -63,38 +62,38 @@ export function createOrderActivities({
     },
 
     /**
-     * Fences the order: from here on neither a late creation, nor a late hold, nor a late capture can take effect.
-     * An order whose capture came first stays COMPLETED, and the answer says so.
+     * Fences the order: from here on no late creation, hold or capture can take effect.
+     * An order whose capture came first stays COMPLETED, and the returned standing says so.
      */
     beginCompensation: ({ order, failure }: { readonly order: OrderSagaInput; readonly failure: OrderFailure }): Promise<OrderStanding> =>
       beginCompensation(db, newOrder(order), failure),
 
     /**
-     * Gives back what the order holds; does nothing when nothing is held. Only after beginCompensation: before it a hold
-     * could still come. Throws: ALREADY_CONFIRMED when the money is gone, which the fence makes impossible.
+     * Releases the order's hold to the wallet; does nothing when nothing is held. To be called after beginCompensation only: before the
+     * fence a hold could still come. Throws: ALREADY_CONFIRMED when the hold was captured, which the fence makes impossible.
      */
     async releaseOrder(order: OrderSagaInput): Promise<void> {
       const [firstLine] = order.lines;
       if (firstLine === undefined) return;
-      // The lines are held in one operation, so one of them tells for all.
+      // One operation holds all lines, so all their holds have the state of the first.
       const hold = await getHold(db, orderHoldId(order.orderId, firstLine.lineNo));
       if (hold === undefined || hold.status === "released" || hold.status === "expired") return;
-      settled(await ledger.post(releaseOrderOperation(operationOf(order, "release"))));
+      doneOrThrow(await ledger.post(releaseOrderOperation(operationOf(order, "release"))));
     },
 
     /** Ends the compensation: the order is FAILED and CANCELLED, its row stays. Throws: ORDER_STATE_CONFLICT, ORDER_NOT_FOUND. */
     async cancelOrder({ orderId }: { readonly orderId: string }): Promise<void> {
       await changeOrderState(db, { orderId, from: "COMPENSATING", to: "FAILED" });
-      rememberOrder(orderId);
+      refreshOrderCache(orderId);
     },
 
-    /** Notes in the order's row, and tells the world, which step is past its fast retries; without a step that none is any more. */
+    /** Notes in the order's row, and publishes to orders.events, which step is past its fast retries; without a step, that no step is. */
     async noteStuck(input: StuckNote): Promise<void> {
       await noteStuck(db, input);
-      rememberOrder(input.orderId);
+      refreshOrderCache(input.orderId);
     },
 
-    /** Notes in the order's row that a person ended a compensation, and how. Safe to retry: the same words stand once. */
+    /** Notes in the order's row how an operator ended a compensation. Safe to retry: the same note is written once. */
     settleByHand: (input: HandSettlement): Promise<void> => settleByHand(db, input),
   };
 }
@@ -113,10 +112,4 @@ function operationOf(order: OrderSagaInput, step: "hold" | "capture" | "release"
     comment: order.comment,
     origin: currentOrigin(order),
   };
-}
-
-/** Passes when the operation is done, now or before. Throws: its refusal's code; IDEMPOTENCY_CONFLICT when its key belongs to other content. */
-export function settled(result: PostResult): void {
-  if (result.outcome === "refused") throw new DomainError(result.code);
-  if (result.outcome === "conflict") throw new DomainError("IDEMPOTENCY_CONFLICT");
 }

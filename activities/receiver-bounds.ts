@@ -1,34 +1,35 @@
-/** A place for one attempt at a receiver, or how long to wait before asking for one again. */
+/** A place for one attempt at a receiver, or the wait before asking for a place again. */
 export type Place = { readonly leave: () => void } | { readonly waitMs: number };
 
 /** How many attempts are under way at each receiver of webhooks, in this process. */
 export interface ReceiverBounds {
-  /** Takes a place at the webhook's receiver. Who gets one leaves it when the attempt is over, however it ended. */
+  /** Takes a place at the webhook's receiver. The attempt that gets a place must leave it at its end, however it ended. */
   enter(webhookId: string): Place;
 }
 
 interface Receiver {
   inFlight: number;
-  /** So many attempts may be under way. */
+  /** How many attempts may be under way. */
   bound: number;
-  /** How long an attempt takes lately. */
+  /** The moving average of how long an attempt takes. */
   attemptMs: number;
-  /** Until when the places that will come free are spoken for. */
+  /** The moment until which places that come free are promised to waiting attempts. */
   bookedUntilMs: number;
 }
 
-/** A receiver that is slow, or that nothing is known of yet, holds so many places at worst. */
+/** The bound of a receiver that is new, or slow. */
 const FIRST_BOUND = 5;
 const MAX_BOUND = 20;
-/** An attempt that takes longer makes its receiver one that others must be guarded from. */
+/** An attempt that takes longer makes its receiver a slow one. */
 const PROMPT_MS = 2_000;
 const FIRST_ATTEMPT_MS = 500;
 const MIN_WAIT_MS = 250;
 const MAX_WAIT_MS = 120_000;
 
 /**
- * Bounds that learn: a prompt receiver gets more attempts at a time, a slow or silent one only the first few again, so that it cannot hold
- * the places of all the others. Whoever is turned away is told when its turn should come, so that a long queue does not ask all the time.
+ * Bounds that learn: a prompt receiver gets more attempts at a time. A slow or silent receiver falls back to the first bound, so that it
+ * cannot hold the places of all the others. An attempt that gets no place is told when its turn should come, so that a long queue does
+ * not ask all the time.
  */
 export function createReceiverBounds(deps: { readonly nowMs: () => number; readonly random: () => number }): ReceiverBounds {
   const receivers = new Map<string, Receiver>();
@@ -49,7 +50,7 @@ export function createReceiverBounds(deps: { readonly nowMs: () => number; reado
         const freeAtMs = Math.max(receiver.bookedUntilMs, enteredAtMs) + receiver.attemptMs / receiver.bound;
         receiver.bookedUntilMs = Math.min(freeAtMs, enteredAtMs + MAX_WAIT_MS);
         const waitMs = Math.max(MIN_WAIT_MS, receiver.bookedUntilMs - enteredAtMs);
-        // Those at the end of a long queue are all told the longest wait, and must not come back together.
+        // Attempts at the end of a long queue are all told the longest wait: without jitter they would come back together.
         return { waitMs: Math.round(waitMs * (0.5 + deps.random() / 2)) };
       }
       receiver.inFlight += 1;

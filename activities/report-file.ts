@@ -2,13 +2,13 @@ import { createHash, randomUUID } from "node:crypto";
 import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 
-/** Text is written once this much is gathered: a report line is some 40 bytes, a write of each would be a system call of each. */
+/** Text is gathered up to this much before it is written: a report line is some 40 bytes, and each write is a system call. */
 const WRITE_BYTES = 65_536;
 
 /**
- * Writes a file whole or not at all: into a hidden file beside it, synced, then renamed. Whoever reads `fileName` sees a complete
- * one or none. What earlier attempts left behind is removed.
- * Safe to retry: the same text gives the same file. Throws: the system's error, such as ENOSPC, after removing its own traces.
+ * Writes a file whole or not at all: into a hidden file beside it, synced, then renamed. A reader of `fileName` sees a complete
+ * file or none. Hidden files that earlier attempts left behind are removed.
+ * Safe to retry: the same text gives the same file. Throws: the system's error, such as ENOSPC, after removing its own hidden file.
  */
 export async function writeWholeFile(options: {
   directory: string;

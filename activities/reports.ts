@@ -34,7 +34,7 @@ export interface ReportContent extends ReportId {
   readonly watermark: string;
 }
 
-/** What makes a version final. */
+/** The written file of a version: with it the version is final. */
 export interface WrittenReport {
   readonly fileName: string;
   readonly sha256: string;
@@ -45,7 +45,7 @@ export interface WrittenReport {
 export function createReportActivities(deps: ReportActivityDeps) {
   return {
     /**
-     * Opens the next version of a month's report, or joins the one in the making: of `month`, or of the month before the one `closedAt` is in.
+     * Opens the next version of a month's report, or joins the version in the making. The month is `month`, or else the one before that of `closedAt`.
      * Safe to retry: the version that is open is joined. Throws: INVALID_MONTH.
      */
     openMonthReport: async (input: { month?: string; closedAt: string; timeZone: string; correlationId: string }): Promise<ReportId> => {
@@ -64,7 +64,7 @@ export function createReportActivities(deps: ReportActivityDeps) {
      */
     writeReport: (content: ReportContent): Promise<WrittenReport> => withHeartbeat(() => writeReport(deps, content)),
 
-    /** Makes the report final and seen. Safe to retry: the same content again changes nothing. Throws: CONFLICT. */
+    /** Makes the report final and visible. Safe to retry: the same content again changes nothing. Throws: CONFLICT. */
     publishReport: (report: ReportId & WrittenReport): Promise<void> => completeReport(deps.db, report),
 
     /** Gives the report up under a code. Safe to retry: a report that ended stays as it is. */
@@ -96,7 +96,7 @@ async function writeReport(deps: ReportActivityDeps, { month, version, timeZone,
   }
 }
 
-// A worker that dies is noticed by its silence, long before the step's whole time has passed.
+// Without heartbeats a worker that died would be noticed only when the step's whole time has passed.
 async function withHeartbeat<Result>(work: () => Promise<Result>): Promise<Result> {
   const context = Context.current();
   const timer = setInterval(() => context.heartbeat(), HEARTBEAT_MS);
@@ -107,7 +107,7 @@ async function withHeartbeat<Result>(work: () => Promise<Result>): Promise<Resul
   }
 }
 
-// A full disk or a folder that is gone is for an operator to heal; the report then goes on by itself.
+// An operator heals a full disk or a missing folder; as an outage the step is retried, and the report then goes on by itself.
 async function writeFile(options: Parameters<typeof writeWholeFile>[0]): Promise<{ sha256: string }> {
   try {
     return await writeWholeFile(options);

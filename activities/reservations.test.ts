@@ -15,19 +15,19 @@ import { getHold } from "../src/store/reservations/holds.ts";
 import { createTestDatabase, type TestDatabase } from "../test/support/test-database.ts";
 import { createCacheActivities } from "./beside/balance-cache.ts";
 import { withFailures } from "./failures.ts";
-import { createLedgerActivities } from "./reservations.ts";
+import { createReservationActivities } from "./reservations.ts";
 
 const EXPIRES_AT = "2030-01-01T00:00:00.000Z";
 let testDatabase: TestDatabase;
 let database: Database;
 let ledger: Ledger;
-let activities: ReturnType<typeof createLedgerActivities>;
+let activities: ReturnType<typeof createReservationActivities>;
 
 beforeAll(async () => {
   testDatabase = await createTestDatabase();
   database = createDatabase({ url: testDatabase.appUrl, name: "ledger-activities", laneCount: 4, deadlineMs: 10_000 });
   ledger = createLedger({ url: testDatabase.appUrl, name: "ledger-activities", laneCount: 2, deadlineMs: 10_000 });
-  activities = withFailures(createLedgerActivities({ db: database.db, ledger }));
+  activities = withFailures(createReservationActivities({ db: database.db, ledger }));
 });
 
 afterAll(async () => {

@@ -12,6 +12,7 @@ import type {
 } from "../src/contract/reservations.ts";
 import { captureHoldOperation, placeHoldOperation, releaseHoldOperation } from "../src/domain/ledger/hold-operations.ts";
 import { closedReservationCode } from "../src/domain/reservations/reservation-states.ts";
+import { doneOrThrow } from "../src/store/ledger/done-or-throw.ts";
 import { findOperation } from "../src/store/ledger/operations.ts";
 import { createPauseCheck, type PauseRecord } from "../src/store/operators/pauses.ts";
 import { expireIfOver } from "../src/store/reservations/hold-expiry.ts";
@@ -19,15 +20,14 @@ import { extensionContent, moveHoldEnd, tellHoldExpiring, type HoldMove } from "
 import { getHold, type HoldRecord } from "../src/store/reservations/holds.ts";
 import type { ActivityDeps } from "./activity-deps.ts";
 import { currentOrigin, currentWorkflow } from "./execution.ts";
-import { settled } from "./orders.ts";
 
-/** While a pause stands the end of a hold is moved on by a quarter of the pause's age, within these bounds: few steps, and not late when it ends. */
+/** During a pause the end of a hold is moved on by a quarter of the pause's age, within these bounds: few moves, and the hold ends soon after the pause. */
 const PAUSE_STEP_MS = { least: 5_000, most: 300_000 };
-/** How often a capture asks whether the pause is over, once its fast retries are spent. */
+/** The wait between two attempts of a capture during a pause, once its fast retries are spent. */
 const PAUSED_RETRY_MS = 5_000;
 
-/** The steps of a reservation. Each is safe to retry by its key, and the row's guarded state decides which of two comes first. */
-export function createLedgerActivities({ db, ledger }: Pick<ActivityDeps, "db" | "ledger">) {
+/** The steps of a reservation. Each is safe to retry by its key, and of two steps at once the row's guarded state lets one win. */
+export function createReservationActivities({ db, ledger }: Pick<ActivityDeps, "db" | "ledger">) {
   const pausedFor = createPauseCheck(db);
   const pauseOf = ({ userId, serviceId }: ReservationInput) => pausedFor({ userId, serviceIds: [serviceId] });
   const knownStateOf = async (reservationId: string): Promise<ReservationState> => {
@@ -54,7 +54,7 @@ export function createLedgerActivities({ db, ledger }: Pick<ActivityDeps, "db" |
       readonly expiresAt: string;
     }): Promise<ReservationState> {
       const { amountMinor, requestHash } = reservation;
-      settled(
+      doneOrThrow(
         await ledger.post(
           placeHoldOperation({ ...ownerOf(reservation, workflowKey("hold")), amountMinor: BigInt(amountMinor), expiresAt, requestHash }),
         ),
@@ -77,7 +77,7 @@ export function createLedgerActivities({ db, ledger }: Pick<ActivityDeps, "db" |
       // A worker may be late with the timer.
       const hold = pause === undefined ? await getHold(db, reservation.reservationId) : undefined;
       if (hold !== undefined) await expireIfOver(ledger, hold, currentOrigin(reservation));
-      settled(await ledger.post(captureHoldOperation({ ...ownerOf(reservation, confirm.requestKey), amountMinor })));
+      doneOrThrow(await ledger.post(captureHoldOperation({ ...ownerOf(reservation, confirm.requestKey), amountMinor })));
       return knownStateOf(reservation.reservationId);
     },
 
@@ -89,15 +89,15 @@ export function createLedgerActivities({ db, ledger }: Pick<ActivityDeps, "db" |
       readonly reservation: ReservationInput;
       readonly release: ReleaseInput;
     }): Promise<ReservationState> {
-      settled(await ledger.post(releaseHoldOperation({ ...ownerOf(reservation, release.requestKey), effect: "release" })));
+      doneOrThrow(await ledger.post(releaseHoldOperation({ ...ownerOf(reservation, release.requestKey), effect: "release" })));
       return knownStateOf(reservation.reservationId);
     },
 
     /**
-     * Ends the hold from the workflow's own side: its time passed (`expire`) or the workflow is being cancelled (`release`).
-     * When another change closed it first, that one stands. A hold does not expire while a pause stands, nor before the end that its row
-     * has when that is later than `expiresAt`, which the workflow knew: it answers `held` then, and until when.
-     * Returns the row as it is afterwards; undefined when nothing was ever held.
+     * Ends the hold on the workflow's own account: its time passed (`expire`), or the workflow is being cancelled (`release`).
+     * A hold that another change closed first stays as that change left it. During a pause a hold does not expire: its end is moved on.
+     * It does not expire either while its row has a later end than `expiresAt`, the end that the workflow knows.
+     * Returns the row's state afterwards, `held` with its end where it did not expire; undefined when nothing was ever held.
      */
     async endHold({
       reservation,
@@ -123,7 +123,7 @@ export function createLedgerActivities({ db, ledger }: Pick<ActivityDeps, "db" |
       return knownStateOf(reservation.reservationId);
     },
 
-    /** Moves the end away, never nearer. Throws: ALREADY_CONFIRMED, ALREADY_RELEASED, RESERVATION_EXPIRED, IDEMPOTENCY_CONFLICT. */
+    /** Moves the hold's end to a later moment, never to an earlier one. Throws: ALREADY_CONFIRMED, ALREADY_RELEASED, RESERVATION_EXPIRED, IDEMPOTENCY_CONFLICT. */
     extendHold: ({
       reservation,
       extend,
@@ -141,7 +141,7 @@ export function createLedgerActivities({ db, ledger }: Pick<ActivityDeps, "db" |
         correlationId: extend.correlationId,
       }),
 
-    /** Moves the end nearer, for a test. Throws as `extendHold`. */
+    /** Moves the hold's end to an earlier moment, for a test. Throws: as `extendHold`. */
     advanceHoldClock: ({
       reservation,
       advance,
@@ -161,7 +161,7 @@ export function createLedgerActivities({ db, ledger }: Pick<ActivityDeps, "db" |
         correlationId: advance.correlationId,
       }),
 
-    /** Sends `reservation.expiring` through the outbox, once per end; of a closed hold nothing is sent. */
+    /** Sends `reservation.expiring` through the outbox, once for each end that the hold has; for a closed hold it sends nothing. */
     async tellHoldExpiring({ reservationId, correlationId }: ReservationInput): Promise<void> {
       await tellHoldExpiring(db, { holdId: reservationId, correlationId });
     },
@@ -184,7 +184,7 @@ function pauseMove(hold: HoldRecord, pause: PauseRecord): Omit<HoldMove, "caller
   const ageMs = Date.now() - pause.pausedAt.getTime();
   const stepMs = Math.min(Math.max(ageMs / 4, PAUSE_STEP_MS.least), PAUSE_STEP_MS.most);
   return {
-    // From one end there is one step on, however often it is asked for.
+    // The key holds the present end: from one end a pause moves the hold on once, however often the activity is retried.
     key: workflowKey(`pause/${hold.expiresAt.toISOString()}`),
     holdId: hold.holdId,
     kind: "pause",
@@ -193,7 +193,7 @@ function pauseMove(hold: HoldRecord, pause: PauseRecord): Omit<HoldMove, "caller
   };
 }
 
-// Not a refusal: an update that ended so would stay so for its key, also when the pause is over.
+// Retried, and no final refusal: Temporal keeps an update's refusal for its id, also when the pause is over.
 function waitsFor({ scope, subject, reason }: PauseRecord): ApplicationFailure {
   return ApplicationFailure.create({
     type: "PAUSED",

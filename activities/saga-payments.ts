@@ -5,6 +5,7 @@ import type { OrderSagaInput } from "../src/contract/orders.ts";
 import type { SagaCommandInput, SagaCommandKind, SagaCommandResult, SagaPaymentRequest } from "../src/contract/saga-commands.ts";
 import { chargeOrderOperation } from "../src/domain/ledger/hold-operations.ts";
 import { sagaChargeFence, sagaChargeOperation, sagaRefundOperation, type SagaPayment } from "../src/domain/ledger/wallet-operations.ts";
+import { doneOrThrow } from "../src/store/ledger/done-or-throw.ts";
 import type { PostResult } from "../src/store/ledger/ledger.ts";
 import { createPauseCheck } from "../src/store/operators/pauses.ts";
 import { findOrderIdentity } from "../src/store/orders/order-identity.ts";
@@ -20,10 +21,9 @@ import {
 import { isContentRefused } from "../src/store/postgres/lane.ts";
 import type { ActivityDeps } from "./activity-deps.ts";
 import { currentOrigin, currentWorkflow } from "./execution.ts";
-import { settled } from "./orders.ts";
 import { concernedBy, refuseWhilePaused } from "./pausing.ts";
 
-/** Payments over saga.commands and saga.replies: what the payment's side does, and what the order's side does. */
+/** Payments over saga.commands and saga.replies: the activities of the payment's side and of the order's side. */
 export function createSagaPaymentActivities({ db, ledger, workflows }: Pick<ActivityDeps, "db" | "ledger" | "workflows">) {
   const pauseFor = createPauseCheck(db);
 
@@ -32,7 +32,7 @@ export function createSagaPaymentActivities({ db, ledger, workflows }: Pick<Acti
     return decisionOf(result);
   };
 
-  // First the charge's own key is asked, in a way that can only refuse: what was not charged by now never will be.
+  // The fence is posted under the charge's own key and can only be refused: a CHARGE that has not been executed by now never will be.
   const refund = async (input: SagaCommandInput): Promise<Decision> => {
     const charged = await ledger.post(sagaChargeFence(paymentOf(input, "CHARGE")));
     if (charged.outcome === "conflict") return { outcome: "conflict" };
@@ -43,9 +43,9 @@ export function createSagaPaymentActivities({ db, ledger, workflows }: Pick<Acti
 
   return {
     /**
-     * Charges the wallet or gives the charge back. Safe to retry: saga and command are the permanent key. A REFUND of what was never
-     * charged succeeds, and the CHARGE that comes after it is refused. What the ledger cannot take, whenever it is asked, is answered as
-     * `impossible`: it wrote nothing, so the same command may be sent again once the ledger is mended.
+     * Charges the wallet, or refunds the charge. Safe to retry: saga and command are the permanent key. A REFUND without a charge
+     * succeeds, and a CHARGE that comes after it is refused. A command whose content Postgres refuses at every attempt is answered as
+     * `impossible`: nothing was written, so the same command may be sent again once the ledger is mended.
      * Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
      */
     async executeSagaCommand(input: SagaCommandInput): Promise<SagaCommandResult> {
@@ -71,25 +71,25 @@ export function createSagaPaymentActivities({ db, ledger, workflows }: Pick<Acti
     },
 
     /**
-     * Sends the order's REFUND when its CHARGE was ever sent, and has its answer waited for. At least once. Only after beginCompensation:
-     * before it a CHARGE could still come.
+     * Sends the order's REFUND, at least once, if its CHARGE was ever sent, and makes sure that a workflow waits for the answer. To be
+     * called after beginCompensation only: before the fence a CHARGE could still be sent.
      */
     async askForRefund({ order }: { readonly order: OrderSagaInput }): Promise<void> {
       const request = requestOf(order);
-      // First: an answer must find somebody who waits for it.
+      // Before the REFUND is sent: its answer must find a workflow that waits for it.
       if ((await findSagaOrder(db, order.orderId))?.isAsked === true) await workflows?.followSagaRefund(request);
       await requestSagaRefund(db, request);
       await recordPaymentStep(db, order.orderId, { step: "cancelled" });
     },
 
-    /** Sends a REFUND that was refused or not answered once more, under the same identity. At least once. */
+    /** Sends a REFUND again, at least once, under the same identity: the payment service refused it or did not answer. */
     askForRefundAgain: (request: SagaPaymentRequest): Promise<void> => requestSagaRefund(db, request),
 
-    /** Books what the payment service has taken, and the order is COMPLETED and CONFIRMED in the same statement. Throws: ORDER_STATE_CONFLICT. */
+    /** Posts the amount that the payment service took as revenue, and the order is COMPLETED and CONFIRMED in the same statement. Throws: ORDER_STATE_CONFLICT. */
     async bookSagaPayment({ order, paymentId }: { readonly order: OrderSagaInput; readonly paymentId?: string }): Promise<void> {
       const orderChange = { orderId: order.orderId, from: "PAYMENT_PENDING", to: "COMPLETED", status: "CONFIRMED" } as const;
       const key = stepKey(currentWorkflow().workflowId, "charge");
-      settled(await ledger.post(chargeOrderOperation({ ...order, key, origin: currentOrigin(order), orderChange })));
+      doneOrThrow(await ledger.post(chargeOrderOperation({ ...order, key, origin: currentOrigin(order), orderChange })));
       await recordPaymentStep(db, order.orderId, {
         step: "captured",
         amountMinor: BigInt(order.totalMinor),
@@ -98,7 +98,7 @@ export function createSagaPaymentActivities({ db, ledger, workflows }: Pick<Acti
       await noteSagaAuthorised(db, order.orderId);
     },
 
-    /** Answers the command on saga.replies. At least once. */
+    /** Sends the reply to a command on saga.replies, at least once. */
     replyToSaga: (reply: SagaReply): Promise<void> => sendSagaReply(db, reply),
   };
 }

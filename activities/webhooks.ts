@@ -8,16 +8,16 @@ import { createReceiverBounds } from "./receiver-bounds.ts";
 
 const GONE = 410;
 
-/** What the `webhookDelivery` workflow does in the world. */
+/** The activity of the `webhookDelivery` workflow. */
 export function createWebhookActivities({ db, webhooks, logger }: Pick<ActivityDeps, "db" | "webhooks" | "logger">) {
   const bounds = createReceiverBounds({ nowMs: () => performance.now(), random: Math.random });
 
   return {
     /**
-     * Tries a delivery once and keeps what came of it. A receiver that fails is a result, not a failure.
-     * Safe to retry: what is settled is not sent again; an attempt whose end was lost is sent again under the same id.
+     * Attempts a delivery once and records the outcome. A receiver that fails is an outcome, not a failure of the activity.
+     * Safe to retry: a settled delivery is not sent again; an attempt whose outcome was lost is sent again under the same id.
      * Throws: UNAVAILABLE or DEADLINE_EXCEEDED of the store; RECEIVER_BUSY, with the time of its turn, while as many attempts are under way
-     * as this receiver may have: nothing was sent, and the server asks again by itself.
+     * as this receiver may have: nothing was sent, and Temporal retries at that time.
      */
     async attemptWebhookDelivery({ deliveryId, nextDelayMs }: WebhookAttemptInput): Promise<WebhookAttemptResult> {
       const delivery = await readDelivery(db, deliveryId);
@@ -50,7 +50,7 @@ export function createWebhookActivities({ db, webhooks, logger }: Pick<ActivityD
   };
 }
 
-// It is no failure of anybody's, only a queue: it makes no noise in logs and metrics.
+// BENIGN, because waiting in a queue is no incident: no warning in the log, no failure in the metrics.
 function busy(waitMs: number): ApplicationFailure {
   return ApplicationFailure.create({
     type: "RECEIVER_BUSY",

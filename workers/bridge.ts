@@ -1,4 +1,3 @@
-import { sql } from "drizzle-orm";
 import { brokerList, createKafka, ensureTopics, type Kafka } from "../src/adapters/kafka/kafka.ts";
 import { untilAborted } from "../src/base/aborted.ts";
 import { messageOf } from "../src/base/errors.ts";
@@ -9,6 +8,7 @@ import { createWatchdog, progressOf } from "../src/ingest/watchdog.ts";
 import { createStarters } from "../src/starters/index.ts";
 import { BRIDGE_LIMITS } from "./parts/bridge-limits.ts";
 import { bridgeTopics, type BridgeTopic } from "./parts/bridge-topics.ts";
+import { pingPostgres, pingTemporal } from "./parts/probes.ts";
 import { openRoleParts, watchRole, type RoleParts } from "./parts/role-parts.ts";
 import { runRole } from "./parts/run-role.ts";
 import { showMetrics } from "./parts/show-metrics.ts";
@@ -39,13 +39,13 @@ await runRole("bridge", async ({ signal, ready }) => {
   const until = AbortSignal.any([signal, broken.signal]);
 
   await ensureTopics(brokers, topicsOf(config), logger).catch((error: unknown) =>
-    logger.warn({ err: messageOf(error) }, "the topics could not be made yet"),
+    logger.warn({ err: messageOf(error) }, "the topics could not be created yet"),
   );
   const readers = topics.map((topic) => startReader({ config, parts, kafka, topic, until, fail }));
   workers?.finished.catch(fail);
   ready();
   await untilAborted(until);
-  // A bridge that is broken ends at once: what it has in hand is done again by the next one.
+  // A broken bridge ends at once: the next bridge does again what this one has in hand.
   if (broken.signal.aborted) throw broken.signal.reason;
 
   logger.info({ topics: topics.map(({ topic }) => topic) }, "the bridge finishes what it has in hand");
@@ -65,7 +65,7 @@ interface ReaderInput {
   readonly fail: (error: Error) => void;
 }
 
-/** Reads one topic in its own group until it is stopped: a topic that has to wait holds up no other. */
+/** Reads one topic in its own consumer group until it is stopped, so that a topic that has to wait holds up no other topic. */
 function startReader({ config, parts, kafka, topic: { topic, group, ingest }, until, fail }: ReaderInput): { stop(): Promise<void> } {
   const consumer = kafka.createConsumer({
     group,
@@ -95,12 +95,9 @@ function startReader({ config, parts, kafka, topic: { topic, group, ingest }, un
   };
 }
 
+/** Which server does not answer, and why; undefined when both answer. */
 async function findOutage({ database, temporal }: RoleParts): Promise<string | undefined> {
-  const { client } = temporal;
-  const [postgres, server] = await Promise.allSettled([
-    database.db.execute(sql`select 1`),
-    client.withDeadline(Date.now() + PROBE_DEADLINE_MS, () => client.workflowService.getSystemInfo({})),
-  ]);
+  const [postgres, server] = await Promise.allSettled([pingPostgres(database.db), pingTemporal(temporal.client, PROBE_DEADLINE_MS)]);
   if (postgres.status === "rejected") return `Postgres: ${messageOf(postgres.reason)}`;
   return server.status === "rejected" ? `Temporal: ${messageOf(server.reason)}` : undefined;
 }

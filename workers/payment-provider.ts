@@ -23,6 +23,6 @@ await runRole("psp", async ({ signal, ready }) => {
   ready();
   await Promise.race([untilAborted(signal), untilAborted(broken.signal)]);
   await simulator.stop();
-  // What is in memory and what is on the disk may differ now: only a new process that reads the book again knows.
+  // The book in memory and the book on disk may differ now: only a new process that reads the disk again has the right one.
   if (broken.signal.aborted) throw broken.signal.reason;
 });

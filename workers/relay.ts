@@ -3,7 +3,6 @@ import { hostname } from "node:os";
 import { brokerList, createKafka, ensureTopics } from "../src/adapters/kafka/kafka.ts";
 import { createLogger, type Logger } from "../src/adapters/logger.ts";
 import { createMetrics } from "../src/adapters/metrics/metrics.ts";
-import { createTemporal } from "../src/adapters/temporal.ts";
 import { messageOf } from "../src/base/errors.ts";
 import { DEFAULT_KAFKA_BROKERS, loadConfig, type Config } from "../src/config.ts";
 import { topicsOf } from "../src/contract/topics.ts";
@@ -17,21 +16,20 @@ import { createDatabase, type Db } from "../src/store/postgres/database.ts";
 import { releaseLease, takeLease } from "../src/store/postgres/leases.ts";
 import { insertDeliveries, listWaitingDeliveries, markDispatched } from "../src/store/webhooks/webhook-deliveries.ts";
 import { listActiveWebhooks } from "../src/store/webhooks/webhooks.ts";
+import { CONNECT_ATTEMPT_MS, connectTemporal } from "./parts/connect-temporal.ts";
 import { required } from "./parts/required.ts";
 import { runRole } from "./parts/run-role.ts";
 import { showMetrics } from "./parts/show-metrics.ts";
 
-/** After a kill the next relay waits this long at most. */
+/** After a kill the next relay waits this long at most for the lease. */
 const LEASE_TTL_MS = 15_000;
 /** 1,000 messages of about 600 bytes stay below the broker's 1 MiB for each of four partitions. */
 const BATCH_SIZE = 1_000;
 const BACKOFF = { firstMs: 250, maxMs: 10_000 };
-/** A wake-up gathers for so long: under load twenty batches a second instead of one for each operation. */
+/** A woken relay gathers rows for so long: under load it reads twenty batches a second instead of one for each operation. */
 const GATHER_MS = 50;
 const WEBHOOK_POLL_MS = 1_000;
 const WEBHOOK_MAX_PAUSE_MS = 30_000;
-/** Short, so that an order to stop is not kept waiting by a Temporal that is not there. */
-const TEMPORAL_CONNECT_MS = 3_000;
 
 await runRole("relay", async ({ signal, ready }) => {
   const config = loadConfig();
@@ -56,7 +54,7 @@ await runRole("relay", async ({ signal, ready }) => {
   const lease = { name: "outbox-relay", holder: `${hostname()}/${process.pid}/${randomUUID().slice(0, 8)}` };
 
   await ensureTopics(brokers, topicsOf(config), logger).catch((error: unknown) =>
-    logger.warn({ err: messageOf(error) }, "the topics could not be made yet"),
+    logger.warn({ err: messageOf(error) }, "the topics could not be created yet"),
   );
   let relay: Relay | undefined;
   const wake = createOutboxWake({ url: databaseUrl, db: database.db, holder: lease.holder, onRow: () => relay?.wakeUp() });
@@ -84,7 +82,7 @@ await runRole("relay", async ({ signal, ready }) => {
   await dispatching;
   await wake.close();
   await releaseLease(database.db, lease).catch((error: unknown) =>
-    logger.warn({ err: messageOf(error) }, "the lease was not given back; it ends by itself"),
+    logger.warn({ err: messageOf(error) }, "the lease could not be released; it expires by itself"),
   );
   await producer.close();
   await kafka.close();
@@ -92,16 +90,11 @@ await runRole("relay", async ({ signal, ready }) => {
   await database.close();
 });
 
-// Temporal is waited for here and nowhere else in this role: Kafka's messages leave without it.
+// Only the dispatch of webhooks waits for Temporal: messages to Kafka leave without it.
 async function dispatchWebhooks(input: { config: Config; db: Db; logger: Logger; signal: AbortSignal }): Promise<void> {
   const { config, db, logger, signal } = input;
   while (!signal.aborted) {
-    const temporal = await createTemporal({
-      address: config.TEMPORAL_ADDRESS,
-      namespace: config.TEMPORAL_NAMESPACE,
-      deadlineMs: TEMPORAL_CONNECT_MS,
-      logger,
-    }).catch(() => undefined);
+    const temporal = await connectTemporal(config, logger, CONNECT_ATTEMPT_MS).catch(() => undefined);
     if (temporal === undefined) continue;
     const dispatcher = createWebhookDispatcher({
       listWaiting: (limit) => listWaitingDeliveries(db, limit),

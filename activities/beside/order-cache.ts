@@ -4,21 +4,21 @@ import { orderAge, orderToText } from "../../src/store/orders/order-text.ts";
 import { getOrder } from "../../src/store/orders/orders.ts";
 import type { ActivityDeps } from "../activity-deps.ts";
 
-/** Brings an order that has ended into the cache, beside what the caller does. */
-export type RememberOrder = (orderId: string) => void;
+/** Puts an ended order into the cache. Returns at once: the caller does not wait for the cache. */
+export type RefreshOrderCache = (orderId: string) => void;
 
 /**
- * Reads the order after its last change and keeps it for its readers, without being waited for. One of which a part was or is being
- * given back is not kept: it still changes. Safe to call for any order at any time; never throws.
+ * Reads the order after its last change and puts it into the cache of ended orders. Leaves out an order with a refund, since it still
+ * changes. Safe to call for any order at any time; never throws.
  */
-export function createOrderMemory({ db, orderCache, logger }: Pick<ActivityDeps, "db" | "orderCache" | "logger">): RememberOrder {
+export function createOrderCacheRefresh({ db, orderCache, logger }: Pick<ActivityDeps, "db" | "orderCache" | "logger">): RefreshOrderCache {
   if (orderCache?.enabled !== true) return () => {};
-  const remember = async (orderId: string): Promise<void> => {
+  const refresh = async (orderId: string): Promise<void> => {
     const order = await getOrder(db, orderId);
     if (order === undefined || !isFinal(order.sagaState)) return;
     if (order.sagaState === "COMPLETED" && (order.payment?.refundedMinor ?? 0n) > 0n) return;
     await orderCache.put(orderId, { version: orderAge(order), text: orderToText(order) });
   };
   return (orderId) =>
-    void remember(orderId).catch((error: unknown) => logger.debug({ orderId, reason: messageOf(error) }, "an order was not cached"));
+    void refresh(orderId).catch((error: unknown) => logger.debug({ orderId, reason: messageOf(error) }, "an order was not cached"));
 }

@@ -12,8 +12,8 @@ interface LastSteps {
 }
 
 /**
- * Writes one line to the log when an order ends, with what it is searched by: its id and the correlation id of its request. A step that
- * is done again writes it again. The log is never waited for, and what goes wrong with it changes nothing.
+ * Writes a log line when an order ends, with the order id and the correlation id of its request, by which operators search. A retry of the
+ * last step writes the line again. The step waits for no read that only the log line needs, and fails for none.
  */
 export function tellingOrderEnds<Activities extends LastSteps>(
   activities: Activities,

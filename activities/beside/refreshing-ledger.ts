@@ -3,9 +3,8 @@ import type { Operation } from "../../src/domain/ledger/operations.ts";
 import type { Ledger, PostResult } from "../../src/store/ledger/ledger.ts";
 
 /**
- * A ledger whose every change brings the balances it moved into the cache: after the commit, and without being waited for, so
- * that the cache neither delays nor fails the money. What a lost process leaves behind is put right by the next change or
- * by the key's own lifetime.
+ * A ledger that refreshes the cached balances after each change: after the commit and without waiting, so that the cache cannot delay
+ * or fail a posting. Where the process dies before the refresh, the next change or the end of the key's lifetime mends the cache.
  */
 export function refreshingLedger(ledger: Ledger, refresh: (input: { readonly wallets: readonly BalanceKey[] }) => Promise<void>): Ledger {
   const refreshDone = (operations: readonly Operation[], results: readonly PostResult[]) => {

@@ -1,3 +1,5 @@
+import { createStopOrders } from "../../workers/parts/stop-orders.ts";
+import { untilAborted } from "../base/aborted.ts";
 import { ConfigError, hideSecret, inheritedEnvironment, loadConfig, type Config } from "../config.ts";
 import { sentenceOf, StackError } from "../stack/stack-error.ts";
 import { runCommand } from "./kit/command.ts";
@@ -19,9 +21,7 @@ const USAGE = `npm start -- [options]
 Ports and addresses come from the environment or .env; .env.example lists them.
 `;
 
-// npm passes Ctrl-C on to its child, which the terminal has already told: two orders within this time are one.
-const SAME_ORDER_MS = 500;
-
+const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const DEMO_TOKEN_TTL_MS = 12 * 3_600_000;
 
 type Options = { ephemeral: boolean; check: boolean; json: boolean; verbose: boolean };
@@ -40,7 +40,7 @@ async function run({ ephemeral, check, json, verbose }: Options): Promise<number
   const environment = inheritedEnvironment();
   const say = (event: string, text: string, fields: object = {}) =>
     process.stdout.write(json ? `${JSON.stringify({ event, ...(text === "" ? {} : { text }), ...fields })}\n` : `${text}\n`);
-  const orders = orderToStop();
+  const interrupts = interruptible();
   try {
     const config = loadConfig(environment);
     const checklist = createChecklist(process.stdout, {
@@ -67,8 +67,8 @@ async function run({ ephemeral, check, json, verbose }: Options): Promise<number
         ...(verbose
           ? { onRoleOutput: (role: string, chunk: string) => void process.stderr.write(chunk.replace(/^(?=.)/gm, `[${role}] `)) }
           : {}),
-        onKillable: orders.killAtExit,
-        signal: orders.signal,
+        onKillable: interrupts.killAtExit,
+        signal: interrupts.signal,
       });
     } finally {
       checklist.finish();
@@ -77,7 +77,7 @@ async function run({ ephemeral, check, json, verbose }: Options): Promise<number
       const token = await demoToken(system, config);
       describe(system, config, say, token);
       if (check) return await checkOrder(system, config, say, token);
-      await orders.given;
+      await untilAborted(interrupts.signal);
       say("stopping", "Stopping (Ctrl-C again kills) ...");
     } finally {
       await system.stop();
@@ -85,7 +85,7 @@ async function run({ ephemeral, check, json, verbose }: Options): Promise<number
     say("stopped", "Stopped.");
     return 0;
   } catch (error) {
-    if (orders.signal.aborted && error instanceof StackError && error.code === "STOPPED") {
+    if (interrupts.signal.aborted && error instanceof StackError && error.code === "STOPPED") {
       say("stopped", "Stopped before everything ran.");
       return 130;
     }
@@ -94,7 +94,7 @@ async function run({ ephemeral, check, json, verbose }: Options): Promise<number
     else process.stderr.write(`${text}\n`);
     return 1;
   } finally {
-    orders.done();
+    interrupts.done();
   }
 }
 
@@ -111,7 +111,7 @@ async function checkOrder(system: System, config: Config, say: Say, token: strin
   }
 }
 
-// Made also where none is asked for: it does no harm there, and the command shown is the same.
+/** A token for the commands that are shown. Made also with AUTH_MODE=off, so that the commands are the same. */
 async function demoToken({ running }: System, config: Config): Promise<string> {
   const { token } = await mintToken(config, { subject: "demo", roles: ["admin", "service"], ttlMs: DEMO_TOKEN_TTL_MS }, running.keysDir);
   return token;
@@ -162,31 +162,24 @@ function describe(system: System, config: Config, say: Say, token: string): void
   say("ready", text, { text: undefined, urls: Object.fromEntries(known), warnings, roles: running.roles, token, curl });
 }
 
-/** Ctrl-C and SIGTERM: the first asks, the second kills. */
-function orderToStop(): { signal: AbortSignal; given: Promise<void>; killAtExit: (kill: () => void) => void; done: () => void } {
-  const stop = new AbortController();
+/** Listens to Ctrl-C and SIGTERM until `done`: the first aborts `signal`, another one kills everything and ends this process. */
+function interruptible(): { signal: AbortSignal; killAtExit: (kill: () => void) => void; done: () => void } {
+  const stopOrders = createStopOrders();
   let kill = () => {};
-  let firstAtMs = 0;
-  const order = (name: NodeJS.Signals) => {
-    if (!stop.signal.aborted) {
-      firstAtMs = performance.now();
-      return stop.abort();
-    }
-    if (performance.now() - firstAtMs < SAME_ORDER_MS) return;
+  const onSignal = (name: NodeJS.Signals) => {
+    if (stopOrders.take() !== "more") return;
     kill();
     process.exit(name === "SIGINT" ? 130 : 143);
   };
-  const given = new Promise<void>((resolve) => stop.signal.addEventListener("abort", () => resolve(), { once: true }));
-  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, order);
+  for (const name of STOP_SIGNALS) process.on(name, onSignal);
   process.on("exit", () => kill());
   return {
-    signal: stop.signal,
-    given,
+    signal: stopOrders.signal,
     killAtExit: (killEverything) => {
       kill = killEverything;
     },
     done: () => {
-      for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.off(name, order);
+      for (const name of STOP_SIGNALS) process.off(name, onSignal);
     },
   };
 }

@@ -1,6 +1,7 @@
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { urlHost } from "../base/url-host.ts";
 import { openBookFile } from "./book-file.ts";
 import { createBook } from "./book.ts";
 import { createProvider, type Provider } from "./provider.ts";
@@ -58,10 +59,9 @@ export async function startSimulator(options: {
     await file.close();
     throw error;
   });
-  const host = options.host.includes(":") ? `[${options.host}]` : options.host;
   let stopping: Promise<void> | undefined;
   return {
-    url: `http://${host}:${(server.address() as AddressInfo).port}`,
+    url: `http://${urlHost(options.host)}:${(server.address() as AddressInfo).port}`,
     provider,
     stop: () =>
       (stopping ??= (async () => {

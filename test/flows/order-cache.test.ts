@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { createOrderMemory } from "../../activities/beside/order-cache.ts";
+import { createOrderCacheRefresh } from "../../activities/beside/order-cache.ts";
 import { createOrderActivities } from "../../activities/orders.ts";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { createOrderCache, type OrderCache } from "../../src/adapters/redis/order-cache.ts";
@@ -49,7 +49,7 @@ async function completed(): Promise<string> {
 }
 /** What the worker does once the order has ended. */
 async function remembered(orderId: string): Promise<void> {
-  createOrderMemory({ db: api.db, orderCache: cache, logger: SILENT_LOG })(orderId);
+  createOrderCacheRefresh({ db: api.db, orderCache: cache, logger: SILENT_LOG })(orderId);
   await until("the order is cached", async () => (await cache.get(orderId)) !== undefined);
 }
 
@@ -68,7 +68,7 @@ test("an order that has ended is answered from the cache exactly as from the dat
 test("the step that ends an order brings it there", async () => {
   const seen: string[] = [];
   const orderId = await completed();
-  const steps = createOrderActivities({ db: api.db, ledger: api.ledger, rememberOrder: (id) => void seen.push(id) });
+  const steps = createOrderActivities({ db: api.db, ledger: api.ledger, refreshOrderCache: (id) => void seen.push(id) });
   await steps.noteStuck({ orderId, reason: "" });
   expect(seen).toEqual([orderId]);
 });
@@ -85,7 +85,7 @@ test("a refund is seen at once by who asked for it, also when the order as it wa
   if (late !== undefined) await cache.put(orderId, late);
   expect((await api.call("GET", path(orderId))).body["payment"]).toMatchObject({ refunded: "4.00", status: "part_refunded" });
   // Of an order that is given back in parts the database tells.
-  createOrderMemory({ db: api.db, orderCache: cache, logger: SILENT_LOG })(orderId);
+  createOrderCacheRefresh({ db: api.db, orderCache: cache, logger: SILENT_LOG })(orderId);
   await api.db.execute(sql`select pg_sleep(0.3)`);
   expect(await cache.get(orderId)).toBeUndefined();
 });
@@ -100,7 +100,7 @@ test("an order that goes on is never cached", async () => {
   });
   const orderId = body["orderId"] as string;
   await until("its row is there", async () => (await getOrder(api.db, orderId)) !== undefined);
-  createOrderMemory({ db: api.db, orderCache: cache, logger: SILENT_LOG })(orderId);
+  createOrderCacheRefresh({ db: api.db, orderCache: cache, logger: SILENT_LOG })(orderId);
   await api.db.execute(sql`select pg_sleep(0.3)`);
   expect(await cache.get(orderId)).toBeUndefined();
   await api.call("DELETE", "/api/v1/pauses?scope=service&id=gig");

@@ -9,32 +9,32 @@ export interface SaldoWorkersOptions {
   readonly taskQueues: readonly TaskQueue[];
   readonly bundlePath: string;
   readonly activities: Activities;
-  /** How many workflows stay in memory between their tasks; 0 replays each one every time, as a test does. */
+  /** How many workflows stay in memory between their tasks. With 0 each task replays its workflow, as tests want it. */
   readonly cacheSize: number;
 }
 
 export interface SaldoWorkers {
-  /** Runs until `stop`; rejects when a worker broke. */
+  /** Settles after `stop`; rejects when a worker fails. */
   readonly finished: Promise<void>;
-  /** Takes no new tasks, lets those in hand end, and answers when all workers are down. */
+  /** Takes no new tasks, lets the tasks in hand end, and settles when all workers are down. */
   stop(): Promise<void>;
 }
 
-/** The SDK's default is 0: a deploy would cut off running activities. A step on Postgres ends within its 10 s or not at all. */
+/** The SDK's default is 0: a deploy would cut off running activities. A step on Postgres ends within its deadline of 10 s. */
 const SHUTDOWN_GRACE = "10s";
 const SHUTDOWN_FORCE = "14s";
 
 /**
- * Attempts at receivers of webhooks wait for others and do nothing meanwhile. The hundred webhooks that there may be, all of them new and
- * silent, hold so many; the SDK's default is 100.
+ * An attempt at a webhook's receiver mostly waits for the receiver's answer. A hundred webhooks, which is the most that there may be, all of
+ * them new and silent, have this many attempts under way; the SDK's default is 100.
  */
 const WEBHOOK_ATTEMPTS = 500;
 
-/** Sends the SDK's own log lines to ours. Call it once, before the first worker of a process. */
+/** Sends the log lines of the SDK to Saldo's logger. To be called once, before the first worker of a process. */
 export function installRuntime(logger: Logger): void {
   Runtime.install({
     shutdownSignals: [],
-    // Without it the native part writes lines of its own to the output, in colours and not in JSON.
+    // Otherwise the SDK's native part writes lines of its own to the output, in colours and not in JSON.
     telemetryOptions: { logging: { filter: { core: "WARN", other: "ERROR" }, forward: {} } },
     logger: new DefaultLogger("INFO", ({ level, message, meta }) => {
       const { error, ...fields } = (meta ?? {}) as Record<string, unknown>;
@@ -55,7 +55,7 @@ export async function createSaldoWorkers(options: SaldoWorkersOptions): Promise<
         workflowBundle: { codePath: options.bundlePath },
         activities: options.activities,
         maxCachedWorkflows: options.cacheSize,
-        // Without a cache a second task taken meanwhile would lie in the worker until the server thinks it lost.
+        // Without a cache a second task would wait inside the worker until the server takes it for lost.
         ...(options.cacheSize === 0 ? { maxConcurrentWorkflowTaskExecutions: 1 } : {}),
         ...(taskQueue === TASK_QUEUES.webhooks ? { maxConcurrentActivityTaskExecutions: WEBHOOK_ATTEMPTS } : {}),
         shutdownGraceTime: SHUTDOWN_GRACE,

@@ -17,7 +17,7 @@ import { createDatabase } from "../../src/store/postgres/database.ts";
 import type { Identity } from "../../src/use-cases/identity/identity.ts";
 import { createRevocations } from "../../src/use-cases/identity/revocations.ts";
 
-/** Who asks, and everything that logging in stands on. */
+/** The authenticator of requests, and the parts of logging in. */
 export interface OpenIdentity {
   readonly authenticator: Authenticator;
   readonly identity: Identity;
@@ -25,7 +25,7 @@ export interface OpenIdentity {
 }
 
 const LOGIN_WINDOW_MS = 900_000;
-/** Every request waits for this database, so it waits for less long than others. */
+/** Every request waits for this database, so its deadline is shorter than that of other databases. */
 const AUTH_DEADLINE_MS = 2_000;
 const AUTH_LANES = 2;
 
@@ -35,7 +35,7 @@ export function keysDirOf(config: Pick<Config, "AUTH_KEYS_DIR" | "DATA_DIR">): s
 }
 
 /**
- * Opens identity by the configuration. Outside of production a folder without keys gets its first one.
+ * Opens the identity parts by the configuration. Outside of production a folder without signing keys gets its first key.
  * Throws: KeyFolderError.
  */
 export async function openIdentity(parts: {
@@ -49,7 +49,7 @@ export async function openIdentity(parts: {
   if (config.NODE_ENV !== "production" || config.AUTH_MODE === "off") await ensureSigningKey(directory);
   const keys = await openSigningKeys({ directory, log });
   const names = { issuer: config.AUTH_ISSUER, audience: config.AUTH_AUDIENCE };
-  // Lanes of their own: no request is let in later because others read much.
+  // Lanes of their own: no request waits for its authentication behind long reads of other requests.
   const deadlineMs = Math.min(AUTH_DEADLINE_MS, config.DATABASE_DEADLINE_MS);
   const database = createDatabase({ url: databaseUrl, name: "saldo-api-auth", laneCount: AUTH_LANES, deadlineMs });
   const revocations = createRevocations({ read: createRevocationReader(database.db), blacklist: createTokenBlacklist(redis) });

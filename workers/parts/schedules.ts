@@ -17,7 +17,7 @@ export const HOUSEKEEPING_SCHEDULE = "housekeeping";
 const CONNECT_TIMEOUT_MS = 10_000;
 const CALL_DEADLINE_MS = 10_000;
 
-/** Makes every schedule that Saldo needs, with the configured time zone. Safe to retry: schedules that are there are brought to the present settings. */
+/** Makes every schedule that Saldo needs, by the configuration. Safe to retry: existing schedules are updated to the present settings. Throws: the client's error when Temporal does not answer. */
 export async function ensureSchedules(addresses: { temporalAddress: string; namespace: string }): Promise<void> {
   const connection = await Connection.connect({ address: addresses.temporalAddress, connectTimeout: CONNECT_TIMEOUT_MS });
   try {
@@ -34,14 +34,14 @@ export async function ensureSchedules(addresses: { temporalAddress: string; name
 }
 
 /**
- * Makes the schedule that closes each month ten minutes after its end in `timeZone`, or brings the one that is there to these
- * settings; one that an operator paused stays paused. Safe to retry.
+ * Makes the schedule that closes each month ten minutes after its end in `timeZone`, or updates the existing one to these settings.
+ * A schedule that an operator paused stays paused. Safe to retry.
  */
 export function ensureCloseMonthSchedule(schedules: ScheduleClient, { timeZone }: { timeZone: string }): Promise<void> {
   return ensureSchedule(schedules, closeMonthSchedule(timeZone));
 }
 
-/** Makes the schedule of the standing self-audit, or brings it to these settings; one that was paused stays paused. Safe to retry. */
+/** Makes the schedule of the self-audit, or updates the existing one; a paused schedule stays paused. Safe to retry. */
 export function ensureSelfAuditSchedule(schedules: ScheduleClient, { everyMs }: { everyMs: number }): Promise<void> {
   return ensureSchedule(
     schedules,
@@ -49,13 +49,13 @@ export function ensureSelfAuditSchedule(schedules: ScheduleClient, { everyMs }: 
   );
 }
 
-/** Makes the schedule of the housekeeping, or brings it to these settings; one that was paused stays paused. Safe to retry. */
+/** Makes the schedule of the housekeeping, or updates the existing one; a paused schedule stays paused. Safe to retry. */
 export function ensureHousekeepingSchedule(
   schedules: ScheduleClient,
   { everyMs, outboxKeepMs }: { everyMs: number; outboxKeepMs: number },
 ): Promise<void> {
   const input: HousekeepingInput = { outboxKeepMs };
-  const summary = "Remove what nobody asks for any more";
+  const summary = "Remove published messages and expired rows";
   return ensureSchedule(schedules, repeated({ scheduleId: HOUSEKEEPING_SCHEDULE, type: "housekeeping", everyMs, args: [input], summary }));
 }
 
@@ -88,7 +88,7 @@ function repeated(input: { scheduleId: string; type: string; everyMs: number; ar
       staticSummary: input.summary,
     },
     policies: {
-      // The next run does what a missed one would have done.
+      // A missed run is not made up for: the next run does what it would have done.
       overlap: ScheduleOverlapPolicy.SKIP,
       catchupWindow: "1 minute",
       pauseOnFailure: false,
@@ -100,7 +100,7 @@ function closeMonthSchedule(timeZone: string): ScheduleOptions {
   const input: CloseMonthInput = { timeZone };
   return {
     scheduleId: CLOSE_MONTH_SCHEDULE,
-    // A calendar in the zone and not an interval: an interval drifts against months and clock changes.
+    // A calendar in the zone: an interval drifts against months and clock changes.
     spec: { timezone: timeZone, calendars: [{ comment: "ten minutes past the end of each month", dayOfMonth: 1, hour: 0, minute: 10 }] },
     action: {
       type: "startWorkflow",
@@ -111,7 +111,7 @@ function closeMonthSchedule(timeZone: string): ScheduleOptions {
       staticSummary: "Close the month that ended",
     },
     policies: {
-      // Each run closes a month of its own: none may be skipped because another one still runs, or because the server was away.
+      // Each run closes a month of its own, so no run may be skipped, whether an earlier run is still under way or the server was away.
       overlap: ScheduleOverlapPolicy.BUFFER_ALL,
       catchupWindow: "365 days",
       pauseOnFailure: false,

@@ -3,7 +3,7 @@ import { serveMetrics, type MetricsServer } from "../../src/adapters/metrics/met
 import type { Metrics } from "../../src/adapters/metrics/metrics.ts";
 import type { Config } from "../../src/config.ts";
 
-/** Shows the metrics of a role that has no HTTP interface of its own, where the configuration says so. */
+/** Serves the metrics of a role without an HTTP interface of its own, on METRICS_PORT. Undefined when that is not configured. */
 export function showMetrics(
   config: Config,
   { metrics, logger }: { readonly metrics: Metrics; readonly logger: Logger },

@@ -6,9 +6,9 @@ import { openSecret } from "../../src/domain/webhooks/webhook-secret.ts";
 
 type WebhookConfig = Pick<Config, "WEBHOOK_ALLOW_HTTP" | "WEBHOOK_ALLOW_PRIVATE" | "WEBHOOK_TIMEOUT_MS" | "WEBHOOK_ENCRYPTION_SECRET">;
 
-/** The way to receivers of webhooks by the configuration. */
+/** The sender of webhooks by the configuration. */
 export function createWebhookPort(config: WebhookConfig): WebhookPort {
-  const key = config.WEBHOOK_ENCRYPTION_SECRET === undefined ? undefined : Buffer.from(config.WEBHOOK_ENCRYPTION_SECRET, "base64");
+  const key = webhookKeyOf(config);
   const sender = createWebhookSender({
     mayConnectTo: (address) => config.WEBHOOK_ALLOW_PRIVATE || isPublicAddress(address),
     allowHttp: config.WEBHOOK_ALLOW_HTTP,
@@ -17,4 +17,9 @@ export function createWebhookPort(config: WebhookConfig): WebhookPort {
     nowMs: Date.now,
   });
   return { send: sender.send, openSecret: (sealed, webhookId) => openSecret(sealed, webhookId, key) };
+}
+
+/** The key that the secrets of webhooks are sealed with; undefined when none is configured. */
+export function webhookKeyOf({ WEBHOOK_ENCRYPTION_SECRET: secret }: Pick<Config, "WEBHOOK_ENCRYPTION_SECRET">): Buffer | undefined {
+  return secret === undefined ? undefined : Buffer.from(secret, "base64");
 }

@@ -6,12 +6,12 @@ import { fileURLToPath } from "node:url";
 import { bundleWorkflowCode } from "@temporalio/worker";
 
 const PROJECT = fileURLToPath(new URL("../../", import.meta.url));
-/** Everything that can change what the bundle holds. */
+/** Everything that the bundle is made of. */
 const SOURCES = ["workflows", "src/contract", "src/domain", "src/base", "package-lock.json"];
 
 /**
- * Builds the bundle of all workflows, once per content of their sources, and answers with its path. It takes seconds, so all roles
- * of `npm start` share one. Safe to retry, and by many processes at once: the file appears whole.
+ * Builds the bundle of all workflows, once for each content of their sources, and returns its path. A build takes seconds, so all roles
+ * of `npm start` share one bundle. Safe to retry, and by many processes at once: the file appears whole.
  */
 export async function buildWorkflowBundle(cacheDir: string): Promise<string> {
   const folder = join(cacheDir, "workflow-bundles");
@@ -40,7 +40,7 @@ async function filesOf(source: string): Promise<string[]> {
     .map((entry) => join(source, entry));
 }
 
-// webpack's own report would land in the middle of the checklist of `npm start`.
+// Without this logger webpack's report would appear in the middle of the checklist of `npm start`.
 function quiet() {
   const ignore = () => {};
   return {

@@ -2,7 +2,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { checkEventCsv, CsvFileError, readEventCsv, rowEventId, type BadRow, type EventCsvOptions } from "./event-csv.ts";
+import { CsvFileError, type BadRow } from "./csv-rows.ts";
+import { checkEventCsv, readEventCsv, rowEventId, type EventCsvOptions } from "./event-csv.ts";
 
 let folder: string;
 beforeAll(async () => {

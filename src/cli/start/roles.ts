@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { urlHost } from "../../base/url-host.ts";
 import type { RoleSpec } from "../../stack/processes/supervisor.ts";
 
 export const PROJECT_DIR = fileURLToPath(new URL("../../../", import.meta.url));
@@ -30,20 +31,20 @@ export type RoleAddresses = {
   readonly apiPort: number;
   readonly purchasesPort: number;
   readonly psp: PspAddress;
-  /** Where these roles show their metrics. */
+  /** The ports at which these roles serve their metrics. */
   readonly metricsPorts: Readonly<Record<MeasuredRole, number>>;
 };
 
-/** The roles whose metrics the api cannot show: each counts what it does itself. */
+/** The roles that serve their metrics on a port of their own. The api serves its metrics beside its routes. */
 export const MEASURED_ROLES = ["worker", "bridge", "relay"] as const;
 export type MeasuredRole = (typeof MEASURED_ROLES)[number];
 
-/** The payment provider. With `port` it is the simulator, which runs as a role. */
+/** The address of the payment provider. With `port` it is the simulator, which runs as a role. */
 export type PspAddress = { readonly url: string; readonly apiKey: string; readonly port?: number };
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The environment of every role: the inherited one with the addresses of what runs. The superuser's address is not in it. */
+/** The environment of every role: the inherited one with the addresses of the servers and roles. The superuser's address is not in it. */
 export function roleEnvironment(
   inherited: Environment,
   addresses: RoleAddresses,
@@ -73,7 +74,7 @@ export function roleEnvironment(
   };
 }
 
-/** Which roles run with what there is, and a sentence for each one that does not. */
+/** The roles that run with the servers there are, and a sentence about those that do not. */
 export function rolesFor(input: { entries: RoleEntries; addresses: RoleAddresses; environment: Environment; host: string }): {
   roles: RoleSpec[];
   notStarted: string[];
@@ -87,8 +88,10 @@ export function rolesFor(input: { entries: RoleEntries; addresses: RoleAddresses
     cwd: PROJECT_DIR,
     graceMs,
   });
-  const host = input.host.includes(":") ? `[${input.host}]` : input.host;
-  const api: RoleSpec = { ...role("api", 15_000), isReady: () => answersReady(`http://${host}:${addresses.apiPort}/readyz`) };
+  const api: RoleSpec = {
+    ...role("api", 15_000),
+    isReady: () => answersReady(`http://${urlHost(input.host)}:${addresses.apiPort}/readyz`),
+  };
   const psp: RoleSpec = { ...role("psp", 5_000), environment: pspEnvironment(input.environment, addresses.psp) };
   const measured = (name: MeasuredRole, graceMs: number): RoleSpec => ({
     ...role(name, graceMs),
@@ -103,7 +106,7 @@ export function rolesFor(input: { entries: RoleEntries; addresses: RoleAddresses
   };
 }
 
-// A provider of another house would not know Saldo's addresses either.
+// The simulator stands for a foreign provider, which knows none of Saldo's addresses.
 function pspEnvironment(inherited: Environment, { port }: PspAddress): Environment {
   return {
     ...inherited,

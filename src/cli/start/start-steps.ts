@@ -5,9 +5,9 @@ import { ensureSigningKey } from "../../adapters/tokens/signing-keys.ts";
 import type { Config } from "../../config.ts";
 import { topicsOf } from "../../contract/topics.ts";
 import { migrateDatabase } from "../../store/postgres/migrate.ts";
-import type { SystemSteps } from "./system.ts";
+import type { SystemSteps } from "./prepare-servers.ts";
 
-/** The real steps between servers and roles. */
+/** The steps between servers and roles, over the real servers. */
 export function createStartSteps(config: Config): SystemSteps {
   return {
     migrate: migrateDatabase,

@@ -2,13 +2,14 @@ import { DomainError } from "../../base/errors.ts";
 import type { Operation } from "../../domain/ledger/operations.ts";
 import type { Ledger, PostResult } from "./ledger.ts";
 
+/** An operation that is done: now, or under the same key before. */
+export type DoneOperation = Extract<PostResult, { outcome: "done" }>;
+
 /**
- * Posts one operation and gives its result when it was done, now or under the same key before.
- * Safe to retry: the key decides.
- * Throws: the code it was refused with; IDEMPOTENCY_CONFLICT when its key belongs to an operation with other content; UNAVAILABLE, DEADLINE_EXCEEDED.
+ * The result of an operation that was done; a refusal and a conflict become errors.
+ * Throws: the code that the operation was refused with; IDEMPOTENCY_CONFLICT when its key belongs to an operation with other content.
  */
-export async function postOnLedger(ledger: Ledger, operation: Operation): Promise<Extract<PostResult, { outcome: "done" }>> {
-  const result = await ledger.post(operation);
+export function doneOrThrow(result: PostResult): DoneOperation {
   switch (result.outcome) {
     case "done":
       return result;
@@ -17,4 +18,13 @@ export async function postOnLedger(ledger: Ledger, operation: Operation): Promis
     case "conflict":
       throw new DomainError("IDEMPOTENCY_CONFLICT");
   }
+}
+
+/**
+ * Posts one operation and gives its result when it was done, now or under the same key before.
+ * Safe to retry: the key decides.
+ * Throws: as `doneOrThrow`; UNAVAILABLE, DEADLINE_EXCEEDED.
+ */
+export async function postOnLedger(ledger: Ledger, operation: Operation): Promise<DoneOperation> {
+  return doneOrThrow(await ledger.post(operation));
 }

@@ -1,0 +1,25 @@
+import type { Logger } from "../../src/adapters/logger.ts";
+import { createTemporal, type TemporalLink } from "../../src/adapters/temporal.ts";
+import { DomainError, messageOf } from "../../src/base/errors.ts";
+import type { Config } from "../../src/config.ts";
+
+/** Short, so that a role that waits for Temporal still obeys an order to stop soon. */
+export const CONNECT_ATTEMPT_MS = 3_000;
+
+/** Connects to the configured Temporal. Throws: UNAVAILABLE when it does not come up within `deadlineMs`. */
+export function connectTemporal(config: Config, logger: Logger, deadlineMs: number): Promise<TemporalLink> {
+  return createTemporal({ address: config.TEMPORAL_ADDRESS, namespace: config.TEMPORAL_NAMESPACE, deadlineMs, logger });
+}
+
+/** Connects to the configured Temporal, however long it is away. Undefined when the signal aborts first. */
+export async function connectUntilAborted(config: Config, logger: Logger, signal: AbortSignal): Promise<TemporalLink | undefined> {
+  while (!signal.aborted) {
+    try {
+      return await connectTemporal(config, logger, CONNECT_ATTEMPT_MS);
+    } catch (error) {
+      if (!(error instanceof DomainError)) throw error;
+      logger.warn({ event: "temporal.away", reason: messageOf(error) }, "Temporal is not there yet");
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,72 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { PartitionLag } from "../../src/adapters/kafka/kafka-lag.ts";
+import { hostAndPort, untilReachable } from "../../src/adapters/reachable.ts";
+import type { RedisLink } from "../../src/adapters/redis/redis.ts";
+import type { TemporalLink } from "../../src/adapters/temporal.ts";
+import type { DependencyCheck } from "../../src/api/deps.ts";
+import { DomainError } from "../../src/base/errors.ts";
+import type { Config } from "../../src/config.ts";
+import type { Db } from "../../src/store/postgres/database.ts";
+import { pingPostgres, pingTemporal } from "./probes.ts";
+
+/** How long one check of a dependency may take. */
+export const CHECK_DEADLINE_MS = 1_000;
+const READY_POLL_MS = 100;
+
+/** The checks that `/readyz` shows. The api is ready when Postgres and Temporal answer; Redis and Kafka are shown only. */
+export function dependencyChecks({
+  config,
+  db,
+  redis,
+  temporal,
+  readLag,
+}: {
+  readonly config: Config;
+  /** A database whose lanes give up after `CHECK_DEADLINE_MS`. */
+  readonly db: Db;
+  readonly redis: RedisLink;
+  /** Undefined until Temporal was connected to for the first time. */
+  readonly temporal: () => TemporalLink | undefined;
+  readonly readLag: () => Promise<readonly PartitionLag[]>;
+}): DependencyCheck[] {
+  const broker = config.KAFKA_BROKERS?.split(",")[0];
+  return [
+    { name: "postgres", needed: true, check: () => pingPostgres(db) },
+    {
+      name: "temporal",
+      needed: true,
+      async check() {
+        const link = temporal();
+        if (link === undefined) throw new DomainError("UNAVAILABLE", "not connected yet");
+        await pingTemporal(link.client, CHECK_DEADLINE_MS);
+      },
+    },
+    // By PING and not by connecting: a Redis that hangs still takes connections.
+    ...(redis.enabled ? [{ name: "redis", needed: false, check: redis.ping }] : []),
+    ...(broker === undefined
+      ? []
+      : [
+          {
+            name: "kafka",
+            needed: false,
+            check: () => untilReachable(hostAndPort(broker), CHECK_DEADLINE_MS),
+            details: async () => lagInWords(await readLag()),
+          },
+        ]),
+  ];
+}
+
+/** Waits until every needed dependency answers. False when the signal aborts first. */
+export async function untilAllAnswer(checks: readonly DependencyCheck[], signal: AbortSignal): Promise<boolean> {
+  while (!signal.aborted) {
+    const answers = await Promise.allSettled(checks.filter(({ needed }) => needed).map(({ check }) => check()));
+    if (answers.every(({ status }) => status === "fulfilled")) return true;
+    await sleep(READY_POLL_MS);
+  }
+  return false;
+}
+
+/** By topic and partition, in messages. */
+function lagInWords(lags: readonly PartitionLag[]): Record<string, string> {
+  return Object.fromEntries(lags.map(({ topic, partition, lag }) => [`lag ${topic}/${partition}`, lag.toString()]));
+}
