@@ -1,6 +1,6 @@
 /**
- * Does the work for each item: those of one key one after the other, in their order, different keys side by side, at most
- * `atOnce` of them. Results stand in the order of the items. Throws what the work throws first, when all under way have ended.
+ * Does the work for each item: the items of one key one after the other, in their order, and different keys side by side, at most
+ * `atOnce` of them. Results have the order of the items. Throws: what the work throws first, after all work under way has ended.
  */
 export async function eachInOrder<Item, Result>(
   items: readonly Item[],
