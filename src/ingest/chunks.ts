@@ -7,11 +7,11 @@ import { fieldWithCard } from "./fields-with-card.ts";
 import { correlationIdOf, readableHeaders } from "./message-headers.ts";
 import type { MarkedBatch, MarkedMessage } from "./redrives.ts";
 
-/** A run of messages that is done together: what is valid takes effect, the rest are dead letters, then one commit. */
+/** A run of messages that is handled together: the valid events take effect, the other messages become dead letters, then one commit. */
 export interface Chunk<Event> {
   readonly firstOffset: string;
   readonly lastOffset: string;
-  /** What is committed when the chunk is done. */
+  /** The offset that is committed when the chunk is done. */
   readonly nextOffset: string;
   readonly events: readonly Carried<Event>[];
   readonly letters: readonly DeadLetter[];
@@ -20,7 +20,7 @@ export interface Chunk<Event> {
 
 export interface ChunkLimits {
   readonly maxMessages: number;
-  /** Of the events as JSON: a workflow's input must stay below 256 KB. */
+  /** The size of a chunk's events as JSON: they are a workflow's input, which must stay below 256 KB. */
   readonly maxBytes: number;
 }
 
@@ -50,7 +50,7 @@ export function* chunksOf<Event extends object>(batch: MarkedBatch, limits: Chun
   if (chunk.messages.length > 0) yield finished(batch.nextOffset);
 }
 
-/** A message as a dead letter. `identity` is its permanent key: its own id where that could be read, else its place. */
+/** A message as a dead letter. `identity` is its permanent key: made of the event's own id where that could be read, else of the message's place. */
 export function toDeadLetter(
   place: { topic: string; partition: number },
   message: MarkedMessage,
@@ -75,7 +75,7 @@ function emptyChunk<Event>(): { events: Carried<Event>[]; letters: DeadLetter[];
   return { events: [], letters: [], messages: [], bytes: 0 };
 }
 
-// A corrected event that names no id keeps the one by which its dead letter is known.
+// A corrected event without an id keeps the event id that its dead letter is identified by.
 function withIdOf<Event extends object>(effectKey: string | undefined, topic: string, event: Event & { readonly eventId?: string }) {
   const byId = `event:${topic}#`;
   return event.eventId === undefined && effectKey?.startsWith(byId) === true ? { ...event, eventId: effectKey.slice(byId.length) } : event;
@@ -95,7 +95,7 @@ function readMessage<Event extends object>(
   if (!reading.ok) return letter(reading.code, reading.reason, reading.eventId);
   const effectKey = message.redriveOf?.effectKey;
   const event: Event & { readonly eventId?: string } = withIdOf(effectKey, batch.topic, reading.event);
-  // One dead letter has one effect, whatever it is corrected to.
+  // Every correction of one dead letter must have the same effect.
   if (message.redriveOf?.isOther === true || (effectKey !== undefined && eventKey(first, event.eventId) !== effectKey))
     return letter("CONFLICT", "the dead letter is another event, or was sent again as another one before", event.eventId);
   if (message.headersLeftOut > 0) return letter("INVALID_EVENT", `the message has more than ${MAX_MESSAGE_HEADERS} headers`, event.eventId);

@@ -1,12 +1,12 @@
 import type { ErrorCode } from "../base/errors.ts";
 import type { Rejected, RunResult } from "./event-topic.ts";
 
-/** What became of one event that is done on its own. */
+/** The outcome of one event of a topic whose events take effect one by one. */
 export type OneOutcome = "applied" | "duplicate" | "refused" | { readonly rejected: ErrorCode; readonly message: string };
 
-/** The outcomes of a run's events as the run's result. */
+/** The result of a run, from the outcome of each of its events in their order. */
 export function resultOfEach(events: readonly { readonly offset: string }[], outcomes: readonly OneOutcome[]): RunResult {
-  const count = (outcome: OneOutcome) => outcomes.filter((one) => one === outcome).length;
+  const count = (outcome: OneOutcome) => outcomes.filter((each) => each === outcome).length;
   const rejected = outcomes.flatMap((outcome, place): Rejected[] => {
     const event = events[place];
     return typeof outcome === "string" || event === undefined

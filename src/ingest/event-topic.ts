@@ -2,16 +2,16 @@ import type { ErrorCode } from "../base/errors.ts";
 import type { FirstPlace } from "../contract/events.ts";
 import type { EventReading } from "../events/event-reading.ts";
 
-/** A valid event on its way: what it says, where it stands, and what it came with. */
+/** A valid event with its offset and the ids that came with its message. */
 export type Carried<Event> = Event & {
   readonly offset: string;
   readonly correlationId?: string;
   readonly eventId?: string;
-  /** Where the message first stood, when it was a dead letter that was sent again: its identity is that of this place. */
+  /** The first place of a dead letter that was sent again: the event keeps the identity of that place. */
   readonly origin?: FirstPlace;
 };
 
-/** Valid events of one partition in their order. */
+/** Valid events of one partition, in their order. */
 export interface EventRun<Event> {
   readonly topic: string;
   readonly partition: number;
@@ -20,24 +20,24 @@ export interface EventRun<Event> {
   readonly events: readonly Carried<Event>[];
 }
 
-/** A valid event that was not taken and is to be a dead letter. */
+/** A valid event that did not take effect and becomes a dead letter. */
 export interface Rejected {
   readonly offset: string;
   readonly code: ErrorCode;
   readonly message: string;
 }
 
-/** What became of a run. */
+/** The outcome of a run's events. */
 export interface RunResult {
   readonly applied: number;
   readonly duplicates: number;
   readonly refused: number;
   readonly rejected: readonly Rejected[];
-  /** What became of each that was taken, where no operation tells it by its place. */
+  /** The outcome of each event that took effect, for topics whose events leave no operation with the place of their message. */
   readonly taken?: readonly { readonly offset: string; readonly outcome: "applied" | "duplicate" | "refused" }[];
 }
 
-/** The workflow that an event is for, which is known by its id for ever. `subjectId` is the saga's, which is the order's where Saldo is the order's side. */
+/** The workflow that an event starts or tells. `subjectId` is the saga id; for orders and replies that is the order id. */
 export interface WorkflowEffect {
   readonly kind: "order" | "command" | "reply";
   readonly workflowId: string;
@@ -48,13 +48,13 @@ export interface WorkflowEffect {
 export interface EventTopic<Event> {
   readonly topic: string;
   readonly deadLetterTopic: string;
-  /** Never throws on content. */
+  /** Reads a message as an event. Never throws on content. `timestampMs` is the time of the message, for events without one of their own. */
   read(value: Buffer | null, timestampMs: number): EventReading<Event>;
-  /** What an event starts or tells, where it is a workflow and not the ledger at once. */
+  /** The workflow that an event starts or tells. Absent on topics whose events go to the ledger. */
   effectOf?(event: Event): WorkflowEffect;
   /**
-   * Makes the events take effect, each once and those of one key in their order; settles when that is durable. Safe to retry.
-   * Throws: UNAVAILABLE, DEADLINE_EXCEEDED while a part is away: the same run is then handed to it again. `signal` ends the wait.
+   * Makes the events take effect, each once and the events of one key in their order; settles when that is durable. Safe to retry.
+   * Throws: UNAVAILABLE, DEADLINE_EXCEEDED during an outage; then it is called again with the same run. `signal` ends the wait.
    */
   apply(run: EventRun<Event>, signal: AbortSignal): Promise<RunResult>;
 }

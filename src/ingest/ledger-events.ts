@@ -8,7 +8,7 @@ import type { EventTopic, RunResult } from "./event-topic.ts";
 type Own<Item> = Omit<Item, "offset" | "correlationId">;
 type Batches = Pick<Starters, "runEventBatch">;
 
-/** Purchases that happened elsewhere: each run is one `eventBatch`. */
+/** The topic of purchases that were made elsewhere. Each run of events is one `eventBatch` workflow. */
 export function purchaseTopic(topic: string, starters: Batches): EventTopic<Own<PurchaseEventItem>> {
   return {
     topic,
@@ -21,7 +21,7 @@ export function purchaseTopic(topic: string, starters: Batches): EventTopic<Own<
   };
 }
 
-/** Loyalty points: each run is one `eventBatch`. */
+/** The topic of loyalty points. Each run of events is one `eventBatch` workflow. */
 export function loyaltyTopic(topic: string, starters: Batches): EventTopic<Own<LoyaltyEventItem>> {
   return {
     topic,
@@ -48,8 +48,8 @@ function resultOf({ applied, duplicates, refused, conflicts, failures }: EventBa
     duplicates,
     refused,
     rejected: [
-      ...conflicts.map((one) => ({ ...one, code: "CONFLICT" as const })),
-      ...failures.map((one) => ({ ...one, code: "INTERNAL" as const })),
+      ...conflicts.map((conflict) => ({ ...conflict, code: "CONFLICT" as const })),
+      ...failures.map((failure) => ({ ...failure, code: "INTERNAL" as const })),
     ],
   };
 }

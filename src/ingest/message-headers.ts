@@ -3,13 +3,13 @@ import { traceIdOf } from "../contract/ids.ts";
 import { MAX_MESSAGE_HEADERS } from "../contract/topics.ts";
 import { isCardInId } from "../domain/cards/card-in-ids.ts";
 
-/** Besides their number, so many characters of all together are kept. */
+/** How many characters of all headers together are kept, names included. */
 const MAX_CHARACTERS = 16_384;
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
  * Headers as text that Postgres and JSON can hold. Bytes that are no text become `base64:…`; a name that repeats becomes
- * `name#2`; what is over the limits is left out and counted in `headers-left-out`, together with those left out before.
+ * `name#2`; headers over the limits are left out and counted in `headers-left-out`, on top of the `alreadyLeftOut` ones.
  */
 export function readableHeaders(headers: MessageHeaders, alreadyLeftOut = 0): Record<string, string> {
   const kept: Record<string, string> = {};
@@ -27,15 +27,15 @@ export function readableHeaders(headers: MessageHeaders, alreadyLeftOut = 0): Re
   return leftOut === 0 ? kept : { ...kept, "headers-left-out": String(leftOut) };
 }
 
-/** The text of a message's header, the first where it stands several times; empty when it has none. */
+/** The text of a message's header, of several of one name the first; empty when the message has none. */
 export function headerText(headers: MessageHeaders, name: string): string {
   const [value] = listOf(headers[name]);
   return value === undefined ? "" : readable(value);
 }
 
 /**
- * The correlation id that came with a message, when it is one: 1 to 128 visible ASCII characters without a card number. Without it the trace that its
- * `traceparent` belongs to, so that what leaves for it belongs to the same.
+ * The correlation id in a message's headers, if it is valid: 1 to 128 visible ASCII characters without a card number. Else the trace id of its
+ * `traceparent`, so that what Saldo sends because of the message belongs to the same trace.
  */
 export function correlationIdOf(headers: MessageHeaders): string | undefined {
   const text = headerText(headers, "correlation-id");
@@ -52,7 +52,7 @@ function readable(value: Buffer | string): string {
     const text = utf8.decode(value);
     if (!text.includes("\0")) return text;
   } catch {
-    // Not text.
+    // The bytes are not UTF-8.
   }
   return `base64:${value.toString("base64")}`;
 }

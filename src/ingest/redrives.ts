@@ -8,7 +8,7 @@ import type { EventTopic } from "./event-topic.ts";
 import { fieldWithCard } from "./fields-with-card.ts";
 import { headerText } from "./message-headers.ts";
 
-/** The header that names the dead letter which a message is sent again for. */
+/** The header of a redrive that names its dead letter. */
 const HEADER = "redrive-of";
 const DEAD_LETTER_ID = /^[1-9]\d{0,17}$/;
 
@@ -36,15 +36,16 @@ export interface MarkedBatch extends FetchedBatch {
 type Reader<Event> = Pick<EventTopic<Event>, "read" | "effectOf">;
 
 export interface RedriveDeps {
-  /** The dead letters behind claims of messages of a topic, by the dead letter's id and the value's hash. */
+  /** The dead letters of a topic that the claims name, by the dead letter's id and the hash of the claiming message's value. */
   readonly find: (topic: string, claims: readonly RedriveClaim[]) => Promise<ReadonlyMap<string, KnownLetter>>;
-  /** Binds each dead letter to the effect of its first correction, for ever, and returns the bound effects by the dead letter's id. A correction without an effect binds nothing. */
+  /** Binds each dead letter to the effect of its first correction, for ever, and returns the bound effects. A correction without an effect binds nothing. */
   readonly bind: (wanted: readonly WantedEffect[]) => Promise<ReadonlyMap<string, string>>;
 }
 
 /**
- * Marks the messages that are redrives. They keep the identity of their first place, and of several corrections of one dead letter only
- * those pass that have the effect of the first. A `redrive-of` header that Saldo did not send is ignored. Throws what `find` and `bind` throw.
+ * Marks the messages of a batch that are redrives. A redrive keeps the identity of its dead letter's first place, and of several corrections
+ * of one dead letter only those pass that have the effect of the first. A `redrive-of` header that Saldo did not send is ignored.
+ * Throws: what `find` and `bind` throw.
  */
 export async function withRedrives<Event extends object>(
   batch: FetchedBatch,
@@ -54,7 +55,7 @@ export async function withRedrives<Event extends object>(
   const claims = new Map(batch.messages.flatMap((message) => claimOf(message) ?? []));
   if (claims.size === 0) return batch;
   const letters = await find(batch.topic, [...claims.values()]);
-  const sentAgain = new Map(
+  const redrives = new Map(
     batch.messages.flatMap((message) => {
       const claim = claims.get(message.offset);
       const letter = claim === undefined ? undefined : letters.get(`${claim.deadLetterId} ${claim.valueSha256}`);
@@ -62,13 +63,13 @@ export async function withRedrives<Event extends object>(
       return [[message.offset, { letter, wish: wishOfMessage(letter, reader, message) }] as const];
     }),
   );
-  const open = [...sentAgain.values()].flatMap(({ letter, wish }) => (letter.effectKey === undefined ? (wish.wanted ?? []) : []));
+  const open = [...redrives.values()].flatMap(({ letter, wish }) => (letter.effectKey === undefined ? (wish.wanted ?? []) : []));
   const bound: ReadonlyMap<string, string> = open.length === 0 ? new Map() : await bind(open);
   return {
     ...batch,
     messages: batch.messages.map((message) => {
-      const one = sentAgain.get(message.offset);
-      return one === undefined ? message : { ...message, redriveOf: redriveOf(one.letter, one.wish, bound, reader) };
+      const redrive = redrives.get(message.offset);
+      return redrive === undefined ? message : { ...message, redriveOf: redriveOf(redrive.letter, redrive.wish, bound, reader) };
     }),
   };
 }
@@ -81,8 +82,8 @@ export interface Correction {
 }
 
 /**
- * Refuses a correction that the bridge would refuse: what is no event of the topic, and what would make another event of the dead letter
- * than it is or was already. One that passes may still lose against another correction that is on its way.
+ * Refuses a correction that the bridge would refuse: a value that is no event of the topic, or that would give the dead letter another
+ * identity or effect than it has. A correction that passes may still lose against another correction that is on its way.
  * Throws: INVALID_EVENT, CARD_DATA_REFUSED, REDRIVE_CONFLICT, UNAVAILABLE, DEADLINE_EXCEEDED.
  */
 export async function checkCorrection<Event extends object>(
@@ -102,9 +103,9 @@ export async function checkCorrection<Event extends object>(
 }
 
 interface Wish {
-  /** What the message would do; undefined when it is no event and so does nothing. */
+  /** The effect that the message would have; undefined when it is no event. */
   readonly wanted: WantedEffect | undefined;
-  /** True when it names another id than the dead letter's own. */
+  /** True when the message names another event id than the dead letter's own. */
   readonly isOther: boolean;
 }
 
@@ -114,7 +115,7 @@ function wishOfMessage<Event extends object>(letter: KnownLetter, reader: Reader
 }
 
 function wishOf<Event extends object>(letter: KnownLetter, reader: Reader<Event>, reading: EventReading<Event>): Wish {
-  // What the bridge will refuse does nothing.
+  // A message that the bridge will refuse has no effect.
   if (!reading.ok || fieldWithCard(reading.event) !== undefined) return { wanted: undefined, isOther: false };
   const { deadLetterId, origin, ownKey } = letter;
   const { eventId }: { readonly eventId?: string } = reading.event;
@@ -124,7 +125,7 @@ function wishOf<Event extends object>(letter: KnownLetter, reader: Reader<Event>
   const effect = reader.effectOf?.(reading.event);
   if (effect !== undefined)
     return { wanted: { deadLetterId, key: effect.workflowId, kind: effect.kind, subjectId: effect.subjectId }, isOther };
-  // Without an id it is what the dead letter is.
+  // A correction without an event id has the dead letter's identity.
   const key = named ?? ownKey ?? letter.effectKey ?? eventKey(origin, undefined);
   return { wanted: { deadLetterId, key, kind: "operation", subjectId: "" }, isOther };
 }

@@ -9,6 +9,7 @@ import { resultOfEach, type OneOutcome } from "./each-result.ts";
 import type { Carried, EventTopic } from "./event-topic.ts";
 import { eachInOrder } from "./in-order.ts";
 
+/** How many commands or replies are handled side by side. */
 const AT_ONCE = 8;
 
 export interface SagaCommandDeps {
@@ -17,8 +18,9 @@ export interface SagaCommandDeps {
 }
 
 /**
- * The payment side: each command runs as a `sagaCommand` to its end, so that a saga's REFUND never overtakes its CHARGE. Refusals of
- * the wallet are answered as FAILED and are no dead letters; what the ledger cannot take at all is one and is not answered.
+ * The topic of commands, for the payment's side. Each command runs as a `sagaCommand` workflow to its end, so that a saga's REFUND never
+ * overtakes its CHARGE. A command that the wallet refuses gets the reply FAILED. A command that could not be executed gets no reply: it
+ * becomes a dead letter.
  */
 export function sagaCommandTopic(deps: SagaCommandDeps, topic: string = SAGA_COMMANDS_TOPIC): EventTopic<SagaCommandEvent> {
   return {
@@ -61,14 +63,14 @@ export interface SagaReplyDeps {
   readonly starters: Pick<Starters, "replyToOrder" | "followSagaRefund" | "replyToRefund">;
   /** The order of a saga; undefined when there is none. */
   readonly findOrder: (sagaId: string) => Promise<SagaOrder | undefined>;
-  /** Answers a late yes with a REFUND, the first time. */
+  /** Sends a REFUND for a payment that succeeded after its order was undone. True the first time. */
   readonly refundLate: (payment: SagaPaymentRequest, paymentId: string) => Promise<boolean>;
 }
 
 /**
- * The order side: each reply is told to its saga, which takes the first one. A yes that comes when the order is being undone or is
- * undone is answered with a REFUND, once. What became of a REFUND is told to who waits for it. A reply to what was never asked is a dead
- * letter: no money was moved for it.
+ * The topic of replies, for the order's side. Each reply to a CHARGE is handed to the order's saga, which takes the first one. A SUCCEEDED that
+ * comes for an order that is undone, or is being undone, causes one REFUND. A reply to a REFUND is handed to the workflow that waits for it.
+ * A reply to a command that was never sent becomes a dead letter: no money was moved for it.
  */
 export function sagaReplyTopic(deps: SagaReplyDeps, topic: string = SAGA_REPLIES_TOPIC): EventTopic<SagaReplyEvent> {
   return {
@@ -105,11 +107,11 @@ async function tell(deps: SagaReplyDeps, event: Carried<SagaReplyEvent>, place: 
     return (await deps.starters.replyToRefund(order.payment, reply)) ? "applied" : "duplicate";
   }
   const told = await deps.starters.replyToOrder(sagaId, reply);
-  // Asked again: it may have been undone before it was told.
+  // Read again: the order may have been undone before the reply reached its saga.
   const standing = await deps.findOrder(sagaId);
   if (status !== "SUCCEEDED" || standing?.isUndone !== true) return told ? "applied" : "duplicate";
   if (standing.isPaymentKnown) return "duplicate";
-  // First: the answer to the REFUND must find somebody who waits for it.
+  // Before the REFUND is sent: its answer must find a workflow that waits for it.
   await deps.starters.followSagaRefund(order.payment);
   return (await deps.refundLate(order.payment, paymentId ?? place)) ? "applied" : "duplicate";
 }

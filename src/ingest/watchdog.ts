@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../adapters/log.ts";
+import { untilAborted } from "../base/aborted.ts";
 import { messageOf } from "../base/errors.ts";
 
-/** Where the bridge stands. `mark` is any text that changes whenever the bridge got further. */
+/** How far the bridge is in its topic. `mark` is a text that changes whenever the bridge has committed more. */
 export interface Progress {
   readonly caughtUp: boolean;
   readonly mark: string;
@@ -10,9 +11,9 @@ export interface Progress {
 
 export interface WatchdogDeps {
   readonly stallMs: number;
-  /** Asks Kafka itself, so that a consumer that only believes to be alive is noticed. Rejects when Kafka does not answer. */
+  /** Reads the progress from Kafka itself, since a broken consumer may take itself for alive. Rejects when Kafka does not answer. */
   readonly readProgress: () => Promise<Progress>;
-  /** What the bridge has to wait for, in words; undefined when everything it needs answers. */
+  /** The outage that the bridge waits for, in words; undefined when every server it needs answers. */
   readonly knownOutage: () => Promise<string | undefined>;
   readonly onStall: (reason: string) => void;
   readonly log: Log;
@@ -20,14 +21,14 @@ export interface WatchdogDeps {
 }
 
 export interface Watchdog {
-  /** Looks once. */
+  /** Checks the progress once. */
   check(): Promise<void>;
-  /** Looks again and again until the signal aborts, and settles then at once. */
+  /** Checks the progress at intervals until the signal aborts, and settles then at once. */
   run(signal: AbortSignal): Promise<void>;
 }
 
 /**
- * Notices a bridge that neither moved nor caught up for `stallMs`: an alive process is no proof with any Kafka client.
+ * Notices a bridge that has neither caught up nor committed anything for `stallMs`: a Kafka client can stop reading in a process that lives.
  * The time of a known outage does not count: ending the process would not help, and the bridge goes on by itself.
  */
 export function createWatchdog(deps: WatchdogDeps): Watchdog {
@@ -67,17 +68,12 @@ export function createWatchdog(deps: WatchdogDeps): Watchdog {
   };
   return {
     check,
-    // A server that does not answer must not keep an order to stop waiting.
-    run: (signal) => Promise.race([watch(signal), aborted(signal)]),
+    // A check that waits for a server that does not answer must not delay an order to stop.
+    run: (signal) => Promise.race([watch(signal), untilAborted(signal)]),
   };
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
-}
-
-/** Whether a member's partitions are done, from what Kafka says. Without an assignment all partitions of the topic count. */
+/** The progress of a group's member, from Kafka's offsets of its partitions. Without an assignment all partitions of the topic count. */
 export function progressOf(input: {
   readonly assigned: readonly number[] | undefined;
   readonly offsets: readonly { readonly partition: number; readonly low: bigint; readonly high: bigint }[];

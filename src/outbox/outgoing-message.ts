@@ -5,30 +5,30 @@ import { traceParentOf } from "./trace-parent.ts";
 
 const CLOUD_EVENT_TYPE = "application/cloudevents+json; charset=utf-8";
 
-/** An event as it leaves, for whoever it is told to besides Kafka. `body` is the CloudEvent's JSON, byte for byte as on its topic. */
+/** An event as it leaves, for receivers besides Kafka. `body` is the CloudEvent's JSON, byte for byte as on its topic. */
 export interface OutgoingEvent {
   readonly id: string;
   readonly type: string;
   readonly body: string;
 }
 
-/** An outbox row as it leaves; `event` is absent for raw bytes, which are dead letters and what is sent again of them. */
+/** An outbox row as it leaves. `event` is absent for raw bytes, which are dead letters and their redrives. */
 export interface Outgoing {
   readonly message: OutgoingMessage;
   readonly event?: OutgoingEvent;
 }
 
-/** An outbox row as it leaves: an event in its envelope, or raw bytes as they are. Throws: Error when the row is neither. */
+/** Renders an outbox row: an event in its envelope, or raw bytes verbatim. Throws: Error when the row is neither. */
 export function toOutgoing(row: OutboxRow): Outgoing {
   const correlationId = row.operation?.correlation_id ?? row.headers["correlation-id"];
   const event = eventOf(row, correlationId);
   const traceparent = row.headers["traceparent"] ?? traceParentOf({ id: event?.id ?? `outbox/${row.id}`, correlationId });
   if (event === undefined) {
-    // A dead letter and what is sent again keep the headers they came with; a saga's own messages carry its trace.
+    // A dead letter and a redrive keep the headers of their original; the messages of a saga carry its trace.
     const headers = row.aggregateType === "saga" ? { ...row.headers, traceparent } : row.headers;
     return { message: { key: row.rawKey, value: row.rawValue, headers } };
   }
-  // The attribute by which CloudEvents carries a trace (its extension "distributed tracing").
+  // `traceparent` is the attribute of the CloudEvents extension "distributed tracing".
   const body = JSON.stringify({ ...event, traceparent });
   return {
     message: {

@@ -4,8 +4,8 @@ const TRACE_ID = /^[0-9a-f]{32}$/;
 const NO_TRACE = "0".repeat(32);
 
 /**
- * The W3C `traceparent` of an event: one trace for everything of one correlation id, one span for each event. A correlation id that is a
- * UUID or a trace id is the trace itself, so that a tracing tool finds it. Equal inputs give equal answers: a repeat is the same span.
+ * The W3C `traceparent` of an event: all events of one correlation id have one trace, and each event has a span. A correlation id that is a
+ * UUID or a trace id is the trace itself, so that a tracing tool finds it. Equal inputs give equal results: a repeat is the same span.
  */
 export function traceParentOf(event: { readonly id: string; readonly correlationId: string | undefined }): string {
   const { id, correlationId = id } = event;

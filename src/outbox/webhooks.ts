@@ -6,7 +6,7 @@ import type { NewDelivery, WaitingDelivery } from "../store/webhooks/webhook-del
 import type { ActiveWebhook } from "../store/webhooks/webhooks.ts";
 import type { OutgoingEvent } from "./outgoing-message.ts";
 
-/** The deliveries that events are to webhooks: one for each webhook that asked for the event's type. */
+/** The deliveries of events to webhooks: one for each event and each webhook that asked for the event's type. */
 export function deliveriesOf(events: readonly OutgoingEvent[], webhooks: readonly ActiveWebhook[]): NewDelivery[] {
   return events.flatMap(({ id, type, body }) =>
     webhooks
@@ -33,8 +33,8 @@ const BATCH = 100;
 const AT_ONCE = 10;
 
 /**
- * Starts the workflows of deliveries that wait. It goes on beside the relay, so that an outage of Temporal holds up no topic: the
- * deliveries wait in Postgres. A kill between start and mark starts again, which is an attempt more at most.
+ * Starts the workflows of deliveries that wait. It runs beside the relay, so that an outage of Temporal holds up no topic: the
+ * deliveries wait in Postgres. After a kill between start and mark a delivery is started again, which costs one more attempt at most.
  */
 export function createWebhookDispatcher(deps: DispatcherDeps) {
   const step = async (): Promise<number> => {
@@ -49,7 +49,7 @@ export function createWebhookDispatcher(deps: DispatcherDeps) {
   };
 
   return {
-    /** Starts one batch and answers how many waited. Throws what starting throws; those that were started are marked. */
+    /** Starts one batch and returns how many deliveries waited. Throws: what starting throws, after the started ones are marked. */
     step,
     /** Starts deliveries until the signal aborts. Waits out every outage. */
     async run(signal: AbortSignal): Promise<void> {
