@@ -53,7 +53,7 @@ const MAX_RAW_BYTES = 4_000_000;
 /**
  * The oldest messages that are not published, in the order of their ids. It looks for what is unmarked and never for
  * `id >` the last one: a row whose transaction committed late has an id that was passed already. Messages that are left out by topic or
- * id do not count towards the limit. Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
+ * id count neither towards the limit nor towards the bytes. Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
  */
 export async function readUnpublished(
   db: Db,
