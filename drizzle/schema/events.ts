@@ -20,11 +20,11 @@ export const deadLetters = pgTable(
     recordedAt: moment("recorded_at")
       .notNull()
       .default(sql`clock_timestamp()`),
-    /** When and by whom it was last sent again, and when what was sent again was last refused. */
+    /** When and by whom the dead letter was last sent again, and when a redrive of it was last refused. */
     redrivenAt: moment("redriven_at"),
     redrivenBy: text("redriven_by"),
     refusedAgainAt: moment("refused_again_at"),
-    /** What it is from its first valid correction on: the key of an operation or the id of a workflow. Set once. */
+    /** The effect it is bound to from its first valid correction on: the key of an operation or the id of a workflow. Set once. */
     effectKey: keyText("effect_key"),
   },
   (table) => [
@@ -38,7 +38,7 @@ export const deadLetters = pgTable(
   ],
 );
 
-/** Each time a dead letter was sent again, as it was or corrected. Only a message with such a row's value speaks for the dead letter. */
+/** Each time a dead letter was sent again, verbatim or corrected. Only a message whose value has such a row counts as its redrive. */
 export const deadLetterRedrives = pgTable(
   "dead_letter_redrives",
   {
@@ -84,7 +84,7 @@ export const eventReceipts = pgTable(
   ],
 );
 
-/** Which workflow an event with an id of its own was for, where no operation has that key: the same id is never another's. Append-only. */
+/** The workflow that an event with an id of its own was for, where no operation has its key: the same id never serves another workflow. Append-only. */
 export const eventIdentities = pgTable("event_identities", {
   identity: keyText("identity").primaryKey(),
   workflowId: text("workflow_id").notNull(),

@@ -18,7 +18,7 @@ export const users = pgTable(
   (table) => [check("users_roles", sql`${table.roles} <@ array['user', 'service', 'admin']::text[] and cardinality(${table.roles}) > 0`)],
 );
 
-/** One login and everything refreshed from it. Revoked, none of its tokens is taken any more. */
+/** One login and everything refreshed from it. Once it is revoked, none of its tokens is accepted. */
 export const sessions = pgTable(
   "sessions",
   {
@@ -36,7 +36,7 @@ export const sessions = pgTable(
   (table) => [index("sessions_user").on(table.userId), index("sessions_expires").on(table.expiresAt)],
 );
 
-/** Refresh tokens by their SHA-256; each is used once. One that comes a second time was stolen, and its session ends. */
+/** Refresh tokens by their SHA-256; each is used once. A token that comes a second time was stolen, and its session ends (refresh token rotation). */
 export const refreshTokens = pgTable(
   "refresh_tokens",
   {
@@ -53,7 +53,7 @@ export const refreshTokens = pgTable(
   (table) => [index("refresh_tokens_session").on(table.sessionId), index("refresh_tokens_expires").on(table.expiresAt)],
 );
 
-/** Access tokens that are refused before their end, by their `jti`. The truth; Redis only knows it sooner. */
+/** Access tokens that are refused before their end, by their `jti`. This table is the truth; Redis only tells other processes sooner. */
 export const revokedTokens = pgTable(
   "revoked_tokens",
   {
@@ -73,7 +73,7 @@ export const revokedSubjects = pgTable("revoked_subjects", {
   revokedUpTo: moment("revoked_up_to").notNull(),
 });
 
-/** A user who was deleted: their accounts had this version then. A later credit makes them a user again. */
+/** A deleted user, and the sum of their accounts' versions then. A later credit makes them a user again. */
 export const closedUsers = pgTable("closed_users", {
   userId: keyText("user_id").primaryKey(),
   closedVersion: minor("closed_version").notNull(),

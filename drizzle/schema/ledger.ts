@@ -26,7 +26,7 @@ export const accounts = pgTable(
   ],
 );
 
-/** What was asked of the ledger and what became of it, refused requests included. Append-only; `key` is permanent. */
+/** Every operation asked of the ledger with its outcome, refused ones included. Append-only; `key` is permanent. */
 export const operations = pgTable(
   "operations",
   {

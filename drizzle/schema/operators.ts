@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import { boolean, check, index, integer, jsonb, pgTable, primaryKey, text } from "drizzle-orm/pg-core";
 import { identity, keyText, moment } from "../column-types.ts";
 
-/** What people did by hand or were refused, and why. Append-only. */
+/** The operators' book: each act by hand, done or refused, and why. Append-only. */
 export const acts = pgTable(
   "acts",
   {
@@ -21,7 +21,7 @@ export const acts = pgTable(
   (table) => [index("acts_subject").on(table.subjectType, table.subjectId, table.id)],
 );
 
-/** Captures and charges that must wait: all, those of a service, or those of a user. The row is there as long as the pause lasts. */
+/** Captures and charges that must wait: all, those of a service, or those of a user. A row stands as long as its pause lasts. */
 export const pauses = pgTable(
   "pauses",
   {

@@ -2,6 +2,7 @@ import { sql } from "drizzle-orm";
 import { check, index, integer, jsonb, pgTable, primaryKey, text } from "drizzle-orm/pg-core";
 import { keyText, minor, moment } from "../column-types.ts";
 
+/** An order and the state of its saga. */
 export const orders = pgTable(
   "orders",
   {
@@ -24,12 +25,12 @@ export const orders = pgTable(
       .default(sql`1`),
     createdAt: moment("created_at").notNull(),
     updatedAt: moment("updated_at").notNull(),
-    /** The compensation that is past its fast retries, since when; both null when nothing is stuck. */
+    /** The step whose compensation is past its fast retries, and since when; both null when no step is stuck. */
     stuckStep: text("stuck_step"),
     stuckSince: moment("stuck_since"),
-    /** What a person ended by hand instead of its compensation, in words; null when nothing. */
+    /** What an operator ended by hand instead of its compensation, in words; null when nothing was. */
     settledByHand: text("settled_by_hand"),
-    /** What its workflow was started with but for the lines, so that a lost one is started again; null of older rows. Never a card's number. */
+    /** The input of its workflow without the lines, so that a lost workflow is started again; null in rows older than migration 0011. Never a card's number. */
     sagaInput: jsonb("saga_input").$type<Record<string, unknown>>(),
   },
   (table) => [
@@ -44,6 +45,7 @@ export const orders = pgTable(
   ],
 );
 
+/** The lines of an order. `amountMinor` is the price of the whole line. */
 export const orderItems = pgTable(
   "order_items",
   {
@@ -76,7 +78,7 @@ export const orderTransitions = pgTable(
   (table) => [primaryKey({ columns: [table.orderId, table.version] })],
 );
 
-/** The payment of an order: one each. What was authorised, captured and given back, in minor units. */
+/** The one payment of each order: what was authorised, captured and given back, in minor units. */
 export const payments = pgTable(
   "payments",
   {
@@ -102,7 +104,7 @@ export const payments = pgTable(
     brand: text("brand"),
     createdAt: moment("created_at").notNull(),
     updatedAt: moment("updated_at").notNull(),
-    /** When each was first known; null when it was not, or of older rows. */
+    /** When each step was first known; null when it was not, and in rows older than these columns. */
     authorisedAt: moment("authorised_at"),
     capturedAt: moment("captured_at"),
     refundedAt: moment("refunded_at"),

@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import { check, index, integer, pgTable, text } from "drizzle-orm/pg-core";
 import { keyText, minor, moment } from "../column-types.ts";
 
-/** Money set aside. A client's reservation and each line of an order stand on one; it leaves `held` once. */
+/** Money set aside for a client's reservation or for a line of an order. Its status leaves `held` once. */
 export const holds = pgTable(
   "holds",
   {
@@ -25,7 +25,7 @@ export const holds = pgTable(
     requestHash: text("request_hash").notNull(),
     comment: text("comment").notNull(),
     expiresAt: moment("expires_at").notNull(),
-    /** The end of which clients were told that it comes; another one after an extension. */
+    /** The end that `reservation.expiring` announced; it differs from `expiresAt` after an extension. */
     toldEnd: moment("told_end"),
     createdAt: moment("created_at").notNull(),
     updatedAt: moment("updated_at").notNull(),

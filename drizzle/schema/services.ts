@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import { pgTable, text, uniqueIndex } from "drizzle-orm/pg-core";
 import { keyText, moment } from "../column-types.ts";
 
-/** What is sold. A deleted one keeps its row, for the orders and holds that name it; its name is free again. */
+/** What is sold. A deleted service keeps its row, for the orders and holds that name it; its name is free again. */
 export const services = pgTable(
   "services",
   {

@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import { check, index, integer, jsonb, pgTable, text, unique } from "drizzle-orm/pg-core";
 import { identity, moment } from "../column-types.ts";
 
-/** Where events are sent by HTTP. A deleted one keeps its row for its log of deliveries, without its secrets. */
+/** An address that events are sent to by HTTP. A deleted webhook keeps its row, without its secrets, for its log of deliveries. */
 export const webhooks = pgTable(
   "webhooks",
   {
@@ -11,7 +11,7 @@ export const webhooks = pgTable(
     /** Types such as `saldo.order.completed`, groups such as `saldo.order.*`; empty is all. */
     eventTypes: text("event_types").array().notNull(),
     description: text("description").notNull(),
-    /** The newest first; those before it sign too until they end. Sealed where a key is configured; `requestKey` is of the rotation that made it. */
+    /** The newest first; older secrets sign too until they end. Sealed where a key is configured; `requestKey` is that of the rotation that made the secret. */
     secrets: jsonb("secrets").$type<{ sealed: string; expiresAt: string | null; requestKey?: string | null }[]>().notNull(),
     createdAt: moment("created_at")
       .notNull()
@@ -46,7 +46,7 @@ export const webhookDeliveries = pgTable(
       .notNull()
       .default(sql`clock_timestamp()`),
     nextAttemptAt: moment("next_attempt_at"),
-    /** When its workflow was started; null while one has to be. */
+    /** When its workflow was started; null while it has to be started. */
     dispatchedAt: moment("dispatched_at"),
   },
   (table) => [

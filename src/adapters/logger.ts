@@ -26,7 +26,7 @@ export function createLogger(options: { role: string; level: string; pretty: boo
     ...(options.pretty ? { transport: { target: "pino-pretty", options: { ignore: "pid,role", translateTime: "SYS:HH:MM:ss.l" } } } : {}),
   });
   const { child } = logger;
-  // The library asks no formatter about the fields that a child is made with.
+  // pino does not pass the fields of a child logger through the formatters.
   logger.child = function childOf(this: Logger, fields, ...rest) {
     return child.call(this, writable(fields), ...rest);
   } as typeof child;
@@ -56,7 +56,7 @@ function writable<Value>(value: Value, depth = 0): Value {
   if (typeof value === "bigint") return value.toString() as Value;
   if (depth > MAX_DEPTH || typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map((item: unknown) => writable(item, depth + 1)) as Value;
-  // Errors, dates and the like know themselves how they are written.
+  // Errors, dates and the like bring their own form.
   if (value instanceof Error || ("toJSON" in value && typeof value.toJSON === "function")) return value;
   return Object.fromEntries(
     Object.entries(value).map(([name, item]) => [name, isSecret(name) ? HIDDEN : writable(item as unknown, depth + 1)]),

@@ -5,7 +5,7 @@ import { NativeConnection } from "@temporalio/worker";
 import { DomainError, messageOf } from "../base/errors.ts";
 import type { Log } from "./log.ts";
 
-/** One connection that both asks Temporal and runs workflows: only then can a start be run by the process that asked for it. */
+/** One connection for a process's client and its worker: only then can Temporal hand a workflow to the process that started it (eager workflow start). */
 export interface TemporalLink {
   readonly connection: NativeConnection;
   readonly client: Client;
@@ -33,8 +33,8 @@ export async function createTemporal(options: TemporalOptions): Promise<Temporal
   for (;;) {
     try {
       const connection = await NativeConnection.connect({ ...profile?.connectionOptions, ...(address === undefined ? {} : { address }) });
-      // A closed workflow would be replayed to tell what Postgres knows, and what it tells of its end may be wrong: one that was
-      // terminated still says that it holds the money.
+      // Queries of closed workflows are rejected: each would replay a history to tell what Postgres knows, and a terminated workflow
+      // would still answer that it holds the money.
       const client = new Client({ connection, namespace, workflow: { queryRejectCondition: "NOT_OPEN" } });
       return { connection, client, namespace, close: () => connection.close() };
     } catch (error) {

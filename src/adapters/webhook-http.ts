@@ -5,7 +5,7 @@ import https from "node:https";
 import { isIP, type LookupFunction } from "node:net";
 
 export interface WebhookSenderOptions {
-  /** Whether events may go to such an address, as digits. Asked for what a name resolves to and for what was connected to. */
+  /** Whether events may go to an IP address. Asked for each address that a name resolves to, and for the one that was connected to. */
   readonly mayConnectTo: (address: string) => boolean;
   readonly allowHttp: boolean;
   /** For the whole exchange. */
@@ -57,8 +57,8 @@ export function signWebhook(message: {
 }
 
 /**
- * Sends signed messages. A name is resolved once, its addresses are checked and one of the checked ones is connected to, so that it cannot
- * resolve to another one in between. Redirects are not followed.
+ * Sends signed messages. A name is resolved once and one of the addresses that were checked is connected to, against DNS rebinding: a name
+ * that resolves to another address for the connection than for the check. Redirects are not followed.
  */
 export function createWebhookSender(options: WebhookSenderOptions) {
   const { mayConnectTo, timeoutMs, nowMs, userAgent, resolve = resolveName } = options;
@@ -69,7 +69,7 @@ export function createWebhookSender(options: WebhookSenderOptions) {
       const allowed = addresses.filter(({ address }) => mayConnectTo(address));
       const [first] = allowed;
       if (error !== null) return answer(error, "", 0);
-      // One that is forbidden among others is an attack or a mistake, and is not worth telling apart.
+      // A forbidden address among allowed ones is an attack or a mistake; both are refused.
       if (first === undefined || allowed.length < addresses.length)
         return answer(new ForbiddenAddress("the receiver's name resolves to an address that events are not sent to"), "", 0);
       return wanted.all === true ? answer(null, allowed) : answer(null, first.address, first.family);
@@ -83,10 +83,10 @@ export function createWebhookSender(options: WebhookSenderOptions) {
         method: "POST",
         headers: message.headers,
         lookup,
-        // A connection of its own: one that is kept was checked for another message.
+        // A connection for this message alone: a kept one was checked for another message.
         agent: false,
       });
-      // By a clock of its own: what Node makes of an answer is not always an event of the request.
+      // A timer of its own: Node's time-outs of the request do not see every answer that never ends.
       const clock = setTimeout(() => end(() => fail(new TooSlow())), timeoutMs);
       const end = (outcome: () => void) => {
         clearTimeout(clock);
@@ -101,7 +101,7 @@ export function createWebhookSender(options: WebhookSenderOptions) {
       });
       request.on("error", failed);
       request.on("upgrade", (response, socket) => {
-        // It belongs to the request no more and would stay open.
+        // After an upgrade the socket belongs to the request no more and would stay open.
         socket.destroy();
         end(() => settle(response.statusCode ?? 0));
       });

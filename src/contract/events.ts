@@ -1,4 +1,4 @@
-/** Where a message first stood that was a dead letter and was sent again to its topic. */
+/** Where the dead letter of a redrive, which is a dead letter sent again to its topic, first stood. */
 export interface FirstPlace {
   readonly partition: number;
   readonly offset: string;
@@ -18,7 +18,7 @@ export interface PurchaseEventItem {
   readonly orderId?: string;
   /** From the message's header; without it the event's place in the topic. */
   readonly correlationId?: string;
-  /** Set when it was a dead letter that was sent again: its identity is that of this place. */
+  /** There when the message is a redrive: its identity is that of this place. */
   readonly origin?: FirstPlace;
 }
 
@@ -45,7 +45,7 @@ interface Run<Item> {
   readonly events: readonly Item[];
 }
 
-/** A run of purchases. Without a kind: so they were started before there was another one. */
+/** A run of purchases. `kind` is optional because workflows started before loyalty runs existed carry none. */
 export type PurchaseBatchInput = Run<PurchaseEventItem> & { readonly kind?: "purchase" };
 export type LoyaltyBatchInput = Run<LoyaltyEventItem> & { readonly kind: "loyalty" };
 
@@ -53,8 +53,8 @@ export type LoyaltyBatchInput = Run<LoyaltyEventItem> & { readonly kind: "loyalt
 export type EventBatchInput = PurchaseBatchInput | LoyaltyBatchInput;
 
 /**
- * What became of a batch. Two kinds are for the dead letters: `conflicts`, whose identity was used before with other content,
- * and `failures`, which the ledger cannot take at all, whatever is tried.
+ * What became of a batch. Two kinds become dead letters: `conflicts`, whose identity was used before with other content, and `failures`,
+ * which the ledger refuses however often they are tried.
  */
 export interface EventBatchResult {
   readonly applied: number;

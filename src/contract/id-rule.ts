@@ -4,7 +4,7 @@ const DOT_SEGMENT = /(?:^|[/\\])\.{1,2}(?:[/\\]|$)/;
 /** How many characters an id may have that names a user, a service, an order or a reservation. */
 export const MAX_ID_LENGTH = 64;
 
-/** Why a text cannot be an id, in words that follow its field's name; undefined when it can. Whoever takes ids in asks this. */
+/** Why a text cannot be an id, in words that follow its field's name; undefined when it can. Every way in asks this. */
 export function idProblem(text: string, maxLength: number = MAX_ID_LENGTH): string | undefined {
   if (text.length === 0) return "must not be empty";
   if (text.length > maxLength && Array.from(text).length > maxLength) return `must have at most ${maxLength} characters`;

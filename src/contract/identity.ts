@@ -2,7 +2,7 @@
 export const ROLES = ["user", "service", "admin"] as const;
 export type Role = (typeof ROLES)[number];
 
-/** Who asks. */
+/** Who sends a request. */
 export interface Principal {
   /** The token's `sub`; for a user, the owner of their accounts. */
   readonly subject: string;
@@ -11,10 +11,10 @@ export interface Principal {
   readonly token?: { readonly id: string; readonly expiresAtMs: number; readonly sessionId: string | undefined };
 }
 
-/** Who asks where authentication is off, which only a loopback address may be. */
+/** Who sends each request where authentication is off, which only a server on a loopback address may have. */
 export const LOCAL_PRINCIPAL: Principal = { subject: "local", roles: ROLES };
 
-/** What a token that was verified says. */
+/** What a verified token says. */
 export interface VerifiedToken {
   /** Its `jti`; of a token of the external issuer that has none, a hash of the token. */
   readonly id: string;

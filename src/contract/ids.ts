@@ -10,10 +10,10 @@ export function orderRefundWorkflowId(orderId: string, refundId: string): string
   return `refund/${orderId}/${refundId}`;
 }
 
-/** What the id of an order begins with that sees a purchase by card through. */
+/** What the ids of orders that carry out a purchase by card begin with. */
 export const PURCHASE_ORDER = "purchase-";
 
-/** The id of the order that sees a purchase by card through; `requestId` stands for the request. */
+/** The id of the order that carries out a purchase by card; `requestId` stands for the request. */
 export function purchaseOrderId(requestId: string): string {
   return `${PURCHASE_ORDER}${requestId}`;
 }
@@ -67,7 +67,7 @@ export function requestKey(request: { caller: string; route: string; idempotency
   return `http:${caller}:${request.route}:${request.idempotencyKey}`;
 }
 
-/** The id of the trace that a W3C `traceparent` belongs to: 32 hexadecimal digits; undefined when the text is none. */
+/** The id of the trace that a W3C `traceparent` belongs to: 32 hexadecimal digits; undefined when the text is no traceparent. */
 export function traceIdOf(traceparent: string | undefined): string | undefined {
   const [, traceId] = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:$|-)/.exec(traceparent ?? "") ?? [];
   return traceId;

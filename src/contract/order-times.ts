@@ -4,6 +4,6 @@ export const ORDER_HOLD_TTL_MS = 900_000;
 export const ORDER_PAYMENT_DEADLINE_MS = 600_000;
 /** How many times a compensation is tried at short intervals before it is parked, where the input does not say: some 30 s. */
 export const COMPENSATION_FAST_RETRIES = 9;
-/** How long a parked compensation rests before it is tried again by itself; each rest is twice the one before, up to the second number. */
+/** How long a parked compensation rests before it is tried again by itself; each rest is twice the one before, up to COMPENSATION_SLOWEST_MS. */
 export const COMPENSATION_SLOW_MS = 180_000;
 export const COMPENSATION_SLOWEST_MS = 1_800_000;

@@ -43,11 +43,11 @@ export interface OrderSagaInput {
   readonly comment: string;
   /** SHA-256 of what the client asked for; the same order id with another hash is another request. */
   readonly requestHash: string;
-  /** When what it pays for happened in the world, ISO 8601; without it, when it is booked. Only of orders by card. */
+  /** When the purchase happened in the world, ISO 8601; without it, when it is booked. Only of orders by card. */
   readonly effectiveAt?: string;
   readonly correlationId: string;
   readonly caller: string;
-  /** There when another service takes the payment, asked for on saga.commands; without it Saldo does. Never with a card. */
+  /** There when another service takes the payment, on a CHARGE over saga.commands; without it, Saldo does. Never with a card. */
   readonly paidBy?: "saga-commands";
   /** How long the order waits for the provider before it is undone. */
   readonly paymentDeadlineMs?: number;
@@ -75,7 +75,7 @@ export interface OrderSagaStatus extends OrderOutcome {
   readonly possibleActs?: readonly OperatorActKind[];
 }
 
-/** One thing that a cancellation would reverse, or has to be reversed still. */
+/** A step that a cancellation would reverse, or that still has to be reversed. */
 export interface UndoStep {
   readonly step: string;
   readonly amountMinor?: string;

@@ -31,7 +31,7 @@ export interface OrderRefundInput {
 /** What `refundStatus` answers while the refund runs. */
 export interface OrderRefundStatus {
   readonly refundId: string;
-  /** As of an order; absent when it is not stuck. */
+  /** The name of the stuck refund (`refundStep`); absent when it is not stuck. */
   readonly stuck?: string;
   readonly waitingFor?: string;
   readonly possibleActs?: readonly OperatorActKind[];
@@ -49,12 +49,12 @@ export interface OrderRefundOutcome {
 
 const REFUND_STEP = "refund ";
 
-/** The name under which a refund that is stuck stands in its order's row. */
+/** The name of a stuck refund in its order's row. */
 export function refundStep(refundId: string): string {
   return `${REFUND_STEP}${refundId}`;
 }
 
-/** The refund that such a name is of; undefined for a step of the order itself. */
+/** The id of the refund that `refundStep` named so; undefined for a step of the order itself. */
 export function refundOfStep(step: string | undefined): string | undefined {
   // A refund's id holds no space, and of an order's own steps "refund the card" does.
   const refundId = step?.startsWith(REFUND_STEP) === true ? step.slice(REFUND_STEP.length) : "";

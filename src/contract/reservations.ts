@@ -58,9 +58,9 @@ export interface ReleaseInput {
 }
 export interface ExtendInput {
   readonly requestKey: string;
-  /** What was asked for, so that another wish under the same key is found out. */
+  /** What was asked for: another time under the same key is a conflict. */
   readonly ttlMs: number;
-  /** ISO 8601: the new end. An end that is later already stays. */
+  /** ISO 8601: the new end. An end that is already later stays. */
   readonly expiresAt: string;
   readonly caller: string;
   readonly correlationId: string;

@@ -16,21 +16,21 @@ export interface SagaCommandInput {
 export type SagaCommandKind = "CHARGE" | "REFUND";
 
 /**
- * What became of a command. Two kinds are not answered and are for the dead letters, nothing was done then: `conflict`, whose identity was
- * used before with other content, and `impossible`, which the ledger cannot take at all, whatever is tried.
+ * What became of a command. Two kinds did nothing, get no reply and become dead letters: `conflict`, whose identity was used before with
+ * other content, and `impossible`, which the ledger refuses however often it is tried.
  */
 export interface SagaCommandResult {
   readonly outcome: "succeeded" | "failed" | "conflict" | "impossible";
   readonly paymentId?: string;
   /** A code of the catalogue and words. */
   readonly error?: string;
-  /** Which content was run: another sender may have joined a run of the same id. */
+  /** The content that was executed: a second sender of the same command joins the first one's workflow. */
   readonly amountMinor: string;
   readonly currency: string;
   readonly userId: string;
 }
 
-/** What the payment service answered to the order's CHARGE. */
+/** What the payment service answered to a CHARGE or a REFUND of an order. */
 export interface PaymentReply {
   readonly status: "SUCCEEDED" | "FAILED";
   readonly paymentId?: string;
@@ -38,7 +38,7 @@ export interface PaymentReply {
   readonly error?: string;
 }
 
-/** An order's payment as its side asks for it over saga.commands. `amount` is decimal text. */
+/** An order's payment as the order side asks for it over saga.commands. `amount` is decimal text. */
 export interface SagaPaymentRequest {
   readonly orderId: string;
   readonly userId: string;
@@ -50,7 +50,7 @@ export interface SagaPaymentRequest {
 /** Stands for a refund's id where the payment of an undone order is asked back over saga.commands. */
 export const SAGA_REFUND = "saga-payment";
 
-/** The payment service's answer, where it takes the payment. The first one counts. */
+/** Hands a reply of the payment service to the workflow that waits for it. To a CHARGE the first reply counts. */
 export const paymentReplySignal = defineSignal<[PaymentReply]>("paymentReply");
-/** A REFUND was sent: an answer from before does not count for it. */
+/** Tells the workflow that a REFUND was sent: a reply that came before does not count as its answer. */
 export const refundAskedSignal = defineSignal("refundAsked");

@@ -2,7 +2,7 @@
 export interface SelfAuditFinding {
   readonly check: string;
   readonly title: string;
-  /** A warning wants a look; what is broken makes the audit fail. */
+  /** `warning` wants a look; `broken` makes the audit fail. */
   readonly level: "broken" | "warning";
   readonly checked: string;
   /** How many are wrong and stay so. */

@@ -1,4 +1,4 @@
-/** A topic as it is made when it is not there. */
+/** A topic as Saldo makes it when the broker has none of that name. */
 export interface TopicPlan {
   readonly topic: string;
   readonly partitions: number;
@@ -8,7 +8,7 @@ export interface TopicPlan {
 export const NOTIFICATIONS_TOPIC = "notifications";
 export const ORDER_EVENTS_TOPIC = "orders.events";
 export const RESERVATION_EVENTS_TOPIC = "reservations.events";
-/** From an order's side to a payment's side, and back (S1-40, S1-41). */
+/** From the order side of a saga to its payment side, and back (S1-40, S1-41). */
 export const SAGA_COMMANDS_TOPIC = "saga.commands";
 export const SAGA_REPLIES_TOPIC = "saga.replies";
 /** Takes the dead letters of both saga topics (S1-42). */

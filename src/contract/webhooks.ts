@@ -16,7 +16,7 @@ export interface WebhookAttemptInput {
 /** `settled`: delivered, given up or not wanted any more. */
 export type WebhookAttemptResult = "settled" | "again";
 
-/** Somebody asked for this delivery: try now. */
+/** Asks for an attempt at once. */
 export const deliverNowSignal = defineSignal("deliverNow");
 
 /** The type of the event that a webhook is tried out with. */

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { formatAmount } from "../base/money.ts";
 
-/** What leaves Saldo, in CloudEvents 1.0 JSON. A reader knows a double by `id`. */
+/** What leaves Saldo, in CloudEvents 1.0 JSON. A reader recognises a message sent twice by `id`. */
 export interface CloudEvent {
   readonly specversion: "1.0";
   readonly id: string;

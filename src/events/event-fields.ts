@@ -30,7 +30,7 @@ export const storableText = (maxLength: number) =>
 export const subjectId = identifier(MAX_ID_LENGTH);
 /** The id of an event, which may be longer. */
 export const ownId = identifier(MAX_EVENT_ID_LENGTH);
-/** Read as it is written: see event-reading.ts. */
+/** An amount keeps its digits as they are written: see event-reading.ts. */
 export const amountField = z.union([z.string(), z.number()]);
 export const currencyField = z.string().refine(isCurrency, "is not a known currency").describe("ISO 4217 code, or PTS for loyalty points.");
 export const momentField = z.iso.datetime({ offset: true }).describe("RFC 3339, with an offset or Z.");

@@ -5,7 +5,7 @@ import { eventJsonSchema, readEvent, readEventAmount, type EventReading, type Ev
 const MAX_WORDS = 500;
 const commandField = z.enum(["CHARGE", "REFUND"]);
 
-/** What an order's side asks of a payment's side (S1-40). Fields that are not named here are tolerated and never copied. */
+/** A command of the order side of a saga to its payment side (S1-40). Fields that are not named here are tolerated and never copied. */
 const sagaCommandSchema = z
   .object({
     saga_id: subjectId.describe("One CHARGE and one REFUND per saga, for ever."),
@@ -20,7 +20,7 @@ const sagaCommandSchema = z
   })
   .describe("A command to a payment service.");
 
-/** What a payment's side answers (S1-41). Fields that are not named here are tolerated and never copied. */
+/** A reply of the payment side (S1-41). Fields that are not named here are tolerated and never copied. */
 const sagaReplySchema = z
   .object({
     saga_id: subjectId,
@@ -44,7 +44,7 @@ export interface SagaCommandEvent {
   readonly comment?: string;
 }
 
-/** A valid answer. */
+/** A valid reply. */
 export interface SagaReplyEvent {
   readonly sagaId: string;
   readonly status: "SUCCEEDED" | "FAILED";

@@ -15,7 +15,7 @@ export interface AnswerBook {
   /** The answer that is kept for the key. */
   find(key: string): Promise<KeptAnswer | undefined>;
   /**
-   * Keeps the answer when the key has none, and gives the one that is kept then: this one, or the one that was first.
+   * Keeps the answer unless the key has one; returns the kept answer, which is this one or an earlier one.
    * Calls of the same moment share one statement. Safe to retry: the first stays.
    */
   keep(key: string, answer: KeptAnswer): Promise<KeptAnswer>;
@@ -46,7 +46,7 @@ async function keepAll(db: Db, batch: readonly Keeping[]): Promise<KeptAnswer[]>
   return batch.map(({ key, answer }) => (inserted.has(key) ? wanted.get(key) : known.get(key)) ?? answer);
 }
 
-// In the order of the keys, so that two processes that keep the same ones wait for each other and never in a circle.
+// In the order of the keys, so that two processes that insert the same keys never deadlock.
 async function insertMissing(db: Db, wanted: ReadonlyMap<string, KeptAnswer>): Promise<Set<string>> {
   const rows = [...wanted].map(([key, { requestHash, status, headers, body }]) => ({
     key,
@@ -65,7 +65,7 @@ async function insertMissing(db: Db, wanted: ReadonlyMap<string, KeptAnswer>): P
   return new Set(inserted.map((row) => String(row["key"])));
 }
 
-// A statement of its own: what others committed while the insert waited for them is seen only by a new one.
+// A second statement: only a new snapshot shows what others committed while the insert waited for them.
 async function findAll(db: Db, keys: readonly string[]): Promise<Map<string, KeptAnswer>> {
   const rows = await db.execute(sql`
     select key, request_hash, status, headers::text as headers, body

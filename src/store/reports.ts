@@ -38,7 +38,7 @@ const STREAM_GROUP = 500;
 /**
  * Opens the next version of a month's report, or joins the one that is being made. `created` is false for one that was joined.
  * Safe to retry: the open version is joined. Two callers at once get the same version: its primary key decides.
- * Throws: INVALID_MONTH when the month is not one that has begun, by the database's clock; UNAVAILABLE, DEADLINE_EXCEEDED.
+ * Throws: INVALID_MONTH when the month has not begun by the database's clock; UNAVAILABLE, DEADLINE_EXCEEDED.
  */
 export async function openReport(
   db: Db,
@@ -134,7 +134,7 @@ export async function listReportCurrencies(db: Db, { month, version }: ReportId)
 }
 
 /**
- * Makes a report completed: from here on it is seen and never changes.
+ * Completes a report: from then on it is visible and never changes.
  * Safe to retry: the same content again changes nothing. Throws: CONFLICT when the version ended otherwise; REPORT_NOT_FOUND.
  */
 export async function completeReport(db: Db, input: ReportId & { sha256: string; fileName: string; lineCount: number }): Promise<void> {
@@ -151,7 +151,7 @@ export async function completeReport(db: Db, input: ReportId & { sha256: string;
     throw new DomainError("CONFLICT", `version ${version} of ${month} is ${report.status} already`);
 }
 
-/** Marks a report that is being made as failed with a code of the catalogue. Safe to retry: one that ended stays as it is. */
+/** Marks a report that is being made as failed with a code of the catalogue. Safe to retry: a report that ended stays as it is. */
 export async function failReport(db: Db, input: ReportId & { code: string }): Promise<void> {
   await db
     .update(reports)
@@ -177,7 +177,7 @@ export async function listReportVersions(db: Db, input: { month: string }): Prom
   return rows.map(toRecord);
 }
 
-/** All lines of a report, by currency, service name and service id. Empty unless the report is completed: half a report is none. */
+/** All lines of a report, by currency, service name and service id. Empty unless the report is completed. */
 export async function listReportLines(db: Db, { month, version }: ReportId): Promise<ReportLine[]> {
   const completed = and(eq(reports.month, reportLines.month), eq(reports.version, reportLines.version), eq(reports.status, "completed"));
   const rows = await db

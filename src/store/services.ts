@@ -19,9 +19,9 @@ const ATTEMPTS = 5;
 
 /**
  * Adds services, all of them or none when an id or a name belongs to another service. Results stand in the order of the input.
- * A deleted service stands in nobody's way: its id is taken up again, under the new name, and its name is free.
+ * A deleted service blocks nothing: its id is used again, under the new name, and its name is free.
  * Safe to retry: a service that is there with the same name stays as it is. The ids of the input must be distinct, the names too.
- * Throws: SERVICE_NAME_TAKEN with the id; UNAVAILABLE when others add the same ones without end.
+ * Throws: SERVICE_NAME_TAKEN with the id; UNAVAILABLE when other calls keep adding the same services.
  */
 export async function createServices(db: Db, wanted: readonly { readonly id: string; readonly name: string }[]): Promise<CreatedService[]> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
@@ -34,7 +34,7 @@ export async function createServices(db: Db, wanted: readonly { readonly id: str
       });
     }
     const byId = new Map(rows.map((row) => [String(row["id"]), row]));
-    // A row that somebody else adds at this moment is neither inserted nor seen by the statement: the next one sees it.
+    // A row that another call adds at this moment is neither inserted nor seen by the statement: the next attempt sees it.
     if (byId.size < wanted.length) continue;
     return wanted.map(({ id, name }) => {
       const row = byId.get(id);
@@ -46,7 +46,7 @@ export async function createServices(db: Db, wanted: readonly { readonly id: str
 
 const UNIQUE_VIOLATION = "23505";
 
-// A name that somebody else takes at this moment breaks the statement; the next one sees whose it is.
+// A name that another call takes at this moment breaks the statement; the next attempt sees whose it is.
 async function insertServices(db: Db, wanted: readonly { readonly id: string; readonly name: string }[]) {
   try {
     return await db.execute(insertStatement(wanted));
@@ -80,7 +80,7 @@ function insertStatement(wanted: readonly { readonly id: string; readonly name: 
 
 /**
  * Deletes a service: it is not sold any more. What was sold stays in the reports under the name it had.
- * Safe to retry: one that is deleted already is not found.
+ * Safe to retry: a service that is deleted already is not found.
  * Throws: SERVICE_NOT_FOUND; SERVICE_IN_USE with open holds or running orders; UNAVAILABLE, DEADLINE_EXCEEDED.
  */
 export async function deleteService(db: Db, id: string): Promise<{ readonly deletedAt: string }> {
@@ -97,8 +97,8 @@ export async function deleteService(db: Db, id: string): Promise<{ readonly dele
 }
 
 /**
- * Takes a deletion back when holds or orders of the service came up while it was being deleted. True when it was.
- * Safe to retry. Where another service has its name by now it stays deleted: its holds are paid or given back all the same.
+ * Takes a deletion back when holds or orders of the service came up while it was being deleted; returns whether it did.
+ * Safe to retry. Where another service has its name by now, it stays deleted: its holds are paid or given back all the same.
  */
 export async function restoreServiceInUse(db: Db, id: string, { deletedAt }: { readonly deletedAt: string }): Promise<boolean> {
   const [row] = await db.execute<{ used: boolean }>(sql`
@@ -126,7 +126,7 @@ export async function getService(db: Db, id: string): Promise<ServiceRecord | un
   return (await getServices(db, [id]))[0];
 }
 
-/** Those of the services that exist. */
+/** The services with these ids, without those that are unknown or deleted. */
 export function getServices(db: Db, ids: readonly string[]): Promise<ServiceRecord[]> {
   return db
     .select(columns)

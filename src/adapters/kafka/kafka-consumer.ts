@@ -27,11 +27,11 @@ export interface FetchedBatch {
 
 /** What a handler may do while it has a batch. Heartbeats go on by themselves as long as it runs. */
 export interface BatchControl {
-  /** False once the partition may be somebody else's or the consumer is stopping: finish what is in hand, begin nothing new. */
+  /** False once the partition may be another member's or the consumer is stopping: finish what is in hand, begin nothing new. */
   isActive(): boolean;
-  /** Aborts a while after `isActive` turned false: whoever still waits then gives up. */
+  /** Aborts a while after `isActive` turned false: a handler that still waits then gives up. */
   readonly signal: AbortSignal;
-  /** Notes for the whole group that everything below `nextOffset` is done. Throws: the client's error; nothing is noted then. */
+  /** Commits for the whole group that everything below `nextOffset` is done. Throws: the client's error; nothing is committed then. */
   commit(nextOffset: string): Promise<void>;
 }
 
@@ -233,7 +233,7 @@ function toFetchedBatch({ batch }: EachBatchPayload): FetchedBatch {
   };
 }
 
-// The client mixes a name such as `constructor` with what every object has under it, so only bytes and text count.
+// The client collects headers in a plain object, which has a value of its own under a name such as `constructor`: only bytes and text count.
 function readHeaders(headers: IHeaders | undefined): Pick<FetchedMessage, "headers" | "headersLeftOut"> {
   let headersLeftOut = 0;
   const kept = Object.entries(headers ?? {}).flatMap(([name, values]) => {

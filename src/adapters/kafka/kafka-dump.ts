@@ -18,12 +18,12 @@ interface Unread {
   readonly to: bigint;
 }
 
-/** Nothing read for so long, and it is given up. */
+/** The dump is given up when nothing was read for so long. */
 const STALL_MS = 20_000;
 
 /**
  * Hands out the last `maxMessages` messages of each partition of every topic but Kafka's own, up to where they end when it begins.
- * It joins a group of its own, notes no offset and takes the group away again. Throws: the client's error, or Error when nothing comes.
+ * It joins a group of its own, commits no offset and deletes the group again. Throws: the client's error, or Error when nothing comes.
  */
 export async function dumpKafka(
   options: { readonly brokers: readonly string[]; readonly maxMessages: number },

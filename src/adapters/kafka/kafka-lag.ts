@@ -20,7 +20,7 @@ const FRESH_MS = 2_000;
 
 /**
  * A reader of the lag of these groups, from what Kafka itself says, so that it is right while no bridge runs. A topic that is not
- * there or does not answer is left out. Settles within `deadlineMs`, then with nothing.
+ * there or does not answer is left out. Settles within `deadlineMs`, with an empty list when Kafka is slower.
  */
 export function createLagReader(
   kafka: Pick<Kafka, "topicOffsets" | "committedOffsets">,
@@ -40,7 +40,7 @@ async function readAll(kafka: Pick<Kafka, "topicOffsets" | "committedOffsets">, 
 }
 
 async function readOne(kafka: Pick<Kafka, "topicOffsets" | "committedOffsets">, { topic, group }: WatchedGroup): Promise<PartitionLag[]> {
-  // The commits first: what is done meanwhile must not look like less than nothing.
+  // The commits first: messages that are done meanwhile must not make a negative lag.
   const committed = await kafka.committedOffsets(group, topic);
   const offsets = await kafka.topicOffsets(topic);
   return offsets.map(({ partition, low, high }) => {

@@ -1,7 +1,7 @@
 import { logLevel, type LogEntry } from "kafkajs";
 import type { Log } from "../log.ts";
 
-/** What a broker answers that has just come up, or whose group is being joined: the client asks again by itself. */
+/** Answers of a broker that has just come up, or whose group is being joined: the client asks again by itself. */
 const PASSING = /coordinator is loading|coordinator is not available|not the correct coordinator|group is rebalancing|leadership election/i;
 
 /**

@@ -124,8 +124,8 @@ export async function ensureTopics(brokers: readonly string[], topics: readonly 
   }
 }
 
-// The client's own wait takes a broker that has not heard of the new topic yet for a failure. Only a broker that answers for the
-// offsets leads them: its metadata name it a moment before.
+// The client's own wait fails on a broker that has not heard of the new topic yet. A broker leads a partition only once it answers for
+// its offsets: the metadata name it a moment before.
 async function untilLed(admin: Admin, topics: readonly string[]): Promise<void> {
   for (const deadlineMs = performance.now() + LEADERS_WITHIN_MS; ; await sleep(LEADERS_POLL_MS)) {
     try {
@@ -146,7 +146,7 @@ async function connectAdmin(client: KafkaClient): Promise<Admin> {
 /**
  * One request in flight keeps the order of equal keys through every retry. The client's idempotent mode would also take
  * away the double after a lost answer, but it stops for good with an out-of-order sequence after a reconnect
- * (tulios/kafkajs#598); readers know a double by its id instead.
+ * (tulios/kafkajs#598); readers recognise a message sent twice by its id instead.
  */
 function createProducer(client: KafkaClient): KafkaProducer {
   const producer = client.producer({

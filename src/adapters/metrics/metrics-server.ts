@@ -6,7 +6,7 @@ import type { Metrics } from "./metrics.ts";
 
 export interface MetricsServer {
   readonly port: number;
-  /** Takes no more questions and ends. Safe to retry. */
+  /** Takes no more requests and ends. Safe to retry. */
   close(): Promise<void>;
 }
 
@@ -16,14 +16,14 @@ export interface MetricsServerOptions {
   /** Where a role without an HTTP interface shows its metrics; without a port it shows none, 0 is any free port. */
   readonly port: number | undefined;
   readonly host: string;
-  /** Who asks for metrics must have it as the bearer token. */
+  /** The bearer token that a request for metrics must carry. */
   readonly token: string | undefined;
   readonly log: { warn(fields: object, message: string): void; info(fields: object, message: string): void };
 }
 
 /**
- * Serves `GET /metrics` and `GET /healthz` of a role. One that cannot is a role without metrics, which the log says: no work waits
- * for them. Answers undefined without a port.
+ * Serves `GET /metrics` and `GET /healthz` of a role. A role that cannot open the port logs it and works on without metrics. Returns
+ * undefined then, and without a port.
  */
 export async function serveMetrics(options: MetricsServerOptions): Promise<MetricsServer | undefined> {
   const { metrics, port, host, token, log } = options;

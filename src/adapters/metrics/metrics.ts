@@ -20,7 +20,7 @@ export interface Backlog {
   readonly oldestAgeSeconds: number;
 }
 
-/** What is looked at when the metrics are read. What fails or is too slow is left out, and an `up` is 0. */
+/** What is measured when the metrics are read. A measure that fails or is too slow is left out; for a part, `up` is 0. */
 export interface Watched {
   /** By name: `postgres`, `temporal`, `redis`, `kafka`. */
   readonly parts?: Readonly<Record<string, () => Promise<void>>>;
@@ -29,7 +29,7 @@ export interface Watched {
   readonly waiting?: () => Promise<Readonly<Record<string, number>>>;
   /** Circuit breakers by name. */
   readonly breakers?: Readonly<Record<string, () => "closed" | "open" | "half-open">>;
-  /** What the groups of the bridge have not done yet. */
+  /** The lag of the bridge's groups. */
   readonly lag?: () => Promise<readonly PartitionLag[]>;
   /** Statements that wait or run, by the kind of lane. */
   readonly lanes?: Readonly<Record<string, () => number>>;

@@ -24,7 +24,7 @@ export type ProviderPayment = z.infer<typeof paymentSchema>;
 const tokenSchema = z.object({ token: text, last4: z.string().regex(/^\d{4}$/), brand: text });
 const refusalSchema = z.object({ error: z.object({ code: z.string(), message: z.string(), pointer: z.string().optional() }) });
 
-/** What the provider definitely said; everything else is a PspFailure. */
+/** A definite answer of the provider; everything else is a PspFailure. */
 export type Reply<Value> =
   | { readonly type: "value"; readonly value: Value }
   | { readonly type: "refused"; readonly status: number; readonly code: string; readonly pointer: string | undefined };
@@ -36,7 +36,7 @@ export interface PspExchange {
   tokenise(card: object): Promise<Reply<z.infer<typeof tokenSchema>>>;
 }
 
-/** Speaks to the provider at `url` and nowhere else: an answer that points elsewhere is not followed. */
+/** Speaks to the provider at `url` and nowhere else: redirects are not followed. */
 export function createPspExchange(options: { readonly url: string; readonly apiKey: string; readonly timeoutMs: number }): PspExchange {
   const send = async <Schema extends z.ZodType>(
     path: string,

@@ -1,4 +1,4 @@
-/** A request to the payment provider that left its outcome untold, or was not taken. The breaker counts these and nothing else. */
+/** A request to the payment provider whose outcome is unknown, or that was not accepted. The breaker counts these and nothing else. */
 export class PspFailure extends Error {
   override readonly name = "PspFailure";
   /** The provider asked to wait this long. */

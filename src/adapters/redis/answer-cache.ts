@@ -4,11 +4,11 @@ import type { RedisLink } from "./redis.ts";
 
 /** How a request with an Idempotency-Key stands, as far as Redis knows. */
 export type Begun =
-  /** It was answered before. */
+  /** The request was answered before. */
   | { readonly state: "answered"; readonly answer: KeptAnswer }
-  /** Another one with this key runs, here or in another process. */
+  /** Another request with this key runs, here or in another process. */
   | { readonly state: "running"; /** When its lease ends, unless it is renewed. */ readonly leaseMs: number }
-  /** It may run. `lease` is handed back by `end`; without Redis there is none. */
+  /** The request may run. `end` gives `lease` back; without Redis there is none. */
   | { readonly state: "free"; readonly lease: string | undefined };
 
 /** The fast path to kept answers, and a lease per running request. Best effort: nothing that must be right hangs on it. Never throws. */
@@ -36,7 +36,7 @@ const RENEW = `
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 return 1`;
 
-// Only its own lease: one that ran out may be another request's by now.
+// Deletes only the request's own lease: after that ran out, another request may hold one under the key.
 const END = `
 if ARGV[2] ~= '' then redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3]) end
 if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end

@@ -13,7 +13,7 @@ export interface OrderCache {
   /** Keeps the order; an older version never overwrites a newer one. */
   put(orderId: string, order: CachedOrder): Promise<void>;
   get(orderId: string): Promise<CachedOrder | undefined>;
-  /** Forgets the order as it was before this version, also what is still on its way here. */
+  /** Forgets the order as it was before this version, also an older one that is still to arrive. */
   drop(orderId: string, version: bigint): Promise<void>;
 }
 

@@ -2,13 +2,13 @@ import { Redis } from "ioredis";
 import { messageOf } from "../../base/errors.ts";
 import type { Log } from "../log.ts";
 
-/** The process's one connection to Redis. Redis is never the truth: whoever asks it can do without. */
+/** The process's one connection to Redis. Redis is never the truth: every caller can do without it. */
 export interface RedisLink {
   /** False when there is no Redis at all. */
   readonly enabled: boolean;
   /**
    * Runs a command. Undefined when there is no Redis, or it is away or slow: at once while it is known to be, else within 100 ms.
-   * Never throws. A command that came to nothing here may have been done all the same.
+   * Never throws. A command that gave undefined may have been done all the same.
    */
   attempt<Result>(command: (redis: Redis) => Promise<Result>): Promise<Result | undefined>;
   /** Throws: Error when Redis does not answer. For readiness and metrics. */
@@ -18,7 +18,7 @@ export interface RedisLink {
 
 const COMMAND_TIMEOUT_MS = 100;
 const CONNECT_TIMEOUT_MS = 1_000;
-/** A Redis that hangs costs one command's patience in so long, not every command's. */
+/** After a command that timed out no other is sent for so long, so that a Redis that hangs does not slow every request. */
 const PAUSE_MS = 1_000;
 
 class TooSlow extends Error {

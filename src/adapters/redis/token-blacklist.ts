@@ -1,13 +1,13 @@
 import type { RedisLink } from "./redis.ts";
 
 /**
- * Which tokens and sessions are refused, as Redis knows it: the quick word between processes. Postgres is the truth and is asked
- * as well, so a mark that is lost lets nobody in. Neither ever throws.
+ * Marks of refused tokens and sessions in Redis, with which processes tell each other at once. Postgres is the truth and is asked as
+ * well, so a lost mark lets nobody in. Neither method ever throws.
  */
 export interface TokenBlacklist {
   /** True when one of the ids is marked; false when none is, or Redis does not answer. */
   hasAny(ids: readonly string[]): Promise<boolean>;
-  /** Marks the id until it would have ended anyway; nothing when that has passed. */
+  /** Marks the id until `expiresAtMs`; does nothing when that has passed. */
   add(id: string, expiresAtMs: number): Promise<void>;
 }
 

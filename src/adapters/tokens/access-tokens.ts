@@ -37,12 +37,12 @@ const OWN_TYPE = "at+jwt";
 const EXTERNAL_TYPES = new Set(["at+jwt", "application/at+jwt", "jwt"]);
 const MAX_TOKEN_LENGTH = 8_192;
 const MAX_NAME_LENGTH = 255;
-/** The year 9999, less a day for what is reckoned from there. */
+/** The end of the year 9999, less a day: sums made from it must still be dates. */
 const MAX_MOMENT_SECONDS = 253_402_214_400;
 const COMPACT_FORM = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 const CONTROL = /\p{Cc}/u;
 const OWN_HEADER = new Set(["alg", "typ", "kid"]);
-/** Parameters that would let the token say how it is to be checked. */
+/** Header parameters with which a token could choose how it is verified, such as a key of its own (`jwk`). */
 const REFUSED_HEADER = ["crit", "b64", "jwk"];
 
 /** Signs an access token with the key that signs now. `ttlMs` is cut to a day. */
@@ -69,8 +69,8 @@ export async function issueToken(
 }
 
 /**
- * Verifies tokens of Saldo itself and of the external issuer, if there is one. The issuer a token names decides which keys are
- * asked; nothing in a token can name a key, an address or an algorithm.
+ * Verifies tokens of Saldo itself and of the external issuer, if there is one. The issuer that a token names decides which keys are
+ * used; nothing else in a token can bring a key, an address or an algorithm of its own (algorithm confusion).
  */
 export function createTokenVerifier(options: {
   readonly keys: SigningKeys;
@@ -169,7 +169,7 @@ function readName(value: unknown, claim: string): string {
   return value;
 }
 
-// A list or words apart by spaces, at the claim's name or, as `realm_access.roles`, inside of others. Names Saldo does not know are passed over.
+// A list, or words with spaces between, at the claim's name or, as `realm_access.roles`, inside of others. Names Saldo does not know are passed over.
 function readRoles(payload: JWTPayload, { rolesClaim, roleWithoutClaim }: ExternalIssuer): readonly Role[] {
   const value = payload[rolesClaim] ?? rolesClaim.split(".").reduce<unknown>(memberOf, payload);
   if (value === undefined) return [roleWithoutClaim];
@@ -181,7 +181,7 @@ function memberOf(value: unknown, name: string): unknown {
   return typeof value === "object" && value !== null && Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined;
 }
 
-// Read strictly before any cryptography: a text that two readers understand in two ways must not pass because one of them liked it.
+// Parsed strictly before any cryptography: a text that two parsers read in two ways must not pass because one of them accepts it.
 function readParts(token: string): { header: Record<string, unknown>; payload: Record<string, unknown> } {
   if (token.length > MAX_TOKEN_LENGTH) throw refusal("too long");
   if (!COMPACT_FORM.test(token)) throw refusal("form");

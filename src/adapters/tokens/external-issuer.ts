@@ -3,7 +3,7 @@ import { DomainError, messageOf } from "../../base/errors.ts";
 import type { Role } from "../../contract/identity.ts";
 import type { Log } from "../log.ts";
 
-/** An issuer of other people whose tokens are taken. */
+/** An issuer outside of Saldo whose tokens are accepted. */
 export interface ExternalIssuer {
   readonly issuer: string;
   readonly audience: string;

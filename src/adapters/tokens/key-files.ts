@@ -17,7 +17,7 @@ export interface SigningKey {
   readonly publicJwk: PublicJwk;
 }
 
-/** What everybody may know of a key. */
+/** The public part of a key, as it is published. */
 export interface PublicJwk {
   readonly kty: "RSA";
   readonly kid: string;

@@ -1,7 +1,7 @@
 import { hash, parseOptions, verify } from "@node-rs/argon2";
 import { DomainError } from "../../base/errors.ts";
 
-/** What became of a password. `stale`: it is right, and its hash was made with other parameters than today's. */
+/** How a password compares with its hash. `stale`: it is right, and the hash was made with other parameters than today's. */
 export type PasswordCheck = "wrong" | "right" | "stale";
 
 /** Both throw UNAVAILABLE when too many wait already: one hash takes 46 MiB and a core. */
@@ -17,7 +17,10 @@ const PARAMETERS = { memoryCost: 47_104, timeCost: 1, parallelism: 1 } as const;
 const MAX_AT_ONCE = 2;
 const MAX_WAITING = 30;
 const encode = (bytes: number) => Buffer.alloc(bytes).toString("base64").replaceAll("=", "");
-/** Today's parameters over a result that no password has: what the login nobody has is compared with. */
+/**
+ * A hash with today's parameters that no password has. The password for an unknown login is compared with it, so that the time of the
+ * answer gives no login away (user enumeration).
+ */
 const NOBODY = `$argon2id$v=19$m=${PARAMETERS.memoryCost},t=${PARAMETERS.timeCost},p=${PARAMETERS.parallelism}$${encode(16)}$${encode(32)}`;
 
 /** Hashes passwords with argon2id, at most two at once; some more wait, the rest is refused. */
@@ -27,7 +30,7 @@ export function createPasswordHasher(): PasswordHasher {
   const inTurn = async <Result>(work: () => Promise<Result>): Promise<Result> => {
     if (running >= MAX_AT_ONCE) {
       if (waiting.length >= MAX_WAITING) throw new DomainError("UNAVAILABLE", "too many passwords are being checked");
-      // Whoever ends hands its place on, so that nobody slips in between.
+      // A hash that ends hands its place to the next in line, so that no newcomer slips in between.
       await new Promise<void>((resolve) => waiting.push(resolve));
     } else running += 1;
     try {

@@ -7,7 +7,7 @@ import { addKeyFile, KeyFolderError, readKeyFiles, removeKeyFile, type PublicJwk
 export const JWKS_MAX_AGE_MS = 300_000;
 /** How soon a process knows a change of the folder. */
 const REREAD_MS = 3_000;
-/** Clocks of two machines, and the time between two looks at the folder. */
+/** For the difference of two machines' clocks, and the time between two looks at the folder. */
 const MARGIN_MS = 10_000;
 /** No token lives longer, whoever makes it. A key is kept this long after it signed last. */
 export const MAX_TOKEN_TTL_MS = 24 * 3_600_000;
@@ -149,7 +149,7 @@ export async function retireSigningKeys(
 function currentKey(keys: readonly SigningKey[], nowMs: number): SigningKey {
   const [first, ...rest] = keys;
   if (first === undefined) throw new KeyFolderError("there is no signing key");
-  // When none has begun, which takes a clock that was set back, the one that begins first signs.
+  // Where no key's time has come, which takes a clock that was set back, the key whose time comes first signs.
   return rest.reduce((best, key) => {
     if (key.signsFromMs > nowMs) return best.signsFromMs > nowMs && isBefore(key, best) ? key : best;
     return best.signsFromMs > nowMs || isBefore(best, key) ? key : best;

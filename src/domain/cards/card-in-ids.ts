@@ -1,6 +1,6 @@
 import { looksLikeCardOfABrand, maskCardsOfABrand } from "./card.ts";
 
-/** Made by a machine, in hexadecimal, alone or as a part of an id: of a thousand of these some hold digits that pass for a card's by chance. */
+/** UUIDs and hashes in hexadecimal, alone or as a part of an id: a few in a thousand hold digits that pass for a card's by chance. */
 const MACHINE_MADE = /(?<![0-9a-f])(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?![0-9a-f])/gi;
 
 /** True when an id that a client chose holds what looks like a card number. */
@@ -8,7 +8,7 @@ export function isCardInId(id: string): boolean {
   return looksLikeCardOfABrand(id.replaceAll(MACHINE_MADE, "x"));
 }
 
-/** The permanent key of a message's effect, by which people search: only a card of a known brand in the id that the producer gave is masked. */
+/** A permanent key with a card number of a known brand masked in the producer's own id. All else stays, as people search by these keys. */
 export function maskCardInIdentity(identity: string): string {
   const id = identity.slice(identity.indexOf("#") + 1);
   return isCardInId(id) ? `${identity.slice(0, -id.length)}${maskCardsOfABrand(id)}` : identity;

@@ -111,7 +111,7 @@ export function looksLikeCardOfABrand(text: string): boolean {
  */
 export function maskDigits(text: string): string {
   return readingsOf(text).reduce((masked, read) => {
-    // What is sure comes first: else its first digits might be taken for the end of a list before it.
+    // Numbers that are surely a card's are masked first: else their first digits might be taken for the end of a list before them.
     const sure = maskFound(masked, read(masked), findIn);
     return maskFound(sure, read(sure), findWithAnySeparator);
   }, text);
@@ -136,7 +136,7 @@ export function withoutCutNumber(text: string): string {
 }
 
 const MAX_DIGITS = 19;
-/** Of any brand above. */
+/** The first digits of all brands above. */
 const FIRST_DIGIT = /^[2-6]/;
 /** The beginning of a JSON escape. */
 const CUT_ESCAPE = /\\(?:u[\da-fA-F]{0,3})?$/;

@@ -10,18 +10,18 @@ export interface FoundNumber {
 export interface NumberSearch {
   /** True when the digits begin and are as many as those of a known brand. */
   readonly isOfBrand: (number: string) => boolean;
-  /** True to take anything but letters between the groups of a card, as it is usually written: for what is shown only, where a number too much does no harm. */
+  /** True to allow anything but letters between the usual groups of a card: for text that is shown or logged, where one too many does no harm. */
   readonly anySeparator: boolean;
 }
 
 const MIN_DIGITS = 13;
 const MAX_DIGITS = 19;
 
-/** How many digits the groups of a card have, where it is not spaces and dashes that stand between them. */
+/** How many digits the groups of a card have, where other characters than spaces and dashes stand between them. */
 const USUAL_SIZES = /^(?:1(?: 1)+|4 4 4(?: [1-4]){1,2}|4 6 [45])$/;
 
 /**
- * The numbers of 13 to 19 digits that pass Luhn and may be a card's. One that stands for itself need not be of a known brand; one among
+ * The numbers of 13 to 19 digits that pass Luhn and may be a card's. A number that stands alone need not be of a known brand; one among
  * other digits (`4111 1111 1111 1111 12 26`), after zeros, or with dots and slashes in it, must: any four groups pass Luhn one time in ten.
  * The work is bounded by the digits: from each group on at most 19 are looked at, twice.
  */
@@ -46,7 +46,7 @@ export function findCardNumbers(text: NumberGroups, search: NumberSearch): Found
 }
 
 interface Start {
-  /** The group that the number begins with, maybe with zeros. */
+  /** The group that the number begins with, zeros before it included. */
   readonly first: number;
   /** The group and the place of the digit that is looked at first. */
   readonly group: number;

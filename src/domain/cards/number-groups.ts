@@ -14,7 +14,7 @@ interface Group {
   /** Where its digits begin and end among all digits of the text. */
   readonly from: number;
   readonly to: number;
-  /** To the group before it. */
+  /** How it hangs together with the group before it. */
   readonly link: Link;
 }
 

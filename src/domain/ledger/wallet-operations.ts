@@ -75,7 +75,7 @@ export function pointsOperation(input: Movement & { readonly type: "accrual" | "
   };
 }
 
-/** A payment that another service's saga asked for, and what its undoing is known by. */
+/** A payment that another service's saga asked for, or its refund. */
 export interface SagaPayment extends Movement {
   readonly orderId: string;
   readonly serviceId?: string;
@@ -105,12 +105,12 @@ export function sagaRefundOperation(input: SagaPayment): Operation {
   };
 }
 
-/** `..` can be no order's id. */
+/** No order can have this id: see `idProblem`. */
 const NO_ORDER = "..";
 
 /**
- * The saga's charge as it must not happen any more: under the charge's own key and with its content, but bound to an order
- * that cannot be, so that it is refused for ever. One that was done before stays done, and the answer says so.
+ * A fence against a charge that comes after its refund: the charge's own key and content, but bound to an order that cannot exist, so
+ * that the key is refused for ever. A charge that was done before stays done, and the result says so.
  */
 export function sagaChargeFence(input: SagaPayment): Operation {
   return {

@@ -20,7 +20,7 @@ export function statesBefore(to: SagaState): SagaState[] {
   return (Object.keys(NEXT_STATES) as SagaState[]).filter((from) => mayMove(from, to));
 }
 
-/** True when nothing follows. */
+/** True when no state follows. */
 export function isFinal(state: SagaState): boolean {
   return NEXT_STATES[state].length === 0;
 }

@@ -17,7 +17,7 @@ export interface CardOrder {
   readonly refundedMinor: bigint;
   /** Refunds that are under way: the provider may have done them already. */
   readonly pendingRefundMinor: bigint;
-  /** True when a person ended something of it outside of Saldo, which is theirs to prove. */
+  /** True when an operator ended a step of it outside of Saldo, which is theirs to prove. */
   readonly settledByHand: boolean;
 }
 

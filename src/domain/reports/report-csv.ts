@@ -22,7 +22,7 @@ export type ReportDelimiter = (typeof REPORT_DELIMITERS)[number];
 /** How a report is written when nothing else is asked for: `service name;revenue`, no header. */
 export const DEFAULT_REPORT_CSV = { delimiter: ";", header: false } as const satisfies Partial<ReportCsvOptions>;
 
-// What a spreadsheet takes for the beginning of a formula, its full-width forms included.
+// The characters with which a spreadsheet begins a formula (CSV injection), their full-width forms included.
 const FORMULA_START = /^[=+\-@\t\r\n＝＋－＠]/;
 
 /** The text without NUL, and with a quote before it where a spreadsheet would run it as a formula. For text cells only: numbers stay numbers. */

@@ -27,9 +27,9 @@ const NOT_PUBLIC_4 = [
   ["224.0.0.0", 4],
   ["240.0.0.0", 4],
 ] as const;
-/** Of IPv6 only 2000::/3 is public at all: IPv4 in disguise (::ffff:, 64:ff9b::), loopback, link-local and private ones lie outside. */
+/** Of IPv6 only 2000::/3 is public at all: IPv4-mapped and translated addresses (::ffff:, 64:ff9b::), loopback, link-local and private ones lie outside. */
 const PUBLIC_6 = ["2000::", 3] as const;
-/** Tunnels to any IPv4 address, and what is for protocols and documents only. */
+/** Tunnels to any IPv4 address (Teredo, 6to4), and ranges for protocols and documents only. */
 const NOT_PUBLIC_6 = [
   ["2001::", 23],
   ["2001:db8::", 32],
@@ -56,13 +56,13 @@ export function isPublicAddress(address: string): boolean {
   }
 }
 
-/** Names that no public resolver answers, and that one inside the house, a cluster or Tor may. */
+/** Names that no public resolver answers, but a resolver of a company, a cluster or Tor may. */
 const INSIDE_NAMES = /(?:^|\.)(?:localhost|localdomain|local|internal|intranet|lan|home\.arpa|corp|svc|test|onion)$/;
 const MAX_LENGTH = 2_048;
 
 /**
- * Why events are not sent to such an address, in words; undefined when they are. Other spellings of an IPv4 address (decimal, octal, short)
- * are read as a browser reads them. What a name resolves to is checked again with each connection.
+ * Why events are not sent to a URL, in words; undefined when they may be: the guard against server-side request forgery. Other spellings of
+ * an IPv4 address (decimal, octal, short) are read as a browser reads them. The addresses of a name are checked again with each connection.
  */
 export function webhookUrlProblem(text: string, policy: WebhookPolicy): string | undefined {
   if (text.length > MAX_LENGTH) return `must have at most ${MAX_LENGTH} characters`;

@@ -11,7 +11,7 @@ export function makeWebhookSecret(): string {
   return `whsec_${randomBytes(SECRET_BYTES).toString("base64")}`;
 }
 
-/** A secret as it is kept: encrypted for its webhook with the key of 32 bytes, or as it is where no key is configured. */
+/** A secret as it is kept: encrypted for its webhook with the key of 32 bytes, or verbatim where no key is configured. */
 export function sealSecret(secret: string, webhookId: string, key: Buffer | undefined): string {
   if (key === undefined) return `${PLAIN}${secret}`;
   const iv = randomBytes(IV_BYTES);
@@ -20,7 +20,7 @@ export function sealSecret(secret: string, webhookId: string, key: Buffer | unde
   return `${SEALED}${sealed.toString("base64")}`;
 }
 
-/** What `sealSecret` sealed. Throws: Error when the key is another one or missing, or the secret is another webhook's. */
+/** The secret that `sealSecret` sealed. Throws: Error when the key is another one or missing, or the secret is another webhook's. */
 export function openSecret(sealed: string, webhookId: string, key: Buffer | undefined): string {
   if (sealed.startsWith(PLAIN)) return sealed.slice(PLAIN.length);
   const bytes = Buffer.from(sealed.slice(SEALED.length), "base64");

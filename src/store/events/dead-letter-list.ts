@@ -4,10 +4,10 @@ import type { Db } from "../postgres/database.ts";
 export interface DeadLetterFilter {
   readonly topic?: string;
   readonly code?: string;
-  /** ISO 8601 in UTC: recorded at the first or later, and before the second. */
+  /** ISO 8601 in UTC: recorded at `from` or later, and before `to`. */
   readonly from?: string;
   readonly to?: string;
-  /** Whether it was ever sent again. */
+  /** Whether the dead letter was ever sent again. */
   readonly redriven?: boolean;
 }
 
@@ -21,12 +21,12 @@ export interface DeadLetterSummary {
   readonly code: string;
   readonly reason: string;
   readonly attempts: number;
-  /** Of the value. */
+  /** The length of the value. */
   readonly bytes: number;
   readonly recordedAt: Date;
   readonly redrivenAt: Date | undefined;
   readonly redrivenBy: string | undefined;
-  /** When what was sent again was last refused; undefined once it took effect by another correction. */
+  /** When a redrive of it was last refused; undefined once another correction took effect. */
   readonly refusedAgainAt: Date | undefined;
 }
 
@@ -37,7 +37,7 @@ export interface DeadLetterRecord extends DeadLetterSummary {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** A summary as the driver gives it: times are text, and what is not there is null. */
+/** A summary as the driver gives it: times are text, and an absent value is null. */
 type Row = Omit<DeadLetterSummary, "recordedAt" | "redrivenAt" | "redrivenBy" | "refusedAgainAt"> & {
   readonly recordedAt: string;
   readonly redrivenAt: string | null;
@@ -45,7 +45,7 @@ type Row = Omit<DeadLetterSummary, "recordedAt" | "redrivenAt" | "redrivenBy" | 
   readonly refusedAgainAt: string | null;
 };
 
-/** Whether the dead letter `d` took effect since, by its own place. A correction that was the duplicate of another event had none. */
+/** True when a correction of the dead letter `d` took effect: an operation or a receipt stands at the dead letter's place then. The duplicate of another event is no effect. */
 export const TOOK_EFFECT = sql`(
   exists (select 1 from operations o where (o.topic, o.partition, o."offset") = (d.topic, d.partition, d."offset"))
   or exists (select 1 from event_receipts r where (r.topic, r.partition, r."offset") = (d.topic, d.partition, d."offset") and r.outcome not in ('dead-lettered', 'duplicate')))`;
@@ -80,7 +80,7 @@ export async function getDeadLetter(db: Db, deadLetterId: string, maxBytes: numb
   };
 }
 
-/** The condition on `dead_letters` that a filter is. */
+/** A filter as a condition on `dead_letters`. */
 export function matching({ topic, code, from, to, redriven }: DeadLetterFilter): SQL {
   return sql.join(
     [

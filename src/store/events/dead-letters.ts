@@ -6,7 +6,7 @@ import { TOOK_EFFECT } from "./dead-letter-list.ts";
 
 /** A message that could not be taken, with its original bytes. `reason` holds no part of the content. */
 export interface DeadLetter {
-  /** What makes it one dead letter, however often it is delivered. */
+  /** The event's permanent key: a message that is delivered again is the same dead letter. */
   readonly identity: string;
   readonly topic: string;
   readonly partition: number;
@@ -16,9 +16,9 @@ export interface DeadLetter {
   readonly key: Buffer | null;
   readonly value: Buffer | null;
   readonly headers: Readonly<Record<string, string>>;
-  /** How often it was tried. */
+  /** How often the bridge tried to take the message. */
   readonly attempts: number;
-  /** Set when the message was a dead letter sent again: it stays that one, and is counted up instead of written anew. */
+  /** There when the message is a redrive: its refusal is counted at its dead letter instead of written as another one. */
   readonly redriveOf?: { readonly deadLetterId: string; readonly partition: number; readonly offset: string };
 }
 
@@ -28,9 +28,10 @@ const MAX_COPY_BYTES = 1_500_000;
 /**
  * Keeps messages as dead letters and puts their copies for `deadLetterTopic` into the outbox, in one statement: both are
  * there or none. The headers of a copy say topic, partition, offset, code and attempts; an original header of such a name
- * goes on as `original-<name>`. Answers how many were new.
- * Safe to retry: the same content under the same identity is one dead letter, and a repeat at another place has a receipt that names it; other
- * content under that identity is a dead letter by its own place. What was sent again and refused again is counted once.
+ * is kept as `original-<name>`. Returns how many dead letters were new.
+ * The same content under the same identity is one dead letter, and its repeat at another place gets a receipt that names it; other
+ * content under that identity is a dead letter under its own place.
+ * Safe to retry: a repeat is no second dead letter, and the refusal of a redrive is counted once.
  * Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
  */
 export async function writeDeadLetters(
@@ -51,7 +52,7 @@ export async function writeDeadLetters(
   return written.size + apart.size;
 }
 
-// Answers the places of those that were new. Of one batch the first under an identity is kept.
+// Returns the places of the letters that were written: of several in a batch with one identity, the first.
 async function insertLetters(db: Db, deadLetterTopic: string, letters: readonly DeadLetter[]): Promise<ReadonlySet<string>> {
   if (letters.length === 0) return new Set();
   const given = JSON.stringify(letters.map(asRecord));
@@ -76,8 +77,8 @@ async function insertLetters(db: Db, deadLetterTopic: string, letters: readonly 
   return new Set([...rows].map(({ place }) => place));
 }
 
-// Receipts for what says the same as the dead letter that stands under its identity; answers those that say something else. A letter that
-// stands itself already is neither.
+// Writes receipts for letters whose content is that of the dead letter under their identity, and returns the letters with other content. A
+// letter that is that dead letter itself gets no receipt and is not returned.
 async function noteRepeats(db: Db, letters: readonly DeadLetter[]): Promise<DeadLetter[]> {
   const given = JSON.stringify(
     letters.map(({ identity, topic, partition, offset, value }) => ({
@@ -116,7 +117,7 @@ function asRecord({ key, value, ...letter }: DeadLetter) {
   return { ...letter, key: key?.toString("base64"), value: value?.toString("base64"), copyHeaders: copyHeaders(letter) };
 }
 
-// The receipt of the message's own place makes a repeat count once. A dead letter that took effect by another correction is refused no more.
+// The receipt at the redrive's own place makes its repeat count once. A dead letter that took effect by another correction keeps its code.
 async function countUp(db: Db, letters: readonly DeadLetter[]): Promise<void> {
   const given = JSON.stringify(
     letters.map(({ identity, topic, code, reason, redriveOf }) => ({ identity, topic, code, reason, ...redriveOf })),

@@ -2,14 +2,14 @@ import { sql } from "drizzle-orm";
 import { eventKey } from "../../contract/ids.ts";
 import type { Db } from "../postgres/database.ts";
 
-/** Where something stands in its topic. `id` is the row's own. */
+/** The id of a row and the place of its message in the topic. */
 export interface StandingPlace {
   readonly id: string;
   readonly partition: number;
   readonly offset: bigint;
 }
 
-/** What is known of an event under its permanent key. Both may be there: a dead letter that came again in a good form, or the other way round. */
+/** What stands under an event's permanent key. Both are there when a bad message and a good one came with the same id. */
 export interface EventTrace {
   readonly operation: (StandingPlace & { readonly outcome: "done" | "refused" }) | undefined;
   readonly deadLetter: (StandingPlace & { readonly code: string }) | undefined;
@@ -48,8 +48,8 @@ export async function traceEvents(db: Db, events: readonly TracedEvent[]): Promi
 }
 
 /**
- * As `traceEvents`, for wishes for orders: what stands is the order of that id, where its correlation id is the place it came from. An
- * order that has not ended counts as not there yet. Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
+ * As `traceEvents`, for requested orders: `operation` is the order with the event's subject as its id, and its place is read from its
+ * correlation id. An order that has not ended counts as absent. Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
  */
 export async function traceOrders(db: Db, events: readonly TracedEvent[]): Promise<EventTrace[]> {
   const wanted = JSON.stringify(events.map(({ key, subject }) => ({ key, subject })));
@@ -66,7 +66,7 @@ export async function traceOrders(db: Db, events: readonly TracedEvent[]): Promi
   );
 }
 
-/** An event by its permanent key, and by the user or order it is keyed by. */
+/** An event's permanent key, and the user or order that is its message key. */
 export interface TracedEvent {
   readonly key: string;
   readonly subject: string;

@@ -4,9 +4,8 @@ import type { EventReceipt } from "../../domain/events/receipts.ts";
 import type { Db } from "../postgres/database.ts";
 
 /**
- * Keeps receipts. Only what cannot be told otherwise needs one: an operation names the message it came from, so a message that was taken
- * for the first time costs nothing here.
- * Safe to retry: the first receipt of a place stays, and an operation that came from the very place needs none.
+ * Keeps receipts. A place that the receipt's operation names itself gets none.
+ * Safe to retry: the first receipt of a place stays.
  * Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
  */
 export async function recordReceipts(db: Db, receipts: readonly EventReceipt[]): Promise<void> {
@@ -33,7 +32,7 @@ export interface FoundReceipt {
   /** Why it is a dead letter, in words without its content. */
   readonly reason: string | undefined;
   readonly deadLetterId: string | undefined;
-  /** Where the first message of a duplicate stands, when it came by Kafka; of one for a workflow the first that was for it. */
+  /** Of a duplicate: where the first message with its effect stands, when that came by Kafka. */
   readonly first: MessagePosition | undefined;
   readonly recordedAt: Date;
 }
@@ -53,7 +52,7 @@ interface Row extends Record<string, unknown> {
 }
 
 /**
- * What became of the message at a place: its operation, else its receipt, else its dead letter. Undefined when Saldo has taken none there.
+ * What became of the message at a place: its operation, else its receipt, else its dead letter. Undefined when Saldo has taken no message there.
  * Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
  */
 export async function findReceipt(db: Db, { topic, partition, offset }: MessagePosition): Promise<FoundReceipt | undefined> {

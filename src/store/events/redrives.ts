@@ -10,15 +10,15 @@ export interface RedriveAct {
   readonly correlationId: string;
 }
 
-/** What is sent again must fit the broker's 1 MiB with its headers. */
+/** A redrive must fit into the broker's 1 MiB with its headers. */
 export const MAX_REDRIVE_BYTES = 900_000;
 /** An event may have 64 headers, and the redrive adds its own. */
 const MAX_HEADERS = 60;
 
 /**
- * Sends one dead letter again to the topic it came from, as it was or with a corrected value, and answers whether it exists. The message
+ * Sends one dead letter again to the topic it came from, verbatim or with a corrected value; returns whether it exists. The message
  * leaves by the outbox and names its dead letter, so that it keeps its identity: an effect that did happen is not doubled.
- * Not safe to retry in the sense that each call sends one message; all of them have one effect.
+ * Not safe to retry: each call sends a message of its own. All of them have one effect together.
  * Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
  */
 export async function redriveDeadLetter(
@@ -29,7 +29,7 @@ export async function redriveDeadLetter(
   return (await redrive(db, { ...input, chosen })).length === 1;
 }
 
-/** Sends the oldest dead letters again that match and never were, those aside that are too large for it. Answers their ids. Throws as `redriveDeadLetter`. */
+/** Sends the oldest matching dead letters again that never were, except those above `MAX_REDRIVE_BYTES`; returns their ids. Throws as `redriveDeadLetter`. */
 export async function redriveMatching(
   db: Db,
   input: RedriveAct & { readonly filter: DeadLetterFilter; readonly limit: number },
@@ -65,24 +65,24 @@ async function redrive(db: Db, input: RedriveAct & { readonly chosen: SQL; reado
   return [...rows].map(({ id }) => id);
 }
 
-/** A message that says it is a dead letter sent again. `valueSha256` is hex. */
+/** What a message with a `redrive-of` header claims: to be that dead letter, sent again with this value. `valueSha256` is hex. */
 export interface RedriveClaim {
   readonly deadLetterId: string;
   readonly valueSha256: string;
 }
 
-/** What is known of a dead letter that is sent again. */
+/** What is known of the dead letter behind a redrive. */
 export interface KnownLetter {
   readonly deadLetterId: string;
-  /** Where it came from. */
+  /** The place where the dead letter first stood. */
   readonly origin: MessagePosition;
-  /** The permanent key by the event's own id, where that could be read. */
+  /** The permanent key made of the event's own id; undefined when no id could be read. */
   readonly ownKey: string | undefined;
-  /** What it is for ever: the key of the operation or the id of the workflow that it became or that its first valid correction named. */
+  /** The effect it is bound to for ever: the key of the operation or the id of the workflow that it became, or that its first valid correction named. */
   readonly effectKey: string | undefined;
 }
 
-/** What a message that was sent again would do. `key` is an operation's key or a workflow's id; `subjectId` is an order's where the kind is. */
+/** The effect that a redrive asks for. `key` is an operation's key or a workflow's id; `subjectId` is the order's id for the kinds `order` and `reply`. */
 export interface WantedEffect {
   readonly deadLetterId: string;
   readonly key: string;
@@ -105,8 +105,8 @@ interface KnownRow extends Record<string, unknown> {
 }
 
 /**
- * The dead letters behind such claims, by the dead letter's id and the value's hash. A claim is good only when Saldo itself sent this very
- * value again: a message that anybody else wrote with the header gets nobody else's identity. Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
+ * The dead letters behind the claims, by `<dead letter's id> <value's hash>`. A claim is good only when Saldo itself sent this very value
+ * again: nobody takes over the identity of another event by writing the header. Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
  */
 export async function findRedrives(db: Db, topic: string, claims: readonly RedriveClaim[]): Promise<Map<string, KnownLetter>> {
   if (claims.length === 0) return new Map();
@@ -126,13 +126,13 @@ export async function findLetter(db: Db, topic: string, deadLetterId: string): P
 }
 
 /**
- * Settles what dead letters are, for ever: the first of the wishes for each, in their order, counts, and only while nothing is settled.
- * A wish for what is done already, or that nobody waits for, settles nothing: it can do nothing new. Answers what each dead letter is
- * now, by its id. Safe to retry. Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
+ * Binds dead letters to effects, for ever: of several wanted effects of one dead letter the first counts, and only while none is bound.
+ * An effect that is done already, or a reply to no order, is not bound: it can do nothing new. Returns the bound effects by the dead
+ * letter's id. Safe to retry. Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
  */
 export async function bindEffects(db: Db, wanted: readonly WantedEffect[]): Promise<Map<string, string>> {
   const given = JSON.stringify(wanted.map((one, place) => ({ ...one, place })));
-  // The row's lock decides between two bridges: who comes second finds the row taken.
+  // The row's lock decides between two bridges: the second one finds the effect bound.
   await db.execute(sql`
     with given as (
       select * from json_to_recordset(${given}::json) as g(place integer, "deadLetterId" bigint, key text, kind text, "subjectId" text)

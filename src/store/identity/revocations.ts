@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import { createBatcher } from "../postgres/batching.ts";
 import type { Db } from "../postgres/database.ts";
 
-/** What tells whether a token was revoked. */
+/** What a token is looked up by to know whether it was revoked. */
 export interface TokenIdentity {
   readonly id: string;
   readonly subject: string;
@@ -12,16 +12,16 @@ export interface TokenIdentity {
 
 /** What is to be refused from now on. */
 export interface Logout {
-  /** The token, until it would have ended. */
+  /** The access token, refused until it would have ended. */
   readonly token?: { readonly id: string; readonly subject: string; readonly refusedUntil: Date } | undefined;
   readonly sessionId?: string | undefined;
-  /** The SHA-256 of a refresh token whose session ends as well, when it is a session of this user, or of anyone with `ofAnyone`. */
+  /** The SHA-256 of a refresh token whose session ends as well: a session of this user, or of any user with `ofAnyone`. */
   readonly refresh?: { readonly hash: string; readonly userId: string; readonly ofAnyone: boolean } | undefined;
 }
 
 /**
  * Refuses a token and ends sessions, in one statement. Safe to retry: what is refused stays refused.
- * Returns the sessions that have ended by it or before.
+ * Returns the ids of the sessions that are ended, by this call or before.
  */
 export async function recordLogout(db: Db, { token, sessionId, refresh }: Logout): Promise<readonly string[]> {
   const rows = await db.execute<{ id: string }>(sql`
@@ -52,12 +52,12 @@ export type ReadRevocation = (token: TokenIdentity) => Promise<boolean>;
 
 const MAX_BATCH = 500;
 
-/** Asks Postgres for tokens of the same moment with one statement, at most `parallel` at a time. Each begins after its callers asked. */
+/** Looks up the tokens of the same moment with one statement, at most `parallel` statements at a time. Each begins after its callers asked. */
 export function createRevocationReader(db: Db, parallel = 2): ReadRevocation {
   return createBatcher({ maxBatch: MAX_BATCH, parallel, run: (tokens) => readRevoked(db, tokens) });
 }
 
-// A session that is not there is refused as well: it ended, or the database was set back to a moment before it.
+// A session without a row is refused as well: it was removed after its end, or the database was restored to a moment before it.
 async function readRevoked(db: Db, tokens: readonly TokenIdentity[]): Promise<boolean[]> {
   const asked = tokens.map(({ id, subject, sessionId, issuedAtMs }, place) => ({
     place,

@@ -3,8 +3,8 @@ import type { Role } from "../../contract/identity.ts";
 import type { Db } from "../postgres/database.ts";
 
 /**
- * Opens a session with its first refresh token, known by its SHA-256, and gives the roles the user has at that moment. Undefined,
- * and no session, when the user was deleted or has another password than the one that was checked, known by its hash.
+ * Opens a session with its first refresh token (`refreshHash` is its SHA-256) and returns the user's roles at that moment. Undefined,
+ * without a session, when the user was deleted or `passwordHash`, which was checked, is not the user's any more.
  * Locks: the user's row, shared, so that a change of roles comes wholly before the session or ends it.
  * Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
  */
@@ -34,15 +34,15 @@ export async function openSession(
   return row === undefined ? undefined : (JSON.parse(row.roles) as Role[]);
 }
 
-/** What a refresh token was worth: the session goes on, or the token was used before and its session has ended, or it is no token. */
+/** What became of a refresh: the session goes on; the token was used before, so its session has ended; or there is no such token. */
 export type Refreshed =
   | { readonly outcome: "refreshed"; readonly sessionId: string; readonly userId: string; readonly roles: readonly Role[] }
   | { readonly outcome: "reused"; readonly sessionId: string; readonly userId: string }
   | { readonly outcome: "unknown" };
 
 /**
- * Uses a refresh token up and puts the next one in its place, which ends when the session does. Of two that come with the same
- * token only one finds it unused; the other one ends the session for both, because one of them stole it.
+ * Uses a refresh token up and puts the next one in its place, which ends when the session does. Of two callers with the same token
+ * only one finds it unused; the other ends the session for both, because one of them stole it (refresh token rotation, RFC 9700).
  */
 export async function refreshSession(db: Db, hashes: { readonly used: string; readonly next: string }): Promise<Refreshed> {
   const [row] = await db.execute<{ session_id: string; user_id: string; roles: string }>(sql`

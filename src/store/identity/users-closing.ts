@@ -6,13 +6,13 @@ import type { Db } from "../postgres/database.ts";
 /** A user as others may know them. */
 export interface UserRecord {
   readonly userId: string;
-  /** The first money after they were last deleted, or the day they registered, whichever was first. */
+  /** When money first came after the user was last deleted, or when they registered, whichever was first. */
   readonly since: Date;
-  /** What they may do, when they can log in here. */
+  /** There when the user can log in here. */
   readonly roles?: readonly Role[];
 }
 
-// A refused operation makes accounts but no version, so it makes nobody a user.
+// A refused operation makes accounts but raises no version, so it makes nobody a user.
 const hasAccounts = (userId: string) => sql`
   coalesce((select sum(a.version) from accounts a where a.owner = ${userId} and a.kind in ('available', 'held')), 0)
     > coalesce((select c.closed_version from closed_users c where c.user_id = ${userId}), 0)`;
@@ -23,9 +23,9 @@ export async function userExists(db: Db, userId: string): Promise<boolean> {
   return row?.exists === true;
 }
 
-/** The user who has, or had, money here or who can log in; undefined for one nobody has heard of and for a deleted one. */
+/** The user, who has or had money here or can log in; undefined for any other id and for a deleted user. */
 export async function getUser(db: Db, userId: string): Promise<UserRecord | undefined> {
-  // Ranges of the indexes on user and id, for the reason told in operation-list.ts.
+  // Ranges of the indexes on user and id instead of equalities: see `whose` in operation-list.ts.
   const [row] = await db.execute<{ exists: boolean; since: string | null; registered_at: string | null; roles: string | null }>(sql`
     with closed as (select coalesce((select c.closed_at from closed_users c where c.user_id = ${userId}), '-infinity') as at),
     login as (select u.created_at, to_json(u.roles) as roles from users u where u.id = ${userId} and u.disabled_at is null)
@@ -49,9 +49,9 @@ export async function getUser(db: Db, userId: string): Promise<UserRecord | unde
 }
 
 /**
- * Deletes a user: their login and sessions end and they are nobody until money comes for them again. Their history stays.
- * Gives the sessions that ended and whose tokens may not have.
- * Locks: the user's accounts, by id, as the ledger does. Money that comes at the same moment is either seen or comes after.
+ * Deletes a user: their login and sessions end, and the id is no user's until money comes for it again. The history stays.
+ * Returns the ids of the ended sessions whose access tokens may live on.
+ * Locks: the user's accounts, by id, as the ledger does. Money of the same moment either prevents the deletion or arrives after it.
  * Safe to retry: a user who is deleted already is not found.
  * Throws: USER_NOT_FOUND; USER_IN_USE with money, available or held, in any currency, open holds or running orders; UNAVAILABLE, DEADLINE_EXCEEDED.
  */

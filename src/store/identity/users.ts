@@ -11,12 +11,12 @@ export interface UserRecord {
   readonly disabled: boolean;
 }
 
-/** A user with what their password is compared with. */
+/** A user with the hash of their password. */
 export interface UserWithPassword extends UserRecord {
   readonly passwordHash: string;
 }
 
-/** Adds a user. Throws: LOGIN_TAKEN when the id or the login is somebody's; UNAVAILABLE, DEADLINE_EXCEEDED. */
+/** Adds a user. Throws: LOGIN_TAKEN when the id or the login is another user's; UNAVAILABLE, DEADLINE_EXCEEDED. */
 export async function createUser(
   db: Db,
   user: { readonly id: string; readonly login: string; readonly passwordHash: string; readonly roles: readonly Role[] },
@@ -42,7 +42,7 @@ export async function findUser(db: Db, id: string): Promise<UserRecord | undefin
   return row === undefined ? undefined : toUser(row);
 }
 
-/** Replaces the password's hash when it still is `from`. Safe to retry: of two only one finds it. */
+/** Replaces the password's hash when it still is `from`. Safe to retry: of two calls only one finds it. */
 export async function replacePasswordHash(
   db: Db,
   input: { readonly userId: string; readonly from: string; readonly to: string },
@@ -54,9 +54,9 @@ export async function replacePasswordHash(
 }
 
 /**
- * Gives the user these roles, ends their sessions when that changes anything, and notes the act, all in one statement. A login that
- * overlaps it gets the new roles or is ended by a second statement.
- * Locks: the user's row. Safe to retry: roles that are there already change nothing. Throws: USER_NOT_FOUND.
+ * Gives the user these roles, ends their sessions when that changes anything, and notes the act, all in one statement. A login
+ * of the same moment gets the new roles, or a second statement ends its session.
+ * Locks: the user's row. Safe to retry: roles that the user has already change nothing. Throws: USER_NOT_FOUND.
  */
 export async function changeRoles(
   db: Db,

@@ -3,7 +3,7 @@ import type { Db } from "../postgres/database.ts";
 
 export type InvariantId = "I1" | "I2" | "I3" | "I4" | "I5" | "I6";
 
-/** How one invariant stands: how many things it was asked of, how many break it, and the first few of those in words. */
+/** The check of one invariant: how many rows were checked, how many break it, and the first few of those in words. */
 export interface AuditFinding {
   readonly invariant: InvariantId;
   readonly title: string;
@@ -17,16 +17,16 @@ export interface AuditReport {
   readonly findings: readonly AuditFinding[];
 }
 
-/** How long a hold may stay open after its time: the timer of its workflow, a retry, and no more. */
+/** How long a hold may stay open after its time: enough for its workflow's timer and a retry. */
 const LATE_HOLD_SECONDS = 30;
 const EXAMPLES = 5;
 
 interface Check {
   readonly invariant: InvariantId;
   readonly title: string;
-  /** What was asked: rows of one number. */
+  /** Selects how many rows are checked: numbers that are added up. */
   readonly checked: SQL;
-  /** What breaks it: rows of one text. */
+  /** Selects a line of text for each row that breaks the invariant. */
   readonly broken: SQL;
 }
 
@@ -130,7 +130,7 @@ const CHECKS: readonly Check[] = [
           select order_id, sum(captured_minor) as captured, sum(amount_minor - captured_minor - released_minor) as remainder
             from holds where purpose = 'order' group by order_id
         ) h on h.order_id = o.id
-        -- What another service was paid over saga.commands is booked without a hold.
+        -- A payment that another service took over saga.commands is booked without a hold.
         cross join lateral (
           select coalesce(sum(x.amount_minor), 0) as booked from operations x
            where x.order_id = o.id and x.kind = 'charge' and x.outcome = 'done' and x.workflow_id = o.workflow_id
@@ -144,7 +144,7 @@ const CHECKS: readonly Check[] = [
     invariant: "I6",
     title: "each completed order by card has its capture and its revenue, no other order keeps any, and refunds are those of the payment",
     checked: sql`select (select count(*) from payments) + (select count(*) from orders)`,
-    // What a person settled outside is theirs to prove.
+    // A payment that an operator settled outside of Saldo is theirs to prove.
     broken: sql`
       select 'order ' || o.id || ' of ' || o.total_minor || ' by card is ' || o.saga_state || ', captured ' || p.captured_minor || ', refunded ' || p.refunded_minor || ', booked ' || c.charged
         from orders o join payments p on p.order_id = o.id

@@ -10,7 +10,7 @@ export interface CurrencyBalance {
 }
 
 export interface UserBalances {
-  /** When it was read; nothing committed before is missing. */
+  /** When the balances were read; no change that was committed before is missing. */
   readonly asOf: Date;
   /** One per currency the user ever had money in, by currency. */
   readonly balances: readonly CurrencyBalance[];
@@ -25,7 +25,7 @@ const MAX_BATCH = 200;
 
 /**
  * Reads balances for callers of the same moment with one statement, at most `parallel` at a time. Each statement begins after
- * its callers asked, so everyone sees every change that was committed before.
+ * its callers asked, so every caller sees every change that was committed before the call.
  */
 export function createBalanceReader(db: Db, parallel = 2): BalanceReader {
   return { read: createBatcher({ maxBatch: MAX_BATCH, parallel, run: (userIds) => readBalances(db, userIds) }) };

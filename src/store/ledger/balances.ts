@@ -18,7 +18,7 @@ interface Row extends Record<string, unknown> {
 }
 
 /**
- * The balances of these users and currencies, from one snapshot; those without an account are left out.
+ * The balances of these users and currencies, from one snapshot; a user and currency without an account are left out.
  * Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
  */
 export async function readBalances(db: Db, keys: readonly BalanceKey[]): Promise<BalanceRecord[]> {

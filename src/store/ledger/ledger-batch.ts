@@ -17,7 +17,7 @@ function createIndex<Value>() {
   };
 }
 
-/** The five JSON texts that `ledger_post` takes: operations and postings refer to accounts, holds and orders by their place in the lists, which are null where they are empty. */
+/** The five JSON texts that `ledger_post` takes: operations and postings refer to accounts, holds and orders by their place in the lists. An empty list is null. */
 export function encodeBatch(operations: readonly Operation[]): (string | null)[] {
   const accounts = createIndex<AccountOfBatch>();
   const holds = createIndex<{ id: string }>();
@@ -79,8 +79,8 @@ function placeOfAccount(accounts: ReturnType<typeof createIndex<AccountOfBatch>>
   return accounts.place(`${kind}\0${owner}\0${currency}`, () => ({ kind, owner, currency }));
 }
 
-// The opening travels with its posting and not with the hold: two operations of a batch may try to open one hold, and it is the
-// one that succeeds whose words must stand in the row.
+// A hold's opening travels with its posting and not with the hold: two operations of a batch may try to open one hold, and the row
+// must have the content of the operation that succeeds.
 function encodeOpening(operation: Operation, holdId: string): Record<string, unknown> {
   const opening: HoldOpening | undefined = operation.opens?.find((one) => one.id === holdId);
   if (opening === undefined) throw new DomainError("INTERNAL", `a posting opens the hold ${holdId} that the operation does not describe`);

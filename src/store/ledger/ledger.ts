@@ -28,14 +28,14 @@ export interface Ledger {
    */
   post(operation: Operation): Promise<PostResult>;
   /**
-   * Posts operations in their order: none before the one in front of it, and none after one that failed. Results stand in
+   * Posts operations in their order: each after the one before it, and none after an operation that failed. Results stand in
    * the same order. Not atomic as a whole. Throws as `post`.
    */
   postAll(operations: readonly Operation[]): Promise<PostResult[]>;
   close(): Promise<void>;
 }
 
-/** Operations of one `postAll`. Only one call at a time carries any of them, or a later one could overtake on another lane. */
+/** Operations of one `postAll`. Only one statement at a time carries any of them, or a later operation could overtake on another lane. */
 interface OrderedGroup {
   inFlight: boolean;
   failure: { readonly error: unknown } | undefined;
@@ -51,7 +51,7 @@ interface Entry {
 
 /** Above this a batch gains nothing: 50 operations a call gave 18,100 operations/s, 200 gave 18,600 (two cores, 2026). */
 const MAX_BATCH = 200;
-/** One attempt may take this part of the deadline, so that a hung connection leaves time for another. */
+/** One attempt may take at most so much of the deadline, so that a hung connection leaves time for another attempt. */
 const ATTEMPT_DEADLINE_MS = 3_000;
 const FIRST_BACKOFF_MS = 5;
 const MAX_BACKOFF_MS = 250;
@@ -164,7 +164,7 @@ async function runBatch(lane: Lane, batch: readonly Entry[]): Promise<void> {
   } catch (error) {
     const [only] = batch;
     if (batch.length === 1 && only !== undefined) only.reject(isOutOfRange(error) ? tooLarge(error) : error);
-    // One operation that breaks the call must not take the others down: each is tried alone.
+    // An operation that breaks the statement must not fail the others of its batch: each is tried alone.
     else if (!isRetryable(error)) {
       for (const entry of batch) {
         if (entry.group?.failure === undefined) await runBatch(lane, [entry]);

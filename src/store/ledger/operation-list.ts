@@ -31,7 +31,7 @@ export type OperationSort = (typeof OPERATION_SORTS)[number];
 export interface OperationFilter {
   readonly currency?: string;
   readonly kind?: OperationKind;
-  /** ISO 8601 in UTC, by the time of recording: from the first on, before the second. */
+  /** ISO 8601 in UTC, by the time of recording: at `from` or later, and before `to`. */
   readonly from?: string;
   readonly to?: string;
   readonly serviceId?: string;
@@ -82,7 +82,7 @@ export async function listOperations(db: Db, input: OperationListInput): Promise
   return rows.map(toListed);
 }
 
-/** The statement of `listOperations`, apart so that its plan can be looked at. */
+/** The statement of `listOperations`, exported so that a test can read its plan. */
 export function operationListStatement(input: OperationListInput): SQL {
   const { userId, sort, limit } = input;
   const direction = sort.startsWith("-") ? sql`desc` : sql`asc`;

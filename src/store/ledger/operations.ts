@@ -5,7 +5,7 @@ import type { MessagePosition } from "../../contract/ids.ts";
 import type { AccountKind, OperationKind } from "../../domain/ledger/operations.ts";
 import type { Db } from "../postgres/database.ts";
 
-/** What became of the operation with a key, as far as a repeat of the request must know it. */
+/** The outcome of an operation, as far as a repeat of its request must know it. */
 export interface DecidedOperation {
   readonly operationId: string;
   readonly contentHash: string;

@@ -2,7 +2,7 @@ import { sql, type SQL } from "drizzle-orm";
 import { orderWorkflowId, PURCHASE_ORDER, stepKey } from "../../contract/ids.ts";
 import type { Db } from "../postgres/database.ts";
 
-/** A purchase that was asked for over HTTP or Kafka: an operation of kind charge. What is bought by orders is found with the orders. */
+/** A purchase that was asked for over HTTP or Kafka: an operation of kind charge. Orders are not among them, except those that carry out a purchase by card. */
 export interface PurchaseRecord {
   readonly purchaseId: string;
   readonly userId: string;
@@ -18,7 +18,7 @@ export interface PurchaseRecord {
   readonly recordedAt: Date;
 }
 
-/** The charges of the orders that see purchases by card through. */
+/** The keys of the charges of orders that carry out a purchase by card, as a LIKE pattern. */
 const OF_ORDERS = stepKey(orderWorkflowId(`${PURCHASE_ORDER}%`), "charge");
 
 interface Row extends Record<string, unknown> {
@@ -45,7 +45,7 @@ export function listPurchases(
   db: Db,
   { userId, limit, afterId }: { readonly userId: string; readonly limit: number; readonly afterId?: string },
 ): Promise<PurchaseRecord[]> {
-  // A range of the index on user and id, for the reason told in operation-list.ts.
+  // A range of the index on user and id instead of an equality: see `whose` in operation-list.ts.
   const after = afterId === undefined ? sql`o.user_id <= ${userId}` : sql`(o.user_id, o.id) < (${userId}, ${afterId}::bigint)`;
   return readPurchases(db, sql`o.user_id >= ${userId} and ${after}`, limit + 1);
 }

@@ -1,13 +1,13 @@
 import { acts } from "../../../drizzle/schema/operators.ts";
 import type { Db } from "../postgres/database.ts";
 
-/** What somebody did by hand or was refused. No field may hold a secret: the table is kept for ever. */
+/** An act by hand, done or refused. No field may hold a secret: the table is kept for ever. */
 export interface Act {
-  /** The subject of who acted, or whom they claimed to be. */
+  /** The subject of the token that acted, or the login that was tried. */
   readonly actor: string;
   /** What was done, such as `order.settled` or `login.failed`. */
   readonly act: string;
-  /** What it was done to: `order`, `user`, `route` and the like, and its id. */
+  /** The thing it was done to: `order`, `user`, `route` and the like, and its id. */
   readonly subjectType: string;
   readonly subjectId: string;
   /** Why, in the actor's words, or the code of the refusal. */

@@ -46,7 +46,7 @@ export function findPause(list: readonly PauseRecord[], { serviceIds, userId }: 
   );
 }
 
-/** Begins a pause and answers how it stands; one that is in force already stays as it was first set. Safe to retry. */
+/** Begins a pause and returns it; a pause that is in force already stays as it was first set. Safe to retry. */
 export async function beginPause(
   db: Db,
   pause: PauseTarget & { readonly reason: string; readonly pausedBy: string },
@@ -54,14 +54,14 @@ export async function beginPause(
   const [row] = await db
     .insert(pauses)
     .values(pause)
-    // Sets nothing new; without it the row that is there would not come back.
+    // Changes nothing: `returning` gives an existing row only when it is updated.
     .onConflictDoUpdate({ target: [pauses.scope, pauses.subject], set: { reason: sql`${pauses.reason}` } })
     .returning();
   if (row === undefined) throw new Error("an upsert answers with its row");
   return toPause(row);
 }
 
-/** Ends a pause; answers whether it was in force. Safe to retry. */
+/** Ends a pause; returns whether it was in force. Safe to retry. */
 export async function endPause(db: Db, { scope, subject }: PauseTarget): Promise<boolean> {
   const ended = await db
     .delete(pauses)

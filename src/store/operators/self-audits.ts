@@ -7,7 +7,7 @@ export interface SelfAuditRecord extends SelfAuditResult {
   readonly at: Date;
 }
 
-/** Keeps what a run found. Not safe to retry: a repeat is another row with the same words, which misleads nobody. */
+/** Keeps what a run found. Not safe to retry: a repeat adds a row with the same findings, which misleads nobody. */
 export async function insertSelfAudit(db: Db, { ok, findings, provedMs }: SelfAuditResult): Promise<void> {
   await db.insert(selfAudits).values({ ok, provedMs: provedMs ?? null, findings: findings as unknown as Record<string, unknown>[] });
 }

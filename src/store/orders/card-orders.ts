@@ -13,7 +13,7 @@ interface Row extends Record<string, unknown> {
   readonly pending: string;
 }
 
-/** Every order by card with what is booked of it, as one moment of the database has them. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+/** Every order by card with its booked charges and refunds, from one snapshot. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
 export async function readCardOrders(db: Db): Promise<CardOrder[]> {
   // Operations of events may name any order; only those of the order's own workflows count.
   const rows = await db.execute<Row>(sql`

@@ -3,7 +3,7 @@ import { orders } from "../../../drizzle/schema/orders.ts";
 import type { SagaState } from "../../contract/orders.ts";
 import type { Db } from "../postgres/database.ts";
 
-/** What an order's saga needs to be known and paid by. `amountMinor` is the whole order's. */
+/** The owner, the request and the price of an order, which tell its saga from any other. `amountMinor` is the whole order's. */
 export interface OrderIdentity {
   readonly orderId: string;
   readonly userId: string;
@@ -14,7 +14,7 @@ export interface OrderIdentity {
   readonly correlationId: string;
 }
 
-/** Whose the order is and what was asked; undefined while there is no row. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+/** The order's owner, request and price; undefined while it has no row. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
 export async function findOrderIdentity(db: Db, orderId: string): Promise<OrderIdentity | undefined> {
   const [row] = await db
     .select({

@@ -13,7 +13,7 @@ export interface ListedOrder {
 export interface OrderFilter {
   readonly userId?: string;
   readonly status?: OrderStatus;
-  /** Only those with a compensation that is parked. */
+  /** Only orders with a parked compensation. */
   readonly stuck?: boolean;
 }
 

@@ -28,7 +28,7 @@ function toTransition(row: typeof orderTransitions.$inferSelect): OrderTransitio
   return { ...row, sagaState: row.sagaState as SagaState, status: row.status as OrderStatus };
 }
 
-/** One thing that is known of an order, of whichever kind; amounts in minor units, as text. */
+/** One entry of an order's story. Amounts are minor units, as text. */
 export type OrderFact = { readonly at: Date; readonly correlationId?: string } & (
   | { readonly kind: "state"; readonly sagaState: SagaState; readonly failureMessage?: string }
   | {
@@ -53,7 +53,7 @@ export type OrderFact = { readonly at: Date; readonly correlationId?: string } &
 
 type Row = Record<"at" | "kind", string> & Record<"correlation_id" | "a" | "b" | "c" | "d" | "e", string | null> & Record<string, unknown>;
 
-/** Everything that is known of an order, oldest first, from one snapshot. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+/** An order's whole story, oldest entry first, from one snapshot. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
 export async function readOrderFacts(db: Db, orderId: string): Promise<OrderFact[]> {
   const refunds = orderRefundWorkflowId(orderId, "");
   const rows = await db.execute<Row>(sql`

@@ -32,12 +32,12 @@ export interface OrderRecord {
   readonly version: bigint;
   readonly createdAt: Date;
   readonly updatedAt: Date;
-  /** How it is paid; absent only while the order is being written. */
+  /** Absent only while the order is being written. */
   readonly payment?: PaymentRecord;
-  /** The compensation that is parked, since when. */
+  /** The step whose compensation is parked, and since when. */
   readonly stuckStep?: string;
   readonly stuckSince?: Date;
-  /** What a person ended by hand, in words. */
+  /** What an operator ended by hand, in words. */
   readonly settledByHand?: string;
   readonly items: readonly OrderItemRecord[];
 }
@@ -103,7 +103,7 @@ export interface OrderFailure {
   readonly message: string;
 }
 
-/** How an order's row stands. `created` is false when it was there before. */
+/** The state of an order's row. `created` is false when the row was there before. */
 export interface OrderStanding {
   readonly created: boolean;
   readonly sagaState: SagaState;
@@ -114,7 +114,8 @@ export interface OrderStanding {
 }
 
 /**
- * Creates the order PENDING and STARTED with its lines and its event, in one statement; or says how the one stands that is there.
+ * Creates the order PENDING and STARTED with its lines, its payment and its event, in one statement; or returns the state of the order
+ * that has the id already.
  * Safe to retry: the order's id decides. Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
  */
 export function createOrder(db: Db, order: NewOrder): Promise<OrderStanding> {
@@ -123,9 +124,9 @@ export function createOrder(db: Db, order: NewOrder): Promise<OrderStanding> {
 
 /**
  * Moves the order to COMPENSATING with the reason, from any state that may come before it. From then on a hold or a capture that is
- * still under way for it is refused, so what compensation finds is all there will ever be. An order that was never created
- * is created here, so that a late creation meets it.
- * Safe to retry. Answers with how the order stands then, which is a final state when it was decided before.
+ * still under way for it is refused, so the compensation finds all the money that there will ever be to give back. An order that was
+ * never created is created here as COMPENSATING, so that a late creation finds its row.
+ * Safe to retry. Returns the order's state then, which is a final one when the order had ended before.
  */
 export async function beginCompensation(db: Db, order: NewOrder, failure: OrderFailure): Promise<OrderStanding> {
   for (;;) {
@@ -137,7 +138,7 @@ export async function beginCompensation(db: Db, order: NewOrder, failure: OrderF
       failure,
     });
     const standing = await insertOrder(db, order, "COMPENSATING", failure);
-    // A late creation of this very order may have come between the two: then there is something to move now.
+    // A late creation of this very order may have come between the two statements: then there is a row to move now.
     if (standing.requestHash !== order.requestHash || !mayMove(standing.sagaState, "COMPENSATING")) return standing;
   }
 }
@@ -157,7 +158,7 @@ export async function changeOrderState(
   if (row.sagaState !== input.to) throw new DomainError("ORDER_STATE_CONFLICT", `the order is ${row.sagaState}`);
 }
 
-/** What is stuck of an order. A step that is taken away may be named, so that another one that stands there by now is left alone. */
+/** Which step of an order is stuck; without `step`, none is any more. `was` names the step whose note is removed, so that another step's note stays. */
 export interface StuckNote {
   readonly orderId: string;
   readonly step?: string | null | undefined;
@@ -166,8 +167,8 @@ export interface StuckNote {
 }
 
 /**
- * Notes which step of the order is stuck and tells of it in orders.events; without a step that none is any more. A refund is noted only
- * where nothing else is. Safe to retry: a note that stands already is told of once. Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
+ * Notes in the order's row which step is stuck, or that none is any more, and publishes it in orders.events. A refund is noted only where
+ * no other step is. Safe to retry: a note that stands already is published once. Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
  */
 export async function noteStuck(db: Db, { orderId, step = null, was, reason }: StuckNote): Promise<void> {
   const onlyIfFree = refundOfStep(step ?? undefined) !== undefined;
@@ -182,7 +183,7 @@ export async function noteStuck(db: Db, { orderId, step = null, was, reason }: S
     ${insertOrderEvent(sql`jsonb_build_object('stuck', x.stuck_step, 'reason', ${reason}::text)`)}`);
 }
 
-/** How a person ended a compensation: left it undone (`skip`), or did it outside (`settle`). */
+/** How an operator ended a compensation: left it undone (`skip`), or did it outside of Saldo (`settle`). */
 export interface HandSettlement {
   readonly orderId: string;
   readonly step: string;
@@ -191,7 +192,7 @@ export interface HandSettlement {
   readonly actor: string;
 }
 
-/** Notes in the order's row how a person ended a compensation; nothing is stuck then. Safe to retry: the same words stand once. */
+/** Notes in the order's row how an operator ended a compensation; no step is stuck then. Safe to retry: the same words are added once. */
 export async function settleByHand(db: Db, { orderId, step, act, reason, actor }: HandSettlement): Promise<void> {
   const words = `${act} "${step}" by ${actor}: ${reason}`;
   await db.execute(sql`
@@ -200,7 +201,7 @@ export async function settleByHand(db: Db, { orderId, step, act, reason, actor }
      where id = ${orderId} and position(${words}::text in coalesce(settled_by_hand, '')) = 0`);
 }
 
-/** Changes the comment of an order that is not decided yet; answers whether there was one. */
+/** Changes the comment of an order that has not ended; returns whether the order was there and open. */
 export async function changeOrderComment(db: Db, input: { readonly orderId: string; readonly comment: string }): Promise<boolean> {
   const changed = await db.execute(sql`
     update orders set comment = ${input.comment}, version = version + 1, updated_at = clock_timestamp()
@@ -231,7 +232,7 @@ async function insertOrder(db: Db, order: NewOrder, sagaState: SagaState, failur
   if (row !== undefined) return { created: true, ...describe(row) };
   const [known] = await db.execute<OrderRow>(sql`
     select saga_state, status, request_hash, failure_code, failure_message from orders where id = ${order.orderId}`);
-  // The row that was in the way is there to stay: orders are never deleted.
+  // Orders are never deleted, so the row that the insert met can be read.
   if (known === undefined) throw new DomainError("UNAVAILABLE", "the order is being created by another call");
   return { created: false, ...describe(known) };
 }
@@ -259,7 +260,7 @@ function describe(row: OrderRow): Omit<OrderStanding, "created"> {
   };
 }
 
-// Guarded by the states it may come from: of two moves of one order only the legal one finds the row.
+// The update names the states the order may come from: of two moves of one order only the legal one finds the row.
 async function moveOrder(
   db: Db,
   input: { orderId: string; from: readonly SagaState[]; to: SagaState; requestHash?: string; failure: OrderFailure | undefined },

@@ -18,7 +18,7 @@ export interface PaymentRecord {
   readonly brand?: string;
   readonly createdAt: Date;
   readonly updatedAt: Date;
-  /** When each was first known of a card; `endedAt` when it was released or declined. */
+  /** When each step of a payment by card was first known; `endedAt` is when the card was released or declined. */
   readonly authorisedAt?: Date;
   readonly capturedAt?: Date;
   readonly refundedAt?: Date;
@@ -51,8 +51,8 @@ export type PaymentStep =
   | { readonly step: "refunded"; readonly reference: string };
 
 /**
- * Writes what became of a card's payment. A row only moves forward: a step whose word comes late leaves its amount and its time, and never
- * takes a later step's state away. Safe to retry: each step leaves the same row. Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
+ * Records a step of a payment by card. The row only moves forward: a step that is recorded late keeps its amount and its time, and never
+ * replaces a later step's status. Safe to retry: each step leaves the same row. Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
  */
 export async function recordPaymentStep(db: Db, orderId: string, done: PaymentStep): Promise<void> {
   const now = sql`clock_timestamp()`;
@@ -78,17 +78,17 @@ export async function recordPaymentStep(db: Db, orderId: string, done: PaymentSt
         return {
           status: fromUncaptured(done.step, payments.status),
           capturedMinor: mostOf(payments.capturedMinor, done.amountMinor),
-          // The booking may have made the row captured before the provider's word of it was written.
+          // The ledger's booking may have set the status before the provider's answer was recorded.
           providerReference: fromCaptured(done.reference, payments.providerReference),
           capturedAt: first(payments.capturedAt),
         };
       case "declined":
         return { status: fromPending(done.step, payments.status), endedAt: first(payments.endedAt) };
       case "cancelled":
-        // A payment that was refunded or declined has a stronger word already.
+        // A payment that was refunded or declined keeps that status.
         return { status: fromUncaptured(done.step, payments.status), endedAt: first(payments.endedAt) };
       case "refunded": {
-        // A refund may be learnt of when the capture's own answer was lost.
+        // A refund may be recorded although the answer to its capture was lost.
         const total = sql`(select total_minor from orders o where o.id = ${orderId})`;
         return {
           status: "refunded",

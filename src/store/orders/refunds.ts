@@ -22,7 +22,7 @@ export interface RefundRecord {
   readonly updatedAt: Date;
 }
 
-/** What is asked for; without an amount all that is left. */
+/** A refund as it is asked for; without an amount, of all that is left. */
 export interface NewRefund {
   readonly refundId: string;
   readonly orderId: string;
@@ -34,7 +34,7 @@ export interface NewRefund {
 }
 
 /**
- * Sets the amount aside under the lock of the order's payment and writes the refund as pending; answers it, and whether it was there.
+ * Sets the amount aside under the lock of the order's payment and writes the refund as pending; returns it, and whether it was there.
  * Safe to retry: the id decides.
  * Throws: ORDER_NOT_FOUND, ORDER_STATE_CONFLICT when the order is not completed, REFUND_EXCEEDS_PAYMENT, IDEMPOTENCY_CONFLICT.
  */
@@ -61,7 +61,7 @@ export async function listRefunds(db: Db, orderId: string): Promise<RefundRecord
   return (await db.select().from(refunds).where(eq(refunds.orderId, orderId)).orderBy(asc(refunds.createdAt))).map(toRefundRecord);
 }
 
-/** The refund's money is back. Safe to retry: only a pending one moves. */
+/** Marks a refund as done: its money is back. Safe to retry: only a pending refund moves. */
 export async function finishRefund(db: Db, input: { readonly refundId: string; readonly reference: string | undefined }): Promise<void> {
   await db.execute(sql`
     with done as (
@@ -72,7 +72,7 @@ export async function finishRefund(db: Db, input: { readonly refundId: string; r
       from done where p.order_id = done.order_id`);
 }
 
-/** The refund was refused for good: what was set aside for it is there for another. Safe to retry: only a pending one moves. */
+/** Marks a refund as refused for good: the amount set aside for it is free for another. Safe to retry: only a pending refund moves. */
 export async function refuseRefund(db: Db, input: { readonly refundId: string; readonly failureCode: string }): Promise<void> {
   await db.execute(sql`
     with refused as (

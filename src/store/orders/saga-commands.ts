@@ -6,7 +6,7 @@ import { SAGA_COMMANDS_TOPIC, SAGA_REPLIES_TOPIC } from "../../contract/topics.t
 import type { Db } from "../postgres/database.ts";
 import { insertOrderEvent } from "./order-event.ts";
 
-/** What a payment's side answers. Amounts play no part in it. */
+/** A reply of the payment side. It carries no amount. */
 export interface SagaReply {
   readonly sagaId: string;
   readonly orderId: string;
@@ -17,7 +17,7 @@ export interface SagaReply {
   readonly correlationId: string;
 }
 
-/** Puts an answer to a saga's command into the outbox. Sent again it stands twice, with the same content. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+/** Puts a reply to a saga command into the outbox. A retry sends the same reply twice. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
 export async function sendSagaReply(db: Db, reply: SagaReply): Promise<void> {
   const message = {
     saga_id: reply.sagaId,
@@ -33,7 +33,7 @@ export async function sendSagaReply(db: Db, reply: SagaReply): Promise<void> {
             ${JSON.stringify(headersOf(reply.correlationId))}::jsonb)`);
 }
 
-/** An order as a reply finds it. */
+/** An order, as far as a reply to its saga must know it. */
 export interface SagaOrder {
   readonly payment: SagaPaymentRequest;
   /** True when its CHARGE was sent over saga.commands. */
@@ -71,15 +71,15 @@ interface SagaOrderRow extends Record<string, unknown> {
   readonly is_payment_known: boolean;
 }
 
-// An order by wallet or by card is PAYMENT_PENDING too, and nobody asked another service for its payment.
-// An order of before its request was kept is known by what it sent.
+// An order whose payment Saldo takes itself is PAYMENT_PENDING too, without a CHARGE.
+// Orders from before migration 0011 have no saga_input; a CHARGE in their outbox stands in for it.
 const IS_ASKED = sql`((o.saga_input ->> 'paidBy' = 'saga-commands' or (o.saga_input is null
     and exists (select from outbox x where x.aggregate_type = 'saga' and x.aggregate_id = o.id and x.topic = ${SAGA_COMMANDS_TOPIC})))
   and exists (select from order_transitions t where t.order_id = o.id and t.saga_state = 'PAYMENT_PENDING'))`;
 
 /**
- * Moves the order from STARTED to PAYMENT_PENDING and asks for its payment, in one statement: from then on, and only then, there is
- * a payment to be undone. Answers whether it did. Safe to retry: an order that is further on is left as it is, and nothing is sent.
+ * Moves the order from STARTED to PAYMENT_PENDING and sends its CHARGE, in one statement: exactly from then on there is a payment to be
+ * undone. Returns whether it did. Safe to retry: an order that is further on stays as it is, and nothing is sent.
  * Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
  */
 export async function requestSagaCharge(db: Db, request: SagaPaymentRequest): Promise<boolean> {
@@ -93,8 +93,8 @@ export async function requestSagaCharge(db: Db, request: SagaPaymentRequest): Pr
     select 'saga', x.id, ${SAGA_COMMANDS_TOPIC}, convert_to(x.id, 'UTF8'), convert_to(${commandText(request, "CHARGE")}, 'UTF8'),
            ${JSON.stringify(headersOf(request.correlationId))}::jsonb from changed x
     returning id`);
-  // The order's own trigger takes a payment for authorised as soon as it is pending; here the other service has not said so. Not only
-  // when the order was moved just now: an earlier try may have ended between the two.
+  // The trigger of `orders` marks the payment authorised as soon as the order is PAYMENT_PENDING, which only the other service can say
+  // here. Also when the order was moved before: an earlier try may have ended between the two statements.
   await db.execute(sql`
     update payments p set authorised_minor = 0, status = case when p.status = 'authorised' then 'pending' else p.status end
       from orders o
@@ -102,7 +102,7 @@ export async function requestSagaCharge(db: Db, request: SagaPaymentRequest): Pr
   return rows.length > 0;
 }
 
-/** What the payment service has taken it had also authorised. Safe to retry. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+/** Raises the authorised amount to the captured one: a payment service that took money had authorised it. Safe to retry. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
 export async function noteSagaAuthorised(db: Db, orderId: string): Promise<void> {
   await db.execute(
     sql`update payments set authorised_minor = captured_minor where order_id = ${orderId} and authorised_minor < captured_minor`,
@@ -110,8 +110,8 @@ export async function noteSagaAuthorised(db: Db, orderId: string): Promise<void>
 }
 
 /**
- * Asks for an order's payment to be given back, when it was ever asked for: only orders that were PAYMENT_PENDING have a payment.
- * Sent again it stands twice; whoever executes it does it once. Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
+ * Sends the REFUND of an order whose CHARGE was sent, which is an order that was ever PAYMENT_PENDING. A retry sends it twice; the payment
+ * side executes it once. Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
  */
 export async function requestSagaRefund(db: Db, request: SagaPaymentRequest): Promise<void> {
   await db.execute(sql`
@@ -122,8 +122,8 @@ export async function requestSagaRefund(db: Db, request: SagaPaymentRequest): Pr
 }
 
 /**
- * A late yes to an order that is undone: noted in its payment, once, and answered with a REFUND. Answers whether this was the first. Only
- * of orders whose payment was asked for over saga.commands. Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
+ * Answers a SUCCEEDED that came after its order was undone: keeps the payment's id, once, and sends a REFUND. Returns whether this was the
+ * first such reply. Only for orders whose CHARGE was sent over saga.commands. Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
  */
 export async function refundLatePayment(db: Db, request: SagaPaymentRequest & { readonly paymentId: string }): Promise<boolean> {
   const rows = await db.execute(sql`

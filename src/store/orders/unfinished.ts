@@ -35,7 +35,7 @@ export async function listOpenReservations(
   return rows.map(({ hold, caller, correlationId }) => ({ hold: toHoldRecord(hold), caller, correlationId }));
 }
 
-/** What starts the workflow of a hold that stands already: it is the same request, with the time that is left. */
+/** The input that starts the workflow of an existing hold again: the same request, with the time that is left. */
 export function reservationInputOf({ hold, caller, correlationId }: OpenReservation, nowMs: number): ReservationInput {
   const { holdId, userId, serviceId, orderId, currency, comment, requestHash } = hold;
   return {
@@ -85,8 +85,8 @@ export async function listUnfinishedOrders(
 }
 
 /**
- * What starts the saga of an order again: the very request that its first one had. Undefined when the order has ended meanwhile, or is
- * from before its request was kept. Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
+ * The input that starts an order's saga again, which is that of its first run. Undefined when the order has ended meanwhile, or is older
+ * than migration 0011, which keeps the input. Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
  */
 export async function orderInputOf(db: Db, orderId: string): Promise<OrderSagaInput | undefined> {
   const rows = await db
@@ -106,7 +106,7 @@ export async function orderInputOf(db: Db, orderId: string): Promise<OrderSagaIn
   return { ...(first.input as unknown as Omit<OrderSagaInput, "lines">), lines };
 }
 
-/** What starts a refund that is pending, and since when it is. */
+/** The input that starts the workflow of a pending refund again, and since when the refund is pending. */
 export type PendingRefund = OrderRefundInput & { readonly createdAt: Date };
 
 /** Each refund that has been pending for `quietMs`, the oldest first. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */

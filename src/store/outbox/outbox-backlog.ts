@@ -11,7 +11,7 @@ export async function readOutboxBacklog(db: Db): Promise<{ readonly count: numbe
   return { count: Number(row?.["count"] ?? 0), oldestAgeSeconds: Math.max(0, Number(row?.["age"] ?? 0)) };
 }
 
-/** A figure beyond this says enough, and costs no more to count. */
+/** Rows of one kind are counted up to this number: a larger one would say no more and cost more. */
 const MAX_COUNTED = 100_000;
 
 /** How many dead letters were never sent again or refused again, and how many deliveries of webhooks wait or failed, by kind. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */

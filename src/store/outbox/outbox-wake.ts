@@ -2,22 +2,22 @@ import postgres from "postgres";
 import type { Db } from "../postgres/database.ts";
 import { releaseLease, takeLease } from "../postgres/leases.ts";
 
-/** As the trigger of the outbox knows them (migration 0009). */
+/** The channel and the lease that the outbox's trigger knows (migration 0009). */
 const CHANNEL = "saldo_outbox";
 const SLEEPING = "outbox-relay-sleeps";
 const RECONNECT_MS = 1_000;
 
 /** Lets a relay sleep until a row is written, so that an event waits for no poll and commits under load carry no NOTIFY. */
 export interface OutboxWake {
-  /** Says that a row written within the next `forMs` should wake this process. What was written just before may go unsaid. */
+  /** Asks that a row written within the next `forMs` wakes this process. A row written just before may wake nobody. */
   fallAsleep(forMs: number): Promise<void>;
   wakeUp(): Promise<void>;
   close(): Promise<void>;
 }
 
 /**
- * Listens on a connection of its own, opened anew after a loss; without one there are no calls, and the caller's own poll is what remains.
- * `onRow` may be called more often than there are rows. `holder` names this relay.
+ * Listens (LISTEN, NOTIFY) on a connection of its own, which is opened anew after a loss; while it is lost `onRow` is not called, and the
+ * caller's poll has to find the rows. `onRow` may be called more often than rows are written. `holder` names this relay.
  */
 export function createOutboxWake(options: {
   readonly url: string;

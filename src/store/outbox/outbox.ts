@@ -47,13 +47,13 @@ interface RawRow extends Record<string, unknown> {
   attempts: number;
 }
 
-/** Dead letters may have a megabyte each; one read brings at most so much of them, and always at least one. */
+/** Dead letters may have a megabyte each; one read brings at most so many bytes of them, and always at least one row. */
 const MAX_RAW_BYTES = 4_000_000;
 
 /**
  * The oldest messages that are not published, in the order of their ids. It looks for what is unmarked and never for
- * `id >` the last one: a row whose transaction committed late has an id that was passed already. What is left out takes no room in
- * the answer. Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
+ * `id >` the last one: a row whose transaction committed late has an id that was passed already. Messages that are left out by topic or
+ * id count neither towards the limit nor towards the bytes. Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
  */
 export async function readUnpublished(
   db: Db,

@@ -9,13 +9,13 @@ export interface BatcherOptions<Input, Output> {
   readonly maxBatch: number;
   /** Runs at the same time at most. */
   readonly parallel: number;
-  /** Answers the inputs in their order, one output each. What it throws fails these callers and no others. */
+  /** Returns an output for each input, in their order. An error fails the callers of this run and no others. */
   readonly run: (inputs: readonly Input[]) => Promise<readonly Output[]>;
 }
 
 /**
  * A function that answers callers of the same moment with one run. Each run begins after its callers asked, so that it sees
- * everything that was done before; who comes while all runs are taken shares the next one, in the order of asking.
+ * everything that was done before; callers that come while all runs are under way share the next one, in the order of asking.
  */
 export function createBatcher<Input, Output>({
   maxBatch,

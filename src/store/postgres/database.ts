@@ -8,7 +8,7 @@ export interface Database {
   readonly db: Db;
   /** How many statements wait or run. */
   readonly load: () => number;
-  /** A lane of its own for long statements and streams, each bounded by `deadlineMs`, or by the database's own. The caller closes it. */
+  /** Opens a lane of its own for long statements and streams, each bounded by `deadlineMs`, else by the database's deadline. The caller closes it. */
   readonly openLane: (name: string, deadlineMs?: number) => Lane;
   close(): Promise<void>;
 }

@@ -1,18 +1,18 @@
 import { sql, type SQL } from "drizzle-orm";
 import type { Db } from "./database.ts";
 
-/** Rows of one statement: short enough that nobody waits for its locks. */
+/** Rows that one statement removes: few enough that no other statement waits long for their locks. */
 const PIECE = 1_000;
 
-/** What is removed besides the outbox, and when: nothing that anybody may still ask for. */
+/** What is removed besides the outbox, and when: only rows that no request can ask for any more. */
 const EXPIRED: Readonly<Record<string, SQL>> = {
   idempotency_answers: sql`delete from idempotency_answers where key in (select key from idempotency_answers where created_at < clock_timestamp() - interval '30 days' order by created_at limit ${PIECE})`,
   refresh_tokens: sql`delete from refresh_tokens where hash in (select hash from refresh_tokens where expires_at < clock_timestamp() - interval '1 day' order by expires_at limit ${PIECE})`,
-  // A token that is not removed yet keeps its session.
+  // A session stays as long as one of its refresh tokens.
   sessions: sql`delete from sessions where id in (select s.id from sessions s where s.expires_at < clock_timestamp() - interval '1 day' and not exists (select from refresh_tokens t where t.session_id = s.id) order by s.expires_at limit ${PIECE})`,
-  // Past its end a token is refused for its age.
+  // A token past its end is refused for its age, without this row.
   revoked_tokens: sql`delete from revoked_tokens where token_id in (select token_id from revoked_tokens where expires_at < clock_timestamp() - interval '1 day' order by expires_at limit ${PIECE})`,
-  // A webhook's log; what still waits stays.
+  // A webhook's log; a delivery that still waits stays.
   webhook_deliveries: sql`delete from webhook_deliveries where id in (select id from webhook_deliveries where created_at < clock_timestamp() - interval '30 days' and status <> 'pending' order by created_at limit ${PIECE})`,
   self_audits: sql`delete from self_audits where id in (select id from self_audits where at < clock_timestamp() - interval '7 days' order by at limit ${PIECE})`,
 };
@@ -20,7 +20,7 @@ const EXPIRED: Readonly<Record<string, SQL>> = {
 /** The tables that `pruneExpired` knows. */
 export const EXPIRING_TABLES: readonly string[] = Object.keys(EXPIRED);
 
-/** Removes what has expired from one of `EXPIRING_TABLES`, at most 1,000 rows, and answers how many. Safe to retry. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+/** Removes what has expired from one of `EXPIRING_TABLES`, at most 1,000 rows; returns how many. Safe to retry. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
 export async function pruneExpired(db: Db, table: string): Promise<number> {
   const statement = EXPIRED[table];
   if (statement === undefined) throw new Error(`nothing is known to expire in ${table}`);
@@ -31,8 +31,8 @@ export async function pruneExpired(db: Db, table: string): Promise<number> {
 }
 
 /**
- * Removes what was published longer than `keepMs` ago from the next 1,000 rows of the outbox behind `afterId`, so that a run looks at
- * each row once however many wait in between. `nextId` is where to go on, undefined at the first row that is too young.
+ * Removes messages that were published more than `keepMs` ago, from the next 1,000 rows of the outbox behind `afterId`, so that a run looks at
+ * each row once however many wait in between. `nextId` is where to go on; undefined when no row that is old enough follows.
  * Safe to retry. Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
  */
 export async function pruneOutbox(

@@ -86,19 +86,19 @@ export function sqlStateOf(error: unknown): string | undefined {
   return typeof error === "object" && error !== null && "code" in error && typeof error.code === "string" ? error.code : undefined;
 }
 
-/** True when the statement may be sent again as it is. What it did before it broke is found by its key. */
+/** True when the same statement may be sent again. Whether the broken one took effect is found by its key. */
 export function isRetryable(error: unknown): boolean {
   if (error instanceof DomainError) return error.code === "UNAVAILABLE" || error.code === "DEADLINE_EXCEEDED";
   const state = sqlStateOf(error);
   return state !== undefined && RETRYABLE_STATES.has(state);
 }
 
-/** Data that no column takes, a check that it breaks, a limit of the program, an exception of the ledger's own functions. */
+/** SQLSTATEs of refused content: invalid data (22), a broken constraint (23), a limit of the server (54), an exception of Saldo's own functions. */
 const CONTENT_STATES = /^(?:22|23|54|P0001)/;
 
 /**
- * True when it is what the statement says that cannot be taken, whenever it is sent. Of any other error, known or not, nobody can tell
- * whether it passes: most are the outside world.
+ * True when the content of the statement is refused, however often it is sent. Any other error may pass: most come from connections,
+ * servers that restart and full disks.
  */
 export function isContentRefused(error: unknown): boolean {
   if (isRetryable(error)) return false;
@@ -109,7 +109,7 @@ export function isContentRefused(error: unknown): boolean {
 /**
  * Opens a lane. The connection is made with the first statement.
  *
- * The five guards of postgres.js 3.4.9 stand here: one connection per client, no type fetching, a connection that saw an
+ * The five guards against faults of postgres.js 3.4.9 stand here: one connection per client, no type fetching, a connection that saw an
  * error is never used again (its next result could carry rows of the failed one), a deadline on every call (a killed
  * backend can leave a promise that never settles), and a check of the row count.
  */
@@ -141,7 +141,8 @@ export function createLane(options: LaneOptions): Lane {
     waiting += 1;
     let isLate = false;
     let timer: NodeJS.Timeout | undefined;
-    // The deadline begins here and not at the call's turn: behind one that hangs nobody waits for it and then for themselves.
+    // The deadline begins when the call is queued and not at its turn, so that a call behind one that hangs does not wait two deadlines.
+    // A timer of its own instead of base/deadline.ts: a call whose deadline passed in the queue is never begun.
     const deadline = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => {
         isLate = true;

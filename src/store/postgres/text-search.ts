@@ -4,7 +4,7 @@ import type { Lane } from "./lane.ts";
 export interface SearchableTable {
   readonly name: string;
   readonly columns: readonly string[];
-  /** Counts the rows, and for each column those that match `$1`, with one of them. Written by the database, which quotes its names. */
+  /** A statement that counts the rows and, for each column, the rows that match `$1`, with one match. The database writes it, as it quotes its names best. */
   readonly statement: string;
 }
 

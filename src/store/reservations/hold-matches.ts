@@ -12,11 +12,11 @@ export interface HoldTriple {
   readonly orderId: string;
 }
 
-/** A triple that is matched by more holds than this is not one that anybody can act on. */
+/** So many holds of one triple are read: a client cannot act on a triple with more. */
 const MAX_MATCHES = 100;
 
 /**
- * The holds of exactly this user, service and order, newest first, at most 100. A hold of which one id differs is not among them.
+ * The holds of exactly this user, service and order, newest first, at most 100.
  * Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
  */
 export async function findHoldsOf(db: Db, input: HoldTriple & { readonly purpose: HoldRecord["purpose"] }): Promise<HoldRecord[]> {
@@ -37,8 +37,8 @@ export async function findHoldsOf(db: Db, input: HoldTriple & { readonly purpose
 }
 
 /**
- * What tells one attempt to hold money for a triple from the next: the newest operation that held it or was refused to. Whoever makes
- * a hold's id of the triple and this meets everyone else who asks at the same moment. Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
+ * The id of the newest operation that held money for a triple or was refused to, which tells one attempt from the next: requests of the
+ * same moment that make a hold's id of the triple and this id make the same one. Undefined before the first attempt. Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
  */
 export async function newestHoldingOf(db: Db, { userId, serviceId, orderId }: HoldTriple): Promise<string | undefined> {
   const [row] = await db

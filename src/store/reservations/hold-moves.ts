@@ -10,19 +10,19 @@ export interface HoldMove {
   readonly key: string;
   readonly holdId: string;
   readonly kind: HoldMoveKind;
-  /** What was asked for, in short. */
+  /** What was asked for, as short text: other content under the same key is a conflict. */
   readonly content: string;
   readonly newEnd: Date;
   readonly caller: string;
   readonly correlationId: string;
 }
 
-/** What an extension asks for, as its key remembers it. */
+/** The content of an extension. */
 export function extensionContent(ttlMs: number): string {
   return `ttl ${ttlMs}`;
 }
 
-/** What became of a move: done now or before under its key, its key belongs to another one, or the hold is not open. */
+/** What became of a move: done now, done before under its key, its key belongs to another move, there is no such hold, or how the hold was closed. */
 export type HoldMoveOutcome = "done" | "duplicate" | "conflict" | "missing" | Exclude<HoldStatus, "held">;
 
 const OUTCOMES: ReadonlySet<string> = new Set([
@@ -51,8 +51,8 @@ export async function findHoldMove(db: Db, key: string): Promise<{ readonly hold
 }
 
 /**
- * Puts `reservation.expiring` into the outbox, once per end of an open reservation; answers whether it was put there now.
- * Safe to retry: the row keeps of which end was told. Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
+ * Puts `reservation.expiring` into the outbox, once per end of an open reservation; returns whether it was put there now.
+ * Safe to retry: the hold's row keeps the end that was announced. Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
  */
 export async function tellHoldExpiring(db: Db, input: { readonly holdId: string; readonly correlationId: string }): Promise<boolean> {
   const [row] = await db.execute<{ told: boolean }>(sql`select hold_tell_expiring(${input.holdId}, ${input.correlationId}) as told`);

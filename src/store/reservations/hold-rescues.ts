@@ -3,7 +3,8 @@ import { rescueKeyPrefix } from "../../contract/ids.ts";
 import type { Db } from "../postgres/database.ts";
 
 /**
- * What was captured late of each of these expired reservations, by id; those of which nothing was are not among them.
+ * The amount that a late confirmation took for each expired reservation, in minor units, by the reservation's id. Reservations that were
+ * not rescued are left out.
  * Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
  */
 export async function rescuedMinorOf(db: Db, reservationIds: readonly string[]): Promise<ReadonlyMap<string, bigint>> {
@@ -20,7 +21,7 @@ export async function rescuedMinorOf(db: Db, reservationIds: readonly string[]):
   return new Map([...rows].map(({ id, amount }) => [id, BigInt(amount)]));
 }
 
-// The first key in the order of bytes that no key with this prefix reaches: a range of keys is a walk along their index.
+// Where the keys with this prefix end in the order of bytes. A range of keys walks their index; a pattern that is not constant would not.
 function rangeEnd(prefix: string): string {
   return prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1);
 }

@@ -19,7 +19,7 @@ export interface DeliveryRecord {
   readonly nextAttemptAt: Date | undefined;
 }
 
-/** An event for a webhook. `body` is sent as it is. */
+/** An event for a webhook. `body` is sent verbatim. */
 export interface NewDelivery {
   readonly webhookId: string;
   readonly eventId: string;
@@ -31,7 +31,7 @@ export interface NewDelivery {
 const MAX_ROWS = 1_000;
 
 /**
- * Keeps deliveries to be made, in their order, and answers the ids of the new ones. Many of them take several statements: when one fails,
+ * Keeps deliveries to be made, in their order, and returns the ids of the new ones. Many of them take several statements: when one fails,
  * those before it are kept.
  * Safe to retry: an event goes to a webhook once. Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
  */
@@ -42,7 +42,7 @@ export async function insertDeliveries(db: Db, deliveries: readonly NewDelivery[
   return ids;
 }
 
-// An event travels once, however many webhooks it is for.
+// An event's body is sent to Postgres once, however many webhooks it is for.
 async function insertSome(db: Db, deliveries: readonly NewDelivery[]): Promise<string[]> {
   const events = new Map(deliveries.map(({ eventId, eventType, body }) => [eventId, { eventId, eventType, body }]));
   const wanted = deliveries.map(({ webhookId, eventId }) => ({ webhookId, eventId }));
@@ -74,7 +74,7 @@ export async function listWaitingDeliveries(db: Db, limit: number): Promise<Wait
   return [...rows].map((row) => ({ deliveryId: row.id, webhookId: row.webhook_id, eventId: row.event_id }));
 }
 
-/** Notes that their workflows were started. Safe to retry. Throws: UNAVAILABLE or DEADLINE_EXCEEDED. */
+/** Notes that the deliveries' workflows were started. Safe to retry. Throws: UNAVAILABLE or DEADLINE_EXCEEDED. */
 export async function markDispatched(db: Db, deliveryIds: readonly string[]): Promise<void> {
   if (deliveryIds.length === 0) return;
   await db.execute(sql`
@@ -91,7 +91,7 @@ export interface PendingDelivery extends NewDelivery {
   readonly isWanted: boolean;
 }
 
-/** Throws: UNAVAILABLE or DEADLINE_EXCEEDED. */
+/** The delivery, or undefined when there is none. Throws: UNAVAILABLE or DEADLINE_EXCEEDED. */
 export async function readDelivery(db: Db, deliveryId: string): Promise<PendingDelivery | undefined> {
   const [row] = await db.execute<{
     webhook_id: string;
@@ -122,7 +122,7 @@ export async function readDelivery(db: Db, deliveryId: string): Promise<PendingD
   };
 }
 
-/** Keeps what came of an attempt, or why none was made. Throws: UNAVAILABLE or DEADLINE_EXCEEDED. */
+/** Keeps the outcome of an attempt, or why none was made. Throws: UNAVAILABLE or DEADLINE_EXCEEDED. */
 export async function recordAttempt(
   db: Db,
   input: {

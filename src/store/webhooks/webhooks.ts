@@ -39,11 +39,11 @@ export async function hasRoomForWebhook(db: Db): Promise<boolean> {
   return row?.has_room === true;
 }
 
-/** What a request under an Idempotency-Key registered before. */
+/** The webhook that an earlier request with the same Idempotency-Key registered. */
 export interface Registration {
   readonly webhook: WebhookRecord;
   readonly isDeleted: boolean;
-  /** The secret it was given; undefined when that signs no more. */
+  /** The secret it was given; undefined once that secret has ended. */
   readonly sealedSecret: string | undefined;
 }
 
@@ -57,7 +57,7 @@ export async function findRegistration(db: Db, webhookId: string, requestKey: st
 }
 
 /**
- * Keeps a new webhook; `sealedSecret` is its first. Undefined when there are `MAX_WEBHOOKS`, or one with its id at this very moment.
+ * Keeps a new webhook; `sealedSecret` is its first. Undefined when there are `MAX_WEBHOOKS`, or when another call adds the same id at this moment.
  * Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
  */
 export async function createWebhook(
@@ -108,14 +108,14 @@ export async function listActiveWebhooks(db: Db): Promise<ActiveWebhook[]> {
   return [...rows].map(toRecord);
 }
 
-/** Deletes a webhook and forgets its secrets; answers whether it was there. Its log stays. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+/** Deletes a webhook and forgets its secrets; returns whether it was there. Its log stays. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
 export async function deleteWebhook(db: Db, webhookId: string): Promise<boolean> {
   const rows = await db.execute(sql`
     update webhooks set deleted_at = clock_timestamp(), secrets = '[]'::jsonb where id = ${webhookId} and deleted_at is null returning id`);
   return rows.length === 1;
 }
 
-/** No more events from now on. Safe to retry: the first reason stays. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+/** Stops the events to a webhook. Safe to retry: the first reason stays. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
 export async function disableWebhook(
   db: Db,
   { webhookId, reason }: { readonly webhookId: string; readonly reason: string },
@@ -124,17 +124,17 @@ export async function disableWebhook(
     update webhooks set disabled_at = clock_timestamp(), disabled_reason = ${reason} where id = ${webhookId} and disabled_at is null`);
 }
 
-/** Events again from now on. Safe to retry. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+/** Lets events go to a webhook again. Safe to retry. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
 export async function enableWebhook(db: Db, webhookId: string): Promise<void> {
   await db.execute(sql`update webhooks set disabled_at = null, disabled_reason = null where id = ${webhookId}`);
 }
 
-/** What became of a wish for a new secret. */
+/** What became of a request for a new secret. */
 export type SecretRotation =
   | { readonly outcome: "rotated" }
   /** The same request was made before: this is the secret it was given. */
   | { readonly outcome: "repeated"; readonly sealedSecret: string }
-  /** As many secrets sign as may; one ends after `retryAfterMs`. */
+  /** `MAX_SECRETS` secrets sign already; the first of them ends after `retryAfterMs`. */
   | { readonly outcome: "too many"; readonly retryAfterMs: number }
   | { readonly outcome: "not found" };
 
@@ -142,15 +142,15 @@ export type SecretRotation =
 const MAX_SECRETS = 10;
 
 /**
- * A new secret that signs first. The one before it signs too for `overlapMs`, older ones until their own end: an answer that was lost
- * takes no secret from a receiver. Safe to retry under the same `requestKey` while its secret signs. Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
+ * Makes a new secret that signs first. The one before it signs too for `overlapMs`, older ones until their own end: a receiver whose
+ * operator never got the answer can still verify. Safe to retry under the same `requestKey` while its secret signs. Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
  */
 export async function rotateWebhookSecret(
   db: Db,
   input: { readonly webhookId: string; readonly sealedSecret: string; readonly overlapMs: number; readonly requestKey?: string },
 ): Promise<SecretRotation> {
   const requestKey = input.requestKey ?? null;
-  // Correlated to the row that is updated, so that two rotations at once both count.
+  // The secrets are read from the row that is updated and locked, so that two rotations at once both count.
   const rotated = await db.execute(sql`
     update webhooks
        set secrets = jsonb_build_array(jsonb_build_object('sealed', ${input.sealedSecret}::text, 'expiresAt', null, 'requestKey', ${requestKey}::text))
