@@ -24,7 +24,7 @@ export function addOperatorActRoutes(routes: Routes, { db, starters, settings }:
     const asked = refundId === undefined ? starters.orderStatus(orderId) : starters.refundStatus(orderId, refundId);
     const { stuck, possibleActs = [] } = (await withinOrThrow<StuckStanding | undefined>(asked, ACTIVE_DEADLINE_MS)) ?? {};
     if (stuck === undefined) throw new DomainError("ORDER_STATE_CONFLICT", "nothing of this order is stuck");
-    if (wanted !== undefined && wanted !== stuck) throw new DomainError("ORDER_STATE_CONFLICT", `the stuck step is "${stuck}"`);
+    if (wanted !== undefined && wanted !== stuck) throw new DomainError("ORDER_STATE_CONFLICT", `what is stuck is "${stuck}"`);
     if (!possibleActs.includes(act)) throw new DomainError("ACT_NOT_POSSIBLE", `"${stuck}" takes only ${possibleActs.join(" and ")}`);
     await noteAct(db, context, { act: `order.${act}`, subjectType: "order", subjectId: orderId, reason, details: { step: stuck } });
     const decision = { act, step: stuck, reason, actor: context.get("caller") };
