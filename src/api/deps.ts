@@ -30,15 +30,15 @@ export interface ApiSettings {
   readonly serverUrl?: string;
   /** Origins whose pages may read answers; none without. */
   readonly corsOrigins?: readonly string[];
-  /** With it, besides admins, a collector may read the metrics. */
+  /** The token with which a collector may read the metrics, besides admins. */
   readonly metricsToken?: string;
-  /** True when nobody is asked who they are: then only requests to a loopback name are taken. */
+  /** True with AUTH_MODE=off: then, against DNS rebinding, only requests to a loopback name are taken. */
   readonly onlyLocalHosts?: boolean;
-  /** How often an open stream shows that it lives, and its token is looked at again. */
+  /** How often an open stream sends a heartbeat and has its token checked again. */
   readonly streamHeartbeatMs?: number;
   /** How many streams may be open at once. */
   readonly streams?: { readonly perSubject: number; readonly inAll: number };
-  /** Tells that the client came over https, by a trusted proxy's word. */
+  /** True when a trusted proxy says that the client came over https. */
   readonly isSecure?: (context: Context) => boolean;
   readonly reservationTtl: {
     readonly defaultMs: number;
@@ -46,7 +46,7 @@ export interface ApiSettings {
     readonly maxMs: number;
     /** How long before the end `reservation.expiring` is sent. */
     readonly expiringMs: number;
-    /** How long after it went back a confirmation is still rescued; 0 is never. */
+    /** How long after its expiry a reservation can still be confirmed, which is a rescue; 0 is never. */
     readonly graceMs: number;
   };
   /** How long an order waits for the payment provider, and how often a compensation is tried before it is parked. */
@@ -55,7 +55,7 @@ export interface ApiSettings {
   readonly testClock?: boolean;
   /** The topics that events are read from. */
   readonly eventTopics?: readonly string[];
-  /** Where events may be sent besides public https addresses, and the key their secrets are kept under. */
+  /** Where events may be sent besides public https addresses, and the key that encrypts the secrets of webhooks. */
   readonly webhooks?: { readonly allowHttp: boolean; readonly allowPrivate: boolean; readonly encryptionKey?: Buffer };
 }
 
@@ -68,7 +68,10 @@ export interface ApiDeps {
   readonly ledger: Ledger;
   readonly starters: Starters;
   readonly balances: BalanceReader;
-  /** Refuses a corrected value that no dead letter can become. Without it only the bridge does. Throws: INVALID_EVENT, CARD_DATA_REFUSED, REDRIVE_CONFLICT. */
+  /**
+   * Refuses a corrected value that the bridge would refuse, so that its sender is told at once. Without it only the bridge refuses.
+   * Throws: INVALID_EVENT, CARD_DATA_REFUSED, REDRIVE_CONFLICT.
+   */
   readonly checkCorrection?: (correction: {
     readonly deadLetterId: string;
     readonly topic: string;
@@ -81,7 +84,7 @@ export interface ApiDeps {
   readonly orderCache: OrderCache;
   readonly metrics: Metrics;
   readonly log: Log;
-  /** Takes one line per request, of fixed fields that hold no secret: it need not look for any, which costs more than the line. */
+  /** Takes one line per request. Its fields are fixed and hold no secret, so the log's search for secrets, which costs more than the line, is left out. */
   readonly requestLog: Log;
   readonly checks: readonly DependencyCheck[];
   readonly settings: ApiSettings;

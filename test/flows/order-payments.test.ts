@@ -397,10 +397,10 @@ describe("an order's story", () => {
       expect.arrayContaining([
         "the order was created",
         "100.00 RUB held in the wallet",
-        "100.00 RUB taken from what was held for Gig, Record",
+        "100.00 RUB paid from the held money for Gig, Record",
         "the order is paid and confirmed",
         "10.00 RUB refunded for Gig",
-        "the refund is done: 10.00 RUB, because a scratch",
+        "the refund is done: 10.00 RUB, reason: a scratch",
       ]),
     );
     const russian = await story("ru-RU,en;q=0.5");

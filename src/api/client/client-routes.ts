@@ -55,7 +55,7 @@ import {
   testWebhookRoute,
 } from "../webhooks/webhooks-schemas.ts";
 
-/** What the client can ask, by the name it has there. */
+/** Every route that the client can call, by the name of its function. */
 export const CLIENT_ROUTES = {
   register: registerRoute,
   login: loginRoute,

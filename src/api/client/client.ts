@@ -5,7 +5,7 @@ import type { Problem } from "../http/problem.ts";
 import { CLIENT_ROUTES } from "./client-routes.ts";
 import type { AnswerOf, CallOf } from "./client-types.ts";
 
-/** An error the API answered with. Its `code` is one of the catalogue; what to do about it stands in docs/errors.md. */
+/** A problem that the API answered with. Its `code` is one of the catalogue; docs/errors.md says what to do about each. */
 export class SaldoError extends Error {
   override readonly name = "SaldoError";
   readonly status: number;
@@ -23,7 +23,7 @@ export class SaldoError extends Error {
 export interface ClientOptions {
   /** Such as `http://127.0.0.1:8080`. */
   readonly baseUrl: string;
-  /** An access token, or what gives a fresh one for each call. */
+  /** An access token, or a function that gives a fresh one for each call. */
   readonly token?: string | (() => string | Promise<string>);
   /** How often a call that may be repeated (a read, or one with an Idempotency-Key) is sent again after 429, 503 or no answer. */
   readonly retries?: number;
@@ -40,7 +40,7 @@ const AGAIN = new Set([429, 503]);
 /** Calls any route of the API, typed by the very schemas that check its requests. Throws: SaldoError; what `fetch` throws when there is no answer. */
 export type ApiCaller = <Route extends RouteConfig>(route: Route, call: CallOf<Route>) => Promise<AnswerOf<Route>>;
 
-/** A caller of the API at an address. Safe to retry: it repeats only what has the same effect twice. */
+/** A caller of the API at an address. It repeats only reads and calls with an Idempotency-Key, which have no second effect. */
 export function createCaller(options: ClientOptions): ApiCaller {
   const send = options.fetch ?? fetch;
   const attempt = async (route: RouteConfig, call: LooseCall): Promise<Response> => {

@@ -97,7 +97,7 @@ export const listDeadLettersRoute = createRoute({
   path: "/api/v1/dead-letters",
   operationId: "listDeadLetters",
   tags: ["events"],
-  summary: "Messages that could not be taken, the newest first",
+  summary: "Messages that could not be processed, the newest first",
   description: "The cursor keeps the filters: the next page needs only the cursor.",
   request: { query: deadLetterFiltersSchema.extend({ limit: limitSchema, cursor: cursorSchema.optional() }) },
   responses: { 200: { description: "A page.", content: { "application/json": { schema: listSchema } } } },
@@ -110,7 +110,7 @@ export const readDeadLetterRoute = createRoute({
   tags: ["events"],
   summary: "One dead letter with its content",
   description:
-    "At most 64 KiB of the value are shown. What looks like a card number is cut to its last four digits; what is sent again is not.",
+    "At most 64 KiB of the value are shown. What looks like a card number is cut to its last four digits; what is sent again is whole.",
   request: { params: paramsSchema },
   responses: { 200: { description: "The dead letter.", content: { "application/json": { schema: deadLetterSchema } } } },
 });

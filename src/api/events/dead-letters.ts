@@ -13,7 +13,7 @@ import { showDeadLetter, showDeadLetterSummary } from "./show-dead-letter.ts";
 
 const LIST: FilteredList = { name: "dead-letters", schema: deadLetterFiltersSchema, shapes: [SERIAL_ID_SHAPE] };
 
-/** Messages that could not be taken: look at them, and send them again. */
+/** Messages that could not be processed: look at them, and send them again. */
 export function addDeadLetterRoutes(routes: Routes, deps: ApiDeps): void {
   const { db } = deps;
 

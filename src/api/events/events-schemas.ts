@@ -20,8 +20,8 @@ const receiptSchema = z
     ...positionShape,
     outcome: z.enum(["applied", "refused", "duplicate", "started", "dead-lettered"]).openapi({
       description:
-        "`applied`: it became an operation. `refused`: the business refused it, for ever. `duplicate`: its effect is that of an earlier message. " +
-        "`started`: it started or told a workflow. `dead-lettered`: it could not be taken.",
+        "`applied`: it became an operation. `refused`: the ledger refused it, for ever. `duplicate`: its effect is that of an earlier message. " +
+        "`started`: it started a workflow or was handed to one. `dead-lettered`: it could not be processed.",
     }),
     identity: z.string().openapi({ description: "The permanent key of its effect: its own id, else its place." }),
     operationId: z.string().optional(),

@@ -13,7 +13,7 @@ export function addEventRoutes(routes: Routes, { db, settings }: ApiDeps): void 
   routes.add(readEventReceiptRoute, { access: SERVICES, problems: ["EVENT_NOT_SEEN", "TOPIC_NOT_READ"] }, async (context) => {
     const { topic, partition, offset } = context.req.valid("param");
     const receipt = await findReceipt(db, { topic, partition: Number(partition), offset });
-    // A topic that is not read any more may have been.
+    // A topic that is no longer read may have receipts of earlier messages, so its name is looked at only when there is none.
     if (receipt === undefined) throw new DomainError(eventTopics?.includes(topic) === false ? "TOPIC_NOT_READ" : "EVENT_NOT_SEEN");
     const { operationId, workflowId, deadLetterId, code, reason, first } = receipt;
     return context.json(

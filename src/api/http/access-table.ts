@@ -1,7 +1,7 @@
 import type { Api } from "../api-env.ts";
 import type { Access } from "./access.ts";
 
-/** One line of who may do what. */
+/** One row of the access table: who may call a route. */
 export interface AccessRow {
   /** In capitals. */
   readonly method: string;
@@ -19,7 +19,7 @@ export function declareAccess(api: Api, row: AccessRow): void {
   tables.set(api, rows);
 }
 
-/** Who may do what, by path and method. */
+/** The access table of an app, sorted by path and method. */
 export function accessTable(api: Api): readonly AccessRow[] {
   return [...(tables.get(api) ?? [])].sort((left, right) => compare(left.path, right.path) || compare(left.method, right.method));
 }

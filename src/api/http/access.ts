@@ -8,7 +8,7 @@ export type Access = "public" | readonly Role[];
 /** The name of the access token's scheme in the OpenAPI document. */
 export const BEARER = "accessToken";
 
-/** What anyone may read, within the allowance of their address. */
+/** The access of a page that anyone may read; its requests count against the allowance of their address. */
 export const OPEN_READ = { access: "public", routeClass: "read" } as const;
 
 export const OWN_DATA: Access = ["user", "service", "admin"];
@@ -16,8 +16,8 @@ export const SERVICES: Access = ["service", "admin"];
 export const ADMINS: Access = ["admin"];
 
 /**
- * Passes for a service, an admin, and the user whose data it is. To anyone else the data does not exist.
- * Throws: `code`, which must be the same that answers what is not there.
+ * Passes for a service, an admin, and the user whose data it is. To any other user the data looks as if it did not exist.
+ * Throws: `code`; give the code with which the route answers data that is not there.
  */
 export function requireOwn(context: ApiContext, userId: string, code: ErrorCode): void {
   const only = onlyUserOf(context.get("principal"));

@@ -3,10 +3,10 @@ import { DomainError } from "../../base/errors.ts";
 import type { Revocations } from "../../use-cases/identity/revocations.ts";
 import type { Authenticator } from "./guard.ts";
 
-// One token and nothing else: two headers come joined by a comma, which no token has.
+// Exactly one token: two Authorization headers arrive joined by a comma, which no token contains.
 const BEARER = /^Bearer +([\w.~+/-]+=*) *$/i;
 
-/** Takes access tokens of `Authorization: Bearer`. Why one is refused stands in the error's details, for the log alone. */
+/** Accepts the access tokens of `Authorization: Bearer`. The reason of a refusal stands in the error's details, for the log alone. */
 export function createAuthenticator(deps: { readonly verifier: TokenVerifier; readonly revocations: Revocations }): Authenticator {
   return {
     async authenticate(authorization) {

@@ -4,8 +4,8 @@ import type { Context } from "hono";
 /** What is known of the connection a request came over. */
 export interface ClientAddresses {
   /**
-   * The client's address in one spelling: IPv4 as it is (also when it came as `::ffff:1.2.3.4`), of IPv6 the /64 network,
-   * which one client has whole. `unknown` where there is no connection.
+   * The client's address in one spelling: an IPv4 address (also of the IPv4-mapped `::ffff:1.2.3.4`), of IPv6 the /64 network,
+   * as one client usually has a whole /64. `unknown` where there is no connection.
    */
   of(context: Context): string;
   /** True when a trusted proxy says that the client came over https. */
@@ -45,7 +45,7 @@ export function createClientAddresses(trustedProxies: readonly string[]): Client
   };
 }
 
-/** The address without port, brackets, zone and IPv4's IPv6 clothes; undefined when it is none. */
+/** The address without port, brackets and zone, an IPv4-mapped IPv6 address as IPv4; undefined when the text is no address. */
 function plainAddress(text: string): string | undefined {
   const trimmed = text.trim();
   const bracketed = /^\[([^\]]+)\](?::\d+)?$/.exec(trimmed)?.[1];
@@ -103,7 +103,7 @@ interface NodeConnection {
   readonly incoming?: { readonly socket?: { readonly remoteAddress?: string } };
 }
 
-// Requests that tests hand straight to the app came over no socket.
+// A request that a test hands straight to the app has no socket.
 function remoteAddress(context: Context): string | undefined {
   const address = (context.env as NodeConnection | undefined)?.incoming?.socket?.remoteAddress;
   return address === undefined ? undefined : plainAddress(address);

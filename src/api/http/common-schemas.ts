@@ -12,7 +12,7 @@ const textOrNumber = z.custom<string | RawNumber>(
   "must be text or a whole number",
 );
 
-/** An id in a body: opaque text. A number is taken as its digits; one that other readers would round is refused (C-02). */
+/** An id in a body: opaque text. A number is taken as its digits; one above 2^53 - 1, which other readers would round, is refused. */
 export const idSchema = textOrNumber
   .transform((value, context) => {
     const text = typeof value === "string" ? value : value.raw;
@@ -61,7 +61,7 @@ export function jsonOf<Schema extends z.ZodType>(schema: Schema) {
   return { content: { "application/json": { schema } } };
 }
 
-/** The code an issue asks to be answered with, where INVALID_REQUEST would not tell enough. */
+/** The code that a schema gives its issue (`params.code`), where INVALID_REQUEST would tell too little. */
 export function codeOfIssue(issue: z.core.$ZodIssue): ErrorCode | undefined {
   const code: unknown = issue.code === "custom" ? issue.params?.["code"] : undefined;
   return isErrorCode(code) ? code : undefined;

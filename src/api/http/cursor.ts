@@ -1,6 +1,6 @@
 import { DomainError } from "../../base/errors.ts";
 
-/** What a part of a cursor must look like. A regular expression is one. */
+/** What a part of a cursor must look like. Every regular expression is a Shape. */
 export interface Shape {
   test(text: string): boolean;
 }
@@ -10,7 +10,7 @@ export function encodeCursor(list: string, position: readonly string[]): string 
   return Buffer.from(JSON.stringify([list, ...position])).toString("base64url");
 }
 
-/** Throws: INVALID_CURSOR when the text was not made by this list, or its parts do not look as `shapes` says. */
+/** The place that a cursor holds, part by part. Throws: INVALID_CURSOR when the text was not made by this list, or its parts do not look as `shapes` says. */
 export function decodeCursor(list: string, cursor: string, shapes: readonly Shape[]): string[] {
   const [name, ...position] = parseParts(cursor);
   if (name !== list || position.length !== shapes.length || !shapes.every((shape, place) => shape.test(position[place] ?? "")))
@@ -29,7 +29,7 @@ function parseParts(cursor: string): string[] {
 
 const TIME = /^(\d{4})-(\d\d)-(\d\d) ([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?[+-](0\d|1[0-5])(:[0-5]\d){0,2}$/;
 
-/** A time as Postgres writes it, with microseconds: one that exists, or Postgres would fail on it. */
+/** A time as Postgres writes it, with microseconds. It must be in the calendar, as Postgres fails on one that is not. */
 export const TIME_SHAPE: Shape = {
   test(text) {
     const [, year = "", month = "", day = ""] = TIME.exec(text) ?? [];

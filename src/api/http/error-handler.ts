@@ -7,7 +7,7 @@ import { isRetryable } from "../../store/postgres/lane.ts";
 import type { ApiEnv } from "../api-env.ts";
 import { makeProblem, problemHeaders, type ProblemError } from "./problem.ts";
 
-/** A request that does not fit its schema: every place at once. */
+/** A request that does not fit its schema. `errors` names all wrong places at once. */
 export class InvalidRequest extends DomainError {
   readonly errors: readonly ProblemError[];
 
@@ -17,7 +17,7 @@ export class InvalidRequest extends DomainError {
   }
 }
 
-/** Answers any error as problem details. What is not an expected error is INTERNAL: its words go to the log only. */
+/** Answers any error as problem details. An unexpected error is answered as INTERNAL, and its message goes to the log only. */
 export function createErrorHandler(log: Log): (error: unknown, context: Context<ApiEnv>) => Response {
   return (error, context) => {
     const domainError = asDomainError(error);
@@ -46,7 +46,7 @@ export function answerProblem(context: Context<ApiEnv>, code: ErrorCode, detail?
   return context.body(JSON.stringify(problem), problem.status as 400, problemHeaders(problem));
 }
 
-// Nothing is known to be there sooner, so the fraction of a second counts as a whole one.
+// Retry-After has whole seconds; they are rounded up, so that nobody comes back too early.
 function secondsOf(ms: string | undefined): string | undefined {
   const wholeMs = Number(ms);
   return ms !== undefined && Number.isFinite(wholeMs) && wholeMs > 0 ? String(Math.ceil(wholeMs / 1_000)) : undefined;
@@ -59,7 +59,7 @@ function errorsOf(error: DomainError): readonly ProblemError[] {
   return pointer === undefined ? [] : [{ pointer, message: error.message }];
 }
 
-// The query builder wraps what the lane threw, so that the expected error may stand under one or two others.
+// The query builder wraps the error that the lane threw: the expected error may be the cause of one or two others.
 function asDomainError(error: unknown): DomainError {
   for (const current of causesOf(error)) {
     if (current instanceof DomainError) return current;

@@ -4,27 +4,30 @@ import type { ApiContext } from "../api-env.ts";
 import type { Access } from "./access.ts";
 import type { RefusalLog } from "./refusal-log.ts";
 
-/** Tells who asks. Throws: UNAUTHENTICATED whatever is wrong with the token; UNAVAILABLE when that cannot be told. */
+/** Tells whose token a request has. Throws: UNAUTHENTICATED whatever is wrong with the token; UNAVAILABLE when it cannot be checked. */
 export interface Authenticator {
   /** `authorization` is the header as it came. */
   authenticate(authorization: string | undefined): Promise<Principal>;
 }
 
-/** Which allowance a route counts against; what operators ask every second counts against none. */
+/** The allowance that a route counts against. `unlimited` is for what supervisors and collectors ask every second. */
 export type RouteClass = "read" | "write" | "login" | "unlimited";
 
 /** Counts requests. Throws: RATE_LIMITED. Sets the `RateLimit` headers. */
 export interface RequestLimits {
   /** Before anything else is done for the request. */
   byAddress(context: ApiContext, routeClass: RouteClass): Promise<void>;
-  /** Once it is known who asks. */
+  /** After the token and the role were checked. */
   bySubject(context: ApiContext, routeClass: RouteClass): Promise<void>;
 }
 
 /** What each route asks before its handler runs. Throws: UNAUTHENTICATED, FORBIDDEN, RATE_LIMITED, UNAVAILABLE. */
 export type Guard = (context: ApiContext, route: { readonly access: Access; readonly routeClass: RouteClass }) => Promise<void>;
 
-/** Address, then identity, then role, then the subject's allowance: a stranger costs no look at a token, a wrong role no allowance. */
+/**
+ * Checks the address's allowance, then the token, then the role, then the subject's allowance. In this order a flood from one address
+ * costs no checks of tokens, and requests with a wrong role use up none of the subject's allowance.
+ */
 export function createGuard(authenticator: Authenticator, limits: RequestLimits, refusals?: RefusalLog): Guard {
   return async (context, { access, routeClass }) => {
     if (routeClass !== "unlimited") await limits.byAddress(context, routeClass);

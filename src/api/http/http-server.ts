@@ -9,11 +9,11 @@ import { makeProblem, problemHeaders, SECURITY_HEADERS } from "./problem.ts";
 /** A client that sends its headers, or all of its request, more slowly than this is cut off. */
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
-/** How often the two are looked at; Node's own 30 s would double them. */
+/** How often Node looks for connections past these two timeouts; its default of 30 s would double the longer one. */
 const MAX_CHECK_INTERVAL_MS = 1_000;
-/** Longer than the usual 60 s of a proxy, so that it is the proxy that closes an idle connection and never the two at once. */
+/** Longer than the usual 60 s of a proxy, so that the proxy closes an idle connection first and never sends a request into one that is being closed here. */
 const KEEP_ALIVE_TIMEOUT_MS = 65_000;
-/** For an answer to a client that is cut off to arrive. */
+/** How long the answer to a connection that is cut off has to arrive. */
 const LINGER_MS = 500;
 const CLOSE_IDLE_EVERY_MS = 50;
 const MAX_HEADER_BYTES = 16_384;
@@ -45,7 +45,7 @@ export async function listen(
     },
     (request: IncomingMessage, response: ServerResponse) => {
       answering.set(request.socket, response);
-      // Two readers could take the request for two hosts (RFC 9112, 3.2).
+      // Of two Host headers a proxy could read one and Saldo the other (RFC 9112, 3.2).
       if (request.rawHeaders.filter((name, place) => place % 2 === 0 && name.toLowerCase() === "host").length > 1)
         refuse(request, response, 400, "INVALID_REQUEST");
       else void listener(request, response);
@@ -57,7 +57,7 @@ export async function listen(
   );
   server.on("clientError", (error: Error & { code?: string }, socket: Socket) => {
     const response = answering.get(socket);
-    // In the middle of an answer another one would be taken for its rest.
+    // Once an answer has begun, a second one would be read as the rest of the first.
     if (response !== undefined && response.headersSent && !response.writableFinished) socket.destroy();
     else answerClientError(error, socket);
   });
@@ -70,7 +70,7 @@ export async function listen(
 
 async function close(server: Server, graceMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  // Connections that are kept alive become idle one by one, as their last answers end.
+  // Connections that are kept alive become idle one by one, each when its last answer ends.
   const closing = setInterval(() => server.closeIdleConnections(), CLOSE_IDLE_EVERY_MS);
   const cut = setTimeout(() => server.closeAllConnections(), graceMs);
   await closed;
@@ -78,7 +78,7 @@ async function close(server: Server, graceMs: number): Promise<void> {
   clearInterval(closing);
 }
 
-// Whatever body there is stays unread, so the connection ends with the answer.
+// The request's body stays unread, so the connection cannot take another request.
 function refuse(request: IncomingMessage, response: ServerResponse, status: number, code: ErrorCode): void {
   const problem = { ...makeProblem({ code, instance: pathOf(request), correlationId: uuidv7() }), status };
   response.writeHead(status, { ...Object.fromEntries(SECURITY_HEADERS), ...problemHeaders(problem), connection: "close" });
@@ -89,7 +89,7 @@ function pathOf({ url = "" }: IncomingMessage): string {
   return url.startsWith("/") ? (url.split("?", 1)[0] ?? "") : "";
 }
 
-// What Node's parser refuses never reaches the app; its answer has the same form all the same.
+// A request that Node's parser refuses never reaches the app; it is answered in the form of every other error.
 function answerClientError(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
   const [status, code, extra] = clientErrorMeaning(error.code);
@@ -104,7 +104,7 @@ function answerClientError(error: Error & { code?: string }, socket: Socket): vo
   };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.end(`HTTP/1.1 ${status} ${STATUS_TEXT[status] ?? "Bad Request"}\r\n${lines.join("")}\r\n${body}`);
-  // A client that keeps its own side open would keep the connection; cut at once, the answer could be lost with it.
+  // A client that keeps its side open would hold the connection; destroying the socket at once could lose the answer.
   setTimeout(() => socket.destroy(), LINGER_MS).unref();
 }
 

@@ -14,7 +14,7 @@ export const idempotencyHeader = z.object({
   }),
 });
 
-/** What a request's key stands for, per caller and route: its permanent key in the ledger, and the id of what it creates. */
+/** What an Idempotency-Key stands for, per caller and route: a permanent key in the ledger, and the id of what the request creates. */
 export interface RequestIdentity {
   readonly key: string;
   readonly id: string;
@@ -28,7 +28,7 @@ export function readIdempotencyKey(context: ApiContext, route: string): RequestI
   const idempotencyKey = context.req.header("idempotency-key");
   if (idempotencyKey === undefined) throw new DomainError("IDEMPOTENCY_KEY_REQUIRED");
   if (!KEY.test(idempotencyKey)) throw new DomainError("INVALID_IDEMPOTENCY_KEY");
-  // It is kept for ever, in every operation's key.
+  // The Idempotency-Key is kept for ever, as a part of the operation's key.
   if (isCardInId(idempotencyKey)) throw new DomainError("CARD_DATA_REFUSED", undefined, { pointer: "Idempotency-Key" });
   const key = requestKey({ caller: context.get("caller"), route, idempotencyKey });
   return {
@@ -44,7 +44,7 @@ export function readOptionalIdempotencyKey(context: ApiContext, route: string): 
   return context.req.header("idempotency-key") === undefined ? undefined : readIdempotencyKey(context, route);
 }
 
-/** The answer of this request is not kept under its key: for a trial that changes nothing. */
+/** Has the answer of this request not kept under its key: a dry run changes nothing, so its key is still free. */
 export function keepNoAnswer(context: ApiContext): void {
   context.set("answerNotKept", true);
 }

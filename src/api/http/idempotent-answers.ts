@@ -8,36 +8,36 @@ import { markReplayed } from "./idempotency.ts";
 
 /** What remembers a request besides its answer. */
 export type RequestMemory =
-  /** The operation in the ledger: it is the answer that is kept, and equal keys that come together share it. */
+  /** The operation's row in the ledger. No answer is kept besides: requests with equal keys that come at once share one posting. */
   | "operation"
-  /** Rows that the handler finds by the key: it tells a repeat from other content itself. The first answer is kept besides. */
+  /** Rows that the handler finds by the key, by which it tells a repeat from other content. The first answer is kept besides. */
   | "row"
-  /** Nothing else: other content under the key is refused by the answer's hash. */
+  /** Nothing but the kept answer: its hash alone tells a repeat from other content, which is refused. */
   | "answer";
 
 /** A request with an Idempotency-Key. */
 export interface KeyedRequest {
   readonly key: string;
-  /** Of what was asked, after validation. */
+  /** The hash of the request after validation. */
   readonly hash: string;
   readonly memory: RequestMemory;
-  /** True when 202 says all there is to say; else it is an answer that a repeat may improve on. */
+  /** True when 202 is the final answer. Otherwise an answer of 202 is not kept, as a repeat may find the outcome. */
   readonly keepAccepted: boolean;
 }
 
-/** Answers a request with an Idempotency-Key as it was answered first. */
+/** Gives every request with an Idempotency-Key the answer that the first one got. */
 export interface IdempotentAnswers {
   /**
-   * The first answer when there is one, else what `run` answers; a final success is kept before it is given. Refusals are not kept
-   * here: the ledger remembers those that are for ever.
+   * Gives the first answer under the key when there is one, else the answer of `run`. A final success is kept before it is sent.
+   * Refusals are not kept: the permanent ones stand in the ledger.
    * Throws: REQUEST_IN_FLIGHT while another request with the key runs; IDEMPOTENCY_CONFLICT; what `run` throws.
    */
   once(context: ApiContext, request: KeyedRequest, run: () => Promise<Response>): Promise<Response>;
 }
 
-/** The effect is done and its key permanent, so an answer that cannot be kept in this time is sent all the same. */
+/** The effect is done by then and its key is permanent, so an answer that could not be kept in this time is sent without being kept. */
 const KEEP_DEADLINE_MS = 2_000;
-/** How often a lease is renewed in its time. */
+/** How many times a lease is renewed within its duration. */
 const RENEWALS = 3;
 const KEPT_HEADERS = ["content-type", "location"];
 
@@ -69,7 +69,7 @@ export function createIdempotentAnswers(deps: {
       let cached: KeptAnswer | undefined;
       try {
         const begun = await cache.begin(key);
-        // It may have died with its process: then it is over when its lease is.
+        // The request that holds the lease may have died with its process; then the key is free when the lease ends.
         if (begun.state === "running")
           throw new DomainError("REQUEST_IN_FLIGHT", undefined, {
             retryAfterSeconds: String(Math.max(1, Math.ceil(begun.leaseMs / 1_000))),
@@ -85,7 +85,8 @@ export function createIdempotentAnswers(deps: {
         if (!isFinal(response, request.keepAccepted) || context.get("answerNotKept") === true) return response;
         const own = await read(response, hash);
         const kept = await keep(key, own);
-        // Of another hash is what the handler took for the same thing in other words: then its own answer is as good.
+        // A kept answer of another hash is that of a request which the handler took for this one in other words: this request's own
+        // answer is as good.
         const first = kept === undefined || kept.requestHash !== hash ? own : kept;
         if (kept !== undefined) cached = kept;
         return isSame(first, own) ? context.body(own.body, own.status as 200, own.headers) : replay(context, first);

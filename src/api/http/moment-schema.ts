@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi";
 
 const EARLIEST_MS = Date.UTC(1970, 0, 1);
-/** The last microsecond that Postgres keeps of a fraction. */
+/** Decimals of a second that Postgres keeps. */
 const DECIMALS = 6;
 
 /** A moment in a query: RFC 3339 with an offset or Z. It comes out in UTC with all the digits Postgres keeps. */

@@ -34,10 +34,10 @@ export type Problem = z.infer<typeof problemSchema>;
 
 export const PROBLEM_TYPE = "application/problem+json";
 
-/** Seconds after which a request that met an outage, or its own first copy, may be sent again. */
+/** Retry-After of an outage, and of a request whose first copy still runs. */
 const RETRY_AFTER_SECONDS = 1;
 
-/** What every answer forbids: guessing its type, keeping it, and running anything of it. */
+/** What every answer forbids a browser: MIME sniffing, caching, running anything of it, framing it (clickjacking), and telling others its address. */
 export const SECURITY_HEADERS: readonly (readonly [string, string])[] = [
   ["x-content-type-options", "nosniff"],
   ["cache-control", "no-store"],
@@ -45,10 +45,10 @@ export const SECURITY_HEADERS: readonly (readonly [string, string])[] = [
   ["referrer-policy", "no-referrer"],
 ];
 
-/** Codes whose words repeat what was sent, such as the name of a member: a card number in it is not given back. */
+/** Codes whose detail repeats text of the request, such as the name of a member: card numbers in it are masked. */
 const REPEATING: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["INVALID_REQUEST", "MALFORMED_JSON", "INVALID_CURRENCY", "INVALID_AMOUNT"]);
 
-/** The problem document of a code. Of our own faults it tells nothing but the correlation id. */
+/** The problem document of a code. From status 500 on it tells nothing of the fault but the correlation id. */
 export function makeProblem(input: {
   code: ErrorCode;
   instance: string;
@@ -78,7 +78,7 @@ export function makeProblem(input: {
 export function problemHeaders(problem: Problem): Record<string, string> {
   const headers: Record<string, string> = { "content-type": PROBLEM_TYPE };
   if (problem.status === 503 || problem.code === "REQUEST_IN_FLIGHT") headers["retry-after"] = String(RETRY_AFTER_SECONDS);
-  // RFC 9110 asks for it with every 401; which part was wrong is told to nobody.
+  // RFC 9110 asks for this header with every 401. It names no error: what was wrong with a token is told to nobody.
   if (problem.status === 401) headers["www-authenticate"] = "Bearer";
   return headers;
 }

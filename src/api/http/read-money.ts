@@ -1,7 +1,7 @@
 import { DomainError } from "../../base/errors.ts";
 import { exponentOf, parseAmount } from "../../base/money.ts";
 
-/** The currency a request names, or the default. Throws: INVALID_CURRENCY with the place. */
+/** The currency a request names, or the default. Throws: INVALID_CURRENCY with the pointer. */
 export function readCurrency(currency: string | undefined, defaultCurrency: string, pointer = "/currency"): string {
   if (currency === undefined) return defaultCurrency;
   return atPointer(pointer, () => {
@@ -10,7 +10,7 @@ export function readCurrency(currency: string | undefined, defaultCurrency: stri
   });
 }
 
-/** Minor units of an amount as it was written. Throws: INVALID_AMOUNT with the place. */
+/** Minor units of an amount as it was written. Throws: INVALID_AMOUNT with the pointer. */
 export function readAmount(digits: string, currency: string, pointer = "/amount"): bigint {
   return atPointer(pointer, () => parseAmount(digits, currency));
 }

@@ -5,19 +5,19 @@ import type { Db } from "../../store/postgres/database.ts";
 import type { ApiContext } from "../api-env.ts";
 import type { Access } from "./access.ts";
 
-/** What is noted of requests that were not let in. Neither ever throws or keeps the request waiting. */
+/** Records the requests that the guard refused. Neither function throws or keeps the request waiting. */
 export interface RefusalLog {
   /** A token was refused; the reason goes to the log and nowhere else. */
   refused(context: ApiContext, error: unknown): void;
-  /** Somebody known asked for what their roles do not allow. */
+  /** A known caller asked for a route that their roles do not allow. */
   denied(context: ApiContext, access: Access): void;
 }
 
-/** One denial of the same caller and route is kept in so long: a client in a loop must not fill the book. */
+/** At most one denial of a caller at a route is recorded in this time: a client in a loop must not fill the operators' book. */
 const DENIAL_EVERY_MS = 60_000;
 const MAX_REMEMBERED = 10_000;
 
-/** Refusals go to the log, denied admin routes to the book of acts. */
+/** Refused tokens go to the log; denials at routes for admins alone go to the operators' book. */
 export function createRefusalLog(deps: { readonly db: Db; readonly log: Log; readonly now?: () => number }): RefusalLog {
   const { db, log, now = Date.now } = deps;
   const notedAtMs = new Map<string, number>();

@@ -7,7 +7,7 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /**
  * Reads the body as JSON whose numbers keep their digits (`RawNumber`). With `optional`, no body is `{}`.
- * Throws: UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE (also for a body that tells no length), MALFORMED_JSON, INVALID_REQUEST.
+ * Throws: UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE (also for a chunked body), MALFORMED_JSON, INVALID_REQUEST.
  */
 export async function readJsonBody(context: Context, options: { readonly maxBytes: number; readonly optional: boolean }): Promise<unknown> {
   const { req } = context;
@@ -35,7 +35,7 @@ export async function unlessCutOff(reading: Promise<Uint8Array>): Promise<Uint8A
     return await reading;
   } catch (error) {
     if (error instanceof DomainError) throw error;
-    throw new DomainError("INVALID_REQUEST", "the body did not come to its end", {}, error);
+    throw new DomainError("INVALID_REQUEST", "the body ended too early", {}, error);
   }
 }
 

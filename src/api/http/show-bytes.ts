@@ -20,13 +20,14 @@ const UTF_16: Reading = { read: (bytes) => bytes.toString("utf16le"), write: (te
 const UTF_16_BE: Reading = { read: (bytes) => UTF_16.read(swapped(bytes)), write: (text) => swapped(UTF_16.write(text)) };
 
 /**
- * Bytes as text, or in base64 when they are no UTF-8. What looks like a card number is cut to its last four digits in every reading
- * that may be meant: also where only parts are UTF-8, and in UTF-16. At the end of truncated bytes the first digits of one are left out.
+ * Bytes as text, or in base64 when they are no UTF-8. What looks like a card number is cut to its last four digits in every encoding
+ * that the bytes may have: also where only parts are UTF-8, and in UTF-16. Truncated bytes may end inside a card number: its digits are
+ * left out.
  */
 export function showBytes(bytes: Buffer, truncated: boolean): ShownBytes {
   const isText = asUtf8(bytes, truncated) !== undefined;
   const readings = [
-    // First: to a reading by single bytes all of UTF-16 is digits apart.
+    // Before the other readings: a card number of UTF-16 that is masked byte by byte leaves text that is no UTF-16 any more.
     ...(bytes.includes(0) ? [UTF_16, UTF_16_BE] : []),
     ...(isText ? [{ ...UTF_8, read: (text: Buffer) => asUtf8(text, truncated) ?? text.toString("utf8") }] : [ONE_BYTE, UTF_8]),
   ];
@@ -51,7 +52,7 @@ function swapped(bytes: Buffer): Buffer {
 
 function asUtf8(bytes: Buffer, truncated: boolean): string | undefined {
   try {
-    // A character that the cut went through is left out.
+    // With `stream` a character that was cut in the middle is left out.
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes, { stream: truncated });
   } catch {
     return undefined;

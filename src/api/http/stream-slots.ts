@@ -2,7 +2,7 @@ import { DomainError } from "../../base/errors.ts";
 
 /** The slots that open streams take. */
 export interface StreamSlots {
-  /** Takes a slot; the function gives it back. Throws: RATE_LIMITED when the subject has no more, UNAVAILABLE when nobody has. */
+  /** Takes a slot and returns what gives it back. Throws: RATE_LIMITED when all of the subject are taken, UNAVAILABLE when all of the process are. */
   take(subject: string): () => void;
 }
 
@@ -15,7 +15,7 @@ export function createStreamSlots({ perSubject, inAll }: { readonly perSubject: 
       const own = taken.get(subject) ?? 0;
       if (own >= perSubject)
         throw new DomainError("RATE_LIMITED", `at most ${perSubject} streams may be open at once`, { retryAfterSeconds: "1" });
-      if (all >= inAll) throw new DomainError("UNAVAILABLE", "as many streams are open as may be");
+      if (all >= inAll) throw new DomainError("UNAVAILABLE", "all places for open streams are taken");
       taken.set(subject, own + 1);
       all += 1;
       let isGivenBack = false;

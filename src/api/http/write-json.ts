@@ -1,6 +1,6 @@
 import { isRawNumber } from "../../base/raw-json.ts";
 
-/** JSON as it was read by `parseJsonKeepingNumbers`, with the very digits of its numbers. */
+/** The JSON text of a value that `parseJsonKeepingNumbers` read, with the digits of its numbers as they were sent. */
 export function writeJson(value: unknown): string {
   if (isRawNumber(value)) return value.raw;
   if (Array.isArray(value)) return `[${value.map(writeJson).join(",")}]`;

@@ -10,7 +10,7 @@ const KINDS: Readonly<Record<string, string>> = {
   array: "a list",
 };
 
-/** What is wrong in words for a client, where the schema has none of its own; undefined leaves the library's words. */
+/** What is wrong with a value, in words for a client, for issues whose schema has no message of its own; undefined leaves the message to the library. */
 export function zodWords(issue: z.core.$ZodRawIssue): string | undefined {
   switch (issue.code) {
     case "invalid_type":
@@ -25,7 +25,7 @@ export function zodWords(issue: z.core.$ZodRawIssue): string | undefined {
       return `must ${sizeOf(issue.origin, `at least ${issue.minimum}`)}`;
     case "too_big":
       return `must ${sizeOf(issue.origin, `at most ${issue.maximum}`)}`;
-    // These are said by the schema itself, or by whoever lists the keys.
+    // Their messages come from the schema itself, and those of unknown keys from `checkRequest`.
     case "custom":
     case "invalid_element":
     case "invalid_key":

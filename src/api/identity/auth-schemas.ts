@@ -5,7 +5,7 @@ import { idSchema, idTextSchema, jsonOf, keptText, timeSchema } from "../http/co
 const MIN_PASSWORD_BYTES = 12;
 const MAX_PASSWORD_BYTES = 128;
 
-/** A login is one and the same however it is capitalised or composed, and of ASCII alone, so that no two look alike. */
+/** Logins that differ only in case or in their Unicode form are one login. It is of ASCII alone, so that no two logins look alike (homographs). */
 const loginSchema = z
   .string()
   .max(256, "must have at most 64 characters")
@@ -63,7 +63,7 @@ export const registerBodySchema = z
 
 export const loginBodySchema = z
   .strictObject({
-    // Whatever no login or password can be is a wrong one, and answered as such.
+    // Text that cannot be a login or a password is not refused by its form: it is answered as wrong credentials.
     login: z.string().max(1_024),
     password: z.string().max(1_024).openapi({ format: "password" }),
   })
@@ -112,7 +112,7 @@ export const refreshRoute = createRoute({
   operationId: "refreshSession",
   tags: ["auth"],
   summary: "Go on with a session",
-  description: "The refresh token is used up. One that comes a second time was stolen from somebody: the whole session ends.",
+  description: "The refresh token is used up. A refresh token that comes a second time counts as stolen: the whole session ends.",
   request: { body: { required: true, ...jsonOf(refreshBodySchema) } },
   responses: { 200: { description: "The session's next tokens.", ...jsonOf(sessionSchema) } },
 });

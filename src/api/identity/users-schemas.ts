@@ -7,7 +7,7 @@ const userSchema = z
   .object({
     userId: z.string(),
     since: timeSchema.openapi({ description: "When their first money came, or when they registered, whichever was first." }),
-    roles: z.array(z.enum(ROLES)).optional().openapi({ description: "What they may do, when they can log in here." }),
+    roles: z.array(z.enum(ROLES)).optional().openapi({ description: "Their roles, when they can log in here." }),
   })
   .openapi("KnownUser");
 

@@ -22,7 +22,7 @@ export function addLegacyRoutes(api: Api, parts: LegacyParts, deps: ApiDeps, che
   for (const [path, methods] of methodsByPath) api.all(path, refuseMethod(methods));
 }
 
-// Other methods of these paths are refused in these paths' own form.
+// Other methods of the legacy paths are refused in the form of the legacy paths.
 function refuseMethod(methods: readonly string[]): Handler<ApiEnv> {
   const allowed = methods.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])).sort();
   return async (context) => {

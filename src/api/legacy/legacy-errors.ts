@@ -2,7 +2,7 @@ import { isErrorCode, type ErrorCode } from "../../base/errors.ts";
 import type { Problem } from "../http/problem.ts";
 import { STATUSES } from "../http/statuses.ts";
 
-/** The words that clients of the earlier service look for, by code. A code without a row here says what it says everywhere. */
+/** The words that clients of the earlier service look for, by code. A code without a row keeps the words it has everywhere. */
 const WORDS: Partial<Record<ErrorCode, string>> = {
   USER_NOT_FOUND: "no such user with id",
   SERVICE_NOT_FOUND: "no such service with id",
@@ -15,13 +15,13 @@ const WORDS: Partial<Record<ErrorCode, string>> = {
   INVALID_MONTH: "wrong month input",
 };
 
-/** The first request with the key still runs: no mistake of the client's, and said as everywhere. */
+/** Codes that keep their status: a missing report, and a first request with the same key that still runs, which is no mistake of the client. */
 const KEPT_CODES = new Set<ErrorCode>(["REPORT_NOT_FOUND", "REQUEST_IN_FLIGHT"]);
 
-/** Who may not, what HTTP itself refuses and too many requests keep their status: a client must not take them for its own mistake. */
+/** Statuses that are kept because a client must not take them for a mistake in its request: missing rights, refusals of HTTP itself, too many requests. */
 const KEPT_STATUSES: ReadonlySet<number> = new Set([401, 403, 405, 413, 415, 429]);
 
-/** The status of a code on these paths: what the request is to blame for is 400, only the missing report is 404, and 409 says that the first request with the key still runs. */
+/** The status of a code on these paths: 400 for every mistake in a request, 404 for a missing report only, 409 while the first request with the key runs. */
 function legacyStatus(code: ErrorCode): number {
   const status = STATUSES[code];
   return KEPT_CODES.has(code) || KEPT_STATUSES.has(status) || status >= 500 ? status : 400;

@@ -7,7 +7,7 @@ import { decodeUtf8, readJsonBody, readUpTo, unlessCutOff } from "../http/reques
 /** How much of a body that is over the limit is still taken from the connection, so that its next request can be read. */
 const MAX_DRAINED_BYTES = 1_048_576;
 
-/** Where the parameters stood: errors name them accordingly. */
+/** The parameters of a request, and where they stood: errors point to a member of the body or name a parameter of the query. */
 export interface LegacyInput {
   readonly from: "json" | "query";
   readonly value: unknown;
@@ -47,7 +47,8 @@ function bodyOf(context: ApiContext): AsyncIterable<Uint8Array> | null {
   return raw.body;
 }
 
-// Node drops the rest of a body only where nothing of it was read. More than a little is not waited for: the connection is cut.
+// Node discards the rest of a body only when nothing of it was read. Here the rest is read and discarded up to `MAX_DRAINED_BYTES`;
+// beyond that the connection is cut.
 function leaveRest(context: ApiContext, error: unknown): never {
   const incoming = incomingOf(context);
   if (incoming !== undefined && !incoming.readableEnded && !incoming.destroyed) {

@@ -1,7 +1,7 @@
 import { formatAmount } from "../../base/money.ts";
 import { isRawNumber, rawNumber, type RawNumber } from "../../base/raw-json.ts";
 
-/** What these paths answer with. Numbers are given by their digits. */
+/** A value that these paths answer with. Its numbers are written by their digits. */
 export type LegacyValue = string | boolean | RawNumber | readonly LegacyValue[] | { readonly [name: string]: LegacyValue | undefined };
 
 /** JSON text in which numbers have exactly their digits; members that are undefined are left out. */
@@ -24,7 +24,7 @@ export function legacyAmount(amountMinor: bigint, currency: string): RawNumber {
   return rawNumber(text.includes(".") ? text.replace(/\.?0+$/, "") : text);
 }
 
-/** An id as a JSON number where every reader gets the same number of it, else as text. */
+/** An id as a JSON number when it is a safe integer, which every reader reads alike; else as text. */
 export function legacyId(id: string): RawNumber | string {
   return /^(?:0|[1-9]\d{0,15})$/.test(id) && Number.isSafeInteger(Number(id)) ? rawNumber(id) : id;
 }

@@ -21,7 +21,7 @@ export function addLegacyReportRoutes(api: Api, parts: LegacyParts, deps: ApiDep
   const { reportTimeZone: timeZone, defaultCurrency } = settings;
 
   const make = async (context: ApiContext, input: Month): Promise<Response> => {
-    // A HEAD is answered by the route of GET, but whoever sends one asks for nothing to be made.
+    // The route of GET also takes HEAD, and a HEAD must not make a report.
     if (context.req.method === "HEAD") throw new DomainError("METHOD_NOT_ALLOWED");
     const month = monthText(input);
     const correlationId = context.get("correlationId");
@@ -85,13 +85,13 @@ export function addLegacyReportRoutes(api: Api, parts: LegacyParts, deps: ApiDep
   );
 }
 
-// Written with one or two digits; a month that there is none of is refused in the earlier service's words.
+// The month may have one or two digits. A month outside 1 to 12 is refused in the earlier service's words.
 function monthText({ year, month }: Month): string {
   if (month < 1 || month > 12) throw new DomainError("INVALID_MONTH");
   return `${String(year).padStart(4, "0")}-${String(month).padStart(2, "0")}`;
 }
 
-// Never of the Host header: whoever sends it could have the link lead to a place of their own.
+// Never made of the Host header: by host header injection a client could make the link lead to a server of its own.
 function baseOf(context: ApiContext, serverUrl: string | undefined): string {
   if (serverUrl !== undefined) return serverUrl;
   const { localAddress = "127.0.0.1", localPort = 80 } = incomingOf(context)?.socket ?? {};

@@ -4,8 +4,8 @@ import type { ApiContext } from "../api-env.ts";
 import { readIdempotencyKey } from "../http/idempotency.ts";
 
 /**
- * The permanent key of a request of the earlier interface: of its Idempotency-Key where it has one, else of this request alone, as the
- * earlier service knew no repeats. Throws: INVALID_IDEMPOTENCY_KEY.
+ * The permanent key of a request of the earlier interface: made of its Idempotency-Key where it has one, else of a random id, as to the
+ * earlier service every request was a new one. Throws: INVALID_IDEMPOTENCY_KEY.
  */
 export function legacyRequestKey(context: ApiContext, route: string): { readonly key: string; readonly isRepeatable: boolean } {
   if (context.req.header("idempotency-key") !== undefined) return { key: readIdempotencyKey(context, route).key, isRepeatable: true };

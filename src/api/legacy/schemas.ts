@@ -24,13 +24,13 @@ function wholeNumber(minimum: number, maximum: number, message: string, form = /
     .openapi({ type: "integer", minimum, maximum });
 }
 
-/** Which months there are is said in the earlier service's words, where it is read. */
+/** Any number is taken for a month here: `monthText` refuses those outside 1 to 12, in the earlier service's words. */
 export const monthSchema = z.object({
   year: wholeNumber(0, 9_999, "must be a year", /^(?:0|[1-9]\d{0,3})$/),
   month: wholeNumber(0, 999_999, "must be a number"),
 });
 
-/** As long as the earlier service's column took. */
+/** The length of the earlier service's column. */
 const MAX_NAME_LENGTH = 255;
 
 const serviceSchema = z.object({

@@ -18,7 +18,7 @@ export const currencyBalanceSchema = z
 
 const userBalancesSchema = z
   .object({ userId: z.string(), balances: z.array(z.object(parts)).min(1), asOf: timeSchema })
-  .openapi("UserBalances", { description: "One entry per currency; a user nobody has heard of has zeros in the default currency." });
+  .openapi("UserBalances", { description: "One entry per currency; an unknown user has zeros in the default currency." });
 
 const sum = { amount: amountSchema, currency: currencySchema.optional(), comment: commentSchema.optional() };
 
@@ -44,7 +44,7 @@ export const readBalanceRoute = createRoute({
   tags: ["balances"],
   summary: "What a user has: available, held and total",
   description:
-    "With `currency` one object, without it a list of all the user's currencies. A user nobody has heard of has zeros. " +
+    "With `currency` one object, without it a list of all the user's currencies. An unknown user has zeros. " +
     "With `at` the same as it was at a moment in the past, by the time of recording; before the first posting there are zeros.",
   request: { params: userParamsSchema, query: balanceQuerySchema },
   responses: {
@@ -68,7 +68,7 @@ export const depositRoute = createRoute({
   },
   responses: {
     201: {
-      description: "The money is there. A repeat answers the same, with `Idempotency-Replayed: true`.",
+      description: "The money is on the balance. A repeat answers the same, with `Idempotency-Replayed: true`.",
       content: { "application/json": { schema: depositSchema } },
     },
   },
@@ -88,7 +88,7 @@ export const withdrawRoute = createRoute({
   },
   responses: {
     201: {
-      description: "The money is gone. A repeat answers the same, with `Idempotency-Replayed: true`.",
+      description: "The money is paid out. A repeat answers the same, with `Idempotency-Replayed: true`.",
       content: { "application/json": { schema: withdrawalSchema } },
     },
   },

@@ -48,7 +48,7 @@ export const operationFiltersSchema = z.strictObject({
   includeRefused: z
     .enum(["true", "false"], "must be true or false")
     .optional()
-    .openapi({ default: "false", description: "Also what was asked and refused; it changed nothing." }),
+    .openapi({ default: "false", description: "Also operations that were refused; they changed nothing." }),
 });
 
 const operationsQuerySchema = operationFiltersSchema.extend({ limit: limitSchema, cursor: cursorSchema.optional() });
@@ -68,7 +68,7 @@ const facts = {
   orderId: z.string().optional(),
   reservationId: z.string().optional().openapi({ description: "The hold it belongs to." }),
   comment: z.string().openapi({ description: "Where from and what for." }),
-  effectiveAt: timeSchema.openapi({ description: "When it happened in the world." }),
+  effectiveAt: timeSchema.openapi({ description: "When it happened, as its source says." }),
   recordedAt: timeSchema.openapi({ description: "When it was booked." }),
 };
 
@@ -78,7 +78,7 @@ const listedOperationSchema = z
     change: z.object({ available: signedSchema, held: signedSchema }),
     balanceAfter: z
       .object({ available: decimalSchema.optional(), held: decimalSchema.optional() })
-      .openapi({ description: "Of the two balances those that the operation changed, right after it." }),
+      .openapi({ description: "The balances that the operation changed, as they were right after it." }),
     peerUserId: z.string().optional().openapi({ description: "The user on the other side of a transfer." }),
     links: linksSchema,
   })
@@ -124,8 +124,7 @@ export const listOperationsRoute = createRoute({
   operationId: "listOperations",
   tags: ["balances"],
   summary: "A user's history: every operation that touched their money, or was refused",
-  description:
-    "The cursor keeps the filters and the sort: the next page needs only the cursor. A user nobody has heard of has an empty history.",
+  description: "The cursor keeps the filters and the sort: the next page needs only the cursor. An unknown user has an empty history.",
   request: { params: userParamsSchema, query: operationsQuerySchema },
   responses: { 200: { description: "A page.", content: { "application/json": { schema: operationListSchema } } } },
 });

@@ -36,7 +36,7 @@ const auditSchema = z
     ),
     lastSelfAudit: selfAuditSchema.optional().openapi({
       description:
-        "The newest run of the scheduled self-audit, which also looks at workflows and at what waits to leave. Absent before the first.",
+        "The newest run of the scheduled self-audit, which also looks at workflows and at messages that wait to be published. Absent before the first.",
     }),
   })
   .openapi("Audit");

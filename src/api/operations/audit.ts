@@ -8,7 +8,7 @@ import { ADMINS } from "../http/access.ts";
 import type { Routes } from "../http/routes.ts";
 import { auditRoute } from "./audit-schemas.ts";
 
-/** For the database to show that it answers at all. */
+/** How long the database may take for a short read before the audit counts it as not reachable. */
 const ANSWER_DEADLINE_MS = 3_000;
 
 interface TimedAudit {
@@ -17,7 +17,7 @@ interface TimedAudit {
   readonly durationMs: number;
 }
 
-/** The proof of the books over HTTP. */
+/** The proof of the books over HTTP. Requests that come while an audit runs share its result. */
 export function addAuditRoute(routes: Routes, { db, auditDb = db }: ApiDeps): void {
   let running: Promise<TimedAudit> | undefined;
   const audit = (): Promise<TimedAudit> => {
@@ -28,7 +28,7 @@ export function addAuditRoute(routes: Routes, { db, auditDb = db }: ApiDeps): vo
   };
 
   routes.add(auditRoute, { access: ADMINS }, async (context) => {
-    // First, so that a database that does not answer is told of at once and not after the audit's own patience.
+    // Read before the audit: a database that does not answer is reported after seconds, and not after the minutes that an audit may take.
     const last = await withinOrThrow(latestSelfAudit(db), ANSWER_DEADLINE_MS);
     const { report, startedAt, durationMs } = await audit();
     return context.json(

@@ -29,7 +29,8 @@ const PAGE = `<!doctype html>
 </html>
 `;
 
-// Without an address for its validator the page asks nobody else; a token typed in is forgotten with the page.
+// `validatorUrl`: by default the page sends the document to a validator on the internet. `persistAuthorization`: a token typed in is
+// forgotten when the page is closed.
 const START = `window.ui = SwaggerUIBundle({
   url: "/openapi.json",
   dom_id: "#swagger-ui",
@@ -44,11 +45,11 @@ const PAGE_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const ASSET_LIFETIME = "public, max-age=3600";
 
-/** The API's pages, where requests can be read and tried: `/docs`, and `/swagger/index.html` for those who know it from before. */
+/** The API's pages, where requests can be read and tried: `/docs`, and `/swagger/index.html`, the address of the earlier service's page. */
 export function addDocsRoutes(routes: Routes): void {
   const folder = dirname(createRequire(import.meta.url).resolve("swagger-ui-dist/package.json"));
 
-  // Whoever opens the bare address in a browser wants to know what this is.
+  // A person who opens the bare address in a browser wants to know what this service is.
   routes.addPage("/", (context) => context.redirect("/docs", 302));
 
   for (const path of ["/docs", "/swagger/index.html"])

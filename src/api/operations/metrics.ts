@@ -14,7 +14,7 @@ const metricsRoute = createRoute({
   responses: { 200: { description: "The text format of Prometheus.", content: { "text/plain": { schema: z.string() } } } },
 });
 
-/** The metrics. They tell about the business, so that they are not public. */
+/** The metrics. They tell about the business, so they are not public. */
 export function addMetricsRoute(routes: Routes, { metrics, settings }: Pick<ApiDeps, "metrics" | "settings">): void {
   const { metricsToken } = settings;
   const isCollector = metricsToken === undefined ? () => false : matcherOf(`Bearer ${metricsToken}`);

@@ -22,7 +22,7 @@ export const beginPauseRoute = createRoute({
   tags,
   summary: "Let captures and charges wait: all, those of a service, or those of a user",
   description:
-    "Orders that run wait and say so; nothing fails, and what is held does not expire meanwhile. In force everywhere when this answers. A pause " +
+    "Orders that run wait and say so; nothing fails, and what is held does not expire meanwhile. The pause is in force everywhere when this is answered. A pause " +
     "that is in force already stays as it is.",
   request: { body: { required: true, content: { "application/json": { schema: pauseBodySchema } } } },
   responses: { 201: { description: "The pause.", content: { "application/json": { schema: pauseSchema } } } },
@@ -49,5 +49,5 @@ export const endPauseRoute = createRoute({
   tags,
   summary: "End a pause: what waited goes on",
   request: { query: z.strictObject({ scope: scopeSchema, id: idTextSchema.optional() }).refine(fits, FITS) },
-  responses: { 204: { description: "It is not in force (any more)." } },
+  responses: { 204: { description: "The pause is not in force (any more)." } },
 });

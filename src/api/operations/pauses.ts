@@ -7,7 +7,7 @@ import { noteAct } from "../http/note-act.ts";
 import type { Routes } from "../http/routes.ts";
 import { beginPauseRoute, endPauseRoute, listPausesRoute } from "./pauses-schemas.ts";
 
-/** One switch per danger: captures and charges wait for all, for a service or for a user. Every turn of a switch is kept. */
+/** Pauses: captures and charges wait for everyone, for one service or for one user. Beginning and ending a pause is kept in the operators' book. */
 export function addPauseRoutes(routes: Routes, { db }: Pick<ApiDeps, "db">): void {
   routes.add(beginPauseRoute, { access: ADMINS }, async (context) => {
     const { scope, id = "", reason } = context.req.valid("json");

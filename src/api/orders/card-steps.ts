@@ -1,7 +1,7 @@
 import type { OrderFact } from "../../store/orders/order-story.ts";
 import type { OrderRecord } from "../../store/orders/orders.ts";
 
-/** One thing that was done with a card. */
+/** One step of a card's payment. */
 export interface CardStep {
   readonly at: Date;
   readonly status: "authorised" | "captured" | "refunded" | "cancelled" | "declined";
@@ -10,8 +10,8 @@ export interface CardStep {
 }
 
 /**
- * What was done with the card that pays an order, oldest first; nothing for a wallet, whose money the ledger tells of. A step
- * of which the row keeps no time has that of what was written right after it, and where nothing was, of the row's last change.
+ * The steps of the card payment of an order, oldest first; none for a wallet, whose movements are facts of the ledger. A step whose time
+ * the payment's row does not keep has the time of the fact that was written right after it; without such a fact, of the row's last change.
  */
 export function cardStepsOf({ payment, sagaState }: Pick<OrderRecord, "payment" | "sagaState">, facts: readonly OrderFact[]): CardStep[] {
   if (payment === undefined || payment.method !== "card") return [];
@@ -29,9 +29,9 @@ export function cardStepsOf({ payment, sagaState }: Pick<OrderRecord, "payment" 
   if (authorisedMinor > 0n) steps.push(step("authorised", authorisedMinor, authorisedAt, pending));
   if (capturedMinor > 0n) steps.push(step("captured", capturedMinor, capturedAt, booked("charge")[0]));
   for (const fact of booked("refund")) if (fact.kind === "ledger") steps.push(step("refunded", BigInt(fact.amountMinor), fact.at, fact));
-  // A capture that was undone was never booked, so neither is its refund.
+  // The refund of a capture that was undone is no fact of the ledger, as the capture was not booked either.
   if (sagaState !== "COMPLETED" && status === "refunded") steps.push(step("refunded", refundedMinor, refundedAt));
-  // What was never authorised was not released either.
+  // A payment that was never authorised has nothing to release.
   if (status === "declined" || (status === "cancelled" && authorisedMinor > 0n)) steps.push(step(status, authorisedMinor, endedAt));
   return steps;
 }

@@ -10,9 +10,9 @@ export const operatorActRoute = createRoute({
   path: "/api/v1/orders/{orderId}/operator-acts",
   operationId: "actOnOrder",
   tags: ["operations"],
-  summary: "Retry, skip or settle by hand what is stuck of an order",
+  summary: "Retry, skip or settle by hand the stuck step of an order",
   description:
-    "`retry` tries it at once; `skip` leaves it undone; `settle` says that it was done outside. Each is kept with who did it and why. Every stuck step can be retried; a compensation can be skipped or settled; a refund at the provider can be settled, then it is booked as given back; the others are refused with ACT_NOT_POSSIBLE.",
+    "`retry` tries the step at once; `skip` leaves it undone; `settle` says that it was done outside Saldo. Each act is kept with who did it and why. Every stuck step can be retried; a compensation can be skipped or settled; a refund at the provider can be settled, then it is booked as given back; the others are refused with ACT_NOT_POSSIBLE.",
   request: {
     params: orderParamsSchema,
     body: {
@@ -25,7 +25,7 @@ export const operatorActRoute = createRoute({
               .string()
               .max(100)
               .optional()
-              .openapi({ description: "The step it is meant for, `refund ID` for a refund; without it the one that is stuck." }),
+              .openapi({ description: "The step it is meant for, `refund ID` for a refund; without it the step that is stuck." }),
             reason: commentSchema.min(1, "must not be empty"),
           })
           .openapi("OperatorAct"),
@@ -34,7 +34,7 @@ export const operatorActRoute = createRoute({
   },
   responses: {
     202: {
-      description: "The order was told.",
+      description: "The act was handed to the order's workflow.",
       ...jsonOf(
         z.object({ orderId: z.string(), act: z.enum(OPERATOR_ACTS), step: z.string(), links: linksSchema }).openapi("OperatorActTaken"),
       ),
@@ -48,7 +48,7 @@ export const advanceOrderClockRoute = createRoute({
   operationId: "advanceOrderClock",
   tags: ["test clock"],
   summary: "Move the timers of a running order forward, to test what happens then",
-  description: "Not there in production.",
+  description: "Not available in production.",
   request: {
     params: orderParamsSchema,
     body: { required: true, ...jsonOf(z.strictObject({ advanceMs: wholeNumber(1, MAX_ADVANCE_MS) }).openapi("AdvanceOrderClock")) },

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { OrderTransition } from "../../store/orders/order-story.ts";
 
-/** Gives the states an order has got into after a version, oldest first, a moment after it was asked; none when there are none. */
+/** The states that an order reached after a version, oldest first, as the next look into the database finds them; none when it reached none. */
 export type OrderNews = (orderId: string, afterVersion: bigint) => Promise<readonly OrderTransition[]>;
 
 interface Look {
@@ -9,7 +9,7 @@ interface Look {
   readonly found: Promise<readonly OrderTransition[]>;
 }
 
-/** Looks into the database once per order and `everyMs`, however many ask. Throws: what `read` throws. */
+/** Reads each order at most once in `everyMs`, however many streams watch it. Throws: what `read` throws. */
 export function createOrderNews(
   read: (orderId: string, afterVersion: bigint) => Promise<readonly OrderTransition[]>,
   everyMs: number,

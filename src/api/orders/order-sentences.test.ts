@@ -11,7 +11,7 @@ const FACTS: readonly (readonly [OrderFact, string, string])[] = [
   [{ at: at(0), kind: "state", sagaState: "STARTED" }, "the order was created", "заказ создан"],
   [
     { at: at(0), kind: "state", sagaState: "COMPENSATING", failureMessage: "too little" },
-    "the order is being undone, because too little",
+    "the order is being undone, reason: too little",
     "заказ отменяется, причина: too little",
   ],
   [
@@ -38,29 +38,29 @@ const FACTS: readonly (readonly [OrderFact, string, string])[] = [
       operationId: "1",
       serviceNames: [],
     },
-    "refused: held in the wallet, because INSUFFICIENT_FUNDS",
-    "отказ: отложено в кошельке, причина: INSUFFICIENT_FUNDS",
+    "0.01 RUB could not be held in the wallet, reason: INSUFFICIENT_FUNDS",
+    "0.01 RUB не отложено в кошельке, причина: INSUFFICIENT_FUNDS",
   ],
   [
     { at: at(0), kind: "refund", status: "done", amountMinor: "400", currency: "RUB", reason: "late" },
-    "the refund is done: 4.00 RUB, because late",
+    "the refund is done: 4.00 RUB, reason: late",
     "возврат выполнен: 4.00 RUB, причина: late",
   ],
   [
     { at: at(0), kind: "act", act: "order.skip", actor: "ann", reason: "agreed" },
-    "ann left undone what was stuck, because agreed",
-    "ann пропускает то, что застряло, причина: agreed",
+    "ann skipped the stuck step, reason: agreed",
+    "ann пропускает застрявший шаг, причина: agreed",
   ],
-  [message, "the world was told of the state COMPLETED (orders.events)", "внешним системам сообщено: состояние COMPLETED (orders.events)"],
+  [message, "published to orders.events: COMPLETED", "опубликовано в orders.events: COMPLETED"],
   [
     { ...message, published: false, stuck: "refund the card" },
-    'the world will be told of the stuck step "refund the card" (orders.events)',
-    'внешним системам будет сообщено: застрял шаг "refund the card" (orders.events)',
+    'to be published to orders.events: stuck in "refund the card"',
+    'будет опубликовано в orders.events: застрял шаг "refund the card"',
   ],
   [
     { ...message, stuck: null },
-    "the world was told of the order going on, nothing is stuck (orders.events)",
-    "внешним системам сообщено: заказ идёт дальше, ничего не застряло (orders.events)",
+    "published to orders.events: the order goes on, nothing is stuck",
+    "опубликовано в orders.events: заказ идёт дальше, ничего не застряло",
   ],
 ];
 

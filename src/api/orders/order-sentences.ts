@@ -12,11 +12,9 @@ interface Words {
   readonly payments: Readonly<Record<CardStep["status"], string>>;
   readonly of: string;
   readonly because: string;
-  readonly refused: string;
-  readonly by: string;
-  readonly told: string;
-  readonly willBeTold: string;
-  readonly state: string;
+  readonly failed: string;
+  readonly published: string;
+  readonly willBePublished: string;
   readonly isStuck: string;
   readonly goesOn: string;
   readonly card: string;
@@ -33,16 +31,16 @@ const WORDS: Readonly<Record<Language, Words>> = {
     },
     operations: {
       hold: "held in the wallet",
-      capture: "taken from what was held",
+      capture: "paid from the held money",
       release: "given back to the wallet",
-      expiry: "given back to the wallet because the time was over",
-      charge: "booked from the payment provider",
+      expiry: "given back to the wallet because the time ran out",
+      charge: "received from the payment provider",
       refund: "refunded",
     },
     acts: {
-      "order.retry": "asked for what is stuck to be tried again",
-      "order.skip": "left undone what was stuck",
-      "order.settle": "settled by hand what was stuck",
+      "order.retry": "asked to retry the stuck step",
+      "order.skip": "skipped the stuck step",
+      "order.settle": "settled the stuck step by hand",
     },
     refunds: { asked: "a refund was asked for", done: "the refund is done", refused: "the refund was refused" },
     payments: {
@@ -53,14 +51,12 @@ const WORDS: Readonly<Record<Language, Words>> = {
       refunded: "was refunded",
     },
     of: "for",
-    because: "because",
-    refused: "refused",
-    by: "by",
-    told: "the world was told of",
-    willBeTold: "the world will be told of",
-    state: "the state",
-    isStuck: "the stuck step",
-    goesOn: "the order going on, nothing is stuck",
+    because: "reason:",
+    failed: "could not be",
+    published: "published to",
+    willBePublished: "to be published to",
+    isStuck: "stuck in",
+    goesOn: "the order goes on, nothing is stuck",
     card: "the card",
   },
   ru: {
@@ -76,13 +72,13 @@ const WORDS: Readonly<Record<Language, Words>> = {
       capture: "списано из отложенного",
       release: "возвращено в кошелёк",
       expiry: "возвращено в кошелёк: время вышло",
-      charge: "проведено от платёжного сервиса",
+      charge: "получено от платёжного сервиса",
       refund: "возвращено покупателю",
     },
     acts: {
-      "order.retry": "просит повторить то, что застряло",
-      "order.skip": "пропускает то, что застряло",
-      "order.settle": "уладил вручную то, что застряло",
+      "order.retry": "просит повторить застрявший шаг",
+      "order.skip": "пропускает застрявший шаг",
+      "order.settle": "улаживает застрявший шаг вручную",
     },
     refunds: { asked: "запрошен возврат", done: "возврат выполнен", refused: "в возврате отказано" },
     payments: {
@@ -94,11 +90,9 @@ const WORDS: Readonly<Record<Language, Words>> = {
     },
     of: "за",
     because: "причина:",
-    refused: "отказ",
-    by: "—",
-    told: "внешним системам сообщено:",
-    willBeTold: "внешним системам будет сообщено:",
-    state: "состояние",
+    failed: "не",
+    published: "опубликовано в",
+    willBePublished: "будет опубликовано в",
     isStuck: "застрял шаг",
     goesOn: "заказ идёт дальше, ничего не застряло",
     card: "сумма на карте",
@@ -116,7 +110,7 @@ export function sentenceOf(fact: OrderFact, language: Language): string {
     case "ledger": {
       const amount = inWords(fact.amountMinor, fact.currency);
       const text = words.operations[fact.operation] ?? fact.operation;
-      if (fact.refusalCode !== undefined) return `${words.refused}: ${text}, ${words.because} ${fact.refusalCode}`;
+      if (fact.refusalCode !== undefined) return `${amount} ${words.failed} ${text}, ${words.because} ${fact.refusalCode}`;
       return fact.serviceNames.length === 0 ? `${amount} ${text}` : `${amount} ${text} ${words.of} ${fact.serviceNames.join(", ")}`;
     }
     case "refund":
@@ -124,10 +118,9 @@ export function sentenceOf(fact: OrderFact, language: Language): string {
     case "act":
       return `${fact.actor} ${words.acts[fact.act] ?? fact.act}, ${words.because} ${fact.reason}`;
     case "message": {
-      const told = fact.published ? words.told : words.willBeTold;
-      if (fact.stuck === undefined) return `${told} ${words.state} ${fact.sagaState} (${fact.topic})`;
-      const what = fact.stuck === null ? words.goesOn : `${words.isStuck} "${fact.stuck}"`;
-      return `${told} ${what} (${fact.topic})`;
+      const published = `${fact.published ? words.published : words.willBePublished} ${fact.topic}`;
+      if (fact.stuck === undefined) return `${published}: ${fact.sagaState}`;
+      return fact.stuck === null ? `${published}: ${words.goesOn}` : `${published}: ${words.isStuck} "${fact.stuck}"`;
     }
   }
 }

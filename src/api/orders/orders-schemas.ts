@@ -102,11 +102,11 @@ export const orderSchema = z
       .object({
         step: z.string(),
         since: timeSchema.optional(),
-        reason: z.string().optional().openapi({ description: "What keeps it. Not in lists, and not of a refund." }),
+        reason: z.string().optional().openapi({ description: "Why the step does not succeed. Absent in lists, and for a refund." }),
       })
       .optional()
-      .openapi({ description: "What is past its fast retries: an operator may act on it." }),
-    settledByHand: z.string().optional().openapi({ description: "What a person ended instead of its compensation." }),
+      .openapi({ description: "The step that is past its fast retries: an operator may act on it." }),
+    settledByHand: z.string().optional().openapi({ description: "What an operator settled by hand in place of its compensation." }),
     currency: z.string(),
     total: decimalSchema,
     paymentMethod: z.enum(PAYMENT_METHODS),
@@ -190,7 +190,7 @@ export const readOrderRoute = createRoute({
   request: { params: orderParamsSchema },
   responses: {
     200: { description: "The order.", ...oneOrder },
-    202: { description: "The order was accepted and nothing of it is written yet.", ...jsonOf(orderAcceptedSchema) },
+    202: { description: "The order was accepted and its row is not written yet.", ...jsonOf(orderAcceptedSchema) },
   },
 });
 

@@ -48,7 +48,7 @@ export function readOrder(
   };
 }
 
-/** What makes a request for an order another one. Of a card only what is kept anyway: a hash of its number could be guessed back. */
+/** The content by which a repeat under an Idempotency-Key is told from another order. Of a card only the last four digits, which are kept anyway: the number could be found from its hash by brute force. */
 export function orderContent(asked: readonly object[]): readonly unknown[] {
   return asked.map((part) => {
     const { payment, ...rest } = part as Partial<OrderBody>;

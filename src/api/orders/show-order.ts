@@ -80,7 +80,7 @@ export function showRefund(refund: RefundRecord): z.infer<typeof refundSchema> {
   };
 }
 
-// Why it is stuck, which is not why the order is undone.
+// The reason why the step is stuck, which is not the reason why the order is undone.
 function reasonOf(running: OrderSagaStatus | undefined): { reason?: string } {
   return running?.stuck === undefined || running.waitingFor === undefined ? {} : { reason: running.waitingFor };
 }

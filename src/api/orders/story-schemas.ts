@@ -37,7 +37,7 @@ export const timelineRoute = createRoute({
   tags,
   summary: "What happened to an order and why, in plain words",
   description:
-    "In Russian or English, as Accept-Language says. States, money, the payment, refunds, acts by hand and messages in one order.",
+    "In Russian or English, as Accept-Language says. States, money, the payment, refunds, acts by hand and messages, in the order of time.",
   request: {
     params: orderParamsSchema,
     headers: z.object({ "Accept-Language": z.string().optional().openapi({ example: "ru" }) }),
@@ -73,11 +73,11 @@ export const orderEventsRoute = createRoute({
   tags,
   summary: "The states of an order as they come (server-sent events)",
   description:
-    "Each event's id is the version of the order's row: with Last-Event-ID only what came later is sent. The stream ends with a final " +
+    "Each event's id is the version of the order's row: with Last-Event-ID only later states are sent. The stream ends with a final " +
     "state; asked again after it, the answer is 204, upon which a browser stops asking.",
   request: { params: orderParamsSchema, headers: z.object({ "Last-Event-ID": z.string().optional() }) },
   responses: {
     200: { description: "A stream.", content: { "text/event-stream": { schema: z.string() } } },
-    204: { description: "The order has ended and nothing came after the id given." },
+    204: { description: "The order has ended and no state came after the id that was given." },
   },
 });

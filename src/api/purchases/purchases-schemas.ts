@@ -22,7 +22,7 @@ const text = (maxLength: number) =>
     .refine((value) => !CONTROL.test(value), "must not have control characters");
 
 const CARD_FIELDS = ["card_holder_name", "card_number", "card_expiry", "card_cvc", "billing_address"] as const;
-/** Of a card, what must be there for it to be charged. */
+/** The fields without which a card cannot be charged. */
 const NEEDED_OF_A_CARD = ["card_holder_name", "card_number", "card_expiry", "card_cvc"] as const;
 
 const purchaseBodySchema = z
@@ -81,7 +81,7 @@ const purchaseMadeSchema = z
 const purchaseAcceptedSchema = z
   .object({ status: z.literal("pending"), order_id: z.string(), links: linksSchema })
   .openapi("PurchaseAccepted", {
-    description: "The order that sees the purchase through still runs; ask at `links.self`, or repeat with the key.",
+    description: "The order that pays for the purchase still runs; ask at `links.self`, or repeat with the key.",
   });
 
 const purchaseSchema = z
@@ -107,7 +107,7 @@ export const createPurchaseRoute = createRoute({
   summary: "Make a purchase, paid by wallet or by card",
   description:
     "With an Idempotency-Key a repeat is the same purchase and answers the same. Without one each request is a purchase of its own. " +
-    "A purchase by card is seen through by an order of its own: what the provider has taken is booked or given back, whatever fails meanwhile. " +
+    "A purchase by card is paid by an order of its own: what the provider has taken is booked or given back, whatever fails meanwhile. " +
     "Its outcome is waited for as long as `Prefer: wait=n` says. Of a card only its brand and last four digits are kept.",
   request: {
     headers: idempotencyHeader.partial().extend(preferHeader),
@@ -115,7 +115,10 @@ export const createPurchaseRoute = createRoute({
   },
   responses: {
     201: { description: "The purchase is paid.", content: { "application/json": { schema: purchaseMadeSchema } } },
-    202: { description: "By card only: it is not decided yet.", content: { "application/json": { schema: purchaseAcceptedSchema } } },
+    202: {
+      description: "By card only: the purchase is not decided yet.",
+      content: { "application/json": { schema: purchaseAcceptedSchema } },
+    },
   },
 });
 

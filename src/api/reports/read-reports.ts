@@ -60,6 +60,6 @@ function chooseVersion(versions: readonly ReportRecord[], wanted: number | undef
 /** The lines of a completed version. Throws: REPORT_NOT_FOUND. */
 async function completedLines(db: Db, month: string, version: number): Promise<ReportLine[]> {
   const report = await getReport(db, { month, version });
-  if (report?.status !== "completed") throw new DomainError("REPORT_NOT_FOUND", `version ${version} of ${month} is not there`);
+  if (report?.status !== "completed") throw new DomainError("REPORT_NOT_FOUND", `there is no completed version ${version} of ${month}`);
   return await listReportLines(db, report);
 }

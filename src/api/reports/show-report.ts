@@ -12,7 +12,7 @@ export function reportLinks(month: string, version: number) {
   return { self: `${BASE}/${month}?version=${version}`, csv: `${BASE}/${month}.csv?version=${version}` };
 }
 
-/** What there is to know of a version without its lines. */
+/** A version of a report without its lines. */
 export function showVersion(report: ReportRecord) {
   const { version, status, partial, sha256, watermark, lineCount, failureCode, createdAt, completedAt } = report;
   return {
@@ -47,7 +47,7 @@ export function showReport(
   };
 }
 
-/** What is not the same in two versions of a report, line by line and in sum. */
+/** The differences between two versions of a report, line by line and in sum. */
 export function showReportDiff(input: {
   readonly month: string;
   readonly from: number;

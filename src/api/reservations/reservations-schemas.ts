@@ -59,7 +59,7 @@ export const extendBodySchema = z
     path: ["ttlMs"],
     message: "or ttlSeconds must be given, and not both",
   })
-  .openapi("ExtendReservation", { description: "How long the money is held from now on. An end that is later already stays." });
+  .openapi("ExtendReservation", { description: "How long the money is held from now on. An end that is later than that stays." });
 
 export const advanceClockBodySchema = z.strictObject({ advanceMs: wholeNumber(1, MAX_TTL_MS) }).openapi("AdvanceReservationClock");
 
@@ -86,7 +86,7 @@ export const reservationSchema = z
     orderId: z.string(),
     status: z
       .enum(HOLD_STATUSES)
-      .openapi({ description: "How the last part left: confirmed, released or expired; held while something is left." }),
+      .openapi({ description: "What became of the last part: confirmed, released or expired; held while something is left." }),
     currency: z.string(),
     amount: decimalSchema,
     confirmed: decimalSchema.openapi({ description: "Became revenue." }),
@@ -209,7 +209,7 @@ export const advanceReservationClockRoute = createRoute({
   tags: ["test clock"],
   summary: "Bring the end of a reservation nearer, to test what happens then",
   description:
-    "Not there in production. What would happen on the way happens: `reservation.expiring` is sent, and past its end the money goes back.",
+    "Not available in production. Everything that is due in between happens: `reservation.expiring` is sent, and past its end the money goes back.",
   request: { params: reservationParamsSchema, body: { required: true, ...jsonOf(advanceClockBodySchema) } },
   responses: { 200: { description: "The end is `advanceMs` nearer.", ...oneReservation } },
 });

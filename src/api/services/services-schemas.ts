@@ -68,13 +68,13 @@ export const createServicesRoute = createRoute({
   tags: ["services"],
   summary: "Add one service, or a list of them",
   description:
-    "A list is added as a whole or not at all. A service that is there with the same id and name stays as it is. The id of a deleted " +
+    "A list is added as a whole or not at all. A service that exists with the same id and name stays as it is. The id of a deleted " +
     "service can be taken up again, under any name.",
   request: {
     headers: idempotencyHeader.partial(),
     body: { required: true, content: { "application/json": { schema: servicesBodySchema } } },
   },
-  responses: { 200: { description: "All of them were there before.", ...made }, 201: { description: "At least one was added.", ...made } },
+  responses: { 200: { description: "All of them existed before.", ...made }, 201: { description: "At least one was added.", ...made } },
 });
 
 export const readServiceRoute = createRoute({

@@ -37,7 +37,7 @@ export function addRotateSecretRoute(routes: Routes, { db, settings }: Pick<ApiD
           markReplayed(context);
           return context.json({ secret: openSecret(rotated.sealedSecret, webhookId, encryptionKey) }, 201);
         case "too many":
-          throw new DomainError("RATE_LIMITED", "as many secrets of this webhook sign as may at a time", {
+          throw new DomainError("RATE_LIMITED", "this webhook has as many signing secrets as it may have at a time", {
             retryAfterSeconds: String(Math.max(1, Math.ceil(rotated.retryAfterMs / 1_000))),
           });
         case "not found":

@@ -126,7 +126,7 @@ export const enableWebhookRoute = createRoute({
   tags: ["webhooks"],
   summary: "Send events again to a webhook that was disabled",
   description:
-    "One is disabled when its receiver answers 410 Gone. What it missed meanwhile is not made up for; what was abandoned can be redelivered.",
+    "A webhook is disabled when its receiver answers 410 Gone. Events of that time are not sent later; abandoned deliveries can be redelivered.",
   request: { params: webhookParamsSchema },
   responses: { 200: { description: "The webhook.", ...jsonOf(webhookSchema) } },
 });
@@ -149,8 +149,8 @@ export const testWebhookRoute = createRoute({
   path: "/api/v1/webhooks/{webhookId}/test",
   operationId: "testWebhook",
   tags: ["webhooks"],
-  summary: "Send an event that means nothing",
-  description: "Of the type `saldo.webhook.test`, whatever types the webhook asked for. The log says what came of it.",
+  summary: "Send a test event",
+  description: "Of the type `saldo.webhook.test`, whatever types the webhook asked for. The log of deliveries says what came of it.",
   request: { params: webhookParamsSchema },
   responses: { 202: { description: "It is on its way.", ...jsonOf(askedSchema) } },
 });

@@ -6,8 +6,8 @@ import { answerProblem } from "../error-handler.ts";
 import type { Guard } from "../guard.ts";
 
 /**
- * Answers what no route took: 405 with `Allow` when the address exists for other methods, else 404. It counts as a request.
- * The routes are read with the first such request, so that it costs the others nothing.
+ * Answers requests that no route took: 405 with `Allow` when the address exists for other methods, else 404. They count as reads.
+ * The table of methods is built at the first such request, so that it costs nothing where there is none.
  */
 export function notFound(api: Api, guard: Guard): NotFoundHandler<ApiEnv> {
   let router: TrieRouter<readonly string[]> | undefined;

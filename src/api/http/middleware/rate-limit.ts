@@ -8,7 +8,7 @@ import type { RequestLimits } from "../guard.ts";
 export interface RateLimits {
   readonly address?: RateLimit | undefined;
   readonly subject?: RateLimit | undefined;
-  /** For what guesses passwords: per address, besides the address' own. */
+  /** Against brute force on passwords and refresh tokens: per address, besides the address's own limit. */
   readonly login?: RateLimit | undefined;
 }
 

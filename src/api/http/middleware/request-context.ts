@@ -32,7 +32,7 @@ interface ContextDeps {
 /**
  * Gives each request its correlation id (the client's, when it is 1 to 128 visible ASCII characters, else the id of the client's trace),
  * its caller, the headers every answer has, and one line in the log. The ids are echoed; `X-Request-Id` names this one exchange.
- * An address that is no text is refused here: no route could tell what it names.
+ * A path that is not percent-encoded UTF-8 is refused here: no route could tell what it names.
  */
 export function requestContext(deps: ContextDeps, guard: Guard): MiddlewareHandler<ApiEnv> {
   const { requestLog: log, metrics, settings } = deps;
@@ -76,7 +76,7 @@ export function requestContext(deps: ContextDeps, guard: Guard): MiddlewareHandl
 
 const MADE_HERE = /\/api\/v1\/(orders|reservations)\/([^/?]+)$/;
 
-/** The ids by which a person looks for what a request did: those of its path, or of what it made. */
+/** The ids by which a person looks for what a request did: those in its path, and that of the order or reservation it made. */
 function namedIn(context: ApiContext): Record<string, string> {
   const ids = Object.entries(context.get("named") ?? {}).filter(([name]) => LOGGED_IDS.has(name));
   const [, resource, id] = MADE_HERE.exec(context.res.headers.get("location") ?? "") ?? [];
@@ -84,7 +84,7 @@ function namedIn(context: ApiContext): Record<string, string> {
   return Object.fromEntries([...Object.entries(made), ...ids].map(([name, text]) => [name, isCardInId(text) ? maskDigits(text) : text]));
 }
 
-// These ids go into logs, histories and messages: one that may be a card's number is none.
+// Correlation and request ids go into logs, histories and messages: one that may be a card number is not taken over.
 function usable(id: string | undefined): string | undefined {
   return id !== undefined && ID.test(id) && !isCardInId(id) ? id : undefined;
 }
@@ -100,11 +100,11 @@ async function refuseAddress(context: ApiContext, guard: Guard, problem: string)
 
 function problemOf(url: string): string | undefined {
   if (!hasTextPath(url)) return "the path is not percent-encoded UTF-8 text without control characters";
-  // Postgres cannot hold it. The legacy paths judge their query themselves, as they answer in a form of their own.
+  // Text in Postgres cannot hold NUL. The legacy paths check their query themselves, as they answer in a form of their own.
   return NUL_IN_QUERY.test(url) ? "the query holds a NUL character" : undefined;
 }
 
-// The router leaves what it cannot decode as it is, so that `%ff` would be taken for a name.
+// The router passes on undecoded what it cannot decode: `%ff` would be taken for a name of three characters.
 function hasTextPath(url: string): boolean {
   const end = url.indexOf("?");
   const path = end < 0 ? url : url.slice(0, end);
