@@ -1,6 +1,6 @@
 import type { Spelling } from "./finder.ts";
 
-/** One place in which the secret stands. `where` says it for a person and never holds the secret. */
+/** One place in which the secret stands. `where` names it for a person, without the secret. */
 export interface Finding {
   readonly where: string;
   readonly spelling: Spelling;
