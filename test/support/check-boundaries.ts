@@ -10,7 +10,7 @@ interface Violation {
   readonly rule: { readonly name: string };
   readonly from: string;
   readonly to: string;
-  /** Of a circle: the modules after `from`, back to it. */
+  /** The modules of a circle, from the one after `from` back to it. */
   readonly cycle?: readonly { readonly name: string }[];
 }
 
@@ -29,7 +29,7 @@ if (summary.totalCruised < LEAST_MODULES) console.error(`only ${summary.totalCru
 console.log(`${summary.totalCruised} modules cruised, ${violations.length} violations`);
 process.exit(violations.length === 0 && summary.totalCruised >= LEAST_MODULES ? 0 : 1);
 
-// A circle that one `import type` closes is none at run time.
+// A circle with one `import type` in it does not exist at run time.
 function isCircleOfTypes({ from, cycle = [] }: Violation): boolean {
   const modules = [from, ...cycle.map(({ name }) => name)];
   return cycle.length > 0 && modules.slice(1).some((to, place) => importsTypesOnly({ from: modules[place] ?? "", to }));
