@@ -18,7 +18,7 @@ export class StackError extends Error {
   }
 }
 
-/** The error of a missing tool. Its sentence says what is missing, how to get it, and that Docker does without it. */
+/** The error of a missing tool. Its sentence says what is missing, how to get it, and that `docker compose up` works without it. */
 export function toolMissing(server: string, need: string): StackError {
   return new StackError("TOOL_MISSING", `${server} cannot be had: ${need}; or run everything with \`docker compose up\`.`);
 }

@@ -15,7 +15,7 @@ export class CommandFailure extends Error {
 
 type OptionsConfig = NonNullable<ParseArgsConfig["options"]>;
 
-/** What a command was called with. */
+/** The options and words that a command was called with. */
 export type CommandInput<Options extends OptionsConfig> = {
   readonly values: ReturnType<typeof parseArgs<{ options: Options }>>["values"];
   readonly positionals: readonly string[];

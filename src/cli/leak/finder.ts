@@ -25,7 +25,7 @@ export function createNumberFinder(number: string): Finder {
   return createFinder(grouped, spellings, digits.length * (1 + MAX_SEPARATORS * 3));
 }
 
-/** A finder of any text: as it is, and its base64 and hex spellings. */
+/** A finder of any text: verbatim, and in its base64 and hex spellings. */
 export function createTextFinder(text: string): Finder {
   return createFinder(escaped(text), [text], text.length);
 }

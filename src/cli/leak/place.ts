@@ -6,7 +6,7 @@ export interface Finding {
   readonly spelling: Spelling;
 }
 
-/** What was looked at in one part of the system, and what was found there. */
+/** The search of one part of the system, and its findings. */
 export interface PlaceReport {
   readonly place: string;
   /** How much was looked at, so that a scan of nothing shows. */
