@@ -8,7 +8,7 @@ import { bridgeTopics } from "../workers/parts/bridge-topics.ts";
 import { openRoleParts } from "../workers/parts/role-parts.ts";
 
 export interface BenchBridge {
-  /** Reads a topic in a group of its own as the bridge reads its purchases, until it is stopped. */
+  /** Reads a topic in a group of its own, as the bridge reads purchases, until it is stopped. */
   read(topic: string): { joined(): boolean; failure(): Error | undefined; stop(): Promise<void> };
   close(): Promise<void>;
 }

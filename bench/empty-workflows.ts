@@ -7,7 +7,7 @@ import type { emptyWorkflow } from "./empty-workflow.ts";
 const TASK_QUEUE = "bench";
 
 export interface EmptyWorkflows {
-  /** Runs one from its start to its result. `eager` lets the worker of this process take it without a dispatch. */
+  /** Runs one workflow from its start to its result. `eager` lets the worker of this process take its first task without a dispatch. */
   execute(options: { eager: boolean }): Promise<void>;
   close(): Promise<void>;
 }

@@ -18,12 +18,12 @@ import { makeRow, type Row } from "./row.ts";
 
 const USERS = 1_000;
 const SEND_SIZE = 1_000;
-/** A round is one backlog: so many events for each second that the plan gives a round. */
+/** A round is one backlog, with this many events for each second that the plan gives a round. */
 const EVENTS_PER_SECOND = 4_000;
 const POLL_MS = 20;
 const PATIENCE_MS = 300_000;
 
-/** Where the measured system is, and its configuration as its own processes have it. */
+/** The addresses of the measured system, and the configuration that its processes have. */
 export interface EventSystem {
   readonly config: Config;
   readonly brokers: readonly string[];
@@ -31,7 +31,7 @@ export interface EventSystem {
   readonly adminUrl: string;
 }
 
-/** Backlogs of purchases taken by the bridge against the same taken by a bare consumer. Throws when an event is missing or doubled, or the books are wrong. */
+/** Measures how fast the bridge takes backlogs of purchases, against a bare consumer. Throws: Error when an event is missing or doubled, or the books are wrong. */
 export async function measureEventRows(system: EventSystem, plan: Plan): Promise<Row[]> {
   const kafka = createKafka({ brokers: system.brokers, clientId: "bench-events", logger: SILENT_LOG });
   const events = Math.round((plan.durationMs / 1_000) * EVENTS_PER_SECOND);
@@ -110,7 +110,7 @@ interface Reader {
   stop(): Promise<void>;
 }
 
-/** Events per second from the moment the reader is in its group, which takes both sides seconds, to the last committed offset. Stops the reader. */
+/** Events per second, from the moment the reader has joined its group, which takes both sides seconds, to the last committed offset. Stops the reader. */
 async function drained(kafka: Kafka, topic: string, count: number, reader: Reader): Promise<number> {
   try {
     let joinedAtMs: number | undefined;

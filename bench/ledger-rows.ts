@@ -17,7 +17,7 @@ export interface Plan {
   readonly say: (text: string) => void;
 }
 
-/** Transfers through the ledger against the same writes in plain SQL, on random accounts and all to one. Throws when the books are wrong afterwards. */
+/** Measures transfers through the ledger against the same writes in plain SQL, on random accounts and all to one account. Throws: Error when the books are wrong afterwards. */
 export async function measureLedgerRows(server: BenchDatabase, plan: Plan): Promise<Row[]> {
   const { ours, plain } = await createTwinDatabases(server, ACCOUNTS);
   const ledger = createLedgerTransfers({ appUrl: ours.appUrl, accountCount: ACCOUNTS, laneCount: LANES });

@@ -13,7 +13,7 @@ export interface LedgerTransfers {
   close(): Promise<void>;
 }
 
-/** Saldo's side: transfers between `accountCount` users through the same ledger that the roles use. Throws when one is not done. */
+/** Saldo's side: transfers between `accountCount` users through the ledger that the roles use. Throws: Error when a transfer is not done. */
 export function createLedgerTransfers(options: { appUrl: string; accountCount: number; laneCount: number }): LedgerTransfers {
   const { accountCount } = options;
   const ledger = createLedger({ url: options.appUrl, name: "bench", laneCount: options.laneCount, deadlineMs: 30_000 });

@@ -18,7 +18,7 @@ const FUNDS = "9000000";
 const PRICE = "1.00";
 const PRICE_MINOR = 100n;
 
-/** Where the measured system is. */
+/** The addresses of the measured system. */
 export interface MeasuredSystem {
   readonly apiUrl: string;
   readonly databaseUrl: string;
@@ -27,7 +27,7 @@ export interface MeasuredSystem {
   readonly namespace: string;
 }
 
-/** Orders over HTTP to COMPLETED against empty workflows on the same server. Throws when an order is not COMPLETED or the books are wrong afterwards. */
+/** Measures orders over HTTP until they are COMPLETED, against empty workflows on the same server. Throws: Error when an order is not COMPLETED or the books are wrong afterwards. */
 export async function measureOrderRows(system: MeasuredSystem, plan: Plan): Promise<Row[]> {
   const { token } = await mintToken(loadConfig(), { subject: "bench", roles: ["service"], ttlMs: TOKEN_TTL_MS }, system.keysDir);
   const api = createApiClient({ baseUrl: system.apiUrl, token: async () => token });

@@ -18,7 +18,7 @@ interface PlainConsumerInput {
 const TABLE = "bench_events";
 const CONNECTIONS = 2;
 
-/** Makes the one table that the bare consumer writes: the events' fields under their place, and nothing else. */
+/** Makes the only table that the bare consumer writes: the events' fields, keyed by partition and offset. */
 export async function createPlainTable({ adminUrl }: Pick<BenchDatabase, "adminUrl">): Promise<void> {
   await asAdmin(adminUrl, (sql) =>
     sql.unsafe(`create table ${TABLE} (
@@ -35,8 +35,8 @@ export async function countPlainEvents({ adminUrl }: Pick<BenchDatabase, "adminU
 }
 
 /**
- * The baseline: the client as it comes, one multi-row INSERT per fetched batch, then the commit of its offset. No ledger, no workflow,
- * no dead letters. Its group has the topic's name. `onFailure` is told what went wrong in a batch.
+ * The baseline: the Kafka client with its defaults, one multi-row INSERT per fetched batch, then the commit of its offset. No ledger, no
+ * workflow, no dead letters. Its group has the topic's name. `onFailure` gets the error of a batch.
  */
 export async function startPlainConsumer(input: PlainConsumerInput): Promise<PlainConsumer> {
   const client = new Kafka({ clientId: "bench-plain", brokers: [...input.brokers], logLevel: logLevel.NOTHING });

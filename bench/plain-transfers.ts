@@ -79,7 +79,7 @@ function runByPgbench(program: string) {
 
 function runProgram(program: string, args: readonly string[], environment: Readonly<Record<string, string>>): Promise<string> {
   return new Promise((resolve, reject) => {
-    // Its own environment is enough for it: nothing of ours is handed on.
+    // The program gets an environment of its own, and none of the variables of this process.
     execFile(program, [...args], { env: { PATH: "/usr/bin:/bin", ...environment }, maxBuffer: 16_777_216 }, (error, stdout, stderr) => {
       if (error === null) resolve(`${stdout}${stderr}`);
       else reject(new Error(`pgbench failed: ${`${stdout}${stderr}`.slice(-2_000)}`));
@@ -105,7 +105,7 @@ async function runByDriver(plan: PlainRun): Promise<PlainResult> {
   }
 }
 
-// The statements of plain-transfer.sql, one round trip each as there.
+// The statements of plain-transfer.sql, with one round trip for each, as pgbench makes them.
 async function plainTransfer(sql: postgres.Sql, plan: PlainRun, n: number): Promise<void> {
   const { accountCount, hotAccount } = plan;
   let from = 1 + Math.floor(Math.random() * accountCount);

@@ -1,13 +1,13 @@
-/** One measured pair: what was asked for, how fast ours and the baseline were in each round. */
+/** One measured pair: how fast Saldo (`ours`) and the baseline were in each round. */
 export interface Rounds {
   readonly ours: readonly number[];
   readonly baseline: readonly number[];
-  /** Median of the rounds' own ratios ours / baseline. */
+  /** Median of the ratios ours / baseline of the rounds. */
   readonly ratio: number;
 }
 
 /**
- * Measures two sides in turn, `count` times, and changes who goes first each time: a machine that slows down meanwhile
+ * Measures two sides in turn, `count` times, and changes which side goes first each time: a machine that slows down meanwhile
  * slows both. Each measurement gives one figure of the same unit.
  */
 export async function interleave(count: number, sides: { ours: () => Promise<number>; baseline: () => Promise<number> }): Promise<Rounds> {
@@ -25,7 +25,7 @@ export async function interleave(count: number, sides: { ours: () => Promise<num
   return { ours, baseline, ratio: median(ours.map((figure, round) => figure / (baseline[round] ?? Number.NaN))) };
 }
 
-/** The middle figure, or the mean of the two in the middle. NaN of none. */
+/** The median: the middle figure, or the mean of the two in the middle. NaN without figures. */
 export function median(figures: readonly number[]): number {
   const sorted = figures.toSorted((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);
@@ -34,7 +34,7 @@ export function median(figures: readonly number[]): number {
   return (low + high) / 2;
 }
 
-/** Keeps `concurrency` calls of `work` in flight for `durationMs` and answers how many ended per second. Throws what `work` throws. */
+/** Keeps `concurrency` calls of `work` in flight for `durationMs` and returns how many ended per second. Throws: what `work` throws. */
 export async function ratePerSecond(options: { concurrency: number; durationMs: number; work: () => Promise<void> }): Promise<number> {
   const startedAtMs = performance.now();
   const endsAtMs = startedAtMs + options.durationMs;

@@ -16,12 +16,12 @@ export interface Row {
   readonly rounds: Rounds;
 }
 
-/** Makes a row of its rounds. */
+/** The row of a pair that was measured in rounds. */
 export function makeRow(text: Pick<Row, "name" | "what" | "baseline" | "unit" | "goal">, rounds: Rounds): Row {
   return { ...text, oursMedian: median(rounds.ours), baselineMedian: median(rounds.baseline), ratio: rounds.ratio, rounds };
 }
 
-/** True when the ratio is on the right side of the goal, undefined when there is none. */
+/** True when the ratio is on the right side of the goal; undefined without a goal. */
 export function meetsGoal({ ratio, goal }: Pick<Row, "ratio" | "goal">): boolean | undefined {
   if (goal === undefined) return undefined;
   return "atLeast" in goal ? ratio >= goal.atLeast : ratio <= goal.atMost;

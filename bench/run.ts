@@ -19,7 +19,7 @@ const LEDGER_ROWS = ["transfers", "hot-transfers"];
 const EVENT_ROWS = ["events"];
 const ORDER_ROWS = ["orders", "order-latency"];
 const RESULTS = fileURLToPath(new URL("results/", import.meta.url));
-/** Enough rounds that one disturbed by another program does not decide, short enough to be run often. */
+/** Enough rounds that a single disturbed round does not decide, and short enough to be run often. */
 const QUICK = { rounds: 5, durationMs: 1_500 };
 const FULL = { rounds: 11, durationMs: 5_000 };
 
@@ -87,7 +87,7 @@ async function measure(options: Options, signal: AbortSignal): Promise<Row[]> {
   return rows;
 }
 
-// The order to stop ends the measurement where it is; what was started is stopped by the finally of each part, in its own time.
+// An order to stop ends the measurement where it is. Each part then stops what it has started, in its own time.
 async function untilStopped<Result>(signal: AbortSignal, part: { result: Promise<Result>; stop: () => Promise<void> }): Promise<Result> {
   const stopped = new Promise<never>((_resolve, reject) => {
     signal.addEventListener("abort", () => reject(new Error("stopped")), { once: true });
@@ -121,7 +121,7 @@ function withPostgres(plan: Plan, signal: AbortSignal): { result: Promise<Row[]>
 function withSystem(plan: Plan, signal: AbortSignal): { result: Promise<Row[]>; stop: () => Promise<void> } {
   const system = startBenchSystem(plan, signal);
   const result = system.then(async ({ running, namespace, eventSystem }) => [
-    // First: the bridge installs the SDK's runtime, which only the first user of it can.
+    // The events are measured first: the bridge installs the SDK's runtime, which must happen before its first use.
     ...(EVENT_ROWS.some(plan.wanted) ? await measureEventRows(eventSystem(), plan) : []),
     ...(ORDER_ROWS.some(plan.wanted) ? await measureOrderRows({ ...running, namespace }, plan) : []),
   ]);

@@ -5,7 +5,7 @@ const EXAMPLES = 5;
 /** How many items one run of the self-audit takes of each kind: those whose end comes next. The others are taken by a later run, before their own end. */
 export const PER_RUN = 1_000;
 
-/** A finding over what was looked at, in words: `broken` stays wrong, `repaired` was wrong and is put right. */
+/** The finding of a check that looked at `checked` items. `broken` are those that stay wrong and `repaired` those that were put right, each in words. */
 export function findingOf(
   check: string,
   title: string,

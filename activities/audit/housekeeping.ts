@@ -5,7 +5,7 @@ import type { ActivityDeps } from "../activity-deps.ts";
 /** How many pieces of 1,000 rows one run removes from each table. */
 const MAX_PIECES = 100;
 
-/** What the `housekeeping` workflow does in the world. */
+/** The activity of the `housekeeping` workflow. */
 export function createHousekeeping({ db }: Pick<ActivityDeps, "db">) {
   return {
     /** Removes expired rows and published messages older than `outboxKeepMs`, in pieces. Safe to retry: the next run removes what is left. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */

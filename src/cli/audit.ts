@@ -16,7 +16,7 @@ const EXAMPLES = 5;
 const USAGE = `npm run audit [-- --json]
 
 Proves the books from their postings, and compares them with the payment provider's own book where it shows one (the simulator does).
-Exit code 0: every invariant holds; 1: one is broken; 2: the audit could not be made.
+Exit code 0: every invariant holds; 1: an invariant is broken; 2: the audit could not be made.
 
   --json   print the findings as JSON
   --help   print this
@@ -34,7 +34,7 @@ process.exitCode = await runCommand({
   },
 });
 
-/** `notCompared` says in words why the provider's book was left out. */
+/** The audit with the provider's book. `notCompared` says in words why that book was left out. */
 interface FullReport extends AuditReport {
   readonly notCompared?: string;
 }
@@ -52,7 +52,7 @@ async function audit(config: Config): Promise<FullReport> {
   const database = createDatabase({ url, name: "audit", laneCount: 1, deadlineMs: DEADLINE_MS });
   try {
     const report = await auditBooks(database.db);
-    // The provider of what runs here has nothing to do with another database.
+    // The provider of the running system belongs to that system's database only.
     const provider =
       providerOf(config) ??
       (running?.databaseUrl === url ? providerOf({ PSP_URL: running.pspUrl, PSP_API_KEY: running.pspApiKey }) : undefined);

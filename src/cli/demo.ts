@@ -17,7 +17,7 @@ const USAGE = `npm run demo -- [options]
 Drives a running Saldo as customers would, over HTTP only, and proves that every user's money adds up.
 
   --orders NUMBER   how many orders (default: 200)
-  --seed NUMBER     the same seed does the same again, under the same keys (default: a new one)
+  --seed NUMBER     the same seed repeats its run, under the same idempotency keys (default: a random seed)
   --json            print JSON
   --api URL         the API's address (default: the running system's)
   --help            print this

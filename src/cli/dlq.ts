@@ -9,21 +9,21 @@ import { printable, printableLines } from "./kit/printable.ts";
 
 const USAGE = `npm run dlq -- list|show|redrive [ID] [options]
 
-Messages that could not be taken: lists them, shows one with its content, sends one or many again with the identity they had.
+Dead letters are messages that could not be taken. Lists them, shows one, or sends one or many again, under their first identity.
 
-  list                        the newest first
-  show ID                     one with its content; what looks like a card number is masked
-  redrive ID --reason WORDS   send one again, as it was or with --body
-  redrive --reason WORDS      send again the oldest that match and were never sent again
+  list                        list dead letters, the newest first
+  show ID                     show one with its content; what looks like a card number is masked
+  redrive ID --reason WORDS   send one again, byte for byte, or corrected by --body
+  redrive --reason WORDS      send again the oldest ones that match and were never sent again
 
-  --topic NAME   only those of a topic
-  --code CODE    only those with a code, such as INVALID_EVENT
-  --from TIME    only those recorded at this moment or later, such as 2026-11-21T10:00:00Z
-  --to TIME      only those recorded before this moment
-  --redriven yes|no   list: whether they were ever sent again
+  --topic NAME   only dead letters of this topic
+  --code CODE    only dead letters with this code, such as INVALID_EVENT
+  --from TIME    only dead letters recorded at this moment or later, such as 2026-11-21T10:00:00Z
+  --to TIME      only dead letters recorded before this moment
+  --redriven yes|no   list: only dead letters that were sent again, or never were
   --limit N      how many at most (list: 50, up to 100; redrive: 100, up to 1000)
   --body FILE    redrive ID: the corrected value, byte for byte; - reads standard input
-  --reason WORDS why; it is kept for ever
+  --reason WORDS why; recorded for ever
   --json         print what the API answered
   --api URL      the API's address (default: the system that runs from DATA_DIR, else HTTP_PORT)
   --help         print this
@@ -113,8 +113,8 @@ async function list(api: ApiClient, values: Values): Promise<string> {
   const page = readAnswer(await api.get(`${PATH}?${query.toString()}`), [200], listed);
   if (values.json) return JSON.stringify(page);
   const lines = page.deadLetters.map(
-    (one) =>
-      `${one.deadLetterId.padStart(8)}  ${one.recordedAt}  ${one.topic}/${one.partition}/${one.offset}  ${one.code}  ${one.status}\n          ${printable(one.reason)}`,
+    ({ deadLetterId, recordedAt, topic, partition, offset, code, status, reason }) =>
+      `${deadLetterId.padStart(8)}  ${recordedAt}  ${topic}/${partition}/${offset}  ${code}  ${status}\n          ${printable(reason)}`,
   );
   if (lines.length === 0) return "No dead letter matches.";
   return [...lines, ...(page.nextCursor === undefined ? [] : ["There are more: narrow them by --topic, --code, --from, --to."])].join("\n");

@@ -38,7 +38,7 @@ function verdictOf(facts: Facts, needed: readonly Finding[]): string {
   return needed.length === 0 ? "npm start will run." : `npm start will not run: ${needed.map((finding) => finding.name).join(", ")}.`;
 }
 
-// With a configuration that cannot be read the rest is still looked at, as the defaults would have it.
+// When the configuration cannot be read, the other findings are made by its defaults.
 function readConfig(): { config: Config; configProblems: readonly string[] } {
   try {
     return { config: loadConfig(), configProblems: [] };

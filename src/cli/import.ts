@@ -27,9 +27,9 @@ Produces the events of a CSV file to Kafka, waits until they have taken effect, 
   --json              print one JSON object and no progress
   --help              print this
 
-Exit code 0: every row was produced and what became of each is known: booked, refused or among the dead letters, now or
-from before (look at the counts; the dead letters are named by code); 1: a row of the file was no event and was not
-produced, or a row is unaccounted for, or the file could not be imported; 2: a wrong option.
+Exit code 0: every row was produced and its outcome is known: booked, refused or a dead letter, by this import or by an
+earlier one (look at the counts; dead letters are counted by code); 1: a row of the file was no event and was not
+produced, or the outcome of a row is not known, or the file could not be imported; 2: a wrong option.
 
 Columns, by the header; of names with "or" between them one is enough:
   every kind             user_id or customer_id; amount or amount_<currency>; optional event_id or transaction_id
@@ -75,7 +75,7 @@ async function run(path: string, options: Options): Promise<number> {
   const { kind, group } = kindOf(config, topic);
   const { rows: rowCount, unreadColumns } = await checkEventCsv(path, kind);
   if (rowCount === 0) throw new CsvFileError(`${path} has a header and no row: there is nothing to import`);
-  if (unreadColumns.length > 0) process.stderr.write(`Nothing is read of the columns ${unreadColumns.join(", ")}.\n`);
+  if (unreadColumns.length > 0) process.stderr.write(`These columns are not read: ${unreadColumns.join(", ")}.\n`);
   const addresses = findAddresses(config);
   const kafka = createKafka({ brokers: addresses.brokers, clientId: "saldo-import", logger: SILENT_LOG });
   const database = createDatabase({ url: addresses.databaseUrl, name: "import", laneCount: 1, deadlineMs: 60_000 });
@@ -100,7 +100,7 @@ async function run(path: string, options: Options): Promise<number> {
         topic,
         group,
         trace: kind === "order" ? traceOrders : traceEvents,
-        // An order is consumed when its saga has begun; its end comes a little later.
+        // An order's message is consumed when its saga has started; the outcome comes a little later.
         settleMs: kind === "order" ? timeoutMs : 0,
         progress: bars,
         nowMs: () => performance.now(),
@@ -169,10 +169,10 @@ function remarksOn({ deadLettered, deadLetterCodes, earlier }: ImportTally): str
   if (deadLettered > 0) remarks.push(`Dead letters: ${byCode.join(", ")}. \`npm run dlq -- list\` shows them with their reasons.`);
   const standing = [
     ...(earlier.refused === 0 ? [] : [`${earlier.refused} were refused`]),
-    ...(earlier.deadLettered === 0 ? [] : [`${earlier.deadLettered} are dead letters (\`npm run dlq -- list\`)`]),
+    ...(earlier.deadLettered === 0 ? [] : [`${earlier.deadLettered} became dead letters (\`npm run dlq -- list\`)`]),
   ];
   if (standing.length > 0)
-    remarks.push(`Of the duplicates ${standing.join(" and ")} since they came first: that stands, nothing was booked.`);
+    remarks.push(`Of the duplicates ${standing.join(" and ")} when they were first read, and this import changed nothing about it.`);
   return remarks.map((remark) => `${remark}\n`).join("");
 }
 
@@ -198,7 +198,8 @@ function report(json: boolean, path: string, tally: ImportTally, badRows: readon
   process.stdout.write(
     `\n${counts.map(([name, count]) => `${name.padEnd(14)} ${count.toLocaleString("en-US").padStart(12)}`).join("\n")}\n`,
   );
-  const notProduced = badRows.length === 0 ? "" : ` ${badRows.length} rows of the file were not imported.`;
-  const verdict = tally.missing === 0 ? `The figures add up.${notProduced}` : `${tally.missing} rows are unaccounted for.${notProduced}`;
+  const notProduced = badRows.length === 0 ? "" : ` ${badRows.length} rows of the file are no events and were not imported.`;
+  const verdict =
+    tally.missing === 0 ? `The figures add up.${notProduced}` : `The outcome of ${tally.missing} rows is not known.${notProduced}`;
   process.stdout.write(`\n${verdict} ${seconds} s\n${remarksOn(tally)}`);
 }

@@ -6,13 +6,13 @@ import { findKeysDir } from "./kit/operator-token.ts";
 
 const USAGE = `npm run keys -- ACTION [options]
 
-The keys that access tokens are signed with. Running processes know a change within seconds; none needs a restart.
+Manages the keys that sign access tokens. Running processes notice a change within seconds and need no restart.
 
-  list              every key: which one signs, which wait, from when on each may be retired
-  rotate            publish the next key; it signs once nobody can have kept the older list (5 minutes)
-  rotate --soon     the same, but it signs after seconds: for a key that became known to others
-  retire            take away every key whose last token has ended (a day after the next one began to sign)
-  retire --key KID  take that key away at once: every token it signed is refused from then on
+  list              list the keys: which one signs, which wait to sign, and from when on each may be retired
+  rotate            publish the next key; it signs 5 minutes later, when no client can still have the older list
+  rotate --soon     the same, but it signs after seconds: for when the present key has leaked
+  retire            remove every key whose last token has expired (a day after the next key began to sign)
+  retire --key KID  remove that key at once: every token that it signed is refused from then on
 
   --json            print JSON
   --help            print this

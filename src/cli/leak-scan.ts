@@ -13,7 +13,7 @@ Pay with a card number that nothing else has, then search for it everywhere: ${P
 It is found in its plain, spaced, dashed, base64 and hex spellings, and never printed. Exit code 0: it stands nowhere; 1: it was
 found; 2: it was called wrongly, or a place could not be searched.
 
-  --number NUMBER    12 to 19 digits, also with spaces or dashes; - reads it from stdin, so that it stands in no list of processes
+  --number NUMBER    12 to 19 digits, also with spaces or dashes; - reads it from stdin, so that no list of processes shows it
   --text TEXT        any other secret of at least 8 characters; - reads it from stdin
   --only PLACES      some of the places, with commas between
   --max-messages N   how many messages of each Kafka partition are read, from its end (default 1000000)
@@ -31,7 +31,7 @@ process.exitCode = await runCommand({
     "max-messages": { type: "string", default: "1000000" },
     json: { type: "boolean", default: false },
   },
-  // Taken and refused here: the usual words would repeat what may be the number.
+  // `run` refuses words without an option: the parser's own message would repeat the word, which may be the card number.
   maxPositionals: 100,
   failureCode: 2,
   run: async ({ values, positionals }) => {
@@ -77,7 +77,7 @@ function addressesOf(config: Config): LeakAddresses {
   const pspUrl = config.PSP_URL ?? running?.pspUrl;
   const pspApiKey = config.PSP_API_KEY ?? running?.pspApiKey;
   return {
-    // The owner reads every table, and is told where the server's files lie.
+    // The owner may read every table, and may ask Postgres where its files lie.
     databaseUrl: config.DATABASE_ADMIN_URL ?? config.DATABASE_URL ?? running?.databaseAdminUrl,
     redisUrl: config.REDIS_URL ?? running?.redisUrl,
     kafkaBrokers: config.KAFKA_BROKERS === undefined ? running?.kafkaBrokers : brokerList(config.KAFKA_BROKERS),

@@ -5,8 +5,8 @@ import { createStartSteps } from "./start/start-steps.ts";
 
 const USAGE = `node --import tsx src/cli/migrate.ts
 
-One run, for compose and for operators: the schema of DATABASE_URL, the first signing key in AUTH_KEYS_DIR, then the topics of
-KAFKA_BROKERS and the schedules of TEMPORAL_ADDRESS, where they are set. DATABASE_ADMIN_URL is used for the schema when it is set.
+For compose and for operators: applies the migrations to DATABASE_URL and makes the first signing key in AUTH_KEYS_DIR; then makes the
+topics at KAFKA_BROKERS and the schedules at TEMPORAL_ADDRESS, where they are set. Migrations use DATABASE_ADMIN_URL when it is set.
 `;
 
 process.exit(await runCommand({ name: "migrate", usage: USAGE, options: {}, run: migrate }));

@@ -12,13 +12,13 @@ const USAGE = `npm run orders -- stuck
 npm run orders -- retry|skip|settle ORDER --reason WORDS [--step STEP]
 
   stuck             list the orders with a compensation that is past its fast retries
-  retry             try it again at once
-  skip              leave it undone for good
-  settle            take it as done by hand, outside of Saldo
-  --reason WORDS    why; kept for ever together with who did it
-  --step STEP       the compensation it is meant for; without it the one that is stuck
+  retry             retry the stuck step of ORDER at once
+  skip              leave the step undone for good
+  settle            record that the step was done by hand, outside of Saldo
+  --reason WORDS    why; recorded for ever together with who did it
+  --step STEP       the step that is meant (default: the one that is stuck)
   --json            print what the API answered
-  --url URL         the API; otherwise that of the system that runs from the data folder
+  --url URL         the API's address (default: the system that runs from DATA_DIR, else HTTP_PORT)
   --help            print this
 
 Exit code 0: done; 1: not done.
@@ -43,7 +43,7 @@ process.exitCode = await runCommand({
       const { orders } = readAnswer(await api.get("/api/v1/orders?stuck=true&limit=100"), [200], orderListSchema);
       const stuckOrders: object[] = [];
       for (const { orderId: id, total, currency } of orders) {
-        // A list does not ask the workflows; why an order is stuck only they know.
+        // The list comes from Postgres. Why an order is stuck only its workflow knows, which the order's own route asks.
         const order = readAnswer(await api.get(`/api/v1/orders/${encodeURIComponent(id)}`), [200], orderSchema);
         const { stuck } = order;
         if (stuck === undefined) continue;
@@ -57,7 +57,7 @@ process.exitCode = await runCommand({
       else if (orders.length === 0) process.stdout.write("Nothing is stuck.\n");
       return 0;
     }
-    const act = ACTS.find((one) => one === verb);
+    const act = ACTS.find((each) => each === verb);
     if (act === undefined) throw new UsageError(`${verb ?? "nothing"} is none of stuck, ${ACTS.join(", ")}`);
     if (orderId === undefined) throw new UsageError("name the order");
     if (values.reason === undefined) throw new UsageError("say why with --reason");
@@ -69,7 +69,7 @@ process.exitCode = await runCommand({
   },
 });
 
-/** Who acts, as the audit will name them. */
+/** The operator's name as it is recorded with the act. */
 function operatorName(): string {
   return `operator:${userInfo().username}@${hostname()}`;
 }

@@ -17,10 +17,10 @@ Makes a steady load: N events a second of the kind that Saldo reads on this topi
   --topic NAME        purchases, loyalty.transactions, orders.requested (or as they are configured), or saga.commands
   --rate N            events a second
   --seconds S         how long
-  --users N           of how many users (default: 1000)
-  --seed N            which events: the same seed makes the same ones, duplicates the second time (default: the Unix time,
-                      which is also when they happened; a seed that is no such moment happened on 2026-01-01)
-  --services A,B      which services are bought; needed for orders
+  --users N           for how many users (default: 1000)
+  --seed N            the same seed makes the same events, which are duplicates the second time (default: the Unix time).
+                      A seed that is a past Unix time is also the date of the events, otherwise that is 2026-01-01
+  --services A,B      the services that are bought; needed for orders
   --currency CODE     default: DEFAULT_CURRENCY
   --json              print one JSON object and no progress
   --help              print this
@@ -101,7 +101,7 @@ function loadOf(config: Config, topic: string, options: Options): LoadOptions {
     seed,
     currency,
     services,
-    // Of the seed alone: a date is content, and the same event with another one would be a conflict.
+    // The date comes from the seed alone: it is content, and the same event with another date would be a conflict.
     occurredAt: isMoment ? new Date(seed * 1_000).toISOString() : "2026-01-01T00:00:00.000Z",
   };
 }

@@ -15,7 +15,7 @@ Replays histories of workflows through the workflow code as it stands here, with
 
   temporal workflow show --workflow-id order/ID --output json > FILE
 
-Without a FILE it replays all recorded histories of test/replay/histories. Exit code 0: the code still takes the same way as
+Without a FILE it replays all recorded histories of test/replay/histories. Exit code 0: the code issues the same commands as
 every history; 1: it does not, or a file cannot be read; 2: a wrong option.
 
   --json   print the results as JSON
@@ -29,7 +29,7 @@ const code = await runCommand({
   options: { json: { type: "boolean", default: false } },
   run: async ({ values, positionals }) => {
     const files = positionals.length > 0 ? positionals.map((file) => resolve(file)) : recordedHistories();
-    // Each result is reported below in one line; the SDK would tell it a second time.
+    // Each result is printed below in one line; the SDK would log each failure a second time.
     Runtime.install({ logger: new DefaultLogger("ERROR", () => {}), telemetryOptions: { logging: { filter: "off", forward: {} } } });
     const reports = await replayHistories(files, await buildWorkflowBundle(loadConfig().CACHE_DIR));
     process.stdout.write(values.json ? `${JSON.stringify(reports, undefined, 2)}\n` : `${reports.map(describe).join("\n")}\n`);

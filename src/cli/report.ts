@@ -8,7 +8,7 @@ import { listMonths, makeReport, renderReport, ReportNotMade, revenueByCurrency,
 
 const USAGE = `npm run report -- MONTH [options]
 
-Has the revenue report of a month made (yyyy-mm, such as 1997-01), prints it, and says where its CSV is.
+Makes the revenue report of a month (yyyy-mm, such as 1997-01), prints it, and says where its CSV is.
 
   --all               every month that has revenue, instead of one
   --json              print [{"month","currency","lines":[{"service","revenue","count"}],"total"}], one element per month and currency

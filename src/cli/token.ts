@@ -10,12 +10,12 @@ const USAGE = `npm run token -- [options]
 Prints an access token, signed with the keys of this machine.
 
   --role ROLE       user, service or admin; may be given several times (default: admin)
-  --subject NAME    whom it stands for; for a user, the id of their accounts (default: operator)
-  --ttl TIME        how long it is good: 90s, 15m, 1h; 24h at most (default: 1h)
+  --subject NAME    the token's subject; for the role user, the user's id (default: operator)
+  --ttl TIME        how long it is valid: 90s, 15m, 1h; 24h at most (default: 1h)
   --json            print {"token","tokenId","subject","roles","expiresAt"}
   --help            print this
 
-A token cannot be taken back but by logging it out: POST /api/v1/auth/logout.
+A token can be revoked only by logging it out: POST /api/v1/auth/logout.
 `;
 
 const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 };

@@ -48,7 +48,7 @@ export interface WorkflowEffect {
 export interface EventTopic<Event> {
   readonly topic: string;
   readonly deadLetterTopic: string;
-  /** Reads a message as an event. Never throws on content. `timestampMs` is the time of the message, for events without one of their own. */
+  /** Reads a message's value as an event. Never throws on content. The event's date is judged by `timestampMs`, the message's own (-1 without one). */
   read(value: Buffer | null, timestampMs: number): EventReading<Event>;
   /** The workflow that an event starts or tells. Absent on topics whose events go to the ledger. */
   effectOf?(event: Event): WorkflowEffect;

@@ -4,16 +4,16 @@ import type { BookEntry } from "./book.ts";
 
 /** The book on disk: one JSON object a line, appended and never changed. */
 export interface BookFile {
-  /** The entries that were there when it was opened. */
+  /** The entries that the file held when it was opened. */
   readonly entries: readonly BookEntry[];
-  /** Settles when the entries, and all before them, are on the disk. After the first failure every call throws it again. */
+  /** Settles when these entries and all earlier ones are on the disk. Throws: the system's error; after the first failure every call throws it again. */
   append(entries: readonly BookEntry[]): Promise<void>;
   close(): Promise<void>;
 }
 
 /**
- * Opens the book, making it when it is not there. A last line without an end is one whose writer was killed before it answered:
- * it is cut off. Throws: Error naming the line when any other line cannot be read.
+ * Opens the book's file, and makes it when it is not there. A last line without a line end is cut off: its writer was killed before it
+ * answered. Throws: Error that names the line, when any other line cannot be read.
  */
 export async function openBookFile(path: string): Promise<BookFile> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
@@ -52,7 +52,7 @@ function createAppender(file: FileHandle): Pick<BookFile, "append" | "close"> {
     await file.datasync();
   };
   return {
-    // What comes while one write is on its way to the disk goes there together with the next one.
+    // Entries that come while a write is on its way to the disk are written together, by the next write.
     append(entries) {
       waiting += entries.map((entry) => `${JSON.stringify(entry)}\n`).join("");
       next ??= current = current.then(writeWaiting);

@@ -12,7 +12,7 @@ export interface TokenEntry {
   readonly at: string;
 }
 
-/** A step that was done, or definitely refused. Amounts are minor units. */
+/** A step that was executed, or declined for good. Amounts are minor units. */
 export interface PaymentEntry {
   readonly type: "payment";
   readonly key: string;
@@ -47,7 +47,7 @@ export interface ReconciledEntry {
 
 export type BookEntry = TokenEntry | PaymentEntry | StoredErrorEntry | ReconciledEntry;
 
-/** The provider's memory: what its book says. `apply` is the only way it changes. */
+/** The provider's book in memory. `apply` is the only way it changes. */
 export interface Book {
   apply(entry: BookEntry): void;
   entries(): readonly BookEntry[];
@@ -56,7 +56,7 @@ export interface Book {
   storedError(key: string): StoredErrorEntry | undefined;
   storedErrors(): readonly StoredErrorEntry[];
   wasReconciled(key: string): boolean;
-  /** The entries that doing this step would write: its own first. `declineReason` makes it a definite no. Nothing changes. */
+  /** The entries that the execution of a step would write, its own entry first. With a `declineReason` the step is declined. Changes nothing. */
   decide(request: PaymentRequest, options: { readonly at: string; readonly declineReason?: string }): PaymentEntry[];
 }
 
@@ -132,7 +132,7 @@ export function createBook(): Book {
         at,
       };
       if (request.kind !== "cancel" || payments.has(request.authorisationKey)) return [done];
-      // The authorisation may still be on its way: it must not be approved after its cancel was.
+      // The authorisation may still be on its way. The fence declines it when it arrives after its cancel.
       const { orderId, amountMinor, currency, authorisationKey: key } = request;
       const fence = { kind: "authorise", status: "declined", reason: "authorisation_cancelled" } as const;
       return [done, { type: "payment", key, orderId, amountMinor, currency, ...fence, reference: referenceOf(key), at }];
@@ -140,7 +140,7 @@ export function createBook(): Book {
   };
 }
 
-/** The same for requests that ask for the same; the key is not part of it. */
+/** A hash of a request's content without its key: equal for requests that ask for the same step. */
 export function contentHashOf(request: PaymentRequest): string {
   const { kind, orderId, amountMinor, currency } = request;
   const of = "cardToken" in request ? request.cardToken : "captureKey" in request ? request.captureKey : request.authorisationKey;

@@ -1,14 +1,12 @@
 import type { BookFile } from "./book-file.ts";
-import { contentHashOf, type Book, type BookEntry, type PaymentEntry } from "./book.ts";
+import { contentHashOf, type Book, type BookEntry } from "./book.ts";
+import { answerAfterEffect, answerWithoutEffect, internalError, paymentAnswer, refused, type Answer } from "./provider-answers.ts";
 import { behaviourOf, type Behaviour, type Script, type Step } from "./scripts.ts";
 import { TEST_CARDS } from "./test-cards.ts";
 import type { Vault } from "./vault.ts";
-import type { PaymentAnswer, PaymentRequest } from "./wire.ts";
+import type { PaymentRequest } from "./wire.ts";
 
-/** What a request is answered with; `hang` is no answer at all. */
-export type Answer = { readonly status: number; readonly body: object; readonly retryAfterSeconds?: number } | "hang";
-
-/** One request that reached the provider, whatever became of it. Kept in memory only, for tests that count them. */
+/** One request that reached the provider, and how the provider behaved. Kept in memory only, for tests that count requests. */
 export interface Call {
   readonly at: string;
   readonly step: Step;
@@ -16,24 +14,25 @@ export interface Call {
   readonly behaviour: Behaviour;
 }
 
-/** The provider without its HTTP. */
+/** The provider without its HTTP. An answer that tells of a step is given only when the step is on the disk. */
 export interface Provider {
+  /** Puts a card into the vault and answers with its token. Throws: INVALID_CARD. */
   tokenise(card: { number: string; expiry: string; cvc: string; holderName?: string | undefined }): Promise<Answer>;
-  /** Does a step once per key. What is answered is on the disk. */
+  /** Executes a step, once for each key. */
   pay(request: PaymentRequest): Promise<Answer>;
+  /** Answers with the step that stands under a key. */
   lookUp(key: string): Promise<Answer>;
-  /** Adds a script before those that are there. */
+  /** Adds a script that goes before the present ones. */
   addScript(script: Script): void;
   clearScripts(): void;
-  /** Lets keys with a stored 500 be asked for again; all of them without a key. Answers with the keys. */
+  /** Ends the stored 500 of a key, without a key that of every key: the next request with it is executed. Returns the keys. */
   reconcile(key?: string): Promise<string[]>;
   book(): { readonly entries: readonly BookEntry[]; readonly calls: readonly Call[] };
 }
 
 const MAX_CALLS = 100_000;
-const RETRY_AFTER_SECONDS = 1;
 
-/** The provider over its book and its vault. `sleep` is how it is slow. */
+/** The provider over its book and its vault. `sleep` delays its slow answers. */
 export function createProvider(deps: {
   readonly book: Book;
   readonly file: BookFile;
@@ -56,7 +55,7 @@ export function createProvider(deps: {
     const attempt = (attempts.get(`${step}/${key}`) ?? 0) + 1;
     attempts.set(`${step}/${key}`, attempt);
     const drawn = behaviourOf([...scripts, ...cardScripts(book, cardToken)], { step, key, attempt }) ?? "approve";
-    // A key is reconciled by hand once; it is not spoilt a second time.
+    // A reconciled key gets no stored 500 a second time.
     const behaviour = drawn.startsWith("stored-500") && book.wasReconciled(key) ? "approve" : drawn;
     calls.push({ at: deps.now().toISOString(), step, key, behaviour });
     if (calls.length > MAX_CALLS) calls.shift();
@@ -64,15 +63,26 @@ export function createProvider(deps: {
     return behaviour;
   };
 
+  /** Writes to the book what a request does, which the book does not know yet. */
+  const execute = async (request: PaymentRequest, behaviour: Behaviour): Promise<void> => {
+    const at = deps.now().toISOString();
+    const storedError = { type: "stored-error", key: request.key, contentHash: contentHashOf(request), at } as const;
+    const declineReason = declineReasonOf(behaviour);
+    const done = book.decide(request, { at, ...(declineReason === undefined ? {} : { declineReason }) });
+    if (behaviour === "stored-500-uncharged") await write([storedError]);
+    else if (behaviour === "stored-500-charged") await write([...done, storedError]);
+    else await write(done);
+  };
+
   return {
     async tokenise(card) {
       const behaviour = await begin("tokenise", "", undefined);
       const entry = deps.vault.tokenise(card, deps.now());
-      const spoilt = withoutEffect(behaviour);
+      const spoilt = answerWithoutEffect(behaviour);
       if (spoilt !== undefined) return spoilt;
       await write(book.token(entry.token) === undefined ? [entry] : []);
       const { token, last4, brand } = entry;
-      return afterEffect(behaviour) ?? { status: 201, body: { token, last4, brand } };
+      return answerAfterEffect(behaviour) ?? { status: 201, body: { token, last4, brand } };
     },
     async pay(request) {
       const behaviour = await begin(request.kind, request.key, cardTokenOf(book, request));
@@ -81,29 +91,22 @@ export function createProvider(deps: {
       const known = book.payment(request.key);
       const knownHash = stored?.contentHash ?? known?.contentHash ?? contentHash;
       if (knownHash !== contentHash) return refused(422, "key_reused", "the same key was used before with other content");
-      const spoilt = withoutEffect(behaviour);
+      const spoilt = answerWithoutEffect(behaviour);
       if (spoilt !== undefined) return spoilt;
-      if (stored !== undefined) return await file.append([]).then(() => storedAnswer());
-      if (known === undefined) {
-        const at = deps.now().toISOString();
-        const storedError = { type: "stored-error", key: request.key, contentHash, at } as const;
-        const declineReason = declineReasonOf(behaviour);
-        const done = book.decide(request, { at, ...(declineReason === undefined ? {} : { declineReason }) });
-        if (behaviour === "stored-500-uncharged") await write([storedError]);
-        else if (behaviour === "stored-500-charged") await write([...done, storedError]);
-        else await write(done);
-      } else await file.append([]);
+      if (stored !== undefined) return await file.append([]).then(() => internalError());
+      if (known === undefined) await execute(request, behaviour);
+      else await file.append([]);
       const payment = book.payment(request.key);
-      if (payment === undefined) return storedAnswer();
-      return afterEffect(behaviour) ?? { status: 200, body: answerOf(payment) };
+      if (payment === undefined) return internalError();
+      return answerAfterEffect(behaviour) ?? paymentAnswer(payment);
     },
     async lookUp(key) {
       const behaviour = await begin("look-up", key, undefined);
-      const spoilt = withoutEffect(behaviour) ?? afterEffect(behaviour);
+      const spoilt = answerWithoutEffect(behaviour) ?? answerAfterEffect(behaviour);
       if (spoilt !== undefined) return spoilt;
       await file.append([]);
       const payment = book.payment(key);
-      return payment === undefined ? refused(404, "not_found", "nothing stands under this key") : { status: 200, body: answerOf(payment) };
+      return payment === undefined ? refused(404, "not_found", "nothing stands under this key") : paymentAnswer(payment);
     },
     addScript: (script) => void scripts.unshift(script),
     clearScripts: () => void scripts.splice(0),
@@ -116,27 +119,6 @@ export function createProvider(deps: {
     },
     book: () => ({ entries: book.entries(), calls }),
   };
-}
-
-/** An error as the provider words it. */
-export function refused(status: number, code: string, message: string, pointer?: string): Exclude<Answer, "hang"> {
-  return { status, body: { error: { code, message, ...(pointer === undefined ? {} : { pointer }) } } };
-}
-
-function storedAnswer(): Answer {
-  return refused(500, "internal", "something went wrong");
-}
-
-function withoutEffect(behaviour: Behaviour): Answer | undefined {
-  if (behaviour === "hang") return "hang";
-  if (behaviour === "5xx") return refused(503, "unavailable", "try again later");
-  if (behaviour === "429") return { ...refused(429, "rate_limited", "too many requests"), retryAfterSeconds: RETRY_AFTER_SECONDS };
-  return undefined;
-}
-
-function afterEffect(behaviour: Behaviour): Answer | undefined {
-  if (behaviour === "charge-then-hang") return "hang";
-  return behaviour === "charge-then-500" || behaviour === "stored-500-charged" ? storedAnswer() : undefined;
 }
 
 function declineReasonOf(behaviour: Behaviour): string | undefined {
@@ -162,8 +144,4 @@ function cardScripts(book: Book, cardToken: string | undefined): Script[] {
   if (card === undefined) return [];
   const script: Script = { kinds: [card.behaviour], rate: 1, seed: 1, steps: [...card.steps] };
   return [card.timesPerKey === undefined ? script : { ...script, timesPerKey: card.timesPerKey }];
-}
-
-function answerOf({ key, kind, status, reason, reference, orderId, amountMinor, currency }: PaymentEntry): PaymentAnswer {
-  return { key, kind, status, ...(reason === undefined ? {} : { reason }), reference, orderId, amountMinor, currency };
 }

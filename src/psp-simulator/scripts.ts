@@ -1,53 +1,53 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 
-/** What the provider is asked to do; `look-up` and `tokenise` can only be slow, hang or fail. */
+/** The steps that the provider can be asked for; `look-up` and `tokenise` can only be slow, hang or fail. */
 export const STEPS = ["tokenise", "authorise", "capture", "cancel", "refund", "look-up"] as const;
 export type Step = (typeof STEPS)[number];
 
 const MONEY_STEPS: readonly Step[] = ["authorise", "capture", "cancel", "refund"];
 
-/** How an answer goes wrong. */
+/** The ways in which the provider answers a request. */
 export const BEHAVIOURS = [
-  /** As it should be. */
+  /** Executed and answered. */
   "approve",
-  /** A definite no, written to the book: `card_declined`, `insufficient_funds`. */
+  /** Declined for good and written to the book, as `card_declined` or `insufficient_funds`. */
   "decline",
   "insufficient-funds",
-  /** Right, but only after `slowMs`. */
+  /** Executed and answered, but only after `slowMs`. */
   "slow",
-  /** Nothing is done and nothing is answered. */
+  /** Not executed and not answered. */
   "hang",
-  /** It is done and nothing is answered. */
+  /** Executed, but not answered. */
   "charge-then-hang",
-  /** It is done and answered with 500. */
+  /** Executed, but answered with 500. */
   "charge-then-500",
-  /** 503; nothing is done. */
+  /** 503 and not executed. */
   "5xx",
-  /** 429 with Retry-After; nothing is done. */
+  /** 429 with `Retry-After` and not executed. */
   "429",
-  /** 500, and the same 500 for the same key until it is reconciled; it was done, which a look-up tells. */
+  /** 500, and 500 again for the same key until it is reconciled. The step was executed, as a look-up shows. */
   "stored-500-charged",
-  /** 500, and the same 500 for the same key until it is reconciled; it was not done. */
+  /** 500, and 500 again for the same key until it is reconciled. The step was not executed. */
   "stored-500-uncharged",
 ] as const;
 export type Behaviour = (typeof BEHAVIOURS)[number];
 
-/** When which behaviour is shown. */
+/** A script: which behaviour the provider shows to which requests. */
 export const scriptSchema = z.strictObject({
-  /** Of several, one is drawn each time. */
+  /** The behaviours; of several, one is drawn for each request. */
   kinds: z.array(z.enum(BEHAVIOURS)).min(1),
-  /** The share of requests it is shown to, 0 to 1. */
+  /** The share of requests that the script applies to, 0 to 1. */
   rate: z.number().min(0).max(1).default(1),
-  /** Equal seeds draw equally for equal keys, whatever the order the requests come in. */
+  /** The seed of the draws. Equal seeds draw equally for equal keys, in whatever order the requests come. */
   seed: z.number().int().default(1),
   steps: z
     .array(z.enum(STEPS))
     .min(1)
     .default([...MONEY_STEPS]),
-  /** Only for keys that begin so. */
+  /** Limits the script to keys with this beginning. */
   keyPrefix: z.string().optional(),
-  /** Only for the first so many requests of each key. */
+  /** Limits the script to this many first requests of each key. */
   timesPerKey: z.number().int().min(1).optional(),
 });
 export type Script = z.infer<typeof scriptSchema>;
@@ -59,7 +59,7 @@ export interface Occasion {
   readonly attempt: number;
 }
 
-/** The behaviour of the first script that applies and draws this request, or undefined when none does. */
+/** The behaviour of the first script that applies to this request and draws it; undefined when none does. */
 export function behaviourOf(scripts: readonly Script[], occasion: Occasion): Behaviour | undefined {
   for (const [place, script] of scripts.entries()) {
     if (!script.steps.includes(occasion.step) || !occasion.key.startsWith(script.keyPrefix ?? "")) continue;

@@ -1,13 +1,14 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { domainErrorIn } from "../base/errors.ts";
 import { matcherOf } from "../base/same-secret.ts";
-import { refused, type Answer, type Provider } from "./provider.ts";
+import { refused, type Answer } from "./provider-answers.ts";
+import type { Provider } from "./provider.ts";
 import { scriptSchema } from "./scripts.ts";
 import { cardBodySchema, keySchema, paymentBodySchemas, type PaymentKind, type PaymentRequest } from "./wire.ts";
 
 const MAX_BODY_BYTES = 16_384;
 
-/** The provider's HTTP. What was not expected is told to `onBroken` and answered with 500. */
+/** The provider's HTTP server. An unexpected error goes to `onBroken` and is answered with 500. */
 export function createPspServer(deps: {
   readonly provider: Provider;
   readonly apiKey: string;
@@ -63,7 +64,7 @@ async function answer(provider: Provider, request: IncomingMessage, path: string
   }
 }
 
-// What cannot be decoded is no key of ours, so nothing stands under it.
+// A text that cannot be decoded is looked up verbatim: it is no key of Saldo's, so nothing stands under it.
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
@@ -101,7 +102,7 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
 }
 
 function send(response: ServerResponse, result: Answer): void {
-  // No answer: the caller's own patience ends it, or the end of this server.
+  // A request that hangs gets no answer: it ends by the caller's deadline, or with this server.
   if (result === "hang") return;
   response.writeHead(result.status, {
     "content-type": "application/json",

@@ -12,21 +12,21 @@ import { openVault } from "./vault.ts";
 export interface PspSimulator {
   readonly url: string;
   readonly provider: Provider;
-  /** Stops at once; what was answered is on the disk. Safe to retry. */
+  /** Stops at once: every step that was answered is on the disk. Safe to retry. */
   stop(): Promise<void>;
 }
 
-/** Where the book and the vault's key lie under the data folder. */
+/** The folder of the book and of the vault's key, inside the data folder. */
 export function pspDirOf(dataDir: string): string {
   return join(dataDir, "psp");
 }
 
-/** Right only after so long: less than a caller's patience of three seconds. */
+/** The delay of a slow answer: less than Saldo's deadline of three seconds for an answer. */
 const SLOW_MS = 1_500;
 
 /**
- * Starts the provider on `port` (0: a free one) over the book in `dataDir/psp`. `onBroken` is told when the book cannot be written:
- * nothing is right from then on, and the process should end.
+ * Starts the provider on `port` (0: a free one) over the book in `dataDir/psp`. `onBroken` is called when the book cannot be written: the
+ * book in memory is then ahead of the disk, and the process should end.
  * Throws: Error when the book cannot be read or the port cannot be had.
  */
 export async function startSimulator(options: {

@@ -1,8 +1,8 @@
 import type { Behaviour, Step } from "./scripts.ts";
 
-/** What a test card makes the provider do at the steps named, at the first `timesPerKey` requests of each key. */
+/** A card number with a script: the provider shows `behaviour` at `steps`, at the first `timesPerKey` requests of each key. */
 export interface TestCard {
-  /** What the vault remembers instead of the number. */
+  /** The name that the vault keeps in place of the number. */
   readonly name: string;
   readonly number: string;
   readonly behaviour: Behaviour;
@@ -10,7 +10,7 @@ export interface TestCard {
   readonly timesPerKey?: number;
 }
 
-/** Well-known numbers; every other valid number is approved. The table of docs/payments.md is made of it, and a test compares them. */
+/** The test cards; every other valid number is approved. The table of docs/payments.md lists them, and a test compares the two. */
 export const TEST_CARDS: readonly TestCard[] = [
   { name: "declined", number: "4000000000000002", behaviour: "decline", steps: ["authorise"] },
   { name: "insufficient-funds", number: "4000000000009995", behaviour: "insufficient-funds", steps: ["authorise"] },

@@ -5,13 +5,13 @@ import { checkCard } from "../domain/cards/card.ts";
 import type { TokenEntry } from "./book.ts";
 import { TEST_CARDS } from "./test-cards.ts";
 
-/** A simulator never has to charge a real card, so its vault forgets the number: a token is a keyed hash that cannot be turned back. */
+/** Turns cards into tokens. A simulator never charges a real card, so its vault keeps no number: a token is a keyed hash of it (HMAC-SHA256). */
 export interface Vault {
-  /** The same card gives the same token. Throws: INVALID_CARD. */
+  /** The entry of a card as of `at`; the same card has the same token. Throws: INVALID_CARD. */
   tokenise(card: { number: string; expiry: string; cvc: string; holderName?: string | undefined }, at: Date): TokenEntry;
 }
 
-/** Opens the vault over its own key in `directory`, made the first time. */
+/** Opens the vault over its own key in `directory`. Makes the key the first time. */
 export async function openVault(directory: string): Promise<Vault> {
   const vaultKey = await readOrCreateKey(directory);
   return {

@@ -13,7 +13,7 @@ export const paymentBodySchemas = {
 
 export type PaymentKind = keyof typeof paymentBodySchemas;
 
-/** A step as it was asked for, with its key. */
+/** The request of a step, with its key. */
 export type PaymentRequest = {
   [Kind in PaymentKind]: { readonly kind: Kind; readonly key: string } & Readonly<z.infer<(typeof paymentBodySchemas)[Kind]>>;
 }[PaymentKind];
@@ -26,10 +26,10 @@ export const cardBodySchema = z.strictObject({
   holderName: z.string().max(255).optional(),
 });
 
-/** 1 to 255 visible ASCII characters, as the header carries them. */
+/** A key as the header Idempotency-Key carries it: 1 to 255 visible ASCII characters. */
 export const keySchema = z.string().regex(/^[\x21-\x7e]{1,255}$/);
 
-/** The body of a step's or a look-up's answer. */
+/** The body of the answer to a step or a look-up. */
 export interface PaymentAnswer {
   readonly key: string;
   readonly kind: PaymentKind;

@@ -5,7 +5,7 @@ import { isSameProcess, processIdentity } from "./processes/process-identity.ts"
 import { sentenceOf, StackError } from "./stack-error.ts";
 
 /**
- * Makes the data folder and claims it for this process; the returned function gives it back.
+ * Makes the data folder and claims it for this process; the returned function releases it.
  * Throws: ALREADY_RUNNING when a living process holds it, because two servers on one folder spoil it; DATA_UNUSABLE when it
  * is no folder.
  */
@@ -31,7 +31,7 @@ export function claimDataDir(dataDir: string): () => void {
   }
 }
 
-/** The living process that holds the data folder: one that starts, or runs. */
+/** The pid of the living process that holds the data folder, whether it starts or runs; undefined when there is none. */
 export function holderOfDataDir(dataDir: string): number | undefined {
   const holder = readHolder(join(dataDir, "lock"));
   return holder !== undefined && isSameProcess(holder.pid, holder.identity) ? holder.pid : undefined;
@@ -44,7 +44,7 @@ export function makeDataDir(dataDir: string): void {
     if (found?.isDirectory() === true) return;
     if (found !== undefined) throw new StackError("DATA_UNUSABLE", `DATA_DIR ${dataDir} is a file; name a folder, which may be new.`);
     mkdirSync(dataDir, { recursive: true });
-    // Under root Postgres runs as another user, who must pass through here to its own folder.
+    // Under root Postgres runs as another user, who must pass through this folder to reach its own.
     chmodSync(dataDir, 0o711);
   } catch (error) {
     if (error instanceof StackError) throw error;
@@ -72,7 +72,7 @@ function readHolder(lock: string): Holder | undefined {
   }
 }
 
-// Two starts may both find the lock stale. Moving it aside first shows whether it is still the one that was judged.
+// Two starts may both find the lock stale. Moving the lock aside first shows whether it is still the lock that was judged.
 function removeStale(lock: string, judged: Holder | undefined): void {
   const aside = `${lock}.stale-${randomUUID()}`;
   try {

@@ -16,7 +16,7 @@ export function isPortFree(port: number): Promise<boolean> {
 
 /**
  * A loopback port that is free now and that this process has not handed out before.
- * It lies below the range the kernel gives to outgoing connections, so none of those can take it before the server does.
+ * It lies below the range the kernel gives to outgoing connections, so no outgoing connection can take it before the server does.
  * Throws: SERVER_FAILED when no free port is found.
  */
 export async function freePort(): Promise<number> {
@@ -29,6 +29,7 @@ export async function freePort(): Promise<number> {
   throw new StackError("SERVER_FAILED", "No free port was found between 20000 and 32000.");
 }
 
+/** A port that must be free, the server that wants it, and the setting that moves it. */
 export type WantedPort = { readonly port: number; readonly server: string; readonly variable: string };
 
 /**

@@ -28,7 +28,7 @@ export function progressReporter(server: ServerName, onProgress: (event: ServerP
   };
 }
 
-/** The title a person knows the server by. */
+/** The server's name for people. */
 export function serverTitle(server: ServerName): string {
   switch (server) {
     case "postgres":

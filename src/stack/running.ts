@@ -2,7 +2,7 @@ import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isSameProcess, processIdentity } from "./processes/process-identity.ts";
 
-/** Where the parts of a running system are, for the other commands of the same data folder. Addresses hold passwords. */
+/** The note of a running system with the addresses of its parts, for the other commands of the same data folder. Addresses hold passwords. */
 export type Running = {
   readonly pid: number;
   readonly identity: string;
@@ -18,15 +18,15 @@ export type Running = {
   readonly pspUrl?: string | undefined;
   readonly pspApiKey?: string | undefined;
   readonly temporalUiUrl?: string | undefined;
-  /** Where the keys of access tokens lie. */
+  /** The folder of the keys that sign access tokens. */
   readonly keysDir?: string | undefined;
-  /** Where each role without an HTTP interface shows its metrics. */
+  /** The metrics page of each role without an HTTP interface. */
   readonly metricsUrls?: Readonly<Record<string, string>> | undefined;
   readonly logDir: string;
   readonly roles: readonly { readonly name: string; readonly pid: number | undefined }[];
 };
 
-/** Notes that this process runs a system from `dataDir`; only the owner may read the note. Safe to retry. */
+/** Writes the note that this process runs a system from `dataDir`; only the owner may read it. Safe to retry. */
 export function writeRunning(dataDir: string, running: Omit<Running, "pid" | "identity">): void {
   const path = pathOf(dataDir);
   const note: Running = { ...running, pid: process.pid, identity: processIdentity(process.pid) ?? "" };
@@ -44,7 +44,7 @@ export function readRunning(dataDir: string): Running | undefined {
   }
 }
 
-/** Takes the note away when it is this process's own. Safe to retry. */
+/** Removes the note when it is this process's own. Safe to retry. */
 export function removeRunning(dataDir: string): void {
   if (readRunning(dataDir)?.pid === process.pid) rmSync(pathOf(dataDir), { force: true });
 }

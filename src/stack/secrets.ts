@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** The secret kept under that name in `dataDir/secrets` (readable by the owner only), made at random the first time. */
+/** The secret that is kept under `name` in `dataDir/secrets`, readable by the owner only. A random secret is made the first time. */
 export function readOrCreateSecret(dataDir: string, name: string): string {
   const directory = join(dataDir, "secrets");
   mkdirSync(directory, { recursive: true, mode: 0o700 });

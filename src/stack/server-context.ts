@@ -5,10 +5,10 @@ import type { Report } from "./progress.ts";
 export type ServerContext = {
   readonly dataDir: string;
   readonly cacheDir: string;
-  /** True when the data is thrown away afterwards: the server may then be stopped without ceremony. */
+  /** True when the data is thrown away afterwards: the server may then be killed at once. */
   readonly ephemeral: boolean;
   readonly report: Report;
   readonly signal?: AbortSignal | undefined;
-  /** Told when the server ends after it was ready, and when it runs again. */
+  /** Called when the server ends after it was ready, and when it runs again. */
   readonly onServerEvent?: ((event: ServerEvent) => void) | undefined;
 };

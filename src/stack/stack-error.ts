@@ -7,7 +7,7 @@ export type StackErrorCode =
   | "DATA_UNUSABLE"
   | "STOPPED";
 
-/** Why a server could not be had, in one sentence that a person at a terminal can act on. */
+/** Why the stack cannot start, in one sentence that a person at a terminal can act on. */
 export class StackError extends Error {
   override readonly name = "StackError";
   readonly code: StackErrorCode;
@@ -18,12 +18,12 @@ export class StackError extends Error {
   }
 }
 
-/** The sentence of a missing tool: what is missing, how to get it, and the road without it. */
+/** The error of a missing tool. Its sentence says what is missing, how to get it, and that `docker compose up` works without it. */
 export function toolMissing(server: string, need: string): StackError {
   return new StackError("TOOL_MISSING", `${server} cannot be had: ${need}; or run everything with \`docker compose up\`.`);
 }
 
-/** The text of anything that was thrown, on one line. */
+/** The message of any thrown value, on one line. */
 export function sentenceOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   return text.replace(/\s*\n\s*/g, " ").trim();

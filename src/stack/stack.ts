@@ -13,7 +13,7 @@ import { startTemporal, useTemporal, type RunningTemporal } from "./servers/temp
 import { findTimeSkippingServer } from "./servers/time-skipping.ts";
 import { StackError, sentenceOf } from "./stack-error.ts";
 
-/** A port of 0 is a free one. */
+/** The configured ports; for a port of 0 a free one is taken. */
 export type FixedPorts = {
   readonly postgres: number;
   readonly temporal: number;
@@ -24,7 +24,7 @@ export type FixedPorts = {
 
 export type ExternalAddresses = {
   readonly databaseUrl?: string | undefined;
-  /** For migrations; without it the application's own address is used for them. */
+  /** The address for migrations; without it they use `databaseUrl`. */
   readonly databaseAdminUrl?: string | undefined;
   readonly temporalAddress?: string | undefined;
   readonly kafkaBrokers?: readonly string[] | undefined;
@@ -37,16 +37,16 @@ export type StackOptions = {
   readonly cacheDir: string;
   readonly ephemeral: boolean;
   readonly ports: FixedPorts | "free";
-  /** Servers that run elsewhere; those are used and never stopped. */
+  /** Servers that run already; they are used and never stopped. */
   readonly external?: ExternalAddresses | undefined;
-  /** Servers without which the start fails. Postgres and Temporal unless said otherwise. */
+  /** Servers without which the start fails. By default Postgres and Temporal. */
   readonly required?: readonly ServerName[] | undefined;
-  /** Ports of others that must be free as well, looked at before any server is started. */
+  /** Ports of other processes that must be free as well. They are checked before any server is started. */
   readonly otherPorts?: readonly WantedPort[] | undefined;
   readonly onProgress?: ((event: ServerProgress) => void) | undefined;
-  /** Told when a server ends after it was ready, and when it runs again: it is started again with its port and its data. */
+  /** Called when a server ends after it was ready, and when it runs again: a server is restarted on its port and with its data. */
   readonly onServerEvent?: ((event: ServerEvent) => void) | undefined;
-  /** Given, once the data folder is ours, what kills everything recorded there at once: for the last moment of this process. */
+  /** Called once the data folder is claimed, with the function that kills every process recorded there, for the last moment of this process. */
   readonly onKillable?: ((kill: () => void) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 };
@@ -63,13 +63,13 @@ export type Stack = {
   readonly missing: readonly MissingServer[];
   readonly dataDir: string;
   readonly logDir: string;
-  /** Stops what this stack started and nothing else. Safe to retry. */
+  /** Stops the servers that this stack started and nothing else. Safe to retry. */
   stop(): Promise<void>;
 };
 
 /**
  * Starts the wanted servers side by side and waits until each answers. Servers left behind by a killed parent in the same
- * data folder are stopped first. One that is not required and cannot be had is listed in `missing`.
+ * data folder are stopped first. A server that is not required and cannot be started is listed in `missing`.
  * Throws: StackError of the first required server that failed, after everything that was started is stopped again.
  */
 export async function startStack(options: StackOptions): Promise<Stack> {
@@ -110,7 +110,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       const stopServer = await withPortRetry(options.ports, () => startServer(server, context, options, started));
       stops.push(stopServer);
     } catch (error) {
-      // What ends because another server failed is not the cause and needs no word.
+      // A server that was aborted because another one failed is not the cause, and is not reported.
       if (signal.aborted) return;
       const mandatory = required.includes(server) || isWrongConfiguration(error);
       report(mandatory ? "failed" : "missing", sentenceOf(error));
@@ -142,7 +142,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   };
 }
 
-// All are looked at first, so that a taken port is said at once and nothing has to be stopped again.
+// All ports are checked first, so that a taken port is reported before any server is started.
 function fixedPorts(options: StackOptions): WantedPort[] {
   const { ports, external = {} } = options;
   if (ports === "free") return [];
@@ -221,7 +221,7 @@ function stopOf(server: { stop(): Promise<void> }): () => Promise<void> {
   return () => server.stop();
 }
 
-// A free port can be taken by somebody else between the look and the start; then another one is as good.
+// Another process can take a free port between the check and the start of the server; then another port is as good.
 async function withPortRetry<T>(ports: FixedPorts | "free", start: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -234,7 +234,7 @@ async function withPortRetry<T>(ports: FixedPorts | "free", start: () => Promise
   }
 }
 
-// A server that was named or numbered by hand and cannot be had there is a mistake to correct, not one to do without.
+// A configured address that does not answer, or a configured port that is taken, is a mistake to correct: the start does not go on without.
 function isWrongConfiguration(error: unknown): boolean {
   return error instanceof StackError && ["ADDRESS_UNREACHABLE", "PORT_TAKEN"].includes(error.code);
 }

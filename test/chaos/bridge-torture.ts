@@ -32,7 +32,7 @@ async function main(): Promise<number> {
   }
   const [minSeconds = Number.NaN, maxSeconds = Number.NaN] = values.pause.split(",").map(Number);
   if (!(minSeconds >= 0 && maxSeconds >= minSeconds)) throw new Error(`--pause takes two numbers of seconds, not ${values.pause}`);
-  // Without it a signal would leave the servers behind.
+  // Without this handler a signal would leave the servers behind.
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
   console.log(`seed ${values.seed}, ${values.events} events over ${values.seconds} s`);
   const cacheDir = process.env["CACHE_DIR"] ?? join(homedir(), ".cache", "saldo");

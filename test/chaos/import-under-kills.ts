@@ -121,7 +121,7 @@ async function importUnderKills(
   const over = new AbortController();
   const imported = roles.runImport([file, "--timeout", "900"]).finally(() => over.abort());
   const killing = (async () => {
-    // Only a kill while rows are on their way proves anything; the first one waits for the import's own start.
+    // Only kills while rows are on their way prove anything, so the first kill waits for the import's own start.
     await sleep(1_000);
     while (!over.signal.aborted && kills.length < plan.count) {
       await sleep(MIN_PAUSE_MS + random() * (MAX_PAUSE_MS - MIN_PAUSE_MS));
@@ -173,7 +173,7 @@ async function findProblems({ run, kills, wantedKills, database, kafka, expected
   );
   const letters = await countOf(database, "select count(*) from dead_letters");
   if (letters !== deadLettered) problems.push(`${letters} dead letters are kept, the import counted ${deadLettered}`);
-  // At least once: a kill between Kafka's acknowledgement and the mark publishes again, under the same id.
+  // At least once: after a kill between Kafka's acknowledgement and the mark a row is published again, under the same id.
   const published = await messagesOn(kafka, "dlq.purchases");
   if (published < letters) problems.push(`${published} dead letters are on Kafka, ${letters} must be`);
   const notified = await messagesOn(kafka, "notifications");

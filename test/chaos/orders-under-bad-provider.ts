@@ -12,9 +12,9 @@ must agree to the cent, the books must be proved, and every outcome must have be
 `;
 
 const DEADLINE_MS = 1_200_000;
-/** Longer than an attempt whose worker was killed stays unnoticed. */
+/** Longer than the time until an attempt is repeated whose worker was killed. */
 const PAYMENT_DEADLINE_MS = 180_000;
-/** What a storm of hundreds of orders must have seen, or it proves nothing. */
+/** The cases that a storm of hundreds of orders must have seen; without them it proves nothing. */
 const MUST_BE_SEEN = [
   "card COMPLETED",
   "wallet COMPLETED",

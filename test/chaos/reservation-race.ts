@@ -8,6 +8,7 @@ import { createLogger } from "../../src/adapters/logger.ts";
 import { createBalanceCache } from "../../src/adapters/redis/balance-cache.ts";
 import { createTemporal } from "../../src/adapters/temporal.ts";
 import { codeOf } from "../../src/base/errors.ts";
+import { sideBySide } from "../../src/base/side-by-side.ts";
 import type { ReservationInput } from "../../src/contract/reservations.ts";
 import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
 import { depositOperation } from "../../src/domain/ledger/wallet-operations.ts";
@@ -27,14 +28,14 @@ import { createFakePsp } from "../support/fake-psp.ts";
 import { TEST_SETTINGS } from "../support/http-api.ts";
 
 /*
- * node --import tsx test/chaos/reservation-race.ts [COUNT]: on a Postgres and a Temporal of its own, by the API's own code,
+ * node --import tsx test/chaos/reservation-race.ts [COUNT]: on a Postgres and a Temporal of its own, by the API's code,
  *  - COUNT reservations (1,000) are each confirmed at their end, within 50 ms before or after it;
  *  - a hundred confirmations of one reservation, each with its own key, ten times.
- * It prints what came of them and fails when one has no outcome or two, or when the books are wrong afterwards.
+ * It prints the outcomes and fails when a reservation has no outcome or two, or when the books are wrong afterwards.
  */
 const COUNT = Number(process.argv[2] ?? 1_000);
 const SPREAD_MS = 50;
-/** Between the ends of two reservations: at most so many expire a second that the machine keeps up. */
+/** The time between the ends of two reservations: the machine must keep up with the ends. */
 const GAP_MS = 40;
 const AMOUNT = 10_000n;
 const CACHE_DIR = join(homedir(), ".cache", "saldo");
@@ -115,20 +116,15 @@ async function race(): Promise<boolean> {
   };
   const problems: string[] = [];
 
-  // The ends lie one behind the other from when all of them are placed.
+  // The first reservation ends when all of them are placed, and the others one after the other.
   const firstEndMs = Date.now() + COUNT * GAP_MS;
   const numbers = Array.from({ length: COUNT }, (_, n) => n);
   const outcomes: string[] = [];
   const waiting: Promise<void>[] = [];
-  const left = numbers.values();
-  await Promise.all(
-    Array.from({ length: PLACED_AT_ONCE }, async () => {
-      for (const n of left) {
-        const reservationId = await place(firstEndMs + n * GAP_MS - Date.now());
-        waiting.push(meetItsEnd(reservationId));
-      }
-    }),
-  );
+  await sideBySide(numbers, PLACED_AT_ONCE, async (n) => {
+    const reservationId = await place(firstEndMs + n * GAP_MS - Date.now());
+    waiting.push(meetItsEnd(reservationId));
+  });
   const placedLateMs = Date.now() - firstEndMs;
   await Promise.all(waiting);
 

@@ -31,7 +31,7 @@ process.exitCode = await runCommand({
     const seed = wholeNumber("--seed", values.seed, { min: 0, max: 2_147_483_647 });
     const rate = wholeNumber("--rate", values.rate, { min: 1, max: 10_000 });
     const downMs = down === "0" ? 0 : secondsAsMs("--down", down);
-    // Without it a signal would leave the servers behind.
+    // Without this handler a signal would leave the servers behind.
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
     const report = await runServerDeath({
       kill,

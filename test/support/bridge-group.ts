@@ -5,32 +5,32 @@ import { ROLE_GRACE_MS, roleSettings, startTestRole, type RoleServers } from "./
 
 export interface BridgeGroupInput {
   readonly servers: RoleServers;
-  /** Where the bridges' logs and pids go. */
+  /** The folder of the bridges' logs and pids. */
   readonly dataDir: string;
   readonly topic: string;
-  /** The group, and what the other topics that a bridge reads begin with: on a shared broker they are nobody else's. */
+  /** The name of the group, with which the names of its other topics begin too: on a shared broker they belong to this test only. */
   readonly group: string;
   readonly settings: Readonly<Record<string, string>>;
   readonly log: (line: string) => void;
 }
 
-/** Bridges of one group as `npm start` runs them, each a process that is started again when it dies. */
+/** Bridges of one group, run as by `npm start`: each is a process that is started again when it dies. */
 export interface BridgeGroup {
   add(): SupervisedRole;
-  /** Kills one of them (SIGKILL). */
+  /** Kills a bridge (SIGKILL). */
   killOne(random: () => number): void;
-  /** Orders one to stop (SIGTERM) and settles when it has ended. */
+  /** Orders a bridge to stop (SIGTERM) and settles when it has ended. */
   leave(bridge: SupervisedRole): Promise<void>;
   counts(): BridgeCounts;
-  /** Orders all to stop. Safe to retry. */
+  /** Orders all bridges to stop. Safe to retry. */
   stop(): Promise<void>;
 }
 
 export interface BridgeCounts {
   readonly kills: number;
-  /** Bridges that gave up by themselves, each with its last words. */
+  /** Bridges that ended by themselves, each with the error in its log. */
   readonly deaths: readonly string[];
-  /** How long the slowest of those took to end that were ordered to. */
+  /** How long the slowest bridge took to end after an order to stop. */
   readonly slowestLeaveMs: number;
   /** How often a bridge was given partitions of the topic. */
   readonly assignments: number;
@@ -100,7 +100,7 @@ export function createBridgeGroup(input: BridgeGroupInput): BridgeGroup {
   };
 }
 
-/** Whether the slowest bridge that was ordered to stop had to be killed for it. */
+/** True when a bridge had to be killed after an order to stop. */
 export function leftInTime({ slowestLeaveMs }: BridgeCounts): boolean {
   return slowestLeaveMs < ROLE_GRACE_MS;
 }

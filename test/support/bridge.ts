@@ -28,7 +28,7 @@ export interface BridgeBench {
   newTopic(partitions?: number): Promise<string>;
   /** Runs batches as the workflow's activity would, without Temporal. */
   readonly starters: Pick<Starters, "runEventBatch">;
-  /** A bridge of purchases, or of what `kind` says. */
+  /** A bridge of purchases, or of the topic `kind`. */
   startBridge<Event extends object>(options: BridgeOptions<Event>): Promise<TestBridge>;
   committed(group: string, topic: string): Promise<bigint>;
   close(): Promise<void>;
@@ -48,7 +48,7 @@ export interface TestBridge {
   stop(): Promise<void>;
 }
 
-/** Opens the bench. Whoever opens it closes it, and stops the bridges before. */
+/** Opens the bench. The caller stops the bridges and then closes it. */
 export async function createBridgeBench(testDatabase: Pick<TestDatabase, "appUrl">): Promise<BridgeBench> {
   const brokers = inject("kafkaBrokers");
   const kafka = createKafka({ brokers, clientId: "test", logger: SILENT_LOG });
@@ -116,7 +116,7 @@ export async function createBridgeBench(testDatabase: Pick<TestDatabase, "appUrl
   };
 }
 
-/** A valid purchase as a message, with what the test changes. */
+/** A valid purchase as a message, with the changes of the test. */
 export function purchaseMessage(change: Readonly<Record<string, unknown>> = {}): OutgoingMessage {
   const event = {
     user_id: "ann",

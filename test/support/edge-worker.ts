@@ -11,13 +11,13 @@ import { createLedger } from "../../src/store/ledger/ledger.ts";
 import { createDatabase } from "../../src/store/postgres/database.ts";
 import { createSaldoWorkers } from "../../workers/parts/create-worker.ts";
 
-/** Where a worker dies: before the step does anything, or when it has done it and nobody knows. */
+/** The moment at which a worker dies: before the step has an effect, or after the effect and before its answer. */
 export interface Edge {
   readonly step: keyof Activities;
   readonly side: "before" | "after";
 }
 
-/** What a worker in a process of its own is started with, as JSON. */
+/** The input of a worker in a process of its own, as JSON. */
 export interface EdgeWorkerInput {
   readonly temporalAddress: string;
   readonly namespace: string;
@@ -25,13 +25,13 @@ export interface EdgeWorkerInput {
   readonly psp: { readonly url: string; readonly apiKey: string };
   readonly bundlePath: string;
   readonly edge: Edge;
-  /** Exists once it died there: the worker that follows lives. */
+  /** A file that exists once a worker has died: the next worker then lives. */
   readonly markerPath: string;
 }
 
 const PSP_TIMEOUT_MS = 500;
 
-// All of a worker's real parts; it kills itself as nothing else could: without a word, with what it has in hand.
+// A worker of the real parts that kills itself with SIGKILL in the middle of an activity.
 const input = JSON.parse(process.argv[2] ?? "") as EdgeWorkerInput;
 const options = { url: input.databaseUrl, name: "edge-worker", deadlineMs: 10_000 };
 const database = createDatabase({ ...options, laneCount: 1 });
@@ -78,6 +78,6 @@ function dieOnce(): void {
   if (existsSync(input.markerPath)) return;
   writeFileSync(input.markerPath, "");
   process.kill(process.pid, "SIGKILL");
-  // The signal comes a moment later: nothing may be answered until then.
+  // The signal comes a moment later: until then the activity must not answer.
   for (;;) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000);
 }

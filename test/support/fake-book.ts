@@ -33,12 +33,12 @@ export type Step =
   | "tellHoldExpiring";
 
 /**
- * What becomes of one call of a step. `away`: it fails before its effect. `lost`: its effect is kept and its answer is not.
- * `broken`: a plain Error before its effect. A function stands around the effect and may await what it likes.
+ * The behaviour of one call of a step. `away`: it fails before its effect. `lost`: it has its effect and its answer is lost.
+ * `broken`: it throws a plain Error before its effect. A function is called with the effect and may await before and after it.
  */
 export type Behaviour = "ok" | "away" | "lost" | "broken" | { readonly refused: ErrorCode } | ((effect: () => void) => Promise<void>);
 
-/** What becomes of the calls of each step, in their order; calls after the last are `ok`. */
+/** The behaviours of the calls of each step, in their order; the calls after them are `ok`. */
 export type Script = Partial<Record<Step, readonly Behaviour[]>>;
 
 /** The book of one order or reservation: money, row, and what changed them in which order. */
@@ -48,14 +48,14 @@ export interface Page {
   revenueMinor: bigint;
   captures: number;
   order: { state: SagaState; requestHash: string; failure?: { code: string; message: string } } | undefined;
-  /** What the card's provider did. `fenced`: a late authorisation or capture is declined. */
+  /** What the payment provider did with the card. `fenced`: it declines a late authorisation or capture. */
   readonly card: { authorised: boolean; fenced: boolean; captured: boolean; refunded: boolean };
-  /** While it is true, captures are paused. */
+  /** While true, captures are paused. */
   paused: boolean;
-  /** What people ended by hand. */
+  /** The steps that operators ended by hand. */
   readonly settlements: string[];
   hold: { status: HoldStatus; amountMinor: bigint; capturedMinor: bigint; releasedMinor: bigint; expiresAt: string } | undefined;
-  /** The effects in their order; a call that changed nothing is not among them. */
+  /** The effects in their order. A call that changed nothing has none. */
   readonly effects: string[];
   readonly calls: Partial<Record<Step, number>>;
   readonly script: Script;
@@ -63,12 +63,12 @@ export interface Page {
 }
 
 export interface FakeBook {
-  /** Opens a page for what will run under this id, with the money its user has. */
+  /** Opens the page of the workflow with this id, with the money that its user has. */
   open(id: string, options: { readonly fundsMinor: bigint; readonly script?: Script }): Page;
   readonly activities: Pick<Activities, Step>;
 }
 
-/** A ledger and a store in memory, with the guards of the real ones, which do what each page's script says. */
+/** A ledger and a store in memory, with the guards of the real ones. Their calls behave as each page's script says. */
 export function createFakeBook(): FakeBook {
   const pages = new Map<string, Page>();
   const pageOf = (id: string): Page => {
@@ -93,7 +93,7 @@ export function createFakeBook(): FakeBook {
     if (behaviour === "lost") throw away(step);
     return result;
   };
-  /** As the ledger: what was decided under a key is the answer for ever. */
+  /** As in the ledger, the first result under a key is the result for ever. */
   const once = (page: Page, key: string, name: string, decide: () => ErrorCode | undefined): void => {
     const known = page.decided.get(key);
     const decision = known ?? decide() ?? "done";
@@ -275,7 +275,7 @@ function cardSteps(pageOf: PageOf, call: Call, once: Once) {
     noteStuck: ({ orderId }) => call(pageOf(orderId), "noteStuck", () => {}),
     settleByHand: ({ orderId, step, act, reason, actor }) =>
       call(pageOf(orderId), "settleByHand", () => void pageOf(orderId).settlements.push(`${act} ${step} by ${actor}: ${reason}`)),
-    // In the book's world a user's id is the order's.
+    // In this book the user has the id of the order.
     untilUnpaused: ({ userId }) =>
       call(pageOf(userId), "untilUnpaused", () => {
         if (pageOf(userId).paused)
@@ -284,7 +284,7 @@ function cardSteps(pageOf: PageOf, call: Call, once: Once) {
   } satisfies Partial<Activities>;
 }
 
-/** How far a pause moves the end of a hold on, each time that it comes. */
+/** How far a pause moves the end of a hold on, each time that the end is reached. */
 const PAUSE_STEP_MS = 60_000;
 
 function reservationSteps(pageOf: PageOf, call: Call, once: Once) {
@@ -393,7 +393,7 @@ function reservationSteps(pageOf: PageOf, call: Call, once: Once) {
   >;
 }
 
-/** Fast retries ask again at once, so that a table of faults does not take minutes; the endless ones follow their proxy's own policy. */
+/** Fast retries follow at once, so that a table of faults does not take minutes; endless retries keep the policy of their proxy. */
 function away(step: Step): ApplicationFailure {
   const fast = activityInfo().isLocal;
   return ApplicationFailure.create({

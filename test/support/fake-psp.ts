@@ -3,7 +3,7 @@ import type { Psp, PspOutcome, PspStep } from "../../src/adapters/psp/psp.ts";
 import { DomainError } from "../../src/base/errors.ts";
 
 type PspCall = "authorise" | "capture" | "cancel" | "refund" | "lookUp";
-/** `away` fails before its effect; `lost` keeps its effect and loses its answer; a look-up that is `lost` finds nothing. */
+/** The fault of a call. `away`: it fails before its effect. `lost`: it has its effect and its answer is lost; a `lost` look-up finds nothing. */
 export type PspFault = "away" | "lost" | "declined";
 
 interface Entry {
@@ -14,20 +14,20 @@ interface Entry {
 }
 
 export interface FakePsp extends Psp {
-  /** What the provider did, by key: its own book. */
+  /** The provider's book: what it did, by key. */
   readonly book: ReadonlyMap<string, Entry>;
-  /** What the provider has of the order's money: captured less refunded. */
+  /** The amount that the provider keeps of the order, in minor units: captured less refunded. */
   netOf(orderId: string): bigint;
   captures(orderId: string): number;
   /** How often it was asked for a refund of the order, whatever became of it. */
   refundsAsked(orderId: string): number;
   /** The next calls of this kind for this order meet these faults, in their order; `forever` repeats the last. */
   fail(orderId: string, call: PspCall, faults: readonly PspFault[], forever?: boolean): void;
-  /** The faults of the order end. */
+  /** Ends the faults of the order. */
   mend(orderId: string): void;
 }
 
-/** A payment provider in memory that does each key once and fences what was cancelled, with faults on demand. */
+/** A payment provider in memory, with faults on demand. It executes each key once, and declines what comes after its cancellation. */
 export function createFakePsp(): FakePsp {
   const book = new Map<string, Entry>();
   const fenced = new Set<string>();

@@ -25,16 +25,16 @@ export interface TestAnswer {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
-  /** The JSON, typed loosely on purpose: tests say what they expect of it. */
+  /** The JSON, typed loosely on purpose: tests assert what they expect of it. */
   readonly body: Record<string, unknown>;
 }
 
 export interface CallOptions {
-  /** Sent as JSON; `rawBody` is sent as it is. */
+  /** Sent as JSON; `rawBody` is sent verbatim. */
   readonly body?: unknown;
   readonly rawBody?: string | Uint8Array | ReadableStream;
   readonly headers?: Record<string, string>;
-  /** The Idempotency-Key; without it a fresh one, with null none. */
+  /** The Idempotency-Key. By default a fresh key; with null the request has none. */
   readonly key?: string | null;
 }
 
@@ -42,7 +42,7 @@ export interface TestApi {
   readonly app: Api;
   readonly db: Db;
   readonly ledger: Ledger;
-  /** Sends a request to the app. Throws when the answer is not one that the OpenAPI document describes. */
+  /** Sends a request to the app. Throws: Error when the OpenAPI document does not describe the answer. */
   call(method: string, path: string, options?: CallOptions): Promise<TestAnswer>;
   close(): Promise<void>;
 }
@@ -56,14 +56,14 @@ export const TEST_SETTINGS: ApiSettings = {
   testClock: true,
 };
 
-/** The API over a real database, with what is given instead of Temporal. Without `starters` every call on it fails as in an outage. */
+/** The API over a real database, with `starters` in place of Temporal. Without them every call of Temporal fails as in an outage. */
 export function createTestApi(options: {
   readonly databaseUrl: string;
   readonly starters?: Partial<Starters>;
   readonly authenticator?: Authenticator;
   readonly identity?: Identity;
   readonly limits?: RequestLimits;
-  /** Without it there is no Redis. */
+  /** Without an address the API runs without Redis. */
   readonly redis?: RedisLink;
   readonly metrics?: Metrics;
   readonly psp?: Psp;

@@ -25,9 +25,9 @@ export interface TestWorkflows {
   readonly starters: Starters;
   readonly namespace: string;
   readonly client: Client;
-  /** Takes the workers away: what was started stays as it is. */
+  /** Stops the workers: started workflows stay as they are. */
   stopWorkers(): Promise<void>;
-  /** Brings workers again after `stopWorkers`, as a deploy does. */
+  /** Starts workers again after `stopWorkers`, as a deploy does. */
   restartWorkers(): Promise<void>;
   close(): Promise<void>;
 }

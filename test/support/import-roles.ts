@@ -12,7 +12,7 @@ export interface ImportRoles {
   stop(): Promise<void>;
 }
 
-/** How an import ended, and what it printed with `--json`. */
+/** The exit code of an import, and what it printed with `--json`. */
 export interface ImportRun {
   readonly exitCode: number | null;
   readonly result: ImportTally & {
@@ -25,7 +25,7 @@ export interface ImportRun {
 
 const IMPORT_ENTRY = fileURLToPath(new URL("../../src/cli/import.ts", import.meta.url));
 
-/** Starts worker, bridge and relay as processes of their own, restarted when they die, and answers when all are ready. */
+/** Starts worker, bridge and relay as processes of their own, which are restarted when they die. Settles when all are ready. */
 export async function startImportRoles(
   addresses: RoleServers,
   options: { readonly dataDir: string; readonly settings?: Readonly<Record<string, string>> },

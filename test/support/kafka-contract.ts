@@ -11,7 +11,7 @@ const GRACE_MS = 1_000;
 
 type Handler = (batch: FetchedBatch, control: BatchControl) => Promise<void>;
 
-/** What the bridge relies on of any Kafka client behind `createKafka`. Run it for each client that is to take its place. */
+/** The tests of what the bridge relies on in the Kafka client behind `createKafka`. To be run for each client that may replace it. */
 export function describeKafkaContract(name: string, createKafka: (options: KafkaOptions) => Kafka): void {
   describe(`the Kafka client ${name}`, () => {
     let kafka: Kafka;

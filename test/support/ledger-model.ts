@@ -23,7 +23,7 @@ const CLOSED: Record<Exclude<HoldStatus, "held">, ErrorCode> = {
   expired: "RESERVATION_EXPIRED",
 };
 
-/** The ledger as plain maps: what every operation must lead to, decided one by one in the simplest way. */
+/** A model of the ledger in plain maps: the result that each operation must have, decided one after the other in the simplest way. */
 export function createLedgerModel() {
   const balances = new Map<string, bigint>();
   const holds = new Map<string, ModelHold>();

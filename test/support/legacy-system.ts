@@ -14,7 +14,7 @@ export interface LegacyApi {
   close(): Promise<void>;
 }
 
-/** The app behind a listener on a free port, as it runs. */
+/** The app behind a listener on a free port, as in the role api. */
 export async function startLegacyApi(options: {
   readonly databaseUrl: string;
   readonly starters?: Partial<Starters>;

@@ -6,13 +6,13 @@ import type { ServerEvent } from "../../src/stack/processes/keep-server.ts";
 import { startStack } from "../../src/stack/stack.ts";
 import { until } from "./until.ts";
 
-/** A server beside the system that uses it, so that it can be killed and kept away. */
+/** A server outside of the system that uses it, so that a test can kill it and keep it away. */
 export interface MortalServer {
-  /** What tells the system where it is. */
+  /** The settings that give the system the server's address. */
   readonly environment: Readonly<Record<string, string>>;
   /**
-   * Kills it (SIGKILL), keeps it away for `downMs` and settles when it answers again, on its port and with its data. With 0 its keeper
-   * starts it again at once, as `npm start` would. Throws: StackError, or Error when it does not come back.
+   * Kills the server (SIGKILL), keeps it away for `downMs` and settles when it answers again, on its port and with its data. With 0 its keeper
+   * starts it again at once, as under `npm start`. Throws: StackError, or Error when the server does not come back.
    */
   killFor(downMs: number): Promise<void>;
   stop(): Promise<void>;
@@ -20,7 +20,7 @@ export interface MortalServer {
 
 const BACK_WITHIN_MS = 60_000;
 
-/** Starts it on a free port with its data in `dataDir`. Throws: StackError. */
+/** Starts a server on a free port with its data in `dataDir`. Throws: StackError. */
 export async function startMortalServer(options: {
   readonly server: "kafka" | "temporal";
   readonly dataDir: string;
@@ -54,7 +54,7 @@ export async function startMortalServer(options: {
       events.length = 0;
       process.kill(pid, "SIGKILL");
       if (downMs === 0) return until(`${server} runs again`, () => events.some(({ state }) => state === "back"), BACK_WITHIN_MS);
-      // Its keeper would start it again in 200 ms.
+      // The keeper would start the server again after 200 ms.
       await stack.stop();
       await sleep(downMs - (performance.now() - killedAtMs));
       stack = await start();

@@ -2,10 +2,10 @@ import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import type { Api } from "../../src/api/api-env.ts";
 import { openApiDocument } from "../../src/api/operations/openapi.ts";
 
-/** Compares an answer with the OpenAPI document: the status must be listed for the route and the body must fit its schema. Gives what does not fit. */
+/** Compares an answer with the OpenAPI document: the status must be listed for the route and the body must fit its schema. Returns what does not fit. */
 export type OpenApiCheck = (answer: { method: string; path: string; status: number; contentType: string; body: unknown }) => string[];
 
-/** A check against the document of this very app. Answers of addresses that no route takes (404, 405) are left out. */
+/** A check against the OpenAPI document of this app. Answers of addresses without a route (404, 405) are not checked. */
 export function createOpenApiCheck(api: Api): OpenApiCheck {
   const document = openApiDocument(api, "test");
   const ajv = new Ajv2020({ strict: false, validateFormats: false });
@@ -16,7 +16,7 @@ export function createOpenApiCheck(api: Api): OpenApiCheck {
     .sort(
       (left, right) =>
         Number(right.template.endsWith(".csv")) - Number(left.template.endsWith(".csv")) ||
-        // The router takes the address that says more by itself.
+        // Of two templates that match the router takes the one with fewer parameters.
         left.template.split("{").length - right.template.split("{").length,
     );
 

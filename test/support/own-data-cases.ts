@@ -5,12 +5,12 @@ import type { CallOptions, TestAnswer, TestApi } from "./http-api.ts";
 type Ask = (method: string, path: string, options?: Omit<CallOptions, "headers">) => Promise<TestAnswer>;
 
 export interface Askers {
-  /** Alice, whose data it is. */
+  /** Alice, who owns the data. */
   readonly asOwner: Ask;
   readonly asOther: Ask;
 }
 
-/** What both saw and what they should have seen. */
+/** What the owner and another user saw, and what they should have seen. */
 export interface Seen {
   readonly owner: unknown;
   readonly expectedOfOwner: unknown;
@@ -23,7 +23,7 @@ const ORDER = "order-of-alice";
 const RESERVATION = "reservation-of-alice";
 let operationId = "";
 
-/** Gives Alice money, an order, a reservation and an operation, so that there is something not to see. */
+/** Gives Alice money, an order, a reservation and an operation, which the other user must not see. */
 export async function prepareAlice(api: TestApi, headers: Record<string, string>): Promise<void> {
   await api.call("POST", "/api/v1/services", { headers, body: { id: "music", name: "Music" } });
   const deposit = await api.call("POST", `/api/v1/balances/${ALICE}/deposits`, { headers, body: { amount: "100.00" } });
@@ -48,8 +48,8 @@ export async function prepareAlice(api: TestApi, headers: Record<string, string>
 }
 
 /**
- * One case for each route that a user may call: what its owner sees, and that another user sees exactly what is seen of something
- * that is not there. A route without a case fails its test.
+ * One case for each route that a user may call: what the owner of the data gets, and that another user gets exactly what a missing
+ * resource gives. A route without a case fails its test.
  */
 export const OWN_DATA_CASES: Readonly<Record<string, (askers: Askers) => Promise<Seen>>> = {
   "GET /api/v1/balances/{userId}": hidden("GET", "/api/v1/balances/alice", 404),
@@ -93,7 +93,7 @@ export const OWN_DATA_CASES: Readonly<Record<string, (askers: Askers) => Promise
     "no-such-order",
     { comment: "changed" },
   ),
-  // The owner's stream goes on for as long as the order runs, so only the other asks.
+  // The owner's stream stays open for as long as the order runs, so only the other user asks.
   "GET /api/v1/orders/{orderId}/events": refusedStream((id) => `/api/v1/orders/${id}/events`),
   "GET /api/v1/orders/{orderId}/refunds": sameAsAbsent(
     "GET",
@@ -144,7 +144,7 @@ function orderOfAlice(): NewOrder {
 
 const statusAndCode = ({ status, body }: TestAnswer) => [status, body["code"]];
 
-/** The owner sees something; the other gets this status. */
+/** The owner sees something; the other user gets this status. */
 function hidden(method: string, path: string, status: number) {
   return async ({ asOwner, asOther }: Askers): Promise<Seen> => ({
     owner: (await asOwner(method, path)).status,
@@ -154,7 +154,7 @@ function hidden(method: string, path: string, status: number) {
   });
 }
 
-/** The other gets what they would get of a thing that is not there; the owner gets something else. */
+/** The other user gets what a missing resource gives; the owner gets something else. */
 function sameAsAbsent(method: string, path: (id: string) => string, id: () => string, absentId: string, body?: unknown) {
   const options = body === undefined ? {} : { body };
   return async ({ asOwner, asOther }: Askers): Promise<Seen> => {
@@ -178,7 +178,7 @@ function refusedStream(path: (id: string) => string) {
   });
 }
 
-/** A list has the owner's rows only, also when the other names the owner in the query. */
+/** A list has the caller's own rows only, also when the other user names the owner in the query. */
 function narrowed(path: string, member: string) {
   return async ({ asOwner, asOther }: Askers): Promise<Seen> => {
     const rowsOf = (answer: TestAnswer) => (answer.status === 200 ? (answer.body[member] as unknown[]).length : 0);
@@ -198,7 +198,7 @@ function refusedForAnother(path: string, body: unknown) {
   });
 }
 
-/** Belongs to no user. */
+/** The resource belongs to no user. */
 function everyones(path: string) {
   return async ({ asOwner, asOther }: Askers): Promise<Seen> => ({
     owner: (await asOwner("GET", path)).status,
@@ -208,7 +208,7 @@ function everyones(path: string) {
   });
 }
 
-/** Each sees themselves. */
+/** Each user sees their own account. */
 function onesOwn(path: string) {
   return async ({ asOwner, asOther }: Askers): Promise<Seen> => ({
     owner: JSON.stringify((await asOwner("GET", path)).body).includes(ALICE),
@@ -218,7 +218,7 @@ function onesOwn(path: string) {
   });
 }
 
-/** Takes no other's id at all: it acts on the token it came with. */
+/** The route takes no id of a user: it acts on the caller's token. */
 function endsOnlyItself(path: string) {
   return async ({ asOwner, asOther }: Askers): Promise<Seen> => ({
     owner: (await asOwner("POST", path)).status,

@@ -6,6 +6,7 @@ import { sql } from "drizzle-orm";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { createTemporal } from "../../src/adapters/temporal.ts";
 import { formatAmount } from "../../src/base/money.ts";
+import { sideBySide } from "../../src/base/side-by-side.ts";
 import { compareBooks } from "../../src/cli/audit/provider-book.ts";
 import { ApiUnreachable, createApiClient, describeAnswer, type ApiAnswer, type ApiClient } from "../../src/cli/kit/api-client.ts";
 import { createTokenSource } from "../../src/cli/kit/operator-token.ts";
@@ -37,35 +38,35 @@ export interface StormOptions {
 export interface StormKill {
   readonly victim: string;
   readonly atMs: number;
-  /** Orders under way at that moment, by the edge they stood at. */
+  /** The orders under way at the kill, by the edge that they stood at. */
   readonly underWay: Readonly<Record<string, number>>;
 }
 
 export interface StormReport {
   /** Orders by how they are paid and how they ended. */
   readonly outcomes: Readonly<Record<string, number>>;
-  /** Requests to the provider by how they were answered, as far as it remembers since its last start before each look. */
+  /** Requests to the provider by the behaviour of its answer. Requests that it forgot with a kill before they were counted are missing. */
   readonly answers: Readonly<Record<string, number>>;
   readonly kills: readonly StormKill[];
-  /** Requests that the clients had to send again. */
+  /** How many requests the clients had to send again. */
   readonly repeats: number;
   readonly reconciled: number;
   readonly operatorRetries: number;
   readonly placedSeconds: number;
   readonly finalSeconds: number;
   readonly captures: number;
-  /** What is kept of finished orders, by the provider's book and by the ledger. */
+  /** The money kept of finished orders, by the provider's book and by the ledger. */
   readonly kept: readonly { readonly currency: string; readonly providerMinor: string; readonly ledgerMinor: string }[];
-  /** What must not be; empty when everything is right. */
+  /** What is wrong, in words; empty when everything is right. */
   readonly problems: readonly string[];
 }
 
 const AT_ONCE = 16;
-/** More often than what takes its time: many hanging requests end together, and each time open the breaker for half a minute. */
+/** Faults that are drawn more often than slow ones: many hanging requests end together, and each time open the breaker for half a minute. */
 const AT_ONCE_TROUBLE = ["charge-then-500", "5xx", "429", "charge-then-500", "5xx", "429"] as const;
 const TEND_MS = 2_000;
 const RECONCILE_MS = 6_000;
-/** A worker that died is noticed after 45 s: killed more often, nothing would ever be undone. */
+/** Temporal notices a dead worker after 45 s: with more kills no order would ever be undone. */
 const KILL_PAUSE_MS = { min: 4_000, max: 14_000 };
 const MOST_KILLS = 40;
 const VICTIMS = ["worker", "api", "worker", "api", "psp"] as const;
@@ -132,7 +133,7 @@ async function storm(stage: Stage): Promise<StormReport> {
   const plan = planStorm(options);
 
   await client.post("/api/v1/services", { services: STORM_SERVICES.map((id) => ({ id, name: id })) }, "services");
-  await inParallel(fundsOf(plan), async ([userId, amountMinor]) => {
+  await sideBySide(fundsOf(plan), AT_ONCE, async ([userId, amountMinor]) => {
     await client.post(
       `/api/v1/balances/${userId}/deposits`,
       { amount: formatAmount(amountMinor, "RUB"), currency: "RUB" },
@@ -148,9 +149,9 @@ async function storm(stage: Stage): Promise<StormReport> {
   const killing = options.kills ? killAround(stage, { provider, over: over.signal, elapsedMs, note }) : Promise.resolve([]);
   let placedMs: number;
   try {
-    // A cancellation is answered when the order is undone, which may take as long as the provider wants.
+    // A cancellation is answered when the order is undone, however long the provider takes.
     const cancelling: Promise<void>[] = [];
-    await inParallel(plan, async (order) => {
+    await sideBySide(plan, AT_ONCE, async (order) => {
       const orderId = await place(client, order);
       if (orderId !== undefined && order.cancelAfterMs !== undefined)
         cancelling.push(
@@ -195,14 +196,14 @@ async function storm(stage: Stage): Promise<StormReport> {
   };
 }
 
-/** What was not seen although a storm must see it, or it proves nothing. */
+/** The cases that were not seen although a storm must see them to prove anything. */
 export function unseenOf(report: StormReport, wanted: readonly string[]): string[] {
   return wanted.filter((what) => (report.outcomes[what] ?? 0) === 0 && (report.answers[what] ?? 0) === 0);
 }
 
 type PatientClient = ReturnType<typeof createPatientClient>;
 
-/** A client as the API asks for one: what was not answered, or answered with "later", is sent again under the same key. */
+/** A client as the API wants it: a request without an answer, or with the answer "later", is sent again under the same key. */
 function createPatientClient(api: ApiClient, problems: string[]) {
   let repeats = 0;
   const repeat = async (send: () => Promise<ApiAnswer>): Promise<ApiAnswer> => {
@@ -229,7 +230,7 @@ function createPatientClient(api: ApiClient, problems: string[]) {
   };
 }
 
-/** The order's id; a purchase tells none. */
+/** The order's id; undefined for a purchase, whose answer has none. */
 async function place(client: PatientClient, order: StormOrder): Promise<string | undefined> {
   const { key, userId, items, cardNumber, waits } = order;
   if (order.asPurchase) return purchase(client, order);
@@ -277,16 +278,16 @@ function fundsOf(plan: readonly StormOrder[]): (readonly [string, bigint])[] {
   ]);
 }
 
-/** Gives a part of some completed orders back while the provider still answers badly. */
+/** Refunds a part of some completed orders while the provider still answers badly. */
 async function refundSome({ db, options }: Stage, client: PatientClient): Promise<void> {
   const rows = await db.execute<{ id: string }>(sql`
     select id from orders where saga_state = 'COMPLETED' order by id limit ${Math.max(2, Math.floor(options.orders / 20))}::integer`);
-  await inParallel(rows, async ({ id }) => {
+  await sideBySide(rows, AT_ONCE, async ({ id }) => {
     await client.post(`/api/v1/orders/${id}/refunds`, { amount: "1.00", reason: "storm" }, `refund-${id}`, "respond-async");
   });
 }
 
-/** The provider from its operator's side. */
+/** The provider as its operator sees it. */
 function createProviderHand({ options, system, dataDir }: Stage) {
   const address = { url: system.running.pspUrl ?? "", apiKey: system.running.pspApiKey ?? "" };
   const ask = async (method: string, path: string, body?: object): Promise<unknown> => {
@@ -308,7 +309,7 @@ function createProviderHand({ options, system, dataDir }: Stage) {
   return {
     address,
     pid: () => pidOf(dataDir, "psp"),
-    /** Sees to it that it answers badly, also after it was started again. */
+    /** Makes the provider answer badly, also after it was started again. */
     async tend() {
       const pid = pidOf(dataDir, "psp");
       if (pid === scriptedPid) return;
@@ -317,13 +318,13 @@ function createProviderHand({ options, system, dataDir }: Stage) {
         kinds: [...TROUBLE, ...AT_ONCE_TROUBLE],
         rate,
         seed,
-        // Not the vault: a client whose card is not taken there has no order yet.
+        // Not at the vault: a client whose card the vault does not take has no order yet.
         steps: ["authorise", "capture", "cancel", "refund", "look-up"],
       });
       scriptedPid = pid;
     },
     reconcile: async () => ((await ask("POST", "/v1/reconcile", {})) as { keys: string[] }).keys.length,
-    /** Adds up what it remembers; it forgets with its process. */
+    /** Adds up the calls that the provider remembers; it forgets them with its process. */
     count,
     async answers() {
       await count();
@@ -334,7 +335,7 @@ function createProviderHand({ options, system, dataDir }: Stage) {
   };
 }
 
-/** As the provider's people and Saldo's operators do: keys with a stored error are mended, what is stuck is tried again. */
+/** Does the work of the provider's and Saldo's operators: reconciles keys with a stored error, and retries stuck orders. */
 async function tend(
   { api }: Stage,
   { provider, over }: { provider: ReturnType<typeof createProviderHand>; client: PatientClient; over: AbortSignal },
@@ -354,7 +355,7 @@ async function tend(
         if (answer.status === 202) done.operatorRetries += 1;
       }
     } catch {
-      // Whoever was killed answers at the next round.
+      // A killed process answers at the next round.
     }
   }
   return done;
@@ -448,13 +449,4 @@ async function openWorkflows({ running }: System): Promise<string[]> {
   } finally {
     await link.close();
   }
-}
-
-async function inParallel<Item>(items: readonly Item[], work: (item: Item) => Promise<void>): Promise<void> {
-  const left = items.values();
-  await Promise.all(
-    Array.from({ length: AT_ONCE }, async () => {
-      for (const item of left) await work(item);
-    }),
-  );
 }

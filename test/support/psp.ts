@@ -14,15 +14,15 @@ export interface TestPsp {
   book(): { readonly entries: readonly BookEntry[]; readonly calls: readonly Call[] };
   /** The entries of payments, in their order. */
   payments(): PaymentEntry[];
-  /** Shows the behaviour from now on, before older scripts. Without `rate` to every request of the four money steps. */
+  /** Shows the behaviour from now on, before older scripts; without `rate` to every request of the four money steps. */
   script(script: Partial<Script> & Pick<Script, "kinds">): void;
   clearScripts(): void;
   reconcile(key?: string): Promise<string[]>;
-  /** Stops it; without a folder of the caller's own its book is gone. Safe to retry. */
+  /** Stops the provider, and removes its book unless the caller gave the folder. Safe to retry. */
   stop(): Promise<void>;
 }
 
-/** The payment provider in this process, on a free port unless told. With `dataDir` its book is read again after a stop. */
+/** The payment provider in this process, by default on a free port. With `dataDir` its book is read again after a stop. */
 export async function startPspSimulator(
   options: {
     readonly dataDir?: string;

@@ -10,13 +10,13 @@ export interface RawAnswer {
 export interface RawRequest {
   readonly method: string;
   readonly path: string;
-  /** Sent as it is, with any method; JSON unless a content type is given. */
+  /** Sent verbatim, with any method; as JSON unless a content type is given. */
   readonly body?: string;
-  /** Instead of those that would be sent; undefined leaves one out. */
+  /** Headers in place of the default ones; undefined leaves a header out. */
   readonly headers?: Readonly<Record<string, string | undefined>>;
 }
 
-/** Sends one request over a connection of its own, byte by byte as given: also what no HTTP client sends, such as GET with a body. */
+/** Sends one request over a connection of its own, byte for byte as given: also requests that no HTTP client sends, such as GET with a body. */
 export function sendRaw(port: number, { method, path, body, headers = {} }: RawRequest): Promise<RawAnswer> {
   const all: Record<string, string | undefined> = {
     host: "saldo.test",
@@ -47,7 +47,7 @@ function parseAnswer(text: string): RawAnswer {
   return { status: Number(statusLine.split(" ")[1]), headers, body: headers["transfer-encoding"] === "chunked" ? unchunk(rest) : rest };
 }
 
-// Enough for answers of text in ASCII, where characters are bytes.
+// Right for answers in ASCII only, where each character is one byte.
 function unchunk(text: string): string {
   let rest = text;
   let body = "";

@@ -9,7 +9,7 @@ import { loadConfig } from "../../src/config.ts";
 import type { Role } from "../../src/contract/identity.ts";
 import { openIdentity, type OpenIdentity } from "../../workers/parts/open-identity.ts";
 
-/** A folder of keys, and as many identities over it as a test wants: each is what one API process has. */
+/** A folder of keys, and as many identities over it as a test wants. Each identity is that of one API process. */
 export interface RealIdentities {
   readonly keysDir: string;
   open(options: {
@@ -18,7 +18,7 @@ export interface RealIdentities {
     readonly settings?: Readonly<Record<string, string>>;
     readonly log?: Log;
   }): Promise<OpenIdentity>;
-  /** A token as `npm run token` prints it, as a header. */
+  /** The authorization header with a token as `npm run token` signs it. */
   bearer(subject: string, roles: readonly Role[], ttlMs?: number): Promise<{ authorization: string }>;
   close(): Promise<void>;
 }

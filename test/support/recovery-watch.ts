@@ -3,17 +3,17 @@ import type { Kafka } from "../../src/adapters/kafka/kafka.ts";
 import { readOutboxBacklog } from "../../src/store/outbox/outbox-backlog.ts";
 import type { Db } from "../../src/store/postgres/database.ts";
 
-/** All in seconds from the kill; null for what was not seen. */
+/** The moments of a recovery, in seconds from the kill; null for a moment that was not seen. */
 export interface Recovery {
   readonly serverBack: number | null;
-  /** The group committed again, after the server was back. */
+  /** When the group committed again, after the server was back. */
   readonly consumerCommits: number | null;
-  /** No more was waiting in the topic than a second's load. */
+  /** When no more messages waited in the topic than one second's load. */
   readonly lagOfOneSecond: number | null;
   readonly lagZero: number | null;
-  /** Under load something is always on its way; from here on nothing came in. */
+  /** When the load ended. Until then messages are always on their way. */
   readonly loadOver: number | null;
-  /** Nothing waited in the outbox, after the group committed again. */
+  /** When no message waited in the outbox, after the group had committed again. */
   readonly outboxEmpty: number | null;
   /** The most messages that waited in the topic and in the outbox. */
   readonly greatestLag: number;
@@ -25,7 +25,7 @@ export interface RecoveryWatch {
   serverIsKilled(): void;
   serverIsBack(): void;
   loadIsOver(): void;
-  /** What waits now; undefined while the broker does not answer. */
+  /** How many messages wait now; undefined while the broker does not answer. */
   backlog(): { readonly lag: number; readonly outbox: number } | undefined;
   report(): Recovery;
   stop(): Promise<void>;
@@ -33,7 +33,7 @@ export interface RecoveryWatch {
 
 const WATCH_MS = 100;
 
-/** Looks at the topic's group and at the outbox ten times a second. */
+/** Reads the lag of the topic's group and the outbox ten times a second. */
 export function watchRecovery(input: {
   readonly kafka: Pick<Kafka, "topicOffsets" | "committedOffsets">;
   readonly db: Db;
@@ -71,7 +71,7 @@ export function watchRecovery(input: {
   };
   const watching = (async () => {
     while (!stop.signal.aborted) {
-      // The broker is away: there is nothing to see.
+      // The broker is away: this reading is left out.
       await look().catch(() => (backlog = undefined));
       await sleep(WATCH_MS, undefined, { signal: stop.signal }).catch(() => {});
     }

@@ -22,7 +22,7 @@ import { workflowCacheSize } from "./workflow-cache.ts";
 
 /** Real workflows on a namespace of their own over a database of their own, as one role runs them. */
 export interface SagaBench {
-  /** The database's address with the superuser's rights. */
+  /** The database's address as the superuser. */
   readonly adminUrl: string;
   readonly appUrl: string;
   readonly client: Client;
@@ -31,9 +31,9 @@ export interface SagaBench {
   readonly ledger: Ledger;
   readonly cache: BalanceCache;
   readonly psp: FakePsp;
-  /** While it is true, captures do not reach Postgres. */
+  /** While true, captures do not reach Postgres. */
   loseCaptures: boolean;
-  /** Runs of workflows whose captures do not reach Postgres any more: a step of a terminated one may be tried until its worker knows. */
+  /** Runs of workflows whose captures no longer reach Postgres: the steps of a terminated run may be retried until its worker knows of its end. */
   readonly lostRuns: Set<string>;
   startWorker(): Promise<void>;
   stopWorker(): Promise<void>;
@@ -42,7 +42,7 @@ export interface SagaBench {
   close(): Promise<void>;
 }
 
-/** Opens the bench and starts its worker. `redisUrl` undefined: without a cache. */
+/** Opens the bench and starts its worker. Without `redisUrl` it has no cache. */
 export async function openSagaBench(options: { readonly redisUrl: string | undefined }): Promise<SagaBench> {
   quietRuntime();
   const testDatabase = await createTestDatabase();
@@ -113,7 +113,7 @@ export async function openSagaBench(options: { readonly redisUrl: string | undef
 
 let runtimeInstalled = false;
 
-// A process has one runtime of Temporal; its own log would bury the test's.
+// A process has one runtime of Temporal, whose log would bury the test's output.
 function quietRuntime(): void {
   if (!runtimeInstalled) Runtime.install({ shutdownSignals: [], logger: new DefaultLogger("ERROR") });
   runtimeInstalled = true;

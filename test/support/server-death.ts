@@ -30,9 +30,9 @@ export interface ServerDeathOptions {
   readonly seconds: number;
   readonly seed: number;
   readonly cacheDir: string;
-  /** How long what is left after the load may take. */
+  /** How long the drain after the load may take. */
   readonly timeoutMs: number;
-  /** Keeps the logs of a run in which nothing went wrong, too. */
+  /** True to keep the logs also of a run in which nothing went wrong. */
   readonly keepLogs: boolean;
   readonly onNote: (text: string) => void;
   readonly onKillable: (kill: () => void) => void;
@@ -40,27 +40,27 @@ export interface ServerDeathOptions {
 
 export interface ServerDeathReport extends Recovery {
   readonly events: number;
-  /** Messages on the topic: what the dying broker did not acknowledge was sent again. */
+  /** How many messages are on the topic: those that the dying broker did not acknowledge were sent again. */
   readonly messages: number;
-  /** Messages on `notifications`; one may be there twice, under one id. */
+  /** How many messages are on `notifications`; a message may be there twice, under one id. */
   readonly notifications: number;
-  /** What roles said besides being ready: one that died of it, with its last words. */
+  /** The events of roles other than `ready`: a role that died, with the error in its log. */
   readonly roleEvents: readonly string[];
   /** In words what is lost, doubled, dead-lettered or stuck; empty when nothing is. */
   readonly problems: readonly string[];
-  /** Where the logs are, where they are kept. */
+  /** The folder of the logs, when they are kept. */
   readonly logDir: string;
 }
 
 const PORTS = ["HTTP", "PURCHASES", "POSTGRES", "TEMPORAL", "TEMPORAL_UI", "KAFKA", "REDIS", "PSP"] as const;
-/** The share of the load that is over at the kill: everything is warm then. */
+/** The share of the load that is over at the kill, so that every process is warm. */
 const KILL_AFTER = 0.25;
 const RESEND_MS = 200;
 const ALL_MESSAGES = 1_000_000_000;
 
 /**
- * Runs the whole system under a steady load of purchases, kills one server in the midst of it, and when the load is over and all is
- * drained compares the ledger and the notifications with what was produced and proves the books. What Kafka did not acknowledge is
+ * Runs the whole system under a steady load of purchases and kills one server in the midst of it. After the load is drained it compares the
+ * ledger and the notifications with the produced events and proves the books. Messages that Kafka did not acknowledge are
  * sent again, as a producer does. Throws: StackError, and Error when the server does not come back.
  */
 export async function runServerDeath(options: ServerDeathOptions): Promise<ServerDeathReport> {
@@ -73,7 +73,7 @@ export async function runServerDeath(options: ServerDeathOptions): Promise<Serve
     return report;
   } finally {
     await server.stop();
-    // Of a run that went wrong the logs are kept.
+    // The logs of a run that went wrong are kept.
     if (isClean) rmSync(folder, { recursive: true, force: true });
   }
 }
@@ -194,7 +194,7 @@ interface Wanted {
   readonly topic: string;
   readonly load: LoadOptions;
   readonly events: number;
-  /** The operations that a message was sent for. */
+  /** The operations that have a message on `notifications`. */
   readonly told: ReadonlySet<string>;
 }
 

@@ -17,7 +17,7 @@ declare module "vitest" {
     temporalAddress: string;
     kafkaBrokers: string[];
     redisUrl: string;
-    /** Where the servers' programs are, for tests that start servers of their own. */
+    /** The cache with the servers' programs, for tests that start servers of their own. */
     cacheDir: string;
     /** For TestWorkflowEnvironment.createTimeSkipping({ server: { executable: { type: "existing-path", path } } }). */
     timeSkippingServerPath: string;
@@ -107,7 +107,7 @@ async function makeTemplate(adminUrl: string, appUrl: string): Promise<void> {
   try {
     await sql.unsafe(`create database ${TEMPLATE_DATABASE}`);
     await migrateDatabase({ adminUrl: withDatabase(adminUrl, TEMPLATE_DATABASE), appUrl: withDatabase(appUrl, TEMPLATE_DATABASE) });
-    // A database with a session on it cannot be copied, so nobody may connect to it from here on.
+    // A database with an open session cannot be copied, so no connection to the template is allowed from here on.
     await sql.unsafe(`alter database ${TEMPLATE_DATABASE} with is_template true allow_connections false`);
   } finally {
     await sql.end({ timeout: 5 });

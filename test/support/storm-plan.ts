@@ -6,11 +6,11 @@ export interface StormOrder {
   readonly key: string;
   readonly userId: string;
   readonly items: readonly { readonly serviceId: string; readonly amountMinor: bigint }[];
-  /** The number of the card it is paid with; without one it is paid from the wallet. */
+  /** The number of the card that pays the order; without a card the wallet pays. */
   readonly cardNumber?: string;
-  /** Asked for as a purchase, of its first item's amount. */
+  /** True for an order that is placed as a purchase, of its first item's amount. */
   readonly asPurchase: boolean;
-  /** So long after it was placed it is cancelled; undefined: never. */
+  /** How long after its placing the order is cancelled; undefined for an order that is not. */
   readonly cancelAfterMs?: number;
   /** Whether the client waits for the outcome. */
   readonly waits: boolean;
@@ -21,18 +21,18 @@ export const RICH_MINOR = 100_000_000n;
 export const POOR_MINOR = 500n;
 
 const AS_MEANT: ReadonlySet<Behaviour> = new Set(["approve", "decline", "insufficient-funds"]);
-/** How the provider answers badly: technical faults anywhere, and a no where a no can be said. */
+/** The behaviours that are faults: all but approving and declining. */
 export const TROUBLE: readonly Behaviour[] = BEHAVIOURS.filter((behaviour) => !AS_MEANT.has(behaviour));
 
 const GOOD_CARDS = ["4242424242424242", "4111111111111111", "5555555555554444", "2200000000000004"] as const;
-/** Cards that bring about what is rare by chance, and how often each of them is used. */
+/** Cards for cases that are rare by chance, with the share of orders that each pays. */
 const SPECIAL_CARDS: readonly (readonly [number: string, share: number])[] = [
   ["4000000000000002", 0.04],
   ["4000000000000101", 0.03],
   ["4000000000000804", 0.01],
   ["4000000000001109", 0.02],
 ];
-/** Taken at once and never told: a cancellation in between has a capture to give back. */
+/** A card that is captured without an answer: an order that is cancelled then has a capture to refund. */
 const CHARGED_SILENTLY = "4000000000000507";
 
 /** The orders of a seed: half by card, half by wallet, one to four lines, one in eight cancelled at some moment. */
@@ -42,7 +42,7 @@ export function planStorm(options: { readonly orders: number; readonly seed: num
   const users = Math.max(2, Math.ceil(options.orders / 10));
   return Array.from({ length: options.orders }, (_, n): StormOrder => {
     const byCard = n % 2 === 0;
-    // The first ones make sure that also a short storm sees every kind.
+    // The first orders make sure that a short storm sees every kind too.
     const cancelled = n % 8 === (byCard ? 2 : 3);
     const items = Array.from({ length: 1 + Math.floor(random() * 4) }, () => ({
       serviceId: pick(STORM_SERVICES),
@@ -57,7 +57,7 @@ export function planStorm(options: { readonly orders: number; readonly seed: num
         : n === 4
           ? "4000000000000002"
           : cardOf(random(), pick);
-    // A wallet's order ends within milliseconds.
+    // An order paid from the wallet ends within milliseconds.
     const delayMs = !byCard ? random() * 20 : cardNumber === CHARGED_SILENTLY ? 300 + random() * 900 : random() * 600;
     return {
       key: `storm-${options.seed}-${n}`,

@@ -4,16 +4,16 @@ import { inject } from "vitest";
 import { TEMPLATE_DATABASE, withDatabase } from "./database-url.ts";
 
 export type TestDatabase = {
-  /** The address with the application's rights. */
+  /** The address as the application. */
   readonly appUrl: string;
-  /** The address with the superuser's rights. */
+  /** The address as the superuser. */
   readonly adminUrl: string;
   /** Removes the database, also when connections to it are open. Safe to retry. */
   drop(): Promise<void>;
 };
 
 /**
- * Makes a database of its own for one test file: a copy of the migrated template, on the server this run of the tests started.
+ * Makes a database for one test file: a copy of the migrated template, on the server that this run of the tests started.
  * Throws: Error when SALDO_TEST_SERVERS left Postgres out.
  */
 export async function createTestDatabase(): Promise<TestDatabase> {

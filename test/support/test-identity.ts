@@ -1,7 +1,7 @@
 import { createPasswordHasher } from "../../src/adapters/tokens/password-hash.ts";
 import type { Identity } from "../../src/use-cases/identity/identity.ts";
 
-/** Identity for tests that are about something else: registering and logging in work, the tokens are worth nothing. */
+/** Identity for tests of other parts: registering and logging in work, but no route accepts the tokens. */
 export function createTestIdentity(): Identity {
   return {
     issueAccessToken: async () => ({ token: "not-a-token", expiresAtMs: Date.now() + 900_000 }),

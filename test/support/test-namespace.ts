@@ -3,7 +3,7 @@ import { Connection } from "@temporalio/client";
 import { temporal } from "@temporalio/proto";
 import { SEARCH_ATTRIBUTES } from "../../src/contract/search-attributes.ts";
 
-/** Makes a namespace with Saldo's search attributes and answers with its name. Workers of other tests, over other databases, do not see it. */
+/** Makes a namespace with Saldo's search attributes and returns its name. Workers of other tests, which use other databases, take none of its tasks. */
 export async function makeTestNamespace(address: string): Promise<string> {
   const namespace = `test-${randomUUID()}`;
   const connection = await Connection.connect({ address });

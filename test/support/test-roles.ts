@@ -2,7 +2,7 @@ import { PROJECT_DIR, ROLE_ENTRIES, type RoleEntries } from "../../src/cli/start
 import { inheritedEnvironment } from "../../src/config.ts";
 import { superviseRole, type RoleEvent, type SupervisedRole } from "../../src/stack/processes/supervisor.ts";
 
-/** Where the servers are that the roles use. */
+/** The addresses of the servers that the roles use. */
 export interface RoleServers {
   readonly databaseUrl: string;
   readonly temporalAddress: string;
@@ -53,5 +53,5 @@ export function startTestRole(options: {
   );
 }
 
-/** How long such a role may take to end after SIGTERM. */
+/** How long a role may take to end after SIGTERM. */
 export const ROLE_GRACE_MS = 15_000;

@@ -10,7 +10,7 @@ import type { FakeBook } from "./fake-book.ts";
 
 export interface TimeSkipping {
   readonly env: TestWorkflowEnvironment;
-  /** Runs workflows over the book's activities until the returned function is called. `cacheSize` 0 replays each at every task. */
+  /** Runs workflows over the book's activities until the returned function is called. With `cacheSize` 0 each task replays its workflow. */
   startWorker(options: { readonly taskQueue: string; readonly cacheSize: number; readonly book: FakeBook }): Promise<() => Promise<void>>;
   close(): Promise<void>;
 }
@@ -39,7 +39,7 @@ export async function startTimeSkipping(): Promise<TimeSkipping> {
         workflowBundle: { codePath: bundlePath },
         activities: book.activities,
         maxCachedWorkflows: cacheSize,
-        // Without a cache a second task taken meanwhile would lie in the worker until the server thinks it lost.
+        // Without a cache a second task would wait inside the worker until the server takes it for lost.
         ...(cacheSize === 0 ? { maxConcurrentWorkflowTaskExecutions: 1 } : {}),
       });
       const running = worker.run();
@@ -53,8 +53,8 @@ export async function startTimeSkipping(): Promise<TimeSkipping> {
 }
 
 /**
- * Waits until a workflow has met its native cancellation in the middle of a step: when four fifths of the task's time have passed (8 s of
- * 10) the worker hands it in unfinished, and with the next one it learns what came meanwhile.
+ * Waits until a workflow has seen its native cancellation in the middle of a step. A worker completes a task unfinished after four fifths of
+ * the task's time (8 s of 10), and the next task brings the cancellation.
  */
 export async function untilCancellationIsSeen(handle: WorkflowHandle): Promise<void> {
   for (;;) {

@@ -14,16 +14,16 @@ import type { RoleServers } from "./test-roles.ts";
 
 export interface TortureInput {
   readonly servers: RoleServers;
-  /** Where the bridges' logs and pids go. */
+  /** The folder of the bridges' logs and pids. */
   readonly dataDir: string;
   readonly cacheDir: string;
-  /** How many bridges there always are, besides one that comes and goes. */
+  /** How many bridges run at all times, besides a guest that comes and goes. */
   readonly bridges: number;
   readonly events: number;
-  /** How long the events are spread over. What is left then is waited for. */
+  /** The time over which the events are produced. The run then waits for the rest. */
   readonly seconds: number;
   readonly seed: number;
-  /** The time between two faults lies between these. */
+  /** The least and the greatest time between two faults. */
   readonly pauseMs: { readonly min: number; readonly max: number };
   readonly timeoutMs: number;
   readonly log: (line: string) => void;
@@ -33,9 +33,9 @@ export interface TortureResult extends Omit<BridgeCounts, "deaths"> {
   readonly seed: number;
   readonly topic: string;
   readonly events: number;
-  /** Messages, each event being produced one to three times. */
+  /** How many messages were produced: each event one to three times. */
   readonly messages: number;
-  /** Bridges that came and went in an orderly way. */
+  /** How many guest bridges joined and left in an orderly way. */
   readonly guests: number;
   /** Bridges that gave up by themselves. */
   readonly deaths: number;
@@ -47,14 +47,14 @@ export interface TortureResult extends Omit<BridgeCounts, "deaths"> {
 const PARTITIONS = 8;
 const USERS = 997;
 const SEND_SIZE = 500;
-/** Short, but a bridge that starts takes two seconds of both cores: the others must not lose their places for it. */
+/** Short, but longer than the two seconds for which a starting bridge takes both cores: the other bridges must not lose their sessions then. */
 const SESSION_TIMEOUT_MS = 3_000;
 const BATCH_SIZE = 200;
 
 /**
- * Produces purchases, each one to three times, while bridges of one group, the role itself with its worker, are killed (SIGKILL) and
- * others join and leave, compares the ledger with what was produced and proves the books. The seed decides everything but the
- * machine's own timing.
+ * Produces purchases, each one to three times, while bridges of one group (the real role with its worker) are killed (SIGKILL) and a guest
+ * bridge joins and leaves; then compares the ledger with the produced events and proves the books. The seed decides everything but the
+ * machine's timing.
  */
 export async function tortureBridge(input: TortureInput): Promise<TortureResult> {
   const topic = `torture-${randomUUID().slice(0, 8)}`;
@@ -82,7 +82,7 @@ export async function tortureBridge(input: TortureInput): Promise<TortureResult>
     const plan = planMessages(input.events, random);
     await produce(kafka, topic, plan.messages, input.seconds * 1_000);
     input.log(`${plan.messages.length} messages of ${input.events} events are produced`);
-    // The faults go on until the last message is done.
+    // The faults go on until the last message is consumed.
     const left = await untilDone({ kafka, group, topic, timeoutMs: input.timeoutMs, log: input.log });
     const elapsedSeconds = Math.round((performance.now() - startedAtMs) / 100) / 10;
     over.abort();
@@ -118,7 +118,7 @@ interface FaultInput {
   readonly signal: AbortSignal;
 }
 
-/** Two of three faults are a kill; the third is a bridge that comes and goes, which makes the partitions move twice. */
+/** Two of three faults are a kill; the third is a guest bridge that joins or leaves, which moves the partitions. */
 async function makeFaults({ bridges, pauseMs, random, signal }: FaultInput): Promise<{ guests: number }> {
   let guests = 0;
   let guest: SupervisedRole | undefined;
@@ -173,7 +173,7 @@ async function produce(kafka: Kafka, topic: string, messages: readonly OutgoingM
   await producer.close();
 }
 
-/** How many messages are not done when the time is over; 0 when all are. */
+/** How many messages are not consumed when the time is over; 0 when all are. */
 async function untilDone(input: {
   kafka: Kafka;
   group: string;

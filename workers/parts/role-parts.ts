@@ -21,7 +21,7 @@ import { createWebhookPort } from "./webhook-port.ts";
 import { buildWorkflowBundle } from "./workflow-bundle.ts";
 import { createWorkflowPort } from "./workflow-port.ts";
 
-/** What a role has before it has Temporal. */
+/** The parts of a role except its connection to Temporal. */
 export interface StoreParts {
   readonly logger: Logger;
   readonly databaseUrl: string;
@@ -31,7 +31,7 @@ export interface StoreParts {
   readonly redis: RedisLink;
   readonly orderCache: OrderCache;
   readonly psp: HttpPsp;
-  /** What the process counts about itself. */
+  /** The metrics of this process. */
   readonly metrics: Metrics;
   /** Runs workflows and activities of these queues on that connection. */
   startWorkers(temporal: TemporalLink, taskQueues: readonly TaskQueue[]): Promise<SaldoWorkers>;

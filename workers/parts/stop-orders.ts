@@ -1,11 +1,11 @@
-/** npm passes Ctrl-C on to its child, which the terminal has told already: orders within this time are one. */
+/** After Ctrl-C a process gets SIGINT twice, from the terminal and from npm: orders within this time are one. */
 const SAME_ORDER_MS = 500;
 
 /** The orders to stop that a process gets, such as Ctrl-C or SIGTERM. */
 export interface StopOrders {
   /** Aborts at the first order. */
   readonly signal: AbortSignal;
-  /** Takes an order in: the `first` one; the `same` one, which only reached the process twice; or one `more`, from somebody who will not wait. */
+  /** Takes an order in: the `first` one; the `same` one, which reached the process twice; or one `more`, from a person who does not want to wait. */
   take(): "first" | "same" | "more";
 }
 

@@ -7,7 +7,7 @@ import { refresh, signIn } from "../../use-cases/identity/sign-in.ts";
 import type { ApiContext } from "../api-env.ts";
 import type { ApiDeps } from "../deps.ts";
 import { ADMINS, OWN_DATA } from "../http/access.ts";
-import { originOf } from "../http/request-origin.ts";
+import { actorOf } from "../http/request-origin.ts";
 import type { Routes } from "../http/routes.ts";
 import { keysRoute, loginRoute, logoutRoute, meRoute, refreshRoute, registerRoute, rolesRoute } from "./auth-schemas.ts";
 
@@ -45,8 +45,7 @@ export function addAuthRoutes(routes: Routes, deps: ApiDeps): void {
   routes.add(rolesRoute, { access: ADMINS, problems: ["USER_NOT_FOUND"] }, async (context) => {
     const { userId } = context.req.valid("param");
     const { roles, reason = "" } = context.req.valid("json");
-    const { caller: actor, correlationId } = originOf(context);
-    const user = await giveRoles(deps, { userId, roles, reason, actor, correlationId });
+    const user = await giveRoles(deps, { userId, roles, reason, ...actorOf(context) });
     return context.json(show(user), 200);
   });
 

@@ -3,6 +3,7 @@ import { getUser } from "../../store/identity/users-closing.ts";
 import { endUser } from "../../use-cases/identity/end-user.ts";
 import type { ApiDeps } from "../deps.ts";
 import { ADMINS, SERVICES } from "../http/access.ts";
+import { actorOf } from "../http/request-origin.ts";
 import type { Routes } from "../http/routes.ts";
 import { deleteUserRoute, readUserRoute } from "./users-schemas.ts";
 
@@ -17,7 +18,7 @@ export function addUserRoutes(routes: Routes, deps: ApiDeps): void {
 
   routes.add(deleteUserRoute, { access: ADMINS, problems: ["USER_NOT_FOUND", "USER_IN_USE"] }, async (context) => {
     const { userId } = context.req.valid("param");
-    await endUser(deps, { userId, actor: context.get("caller"), correlationId: context.get("correlationId") });
+    await endUser(deps, { userId, ...actorOf(context) });
     return context.body(null, 204);
   });
 }

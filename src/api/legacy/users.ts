@@ -7,7 +7,7 @@ import type { Api } from "../api-env.ts";
 import type { ApiDeps } from "../deps.ts";
 import { ADMINS, SERVICES } from "../http/access.ts";
 import { readAmount } from "../http/read-money.ts";
-import { originOf } from "../http/request-origin.ts";
+import { actorOf, originOf } from "../http/request-origin.ts";
 import { addLegacyRoute, type LegacyParts } from "./add-legacy-route.ts";
 import { answerJson, answerOk, OK_ANSWER } from "./legacy-answers.ts";
 import { legacyAmount } from "./legacy-json.ts";
@@ -80,7 +80,7 @@ export function addLegacyUserRoutes(api: Api, parts: LegacyParts, deps: ApiDeps)
       answers: OK_ANSWER,
     },
     async (context, { id: userId }) => {
-      await endUser(deps, { userId, actor: context.get("caller"), correlationId: context.get("correlationId") });
+      await endUser(deps, { userId, ...actorOf(context) });
       return answerOk(context);
     },
   );

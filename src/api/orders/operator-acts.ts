@@ -3,6 +3,7 @@ import { actOnOrder } from "../../use-cases/orders/act-on-order.ts";
 import { isClosed } from "../../use-cases/orders/closed.ts";
 import type { ApiDeps } from "../deps.ts";
 import { ADMINS, SERVICES } from "../http/access.ts";
+import { actorOf } from "../http/request-origin.ts";
 import type { Routes } from "../http/routes.ts";
 import { advanceOrderClockRoute, operatorActRoute } from "./operator-schemas.ts";
 import { findOwnOrder } from "./order-access.ts";
@@ -17,7 +18,7 @@ export function addOperatorActRoutes(routes: Routes, deps: ApiDeps): void {
   routes.add(operatorActRoute, { access: ADMINS, problems: [...PROBLEMS, "ACT_NOT_POSSIBLE"] }, async (context) => {
     const order = await findOwnOrder(context, db, context.req.valid("param").orderId);
     const { act, step: wanted, reason } = context.req.valid("json");
-    const wish = { act, step: wanted, reason, actor: context.get("caller"), correlationId: context.get("correlationId") };
+    const wish = { act, step: wanted, reason, ...actorOf(context) };
     const { step } = await actOnOrder(deps, order, wish);
     return context.json({ orderId: order.orderId, act, step, links: { self: orderPath(order.orderId) } }, 202);
   });

@@ -4,19 +4,19 @@ import { compareWithProvider, type ProviderAgreement, type ProviderMovement } fr
 import { readCardOrders } from "../../store/orders/card-orders.ts";
 import type { Db } from "../../store/postgres/database.ts";
 
-/** Where the provider is asked, and by which key it knows Saldo. */
+/** The provider's URL, and the API key that Saldo has there. */
 export interface ProviderAddress {
   readonly url: string;
   readonly apiKey: string;
 }
 
-/** The provider's book cannot be had; the message says why, in a sentence without its end. */
+/** The provider's book cannot be read. The message says why, as a sentence without a full stop. */
 export class NoProviderBook extends Error {
   override readonly name = "NoProviderBook";
 }
 
 const DEADLINE_MS = 60_000;
-/** What moves between the two readings is in both books a moment later. */
+/** A payment that is under way while the two books are read stands in both of them a moment later. */
 const PAUSE_MS = 2_000;
 const LOOKS = 4;
 
@@ -33,7 +33,7 @@ const bookSchema = z.object({
   ),
 });
 
-/** What the provider's own book says was taken and given back. Throws: NoProviderBook. */
+/** The captures and refunds in the provider's own book. Throws: NoProviderBook. */
 export async function readProviderBook({ url, apiKey }: ProviderAddress): Promise<ProviderMovement[]> {
   const answer = await ask(new URL("/v1/book", url), apiKey);
   const book = bookSchema.safeParse(answer);
@@ -46,8 +46,8 @@ export async function readProviderBook({ url, apiKey }: ProviderAddress): Promis
 }
 
 /**
- * Compares the provider's book with the ledger, also while money moves: what differs only because both were not read at one moment
- * is looked at again. Throws: NoProviderBook, UNAVAILABLE, DEADLINE_EXCEEDED.
+ * Compares the provider's book with the ledger, also while payments are under way: the two books are not read at one moment, so books that
+ * disagree are read again, `LOOKS` times at most. Throws: NoProviderBook, UNAVAILABLE, DEADLINE_EXCEEDED.
  */
 export async function compareBooks(db: Db, provider: ProviderAddress, pauseMs: number = PAUSE_MS): Promise<ProviderAgreement> {
   for (let look = 1; ; look += 1) {

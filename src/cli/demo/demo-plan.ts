@@ -1,6 +1,6 @@
 import { seededRandom } from "../kit/seeded-random.ts";
 
-/** What one buyer of the demo does. Amounts are minor units. */
+/** One thing that a buyer does in the demo. Amounts are minor units. */
 export type DemoAction =
   | {
       readonly kind: "order" | "order too expensive" | "order cancelled";

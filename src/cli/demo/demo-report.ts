@@ -1,7 +1,7 @@
 import { formatAmount } from "../../base/money.ts";
 import type { DemoResult } from "./demo-run.ts";
 
-/** True when every user's money is where it should be and nothing that was to expire is left. */
+/** True when every user's money adds up and every reservation that was left to expire has expired. */
 export function isRight({ counts, books }: DemoResult): boolean {
   return books.every(({ addsUp }) => addsUp) && !counts.some(({ what }) => what.includes("DID NOT EXPIRE"));
 }

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { sideBySide } from "../../base/side-by-side.ts";
 import type { DemoAction, DemoPlan } from "./demo-plan.ts";
 import type { DemoShop, ShownOrder } from "./demo-shop.ts";
 
-/** How often something was done and how long each took, in milliseconds. */
+/** How often an action was done and how long each took, in milliseconds. */
 export interface DemoCount {
   readonly what: string;
   readonly timesMs: readonly number[];
@@ -30,7 +31,7 @@ const SHORT_TTL_MS = 1_500;
 const EXPIRY_DEADLINE_MS = 60_000;
 const POLL_MS = 250;
 
-/** Carries out the plan with 16 calls in flight, waits until what is to expire has expired, and reads every user's books. */
+/** Carries out the plan with 16 calls in flight, waits until the reservations left to expire have expired, and reads every user's books. */
 export async function runDemo(shop: DemoShop, plan: DemoPlan, onProgress: (done: number) => void): Promise<DemoResult> {
   const timesMs = new Map<string, number[]>();
   let done = 0;
@@ -45,18 +46,18 @@ export async function runDemo(shop: DemoShop, plan: DemoPlan, onProgress: (done:
   };
 
   await shop.addServices(plan.services);
-  await inParallel(plan.deposits, (deposit) =>
+  await sideBySide(plan.deposits, DEMO_CONCURRENCY, (deposit) =>
     timed(async () => {
       await shop.deposit(deposit);
       return "deposits";
     }),
   );
   const toExpire: string[] = [];
-  await inParallel(plan.actions, (action) => timed(() => act(shop, action, toExpire)));
-  await inParallel(toExpire, (reservationId) => timed(() => untilExpired(shop, reservationId)));
+  await sideBySide(plan.actions, DEMO_CONCURRENCY, (action) => timed(() => act(shop, action, toExpire)));
+  await sideBySide(toExpire, DEMO_CONCURRENCY, (reservationId) => timed(() => untilExpired(shop, reservationId)));
 
   const books: UserBooks[] = [];
-  await inParallel(plan.userIds, async (userId) => void books.push(await readBooks(shop, plan, userId)));
+  await sideBySide(plan.userIds, DEMO_CONCURRENCY, async (userId) => void books.push(await readBooks(shop, plan, userId)));
   return {
     counts: [...timesMs].map(([what, times]) => ({ what, timesMs: times })).toSorted((left, right) => left.what.localeCompare(right.what)),
     books: books.toSorted((left, right) => left.userId.localeCompare(right.userId)),
@@ -141,16 +142,7 @@ async function readBooks(shop: DemoShop, plan: DemoPlan, userId: string): Promis
   };
 }
 
-// Answers have exactly the currency's decimals, and zero among them, which `parseAmount` refuses.
+// Amounts in answers have exactly the currency's decimals. `parseAmount` would refuse zero.
 function minorOf(decimal: string): bigint {
   return BigInt(decimal.replace(".", ""));
-}
-
-async function inParallel<Item>(items: readonly Item[], work: (item: Item) => Promise<void>): Promise<void> {
-  const left = items.values();
-  await Promise.all(
-    Array.from({ length: DEMO_CONCURRENCY }, async () => {
-      for (const item of left) await work(item);
-    }),
-  );
 }

@@ -18,7 +18,7 @@ import type { DemoItem, DemoPlan } from "./demo-plan.ts";
 export type ShownOrder = z.infer<typeof orderSchema>;
 export type ShownReservation = z.infer<typeof reservationSchema>;
 
-/** What the demo does at the API, in the words of a shop. Every call survives short outages by repeating itself under the same key. */
+/** The calls that the demo makes of the API, in the words of a shop. Every call survives short outages: it is repeated under the same key. */
 export interface DemoShop {
   addServices(services: DemoPlan["services"]): Promise<void>;
   deposit(input: { name: string; userId: string; amountMinor: bigint }): Promise<void>;
@@ -140,7 +140,7 @@ async function allPages<Row>(
   return rows;
 }
 
-// Every call of the demo may be sent again: reads change nothing, and the others stand under a key.
+// Every call of the demo may be sent again: reads change nothing, and a repeated write has no second effect, mostly by its idempotency key.
 async function patiently(send: () => Promise<ApiAnswer>): Promise<ApiAnswer> {
   for (let attempt = 1; ; attempt += 1) {
     try {

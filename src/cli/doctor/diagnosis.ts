@@ -5,7 +5,7 @@ export type Facts = {
   /** Paths of programs on PATH, or undefined. */
   readonly programs: Readonly<Record<"temporal" | "go" | "java" | "mvn" | "redis" | "docker", string | undefined>>;
   readonly javaVersion: string | undefined;
-  /** What is in the cache already. */
+  /** Whether each server is in the cache already. */
   readonly cached: Readonly<Record<"temporal" | "kafka" | "redis" | "timeSkipping", boolean>>;
   /** PostgreSQL as it would be started, or why it cannot be. */
   readonly postgres: { readonly found: string } | { readonly missing: string };
@@ -27,7 +27,7 @@ export type Finding = {
 const LOWEST_NODE = "20.19.0";
 const LOWEST_JAVA = 17;
 
-/** What `npm start` will find on this machine. `missing` is what it cannot do without, `warning` what it does without. */
+/** The findings about this machine. `npm start` will not run with a `missing`; with a `warning` it runs without a part, or takes longer once. */
 export function diagnose(facts: Facts): Finding[] {
   return [
     nodeFinding(facts),

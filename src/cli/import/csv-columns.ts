@@ -1,6 +1,6 @@
 import { CsvFileError } from "./csv-rows.ts";
 
-/** What the rows of a file are. */
+/** The kind of a file's rows: what events they become. */
 export type RowKind = "purchase" | "loyalty" | "order";
 
 export type Field =

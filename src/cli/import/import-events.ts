@@ -11,25 +11,25 @@ import {
 import type { Db } from "../../store/postgres/database.ts";
 import type { EventRow } from "./event-csv.ts";
 
-/** What became of the rows that were produced. They add up when none is `missing`. */
+/** The outcomes of the rows that were produced. The figures add up when no row is `missing`. */
 export interface ImportTally {
   readonly produced: number;
   readonly applied: number;
-  /** Rows that an earlier import, or an earlier row with the same id, had brought already. */
+  /** Rows whose event an earlier import, or an earlier row with the same id, had brought already. */
   readonly duplicates: number;
   readonly refused: number;
   readonly deadLettered: number;
-  /** The same, by the code of the dead letter. */
+  /** The dead-lettered rows by the code of their dead letter. */
   readonly deadLetterCodes: Readonly<Record<string, number>>;
-  /** What had become of the duplicates when they came first. */
+  /** The duplicates by the outcome of their event when it was first read. */
   readonly earlier: Readonly<Record<"applied" | "refused" | "deadLettered", number>>;
-  /** Rows of which neither an operation nor a dead letter is known. */
+  /** Rows without an outcome: there is no operation and no dead letter of them. */
   readonly missing: number;
 }
 
 export interface ImportProgress {
   produced(rows: number): void;
-  /** How many of the messages that were produced the bridge has done. */
+  /** Told how many of the messages since the import began the bridge has consumed. */
   consumed(messages: number, of: number): void;
 }
 
@@ -39,15 +39,15 @@ export interface ImportDeps {
   readonly db: Db;
   readonly topic: string;
   readonly group: string;
-  /** What became of events, in their order. */
+  /** Reads the outcomes of events, in their order. */
   readonly trace: (db: Db, events: readonly TracedEvent[]) => Promise<EventTrace[]>;
-  /** How long what was consumed may take until it stands; for events that are done when they are consumed, 0. */
+  /** How long a consumed event may take until it has an outcome; 0 for events that have it when they are consumed. */
   readonly settleMs: number;
   readonly progress: ImportProgress;
   readonly nowMs: () => number;
 }
 
-/** The rows were produced, but the bridge did not get through them in time. Nothing is lost: it goes on when it runs again. */
+/** The rows were produced, but the bridge did not consume them in time. Nothing is lost: the bridge goes on when it runs again. */
 export class ImportTimeout extends Error {
   override readonly name = "ImportTimeout";
 }
@@ -60,8 +60,8 @@ const KEYS_PER_QUERY = 5_000;
 const UNKNOWN: EventTrace = { operation: undefined, deadLetter: undefined };
 
 /**
- * Produces the rows, waits until the bridge has committed past them, and counts what became of each, from the ledger and
- * the dead letters. It moves no money itself: a second import of the same source only counts duplicates.
+ * Produces the rows, waits until the bridge has committed past them, and counts their outcomes, from the ledger and the dead letters. It moves
+ * no money itself: a second import of the same source only counts duplicates.
  * Throws: ImportTimeout; the client's error when Kafka refuses; UNAVAILABLE or DEADLINE_EXCEEDED.
  */
 export async function importEvents(deps: ImportDeps, rows: AsyncIterable<EventRow>, timeoutMs: number): Promise<ImportTally> {
@@ -128,19 +128,19 @@ async function tally(deps: ImportDeps, events: readonly TracedEvent[], ranges: r
   return { produced: events.length, ...counts, deadLetterCodes, earlier };
 }
 
-/** What became of one row. */
+/** The outcome of one row. */
 export type RowFate = "applied" | "duplicates" | "refused" | "deadLettered" | "missing";
 
-/** Told more about some rows, beside what became of each. */
+/** Hears more about some outcomes. */
 export interface FateNotes {
   deadLettered(code: string): void;
-  /** What had become of the event when it came first. */
+  /** Told the outcome of the event when it was first read. */
   duplicate(of: "applied" | "refused" | "deadLettered"): void;
 }
 
 /**
- * Tells of one row after the other what became of it. What stands at a place this run produced was done by this run, and
- * for one row only: a further row with the same id is a duplicate.
+ * A function that gives the outcome of one row after the other. An operation or a dead letter belongs to this run when its message lies in
+ * `ranges`, the offsets of this run, and to one row only: a further row with the same id is a duplicate.
  */
 export function createClassifier(
   ranges: readonly OffsetRange[],
@@ -180,7 +180,7 @@ async function codesOfLettersByPlace(deps: ImportDeps, ranges: readonly OffsetRa
   return letters;
 }
 
-// Messages of other producers stand between ours; what they hold is theirs.
+// Messages of other producers stand between those of the import and may hold anything.
 function eventIdOf(value: Buffer): string {
   try {
     const event = JSON.parse(value.toString("utf8")) as { event_id?: unknown; transaction_id?: unknown } | null;

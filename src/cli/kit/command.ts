@@ -8,28 +8,28 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-/** What went wrong is known and told in a sentence; the exit code is 1. */
+/** A failure that is expected; its message is a sentence for a person. The exit code is `failureCode`. */
 export class CommandFailure extends Error {
   override readonly name = "CommandFailure";
 }
 
 type OptionsConfig = NonNullable<ParseArgsConfig["options"]>;
 
-/** What a command was called with. */
+/** The options and words that a command was called with. */
 export type CommandInput<Options extends OptionsConfig> = {
   readonly values: ReturnType<typeof parseArgs<{ options: Options }>>["values"];
   readonly positionals: readonly string[];
 };
 
 /**
- * Runs a command of the terminal and answers its exit code: that of `run`; 0 after `--help`; 2, with the usage, for options
- * it does not have; 2 for a UsageError; `failureCode` for anything else that is thrown, with one sentence on stderr and no stack.
+ * Runs a command of the terminal and returns its exit code: that of `run`; 0 after `--help`; 2, with the usage, for options that the
+ * command does not have; 2 for a UsageError; `failureCode` for any other error, with one sentence on stderr and no stack.
  */
 export async function runCommand<const Options extends OptionsConfig>(command: {
   readonly name: string;
   readonly usage: string;
   readonly options: Options;
-  /** How many words may follow the options' own; none unless said otherwise. */
+  /** How many words without an option the command takes; by default none. */
   readonly maxPositionals?: number;
   /** Errors whose message is a whole sentence for a person. */
   readonly expected?: readonly (abstract new (...args: never[]) => Error)[];

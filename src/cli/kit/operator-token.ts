@@ -9,7 +9,7 @@ import type { Config } from "../../config.ts";
 import type { Role } from "../../contract/identity.ts";
 import { readRunning } from "../../stack/running.ts";
 
-/** Gives a token that is good for some minutes more, or undefined when there is none to be had. */
+/** Returns a token that is valid for some minutes more, or undefined when there is none. */
 export type TokenSource = () => Promise<string | undefined>;
 
 type AuthConfig = Pick<Config, "AUTH_KEYS_DIR" | "DATA_DIR" | "AUTH_ISSUER" | "AUTH_AUDIENCE">;
@@ -22,7 +22,7 @@ export function findKeysDir(config: Pick<Config, "AUTH_KEYS_DIR" | "DATA_DIR">):
   return readRunning(resolve(config.DATA_DIR))?.keysDir ?? keysDirOf(config);
 }
 
-/** Signs a token with the keys of this machine. Who may read them may do everything anyway. Throws: KeyFolderError. */
+/** Signs a token with the keys of this machine. No right is asked for: whoever may read the keys can sign any token. Throws: KeyFolderError. */
 export async function mintToken(
   config: AuthConfig,
   claims: { readonly subject: string; readonly roles: readonly Role[]; readonly ttlMs: number },
@@ -37,8 +37,8 @@ export async function mintToken(
 }
 
 /**
- * The tokens a command calls the API with: SALDO_TOKEN, or short-lived ones of its own, made anew while it runs. It makes none for
- * an API on another machine: a token that may do everything is not sent to whatever address was given.
+ * The tokens a command calls the API with: SALDO_TOKEN, or short-lived tokens that it signs itself, renewed while it runs. For an API on
+ * another machine it signs none: an operator's token must not be sent to an arbitrary address.
  */
 export function createTokenSource(
   config: AuthConfig & Pick<Config, "SALDO_TOKEN">,
@@ -54,7 +54,7 @@ export function createTokenSource(
     if (current === undefined || Date.now() >= renewAtMs) {
       renewAtMs = Date.now() + TTL_MS - RENEW_BEFORE_END_MS;
       current = mintToken(config, { subject, roles, ttlMs: TTL_MS }).catch((error: unknown) => {
-        // Without keys the API may be one that asks for no token; if it does ask, its answer says so.
+        // There are no keys to sign with, and the API may run with AUTH_MODE=off. If it wants a token, its 401 says so.
         if (error instanceof KeyFolderError) return undefined;
         throw error;
       });

@@ -1,13 +1,13 @@
-/** Control characters (also those of 8 bits), invisible ones that turn the direction of text, line separators, and half characters. */
+/** Control characters (also the 8-bit ones), invisible format characters such as those of bidirectional text, line separators, lone surrogates. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 const UNPRINTABLE_IN_LINES = /(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 
-/** Text of others on one line of a terminal: what would move its cursor, colour it or hide something is written as in JSON, such as `\u001b`. */
+/** Foreign text for one line of a terminal, safe from terminal escape injection: unprintable characters are written as in JSON, such as `\u001b`. */
 export function printable(text: string): string {
   return text.replaceAll(UNPRINTABLE, escaped);
 }
 
-/** As `printable`, with its lines and tabs. What is JSON stays that. */
+/** As `printable`, but line feeds and tabs stay. JSON stays the same JSON. */
 export function printableLines(text: string): string {
   return text.replaceAll(UNPRINTABLE_IN_LINES, escaped);
 }

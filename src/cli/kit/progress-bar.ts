@@ -6,19 +6,19 @@ export interface ProgressStream {
 }
 
 export interface ProgressBar {
-  /** Tells how far it is now. `detail` stands behind the figures. */
+  /** Sets how much is done. `detail` stands behind the figures. */
   update(done: number, detail?: string): void;
-  /** Draws the last state for good and ends the line. Safe to retry. */
+  /** Draws the last state and ends the line. Safe to retry. */
   finish(detail?: string): void;
 }
 
 export interface ProgressBarOptions {
   readonly label: string;
-  /** Of what: "rows", "orders". */
+  /** The unit that is counted, such as "rows". */
   readonly unit: string;
-  /** Undefined while it is not known: then there is no bar and no ETA, only figures. */
+  /** How much there is to do. While it is not known there are only figures, no bar and no ETA. */
   readonly total?: number | undefined;
-  /** What was done before the bar began; it does not count for the rate. */
+  /** How much was done before the bar began; the rate leaves it out. */
   readonly startsAt?: number;
   readonly stream: ProgressStream;
   readonly nowMs?: () => number;
@@ -29,7 +29,7 @@ const LINE_EVERY_MS = 2_000;
 const BAR_WIDTH = 24;
 
 /**
- * Shows how far a long work is, with rate and ETA: a bar that redraws itself on a terminal, a line every two seconds
+ * Shows the progress of long work, with rate and ETA: a bar that redraws itself on a terminal, a line every two seconds
  * elsewhere.
  */
 export function createProgressBar(options: ProgressBarOptions): ProgressBar {

@@ -7,9 +7,9 @@ import type { Finding, PlaceReport } from "./place.ts";
 const CHUNK_BYTES = 1_048_576;
 
 /**
- * Searches every file below the folders: logs, reports, the provider's book, and raw what the servers keep there (Kafka's logs,
- * Temporal's database, Redis's dump, Postgres's files and its write-ahead log), in which rows that were deleted still stand.
- * Files that vanish while it looks are passed over. Throws: the system's error for a file that may not be read.
+ * Searches every file below the folders: logs, reports, the provider's book, and the raw files of the servers (Kafka's logs, Temporal's
+ * database, Redis's dump, Postgres's files and its write-ahead log), in which deleted rows still stand.
+ * Passes over files that vanish during the search. Throws: the system's error for a file that may not be read.
  */
 export async function scanFiles(finder: Finder, folders: readonly string[]): Promise<PlaceReport> {
   const findings: Finding[] = [];
@@ -41,7 +41,7 @@ async function* filesBelow(folder: string): AsyncGenerator<string> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(unlessGone);
   for (const entry of entries ?? []) {
     const path = join(folder, entry.name);
-    // Links are not followed: what they point at is below another folder or none of ours.
+    // Links are not followed: their target lies below another folder that is searched, or is no file of Saldo.
     if (entry.isDirectory()) yield* filesBelow(path);
     else if (entry.isFile()) yield path;
   }

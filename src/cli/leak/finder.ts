@@ -5,15 +5,15 @@ export type Spelling = "plain" | "spaced" | "dashed" | "base64" | "hex";
 export interface Finder {
   /** The spelling that the text or the bytes hold first, or undefined. */
   find(content: string | Uint8Array): Spelling | undefined;
-  /** A regular expression that Postgres and JavaScript read alike, for places that search by themselves. */
+  /** The secret as a regular expression, which Postgres and JavaScript read alike: Postgres searches its tables itself. */
   readonly pattern: string;
   /** The longest text that can match, in characters: what two pieces of one stream must overlap by. */
   readonly maxLength: number;
-  /** A name for a report, such as a key that itself holds the secret. */
+  /** A name with the secret masked, for a report: a key's own name may hold the secret. */
   mask(name: string): string;
 }
 
-/** What may stand between two digits of a number. */
+/** How many separators may stand between two digits of a number. */
 const MAX_SEPARATORS = 3;
 
 /** A finder of a number: its digits with spaces, dashes or `%20` between them, and its base64 and hex spellings. */
@@ -25,7 +25,7 @@ export function createNumberFinder(number: string): Finder {
   return createFinder(grouped, spellings, digits.length * (1 + MAX_SEPARATORS * 3));
 }
 
-/** A finder of any text: as it is, and its base64 and hex spellings. */
+/** A finder of any text: verbatim, and in its base64 and hex spellings. */
 export function createTextFinder(text: string): Finder {
   return createFinder(escaped(text), [text], text.length);
 }
@@ -40,7 +40,7 @@ function createFinder(written: string, spellings: readonly string[], writtenLeng
     pattern,
     maxLength: Math.max(writtenLength, ...base64.map((text) => text.length), ...hex.map((text) => text.length)),
     find(content) {
-      // Each byte as one character: the spellings are ASCII, whatever stands around them.
+      // Each byte is read as one character: the spellings are ASCII, whatever the bytes around them are.
       const text =
         typeof content === "string" ? content : Buffer.from(content.buffer, content.byteOffset, content.byteLength).toString("latin1");
       const [match] = expression.exec(text) ?? [];
@@ -54,8 +54,8 @@ function createFinder(written: string, spellings: readonly string[], writtenLeng
   };
 }
 
-// A text inside a larger one that is base64 as a whole begins at one of three places of a group; the characters it shares with its
-// neighbours are left out.
+// Inside a larger text in base64 the secret begins at one of three offsets of a group of three bytes. The characters that also encode
+// neighbouring bytes are left out.
 function base64Cores(text: string): string[] {
   const bytes = Buffer.from(text);
   return [0, 1, 2].map((shift) => {

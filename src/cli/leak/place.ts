@@ -1,12 +1,12 @@
 import type { Spelling } from "./finder.ts";
 
-/** One place in which the secret stands. `where` says it for a person and never holds the secret. */
+/** One place in which the secret stands. `where` names it for a person, without the secret. */
 export interface Finding {
   readonly where: string;
   readonly spelling: Spelling;
 }
 
-/** What was looked at in one part of the system, and what was found there. */
+/** The search of one part of the system, and its findings. */
 export interface PlaceReport {
   readonly place: string;
   /** How much was looked at, so that a scan of nothing shows. */

@@ -3,7 +3,7 @@ import type { Finding, PlaceReport } from "./place.ts";
 
 const TIMEOUT_MS = 30_000;
 
-/** Searches the book of the payment provider's simulator. A provider of another house has none to show: `looked` says so. Throws: Error when it does not answer. */
+/** Searches the book of the payment provider's simulator. A real provider shows no book, as `looked` says then. Throws: Error when the provider does not answer. */
 export async function scanPsp(finder: Finder, provider: { readonly url: string; readonly apiKey: string }): Promise<PlaceReport> {
   const response = await fetch(new URL("/v1/book", provider.url), {
     headers: { authorization: `Bearer ${provider.apiKey}` },

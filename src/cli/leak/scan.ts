@@ -12,7 +12,7 @@ import { scanTemporal } from "./temporal.ts";
 export const PLACES = ["postgres", "redis", "kafka", "temporal", "psp", "files"] as const;
 export type Place = (typeof PLACES)[number];
 
-/** Where the parts are. What is left out is not there, and is told. */
+/** The addresses of the parts. A part without an address is reported as absent. */
 export interface LeakAddresses {
   readonly databaseUrl?: string | undefined;
   readonly redisUrl?: string | undefined;
@@ -34,7 +34,7 @@ export interface LeakReport {
   readonly places: readonly PlaceResult[];
 }
 
-/** Searches the places one after the other, so that it takes no more than one part of the machine. A place that fails does not keep the others from being searched. */
+/** Searches the places one after the other, so that the load on the machine stays low. The other places are searched also when one fails. */
 export async function scanForLeaks(options: {
   readonly finder: Finder;
   readonly addresses: LeakAddresses;

@@ -6,8 +6,8 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const AT_ONCE = 8;
 
 /**
- * Searches the whole history of every workflow in the namespace, open or closed, with its memo, its search attributes and, of those
- * that run, what is pending (heartbeats and last failures); and every schedule. Payloads are searched as they are stored.
+ * Searches the whole history of every workflow in the namespace, open or closed, with its memo and its search attributes, the pending
+ * activities of running workflows (heartbeats and last failures), and every schedule. Payloads are searched as they are stored.
  * Throws: the client's error when Temporal does not answer.
  */
 export async function scanTemporal(

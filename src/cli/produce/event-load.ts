@@ -6,10 +6,10 @@ export type LoadKind = "purchase" | "loyalty" | "order" | "saga-command";
 export interface LoadOptions {
   readonly kind: LoadKind;
   readonly users: number;
-  /** Names the events besides their number: the same seed makes the same events, which are duplicates the second time. */
+  /** A part of the events' ids and content: the same seed makes the same events, which are duplicates the second time. */
   readonly seed: number;
   readonly currency: string;
-  /** What is bought; needed for orders. */
+  /** The services that are bought; needed for orders. */
   readonly services: readonly string[];
   /** When the events happened, ISO 8601. */
   readonly occurredAt: string;
@@ -50,7 +50,7 @@ function message(key: string, event: Readonly<Record<string, unknown>>): Outgoin
   return { key, value: JSON.stringify(event) };
 }
 
-/** Whole numbers of a seed and a place, each as good as random: any event can be made without those before it. */
+/** Pseudo-random whole numbers made of a seed and a place: any event can be made without the events before it. */
 function scrambled(seed: number, place: number): (salt: number) => number {
   return (salt) => {
     let mixed = Math.imul(seed ^ Math.imul(place + 1, 0x9e3779b1) ^ Math.imul(salt, 0x85ebca6b), 0xc2b2ae35);

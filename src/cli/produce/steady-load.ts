@@ -11,13 +11,13 @@ export interface SteadyLoad {
   readonly pause?: (ms: number) => Promise<unknown>;
 }
 
-/** A send carries what is due since the last one; so many of them a second at most. */
+/** The pause after a send that has caught up: the next send carries the messages that become due meanwhile. */
 const TICK_MS = 50;
 const MAX_PER_SEND = 1_000;
 
 /**
- * Sends messages number 0 to `total` - 1 in their order, one send at a time, as many a second as `rate` says; what a slow send held up
- * is made up for. Throws: what `send` throws.
+ * Sends messages number 0 to `total` - 1 in their order, one send at a time, as many a second as `rate` says. After a slow send it catches
+ * up. Throws: what `send` throws.
  */
 export async function sendSteadily(load: SteadyLoad): Promise<void> {
   const { rate, total, nowMs = () => performance.now(), pause = sleep } = load;

@@ -11,8 +11,8 @@ interface PatchedRoot {
  * Reads a history's JSON into the messages that a worker replays; fields of newer servers are ignored.
  * Throws: Error in words when a field has a value its type cannot hold.
  *
- * The SDK's own reader takes protobufjs from @temporalio/common and its types from @temporalio/proto. Where npm installed a copy for each,
- * it refuses every history with "type must be a Type"; so both are taken from one place here.
+ * The SDK's own reader takes protobufjs from @temporalio/common and its types from @temporalio/proto. When npm installed a copy for each,
+ * that reader refuses every history with "type must be a Type"; here both come from @temporalio/proto.
  */
 export function readHistoryJson(json: { readonly events: readonly unknown[] }): unknown {
   const ownRequire = createRequire(import.meta.url);

@@ -3,13 +3,13 @@ import { Worker } from "@temporalio/worker";
 import { messageOf } from "../../base/errors.ts";
 import { readHistoryJson } from "./history-json.ts";
 
-/** What became of one history file. `workflow` is the workflow's type, where the file could be read. */
+/** The result of one history file. `workflow` is the workflow's type, when the file could be read. */
 export interface ReplayReport {
   readonly file: string;
   readonly ok: boolean;
   readonly workflow?: string;
   readonly events?: number;
-  /** Why it failed: the file cannot be read, or today's code takes another way than the history. */
+  /** Why it failed: the file cannot be read, or today's code issues other commands than the history. */
   readonly reason?: string;
 }
 
@@ -21,11 +21,11 @@ interface History {
 
 /**
  * Replays each history, as `temporal workflow show --output json` writes it, through the bundle of workflows at the given path.
- * Nothing is executed and no server is asked. A history that fails does not keep the others from being tried.
+ * Executes no activity and needs no server. The other histories are replayed also when one fails.
  */
 export async function replayHistories(files: readonly string[], bundlePath: string): Promise<ReplayReport[]> {
   const reports: ReplayReport[] = [];
-  // One after the other: each makes a worker of its own, and an error names its own file.
+  // One after the other: each replay makes a worker of its own, and so an error belongs to one file.
   for (const file of files) reports.push(await replayFile(file, bundlePath));
   return reports;
 }
@@ -50,7 +50,7 @@ async function replayFile(file: string, bundlePath: string): Promise<ReplayRepor
   }
 }
 
-/** Reads a history's JSON. Throws: Error in words when it is something else. */
+/** Reads a history's JSON. Throws: Error in words when the text is no history. */
 export function parseHistory(text: string): History {
   let content: unknown;
   try {

@@ -33,7 +33,7 @@ export interface MonthRevenue {
   readonly total: string;
 }
 
-/** The report was given up, or was not there in time. */
+/** The report failed, or was not ready in time. */
 export class ReportNotMade extends Error {
   override readonly name = "ReportNotMade";
 }
@@ -44,7 +44,7 @@ export async function listMonths(api: ApiClient): Promise<string[]> {
 }
 
 /**
- * Has a new version of a month's report made and waits for it; `onStage` hears how far it is.
+ * Asks for a new version of a month's report and waits for it; `onStage` hears each stage of its making.
  * Safe to retry: a version that is being made is joined. Throws: ReportNotMade, ApiUnreachable, UnexpectedAnswer.
  */
 export async function makeReport(
@@ -68,7 +68,7 @@ export async function makeReport(
   }
 }
 
-/** A report cut by currency. */
+/** The lines of a report by currency. */
 export function revenueByCurrency(report: CompletedReport): MonthRevenue[] {
   return report.totals.map(({ currency, revenue }) => ({
     month: report.month,

@@ -5,8 +5,8 @@ const DEADLINE_MS = 30_000;
 const POLL_MS = 200;
 
 /**
- * Places one order as a client with that token would: a deposit, a service, an order paid from the wallet, and waits until it is COMPLETED.
- * Throws: Error with the request that was not answered as it should be.
+ * Makes a deposit and a service and places an order paid from the wallet, all by the API, and waits until the order is COMPLETED.
+ * Throws: Error with the request that got an unexpected answer.
  */
 export async function placeCheckOrder(apiUrl: string, currency: string, token: string): Promise<{ orderId: string; elapsedMs: number }> {
   const user = `check-${randomUUID()}`;

@@ -2,9 +2,9 @@ export type ChecklistState = "waiting" | "working" | "done" | "warning" | "faile
 export type ChecklistLine = { readonly title: string; readonly state: ChecklistState; readonly detail: string; readonly elapsedMs: number };
 
 export type Checklist = {
-  /** Adds the line, or replaces the one of the same title. */
+  /** Adds a line, or replaces the line of the same title. */
   update(line: ChecklistLine): void;
-  /** Leaves the list as it stands; what is written later stands below it. */
+  /** Draws the list for the last time; later output stands below it. */
   finish(): void;
 };
 
@@ -29,7 +29,7 @@ function plainChecklist(terminal: Terminal): Checklist {
   return {
     update: (line) => {
       const text = `${WORDS[line.state]} ${line.title}${line.detail === "" ? "" : `: ${line.detail}`}`;
-      // A build tells its progress every second; in a log every ten are enough.
+      // A build tells its progress every second; in a log every ten seconds are enough.
       const last = shown.get(line.title);
       if (last !== undefined && withoutFigures(last.text) === withoutFigures(text) && line.elapsedMs - last.atMs < REPEAT_MS) return;
       shown.set(line.title, { text, atMs: line.elapsedMs });

@@ -4,8 +4,8 @@ import { stopOrphans } from "./pid-file.ts";
 import { isSameProcess } from "./process-identity.ts";
 
 /**
- * Clears away the throw-away data folders of parents that were killed: stops the servers they left running and removes
- * the folders. A folder whose owner lives is left alone. Returns the folders that were removed.
+ * Clears away the throw-away data folders of parents that were killed: stops the servers that they left running and removes
+ * the folders. Leaves a folder alone whose owner lives. Returns the removed folders.
  */
 export async function clearAbandoned(parentDir: string, prefix: string): Promise<string[]> {
   const candidates = readdirSync(parentDir)

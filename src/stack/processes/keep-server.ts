@@ -2,23 +2,23 @@ import { serverTitle, type ServerName } from "../progress.ts";
 import { sentenceOf } from "../stack-error.ts";
 import type { ServerProcess } from "./process.ts";
 
-/** What became of a server after it was ready: it ended and is started again, or it runs again. `detail` is a sentence. */
+/** What happened to a server after it was ready: it ended and is started again (`down`), or it runs again (`back`). `detail` is a sentence. */
 export type ServerEvent = { readonly server: ServerName; readonly state: "down" | "back"; readonly detail: string };
 
 export type KeepTimes = {
   /** The wait before the first restart; doubled for each failure in a row. */
   readonly minBackoffMs: number;
   readonly maxBackoffMs: number;
-  /** A server that lived this long died by accident: its next restart waits only the minimum again. */
+  /** A server that lived this long is healthy: its next restart waits only the minimum again. */
   readonly healthyAfterMs: number;
 };
 
 const TIMES: KeepTimes = { minBackoffMs: 200, maxBackoffMs: 30_000, healthyAfterMs: 10_000 };
 
 /**
- * Starts a server by `launch`, which settles when it answers, and starts it again the same way whenever it ends: on the same
+ * Starts a server by `launch`, which settles when the server answers, and starts it again the same way whenever it ends: on the same
  * port with the same data. The returned function stops it for good; safe to retry.
- * Throws: what the first `launch` throws. Later ones are tried without end.
+ * Throws: what the first `launch` throws. Later launches are repeated without end.
  */
 export async function keepServer(options: {
   server: ServerName;

@@ -11,8 +11,8 @@ export type PidRecord = {
 };
 
 /**
- * Notes a process just spawned, so that a later start can find it when this one is killed before it can stop it.
- * Returns the function that takes the note away.
+ * Records a spawned process, so that a later start can stop it when this process is killed before it could. Returns the function that removes
+ * the record.
  */
 export function recordProcess(directory: string, started: { name: string; pid: number; stopSteps: readonly StopStep[] }): () => void {
   const path = join(directory, `${started.name}.json`);
@@ -23,9 +23,9 @@ export function recordProcess(directory: string, started: { name: string; pid: n
 }
 
 /**
- * Stops every recorded process that a killed parent left behind, and takes its record away.
- * A pid that meanwhile belongs to another process is left alone. Safe to retry: what is gone stays gone.
- * Returns the names of those that were stopped.
+ * Stops every recorded process that a killed parent left behind, and removes its record.
+ * A pid that meanwhile belongs to another process is left alone. Safe to retry: ended processes are passed over.
+ * Returns the names of the stopped processes.
  */
 export async function stopOrphans(directory: string): Promise<string[]> {
   const orphans = readRecords(directory);

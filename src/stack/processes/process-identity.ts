@@ -9,7 +9,7 @@ export function processIdentity(pid: number): string | undefined {
   return process.platform === "linux" ? linuxIdentity(pid) : portableIdentity(pid);
 }
 
-/** True while the very process that had this identity lives. What was read from a damaged file names no process. */
+/** True while the process with this identity lives. False for values that were read from a damaged file. */
 export function isSameProcess(pid: number, identity: string): boolean {
   return Number.isInteger(pid) && identity !== "" && processIdentity(pid) === identity;
 }

@@ -8,7 +8,7 @@ import { stopProcess, type StopStep } from "./stop-process.ts";
 
 export type ServerProcess = {
   readonly pid: number;
-  /** Settles, never rejects, when the process has ended: its exit code or signal in words. */
+  /** Settles when the process has ended, with its exit code or signal in words. Never rejects. */
   readonly exited: Promise<string>;
   hasExited(): boolean;
   /** What the process has written to its log since it was started. */
@@ -74,7 +74,7 @@ export async function spawnServer(options: {
 
 /**
  * Waits until `check` says the server answers.
- * Throws: SERVER_FAILED when the process ends first or the time is over, with the last words of its log. STOPPED on abort.
+ * Throws: SERVER_FAILED when the process ends first or the time is over, with the last telling line of its log. STOPPED on abort.
  */
 export async function waitUntilReady(options: {
   title: string;
@@ -97,7 +97,7 @@ export async function waitUntilReady(options: {
 }
 
 /**
- * A server just spawned, as soon as it answers; one that does not is stopped again.
+ * The spawned server, as soon as it answers. A server that does not answer is stopped again.
  * Throws: SERVER_FAILED, STOPPED.
  */
 export async function untilReady(

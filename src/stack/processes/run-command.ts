@@ -9,7 +9,7 @@ export async function findOnPath(program: string): Promise<string | undefined> {
   return path !== undefined && path.startsWith("/") ? path : undefined;
 }
 
-/** What a short command printed, or undefined when it failed or took longer than the time. */
+/** The output of a short command, or undefined when it failed or took longer than `timeoutMs`. */
 export function tryCommand(command: string, args: readonly string[], timeoutMs = 10_000): Promise<string | undefined> {
   return new Promise((resolve) => {
     execFile(command, [...args], { timeout: timeoutMs, encoding: "utf8" }, (error, stdout, stderr) => {

@@ -6,8 +6,8 @@ const POLL_MS = 15;
 const AFTER_KILL_MS = 5_000;
 
 /**
- * Stops a process and its group: sends each step's signal and waits its grace, at last SIGKILL, so it ends within the sum.
- * Safe to retry: a process that is gone is left alone.
+ * Stops a process and its group: sends each step's signal and waits its grace, and at last SIGKILL. The process ends within the sum of the
+ * graces and a few seconds. Safe to retry: an ended process is left alone.
  */
 export async function stopProcess(target: { pid: number; isAlive: () => boolean; steps: readonly StopStep[] }): Promise<void> {
   for (const step of [...target.steps, { signal: "SIGKILL", graceMs: AFTER_KILL_MS } as const]) {
@@ -18,7 +18,7 @@ export async function stopProcess(target: { pid: number; isAlive: () => boolean;
   }
 }
 
-/** Signals the group led by `pid`, or the process alone when it leads none; a process that is gone is no error. */
+/** Signals the group led by `pid`, or the process alone when it leads none. An ended process is no error. */
 export function signalGroup(pid: number, signal: NodeJS.Signals): void {
   for (const target of [-pid, pid]) {
     try {

@@ -15,7 +15,7 @@ export type RoleSpec = {
   readonly cwd?: string;
   /** How long the role may take to end after SIGTERM before it is killed. */
   readonly graceMs: number;
-  /** Asked until it says yes, for a role that is ready by more than its own word. */
+  /** Polled until it is true: then the role is ready. Without it the role's own ready message counts. */
   readonly isReady?: () => Promise<boolean>;
 };
 
@@ -30,10 +30,10 @@ export type SupervisionTimes = {
   /** The wait before the first restart; doubled for each death in a row. */
   readonly minBackoffMs: number;
   readonly maxBackoffMs: number;
-  /** A role that lived this long died by accident: its next restart waits only the minimum again. */
+  /** A role that lived this long is healthy: its next restart waits only the minimum again. */
   readonly healthyAfterMs: number;
   readonly readyTimeoutMs: number;
-  /** So many deaths before the role was ever ready, and `ready` is refused. */
+  /** After this many deaths in a row before the role was ever ready, `ready` rejects. */
   readonly deathsBeforeReady: number;
 };
 
@@ -57,8 +57,8 @@ const TIMES: SupervisionTimes = {
 const READY_POLL_MS = 50;
 
 /**
- * Keeps a role running as a child process in its own process group: one that dies is started again, one that dies at once
- * again and again waits longer each time and is reported as backing off. Its output goes to `dataDir/logs/<name>.log`.
+ * Keeps a role running as a child process in its own process group. A role that dies is started again; each death in a row doubles the wait,
+ * and the role is reported as backing off. Its output goes to `dataDir/logs/<name>.log`.
  */
 export function superviseRole(
   spec: RoleSpec,
@@ -217,14 +217,14 @@ function lastWordsOf(log: Log): string {
     .filter((line) => line !== "");
   const reason = lines.findLast((line) => /"fatal"|error/i.test(line));
   if (reason !== undefined) return `: ${messageOf(reason).slice(0, 300)} (log: ${log.path})`;
-  // What a role wrote last says what it did, not why it ended.
+  // Without an error in the log, its last line says what the role did and not why it ended.
   const last = lines.at(-1);
   return last === undefined
     ? ` (log: ${log.path})`
-    : `, without a word why; before that it logged: ${messageOf(last).slice(0, 300)} (log: ${log.path})`;
+    : `, without an error in its log; the last line is: ${messageOf(last).slice(0, 300)} (log: ${log.path})`;
 }
 
-// The line is JSON when the role wrote it, plain text when Node did.
+// A line is JSON when the role wrote it, plain text when Node did.
 function messageOf(line: string): string {
   try {
     const { msg } = JSON.parse(line) as { msg?: unknown };

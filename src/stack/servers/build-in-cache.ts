@@ -11,7 +11,7 @@ const STALE_AFTER_MS = 60_000;
 const POLL_MS = 200;
 
 /**
- * Gives the folder `cacheDir/name`, building it at most once at a time among all processes of the machine.
+ * The folder `cacheDir/name`, built when it is not there, by one process of the machine at a time.
  * `build` fills a new folder that takes the name by one atomic rename: a folder of that name is always whole.
  * Safe to retry: a build cut short leaves only a folder that is never used.
  */
@@ -34,7 +34,7 @@ export async function buildInCache(options: {
       try {
         await options.build(unfinished);
         await rename(unfinished, directory).catch((error: unknown) => {
-          // Somebody whose lock was taken for stale finished first; theirs is as good.
+          // A process whose lock was taken for stale may have finished first; its folder is as good.
           if (!existsSync(directory)) throw error;
         });
       } finally {
@@ -88,7 +88,7 @@ async function isStale(path: string): Promise<boolean> {
     const [{ mtimeMs }, holder] = await Promise.all([stat(path), readFile(path, "utf8")]);
     if (Date.now() - mtimeMs > STALE_AFTER_MS) return true;
     const [pid = "", identity = ""] = holder.split(" ");
-    // The holder writes its name just after it made the file.
+    // Without an identity the lock is not stale: its holder made the file a moment ago and writes its identity next.
     return identity !== "" && !isSameProcess(Number(pid), identity);
   } catch {
     return false;

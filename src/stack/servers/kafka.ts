@@ -101,7 +101,7 @@ async function findJars(context: ServerContext): Promise<{ jars: string; source:
   return { jars: join(directory, "jars"), source: built ? "registry" : "cache" };
 }
 
-// An installed Kafka keeps its jars beside its scripts; before version 4 they log in another way and are not used.
+// An installed Kafka keeps its jars beside its scripts. Versions before 4 log in another way and are not used.
 async function jarsOfInstalledKafka(): Promise<string | undefined> {
   const script = (await findOnPath("kafka-server-start.sh")) ?? (await findOnPath("kafka-server-start"));
   if (script === undefined) return undefined;
@@ -114,7 +114,7 @@ async function jarsOfInstalledKafka(): Promise<string | undefined> {
   }
 }
 
-/** A new id of a cluster, as text. One that began with a dash would be taken for an option of the formatting tool. */
+/** A new id of a cluster, as text. It does not begin with a dash, which the formatting tool would take for an option. */
 export function newClusterId(random: () => Buffer = () => randomBytes(16)): string {
   for (;;) {
     const id = random().toString("base64url");
@@ -130,7 +130,7 @@ async function formatStorage(options: {
   ports: { port: number; controllerPort: number };
 }): Promise<void> {
   const { home } = options;
-  // The folder takes its name only when it is whole: a start cut short does not leave half a format behind.
+  // The folder takes its name only when it is whole: a start that is cut short leaves no half-formatted folder behind.
   const unfinished = join(home, "data.new");
   await rm(unfinished, { recursive: true, force: true });
   const config = join(home, "format.properties");
@@ -184,10 +184,10 @@ function serverProperties(options: { port: number; controllerPort: number; logDi
     "share.coordinator.state.topic.num.partitions": 1,
     "group.initial.rebalance.delay.ms": 0,
     "group.min.session.timeout.ms": 1000,
-    // A broker that was killed may register again only when its former self's session is over, by default after 9 s.
+    // A killed broker may register again only when its former session has ended, by default after 9 s.
     "broker.session.timeout.ms": 3_000,
     "broker.heartbeat.interval.ms": 500,
-    // Offsets of a bridge that was off for a while must not be forgotten: it would begin the topic again.
+    // The offsets of a bridge that was off for a while must be kept: without them it would begin the topic again.
     "offsets.retention.minutes": 525_600,
     "num.network.threads": 2,
     "num.io.threads": 4,
@@ -199,7 +199,7 @@ function serverProperties(options: { port: number; controllerPort: number; logDi
     .join("\n")}\n`;
 }
 
-// Only the line that says the broker is up is let through below WARN: it is how the start is noticed.
+// Below WARN only the line "Kafka Server started" is logged, by which the start notices that the broker is up.
 const LOGGING = `status=error
 appender.console.type=Console
 appender.console.name=console

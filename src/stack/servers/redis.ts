@@ -18,7 +18,7 @@ export type RunningRedis = { readonly url: string; stop(): Promise<void> };
 const ARTIFACT = "com.github.codemonstur:embedded-redis:1.4.3";
 const READY_TIMEOUT_MS = 20_000;
 
-/** The programs inside the artifact, by platform and architecture of Node. */
+/** The Redis programs inside the artifact, by platform and architecture of Node. */
 const PACKED_PROGRAMS: Readonly<Record<string, string>> = {
   "linux-x64": "redis-server-6.2.6-v5-linux-amd64",
   "linux-arm64": "redis-server-6.2.7-linux-arm64",

@@ -1,10 +1,10 @@
 import { connect, type ClientHttp2Session, type IncomingHttpHeaders } from "node:http2";
 
-/** Which status a gRPC server gives for a method that it does not have. */
+/** The status by which a gRPC server refuses a method that it does not have. */
 const UNIMPLEMENTED = "12";
 const EMPTY_MESSAGE = Buffer.alloc(5);
 
-/** True when a Temporal frontend answers at the address, by whatever status, within the time. Never throws. */
+/** True when a Temporal frontend answers at the address within the time, with any status. Never throws. */
 export async function speaksTemporal({ host, port }: { host: string; port: number }, timeoutMs: number): Promise<boolean> {
   const session = connect(`http://${host.includes(":") ? `[${host}]` : host}:${port}`);
   try {
@@ -30,7 +30,7 @@ function askForStatus(session: ClientHttp2Session, timeoutMs: number): Promise<s
       "content-type": "application/grpc",
       te: "trailers",
     });
-    // A refusal stands in the headers, an answer's status in what follows its body.
+    // gRPC sends the status of a refusal in the headers, and the status of an answer in the trailers.
     request.once("response", (headers) => headers["grpc-status"] !== undefined && finish(headers["grpc-status"]));
     request.once("trailers", (trailers: IncomingHttpHeaders) => finish(trailers["grpc-status"]));
     request.once("error", () => finish());

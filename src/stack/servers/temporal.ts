@@ -14,13 +14,13 @@ export type RunningTemporal = {
   /** `host:port` of the gRPC frontend. */
   readonly address: string;
   readonly uiUrl: string | undefined;
-  /** The `temporal` program, for the operator; undefined when the server is not ours. */
+  /** The `temporal` program, for the operator; undefined when the server was not started here. */
   readonly binary: string | undefined;
   stop(): Promise<void>;
 };
 
 const NAMESPACE = "default";
-// The dev server keeps closed workflows for a day. An id protects from a second start only as long as its workflow is kept.
+// By default the dev server keeps closed workflows for a day. An id protects from a second start only as long as its workflow is kept.
 const RETENTION = "720h";
 const READY_TIMEOUT_MS = 60_000;
 const NO_USER_CONFIG = ["--disable-config-file", "--disable-config-env"];
@@ -97,7 +97,7 @@ function serverArguments(dataDir: string, ports: { port: number; uiPort: number;
   ];
 }
 
-// The port opens before the search attributes are registered; the addresses are printed after.
+// The port opens before the search attributes are registered; the addresses are printed afterwards.
 function hasPrintedAddresses(server: ServerProcess): boolean {
   return /^(Temporal )?Server:\s/m.test(server.logText());
 }
