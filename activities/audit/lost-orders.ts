@@ -6,7 +6,7 @@ import { noteStuck } from "../../src/store/orders/orders.ts";
 import { listPendingRefunds, listUnfinishedOrders, orderInputOf, type UnfinishedOrder } from "../../src/store/orders/unfinished.ts";
 import type { ActivityDeps, WorkflowPort } from "../activity-deps.ts";
 import { findingOf, PER_RUN } from "./finding.ts";
-import { repairLost } from "./lost-workflows.ts";
+import { repairLost } from "./repair-lost.ts";
 
 /** An order or a refund that has not changed for this long is checked for its workflow. */
 const QUIET_MS = 15_000;

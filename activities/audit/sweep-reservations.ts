@@ -5,7 +5,7 @@ import { expireHold } from "../../src/store/reservations/hold-expiry.ts";
 import { getHold } from "../../src/store/reservations/holds.ts";
 import type { ActivityDeps, WorkflowPort } from "../activity-deps.ts";
 import { findingOf, PER_RUN } from "./finding.ts";
-import { repairLost } from "./lost-workflows.ts";
+import { repairLost } from "./repair-lost.ts";
 
 type Deps = Pick<ActivityDeps, "db" | "ledger" | "workflows" | "logger">;
 

@@ -10,7 +10,7 @@ export interface KeptAnswer {
   readonly body: string;
 }
 
-/** The first answer to each request with an Idempotency-Key. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+/** The first answer to each request with an Idempotency-Key, for 30 days (`postgres/housekeeping.ts`; in Redis for one). Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
 export interface AnswerBook {
   /** The answer that is kept for the key. */
   find(key: string): Promise<KeptAnswer | undefined>;

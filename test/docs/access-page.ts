@@ -1,6 +1,6 @@
 import type { Api } from "../../src/api/api-env.ts";
-import { accessTable } from "../../src/api/http/access-table.ts";
 import type { Access } from "../../src/api/http/access.ts";
+import { accessTable } from "../../src/api/http/declared-access.ts";
 import { ROLES } from "../../src/contract/identity.ts";
 
 const INTRO = `# Who may do what

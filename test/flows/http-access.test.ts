@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { accessTable, type AccessRow } from "../../src/api/http/access-table.ts";
+import { accessTable, type AccessRow } from "../../src/api/http/declared-access.ts";
 import type { Authenticator } from "../../src/api/http/guard.ts";
 import { DomainError } from "../../src/base/errors.ts";
 import { ROLES, type Role } from "../../src/contract/identity.ts";

@@ -1,8 +1,8 @@
 import type { RouteConfig, RouteHandler, z } from "@hono/zod-openapi";
 import type { Handler } from "hono";
 import type { Api, ApiContext, ApiEnv } from "../api-env.ts";
-import { declareAccess } from "./access-table.ts";
 import { OPEN_READ } from "./access.ts";
+import { declareAccess } from "./declared-access.ts";
 import { documentRoute } from "./route-document.ts";
 import type { RouteOptions } from "./route-options.ts";
 import { endingOf, runRoute, type RouteParts } from "./run-route.ts";

@@ -1,6 +1,6 @@
 import { DomainError } from "../../base/errors.ts";
 import { getUser } from "../../store/identity/users-closing.ts";
-import { endUser } from "../../use-cases/identity/end-user.ts";
+import { deleteUser } from "../../use-cases/identity/delete-user.ts";
 import type { ApiDeps } from "../deps.ts";
 import { ADMINS, SERVICES } from "../http/access.ts";
 import { actorOf } from "../http/request-origin.ts";
@@ -18,7 +18,7 @@ export function addUserRoutes(routes: Routes, deps: ApiDeps): void {
 
   routes.add(deleteUserRoute, { access: ADMINS, problems: ["USER_NOT_FOUND", "USER_IN_USE"] }, async (context) => {
     const { userId } = context.req.valid("param");
-    await endUser(deps, { userId, ...actorOf(context) });
+    await deleteUser(deps, { userId, ...actorOf(context) });
     return context.body(null, 204);
   });
 }

@@ -2,7 +2,7 @@ import type { z } from "@hono/zod-openapi";
 import type { Log } from "../../adapters/log.ts";
 import { hashOf } from "../../base/hash.ts";
 import type { Api, ApiContext } from "../api-env.ts";
-import { declareAccess } from "../http/access-table.ts";
+import { declareAccess } from "../http/declared-access.ts";
 import { createErrorHandler, InvalidRequest } from "../http/error-handler.ts";
 import { readOptionalIdempotencyKey } from "../http/idempotency.ts";
 import type { Problem } from "../http/problem.ts";

@@ -2,7 +2,7 @@ import { DomainError } from "../../base/errors.ts";
 import { depositOperation } from "../../domain/ledger/wallet-operations.ts";
 import { userExists } from "../../store/identity/users-closing.ts";
 import { postOnLedger } from "../../store/ledger/done-or-throw.ts";
-import { endUser } from "../../use-cases/identity/end-user.ts";
+import { deleteUser } from "../../use-cases/identity/delete-user.ts";
 import type { Api } from "../api-env.ts";
 import type { ApiDeps } from "../deps.ts";
 import { ADMINS, SERVICES } from "../http/access.ts";
@@ -80,7 +80,7 @@ export function addLegacyUserRoutes(api: Api, parts: LegacyParts, deps: ApiDeps)
       answers: OK_ANSWER,
     },
     async (context, { id: userId }) => {
-      await endUser(deps, { userId, ...actorOf(context) });
+      await deleteUser(deps, { userId, ...actorOf(context) });
       return answerOk(context);
     },
   );

@@ -41,7 +41,11 @@ const TEXT_TYPES = {
   },
 };
 
-/** SQLSTATEs after which the same statement may be sent again: conflict, deadlock, shutdown, too many connections, no room, lock or statement time-out, lost connection. */
+/**
+ * SQLSTATEs after which the same statement may be sent again: conflict, deadlock, shutdown, too many connections, no room, I/O error, a
+ * server that is read-only for a moment, lock or statement time-out, lost connection; and a unique violation (23505), since of two
+ * statements that insert one key at the same moment the second finds the row when it is sent again.
+ */
 const RETRYABLE_STATES = new Set([
   "40001",
   "40P01",

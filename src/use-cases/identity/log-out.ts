@@ -10,7 +10,7 @@ const REFUSED_AFTER_END_MS = 3_600_000;
 
 /**
  * Refuses the principal's token from now on and ends its session, and the session of `refreshToken` when it is the principal's, or
- * anyone's for an admin. Safe to retry: what is refused stays refused. Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
+ * anyone's for an admin. Postgres is written first and decides; Redis only tells the other processes sooner. Safe to retry: what is refused stays refused. Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
  */
 export async function logOut(
   { db, identity }: { readonly db: Db; readonly identity: Pick<Identity, "revocations" | "accessTokenTtlMs"> },

@@ -11,8 +11,8 @@ import { originOfRequest, type ActResult, type ReservationParts, type Reservatio
 const MAX_RESCUES = 20;
 
 /**
- * Takes the money of a confirmation that came late from the available balance, all that went back or `wantedMinor`: for `graceMs` after it
- * went back, and once. Each try has a key of the reservation's own with a number, so that of many late confirmations one at most is paid.
+ * Takes the money of a confirmation that came late from the available balance, all that went back or `wantedMinor`: for `graceMs`
+ * (RESERVATION_GRACE_MS) after it went back, and once. Each try has a key of the reservation's own with a number, so that of many late confirmations one at most is paid.
  * Safe to retry: the request's key is the content of its try.
  * Throws: RESERVATION_EXPIRED with the reason, ALREADY_CONFIRMED when another confirmation was rescued, ALREADY_RELEASED,
  * AMOUNT_EXCEEDS_HOLD, PAUSED, UNAVAILABLE, DEADLINE_EXCEEDED.

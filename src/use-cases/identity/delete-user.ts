@@ -7,7 +7,7 @@ import { announceSessions } from "./revocations.ts";
  * Deletes a user without money, open reservations and running orders, and ends the user's sessions everywhere. The history stays.
  * Safe to retry: a user who is gone answers USER_NOT_FOUND. Throws: USER_NOT_FOUND, USER_IN_USE, UNAVAILABLE, DEADLINE_EXCEEDED.
  */
-export async function endUser(
+export async function deleteUser(
   { db, identity }: { readonly db: Db; readonly identity: Pick<Identity, "revocations" | "accessTokenTtlMs"> },
   input: { readonly userId: string; readonly actor: string; readonly correlationId: string },
 ): Promise<void> {
