@@ -37,7 +37,7 @@ function placesByKey<Item>(items: readonly Item[], keysOf: (item: Item) => reado
       keys.map((key) => groupOf.get(key)).filter((known) => known !== undefined),
     );
     group.places.push(...joined.flatMap(({ places }) => places), place);
-    for (const key of [...keys, ...joined.flatMap((other) => [...other.keys])]) {
+    for (const key of [...keys, ...joined.flatMap((other) => Array.from(other.keys))]) {
       group.keys.add(key);
       groupOf.set(key, group);
     }

@@ -27,7 +27,7 @@ function bridgeWithLateClaims(orderIds: readonly string[]) {
         const alreadyStarted = hashes.has(orderId);
         if (!alreadyStarted) started.push(orderId);
         hashes.set(orderId, hashes.get(orderId) ?? requestHash);
-        return { alreadyStarted, outcome: async () => undefined };
+        return { workflowId: `order/${orderId}`, alreadyStarted, outcome: async () => undefined };
       },
       orderRequestHash: async (orderId) => hashes.get(orderId),
     },
