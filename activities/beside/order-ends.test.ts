@@ -1,7 +1,8 @@
 import { MockActivityEnvironment } from "@temporalio/testing";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { OrderSagaInput } from "../../src/contract/orders.ts";
 import type { Db } from "../../src/store/postgres/database.ts";
+import { until } from "../../test/support/until.ts";
 import { tellingOrderEnds } from "./order-ends.ts";
 
 const ORDER = { orderId: "o-1", correlationId: "req-1" } as OrderSagaInput;
@@ -25,7 +26,7 @@ describe("the end of an order", () => {
     await run(activities.captureOrder, ORDER);
     await run(activities.chargeOrder, { order: ORDER });
     await run(activities.cancelOrder, { orderId: "o-1" });
-    await vi.waitFor(() => expect(lines).toHaveLength(3));
+    await until("each end is told", () => lines.length >= 3);
     const line = { event: "order.ended", orderId: "o-1", workflowId: "order/o-1", runId: "run" };
     expect(lines).toEqual([
       { ...line, outcome: "COMPLETED", correlationId: "req-1" },

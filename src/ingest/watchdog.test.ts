@@ -1,4 +1,5 @@
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
+import { until } from "../../test/support/until.ts";
 import { SILENT_LOG } from "../adapters/log.ts";
 import { createWatchdog, progressOf, type Progress } from "./watchdog.ts";
 
@@ -85,10 +86,10 @@ describe("the watchdog", () => {
       nowMs: () => 0,
     });
     const ended = watchdog.run(stop.signal);
-    await vi.waitUntil(() => asked);
+    await until("it asks", () => asked);
     stop.abort();
     await ended;
-  }, 2_000);
+  });
 });
 
 describe("progress", () => {

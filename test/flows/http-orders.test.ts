@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createTestApi, type TestApi } from "../support/http-api.ts";
+import { createTestApi, type TestAnswer, type TestApi } from "../support/http-api.ts";
 import { startTestWorkflows, type TestWorkflows } from "../support/http-system.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
+import { until } from "../support/until.ts";
 
 let database: TestDatabase;
 let workflows: TestWorkflows;
@@ -41,12 +41,12 @@ const order = (user: string, amounts: string[], options: { key?: string; prefer?
   });
 
 async function untilClosed(path: string): Promise<Record<string, unknown>> {
-  for (let attempt = 0; attempt < 100; attempt += 1) {
-    const { status, body } = await api.call("GET", path);
-    if (status === 200 && (body["sagaState"] === "COMPLETED" || body["sagaState"] === "FAILED")) return body;
-    await sleep(50);
-  }
-  throw new Error(`${path} does not end`);
+  let answer: TestAnswer | undefined;
+  await until(`${path} has ended`, async () => {
+    answer = await api.call("GET", path);
+    return answer.status === 200 && ["COMPLETED", "FAILED"].includes(String(answer.body["sagaState"]));
+  });
+  return answer?.body ?? {};
 }
 
 describe("orders over HTTP", () => {

@@ -186,7 +186,7 @@ describe("purchases by card", () => {
     ]);
     expect(await capturedMinor()).toBe(before);
     await workflows.restartWorkers();
-    await until("it is booked", async () => (await capturedMinor()) === before + 10_050n, 40_000);
+    await until("it is booked", async () => (await capturedMinor()) === before + 10_050n);
     const { body: list } = await api.call("GET", "/api/v1/purchases?user_id=interrupted");
     expect(list["purchases"]).toMatchObject([
       { status: "completed", paid_by: "card", source: "http", service_id: "unassigned", amount: "100.50" },

@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { purchaseOperation } from "../../src/domain/ledger/wallet-operations.ts";
 import { createTestApi, type TestApi } from "../support/http-api.ts";
 import { startTestWorkflows, type TestWorkflows } from "../support/http-system.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
+import { until } from "../support/until.ts";
 
 let database: TestDatabase;
 let workflows: TestWorkflows;
@@ -48,12 +48,12 @@ async function report(month: string): Promise<Record<string, unknown>> {
   const started = await api.call("POST", "/api/v1/reports/revenue", { body: { month } });
   expect(started.status).toBe(202);
   const path = started.headers.get("location") ?? "";
-  for (let attempt = 0; attempt < 200; attempt += 1) {
-    const { body } = await api.call("GET", path);
-    if (body["status"] !== "running") return body;
-    await sleep(50);
-  }
-  throw new Error(`the report of ${month} is not made`);
+  let made: Record<string, unknown> = {};
+  await until(`the report of ${month} is made`, async () => {
+    made = (await api.call("GET", path)).body;
+    return made["status"] !== "running";
+  });
+  return made;
 }
 
 describe("revenue reports over HTTP", () => {

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createTestApi, type TestAnswer, type TestApi } from "../support/http-api.ts";
 import { startTestWorkflows, type TestWorkflows } from "../support/http-system.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
+import { until } from "../support/until.ts";
 
 let database: TestDatabase;
 let workflows: TestWorkflows;
@@ -99,7 +99,7 @@ describe("reservations over HTTP", () => {
   test("time runs out by itself, and a late confirm is told so", async () => {
     await deposit("eva", "10");
     const path = pathOf(await reserve("eva", "10", { ttlMs: 300 }));
-    for (let attempt = 0; attempt < 100 && (await api.call("GET", path)).body["status"] === "held"; attempt += 1) await sleep(50);
+    await until("it is over", async () => (await api.call("GET", path)).body["status"] !== "held");
     expect((await api.call("GET", path)).body).toMatchObject({ status: "expired", released: "10.00", remainingSeconds: 0 });
     const confirm = () => api.call("POST", `${path}/confirm`, { key: "eva-late" });
     const late = await confirm();

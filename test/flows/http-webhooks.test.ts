@@ -158,23 +158,28 @@ describe("a webhook", () => {
   });
 
   it("is tried again after seconds, and again at once when somebody asks for it", async () => {
-    statuses = [500, 302];
+    statuses = [500, 500, 302];
     const { webhookId } = await register();
     const asked = await api.call("POST", `/api/v1/webhooks/${webhookId}/test`);
     expect(asked.status).toBe(202);
     await dispatch();
-    await until("the first attempt is in the log", async () => (await deliveries(webhookId))[0]?.["attempts"] === 1);
-    const [failed] = await deliveries(webhookId);
+    let failed: Record<string, unknown> | undefined;
+    await until("the first attempt is in the log", async () => {
+      [failed] = await deliveries(webhookId);
+      return failed?.["attempts"] === 1;
+    });
     expect(failed).toMatchObject({ status: "pending", responseStatus: 500, lastError: "the receiver answered 500" });
     const waitMs = Date.parse(String(failed?.["nextAttemptAt"])) - Date.parse(String(failed?.["updatedAt"]));
     expect(Math.round(waitMs / 1_000)).toBeGreaterThanOrEqual(4);
     expect(waitMs).toBeLessThan(6_000);
 
+    // After the second attempt the next one comes by itself in minutes, so that no slow machine takes it for one that was asked for.
+    await until("it was tried again after seconds", async () => (await deliveries(webhookId))[0]?.["attempts"] === 2);
     const path = `/api/v1/webhooks/${webhookId}/deliveries/${String(asked.body["deliveryId"])}/redeliver`;
-    for (const attempts of [2, 3]) {
+    for (const attempts of [3, 4]) {
       expect((await api.call("POST", path)).status).toBe(202);
       await dispatch();
-      await until(`attempt ${attempts}`, async () => (await deliveries(webhookId))[0]?.["attempts"] === attempts, 3_000);
+      await until(`attempt ${attempts}`, async () => (await deliveries(webhookId))[0]?.["attempts"] === attempts);
     }
     expect((await deliveries(webhookId))[0]).toMatchObject({ status: "delivered", responseStatus: 200, eventType: "saldo.webhook.test" });
     expect(new Set(received.map(({ headers }) => headers["webhook-id"])).size).toBe(1);
@@ -182,7 +187,7 @@ describe("a webhook", () => {
     // Delivered already, and asked for once more: its workflow has ended.
     expect((await api.call("POST", path)).status).toBe(202);
     await dispatch();
-    await until("it is sent once more", () => received.length === 4);
+    await until("it is sent once more", () => received.length === 5);
   });
 
   it("is tried again by itself", async () => {
@@ -190,7 +195,7 @@ describe("a webhook", () => {
     const { webhookId } = await register();
     await api.call("POST", `/api/v1/webhooks/${webhookId}/test`);
     await dispatch();
-    await until("the retry is received", () => received.length === 2, 10_000);
+    await until("the retry is received", () => received.length === 2);
     await until("it is delivered", async () => (await deliveries(webhookId))[0]?.["status"] === "delivered");
   });
 
@@ -318,7 +323,7 @@ describe("a webhook", () => {
     await dispatch();
     await until("the other has them all", () => received.length === EVENTS);
     const tookMs = performance.now() - startedAtMs;
-    await until("each was tried", async () => (await deliveries(slow.webhookId)).every(({ attempts }) => Number(attempts) >= 1), 60_000);
+    await until("each was tried", async () => (await deliveries(slow.webhookId)).every(({ attempts }) => Number(attempts) >= 1));
     expect(most).toBeLessThanOrEqual(5);
     expect(tookMs).toBeLessThan(10_000);
     const log = await deliveries(slow.webhookId);

@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import { WorkflowUpdateFailedError, type WorkflowHandle } from "@temporalio/client";
 import { ApplicationFailure } from "@temporalio/common";
 import { sql } from "drizzle-orm";
@@ -8,6 +7,7 @@ import { orderWorkflowId } from "../../src/contract/ids.ts";
 import { orderStatusQuery, orderUndoPlanQuery, type OrderSagaInput } from "../../src/contract/orders.ts";
 import { getOrder } from "../../src/store/orders/orders.ts";
 import { openSagaBench, type SagaBench } from "../support/saga-bench.ts";
+import { untilAdmitted } from "../support/until-admitted.ts";
 import { until } from "../support/until.ts";
 
 let bench: SagaBench;
@@ -43,7 +43,7 @@ const rowOf = ({ orderId }: OrderSagaInput) => getOrder(bench.database.db, order
 async function start(order: OrderSagaInput, shows: "stuck" | "waitingFor"): Promise<WorkflowHandle> {
   await bench.starters.startOrder(order);
   const handle = handleOf(order);
-  await until("the order shows it", async () => (await handle.query(orderStatusQuery))[shows] !== undefined, 20_000);
+  await until("the order shows it", async () => (await handle.query(orderStatusQuery))[shows] !== undefined);
   return handle;
 }
 
@@ -98,8 +98,8 @@ describe("an order whose workflow is reset by hand", () => {
     const handle = await start(order, "waitingFor");
     await bench.stopWorker();
     await reset(handle);
-    const cancelled = handleOf(order).executeUpdate("cancel", { args: [{ reason: "asked by phone" }] });
-    await sleep(500);
+    const cancelled = handleOf(order).executeUpdate("cancel", { args: [{ reason: "asked by phone" }], updateId: "cancel" });
+    await untilAdmitted(bench.client, { workflowId: handle.workflowId, updateId: "cancel" });
     await bench.startWorker();
     expect(await cancelled).toMatchObject({ sagaState: "FAILED", failureCode: "ORDER_CANCELLED" });
     const sent = await bench.database.db.execute<{ command: string }>(

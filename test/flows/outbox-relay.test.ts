@@ -173,7 +173,7 @@ describe("the outbox relay", () => {
     await database.db.execute("update leases set until = clock_timestamp()");
     let relay: Relay | undefined;
     const wake = createOutboxWake({ url: testDatabase.appUrl, db: database.db, holder: randomUUID(), onRow: () => relay?.wakeUp() });
-    relay = newRelay(producer.send, { wake, pollMs: 30_000 });
+    relay = newRelay(producer.send, { wake, pollMs: 600_000 });
     const stop = new AbortController();
     const running = relay.run(stop.signal);
     const isAsleep = async () =>
@@ -192,7 +192,7 @@ describe("the outbox relay", () => {
     const startedAtMs = performance.now();
     await ledger.post(depositOperation(movement("woken", "hal", 100n)));
     await until("it is published", async () => (await unpublished()).length === 0);
-    expect(performance.now() - startedAtMs).toBeLessThan(5_000);
+    expect(performance.now() - startedAtMs).toBeLessThan(60_000);
     stop.abort();
     await running;
     await wake.close();

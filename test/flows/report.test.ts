@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { Client, Connection } from "@temporalio/client";
 import { temporal } from "@temporalio/proto";
 import { DefaultLogger, NativeConnection, Runtime, Worker } from "@temporalio/worker";
-import { afterAll, beforeAll, describe, expect, inject, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { withFailures } from "../../activities/failures.ts";
 import { createReportActivities } from "../../activities/reports.ts";
 import { reportWorkflowId } from "../../src/contract/ids.ts";
@@ -20,6 +20,7 @@ import { CLOSE_MONTH_SCHEDULE, ensureCloseMonthSchedule } from "../../workers/pa
 import type { closeMonth } from "../../workflows/reports/close-month.ts";
 import type { revenueReport } from "../../workflows/reports/revenue-report.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
+import { until } from "../support/until.ts";
 
 const timeZone = "Europe/Moscow";
 const taskQueue = TASK_QUEUES.reports;
@@ -164,7 +165,7 @@ describe("a revenue report", () => {
       workflowId: `${reportWorkflowId("2015-07", version)}/stuck`,
       args: [{ month: "2015-07", version, timeZone, correlationId: "test" }],
     });
-    await vi.waitUntil(() => failWrites < 1_000, { timeout: 20_000 });
+    await until("it is being written", () => failWrites < 1_000);
     await stuck.cancel();
     await expect(stuck.result()).rejects.toThrow("Workflow execution cancelled");
     failWrites = 0;
@@ -196,9 +197,10 @@ describe("the close of a month", () => {
   });
 
   it("joins the report that is being made", async () => {
-    failWrites = 3;
+    failWrites = 1_000;
     const running = await start("2015-10");
     expect(await close("close-3", "2015-10")).toEqual({ month: "2015-10", version: 1, joined: true });
+    failWrites = 1;
     await running.result();
     expect(failWrites).toBe(0);
   });
@@ -209,8 +211,8 @@ describe("the close of a month", () => {
     const schedule = client.schedule.getHandle(CLOSE_MONTH_SCHEDULE);
     // The schedule's moment is 00:10 of 1 February in Moscow, which is 31 January in UTC.
     await schedule.backfill({ start: new Date("2016-01-31T20:00:00Z"), end: new Date("2016-01-31T22:00:00Z") });
-    const report = await vi.waitUntil(() => getReport(database.db, { month: "2016-01" }), { timeout: 20_000 });
-    expect(report).toMatchObject({ version: 1, status: "completed", partial: false });
+    await until("the month is closed", async () => (await getReport(database.db, { month: "2016-01" })) !== undefined);
+    expect(await getReport(database.db, { month: "2016-01" })).toMatchObject({ version: 1, status: "completed", partial: false });
     expect(await listReportLines(database.db, { month: "2016-01", version: 1 })).toMatchObject([{ revenueMinor: 900n }]);
   });
 });

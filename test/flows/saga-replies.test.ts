@@ -16,7 +16,7 @@ import { createTestApi } from "../support/http-api.ts";
 import { openSagaBench, type SagaBench } from "../support/saga-bench.ts";
 import { until } from "../support/until.ts";
 
-const WAIT_MS = 20_000;
+const WAIT_MS = 60_000;
 const DEADLINE_MS = 1_500;
 
 let saga: SagaBench;
@@ -174,6 +174,8 @@ describe("an order that another service is paid for", () => {
     const order = newOrder(WAIT_MS);
     const { orderId } = order;
     const outcome = await run(order, async () => {
+      // It is asked for by a step, after which the order begins to wait.
+      await until("it waits", async () => (await saga.starters.orderStatus(orderId))?.waitingFor !== undefined);
       expect(await saga.starters.orderStatus(orderId)).toMatchObject({
         sagaState: "PAYMENT_PENDING",
         waitingFor: expect.any(String) as string,

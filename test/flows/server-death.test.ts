@@ -53,11 +53,11 @@ it.each(["redis", "postgres", "temporal", "kafka"] as const)(
   async (server) => {
     const { pid } = JSON.parse(readFileSync(join(system.stack.dataDir, "pids", `${server}.json`), "utf8")) as { pid: number };
     process.kill(pid, "SIGKILL");
-    await until(`${server} runs again`, () => serverEvents.some((event) => event.server === server && event.state === "back"), 60_000);
+    await until(`${server} runs again`, () => serverEvents.some((event) => event.server === server && event.state === "back"));
     expect(serverEvents.find((event) => event.server === server)?.detail).toMatch(
       /ended \(signal SIGKILL; log: .*\); it is started again in/,
     );
-    await until("an order goes through", orderGoesThrough, 30_000);
+    await until("an order goes through", orderGoesThrough);
   },
   180_000,
 );

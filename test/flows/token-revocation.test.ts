@@ -14,6 +14,7 @@ import { EXPIRING_TABLES, pruneExpired } from "../../src/store/postgres/housekee
 import { createTestApi, type TestApi } from "../support/http-api.ts";
 import { createRealIdentities, type RealIdentities } from "../support/real-identity.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
+import { until } from "../support/until.ts";
 
 let database: TestDatabase;
 let reading: Database;
@@ -84,8 +85,11 @@ describe("a token that was logged out in one process", () => {
       exp: number;
     };
     expect(await client.get(`jwt:blacklist:${payload.jti}`)).toBe("1");
-    const leftSeconds = payload.exp - Date.now() / 1_000;
-    expect(Math.abs((await client.ttl(`jwt:blacklist:${payload.jti}`)) - leftSeconds)).toBeLessThan(2);
+    const leftSeconds = () => payload.exp - Date.now() / 1_000;
+    const mostSeconds = leftSeconds();
+    const ttlSeconds = await client.ttl(`jwt:blacklist:${payload.jti}`);
+    expect(ttlSeconds).toBeLessThan(mostSeconds + 2);
+    expect(ttlSeconds).toBeGreaterThan(leftSeconds() - 2);
     client.disconnect();
   });
 
@@ -96,11 +100,15 @@ describe("a token that was logged out in one process", () => {
     expect(await logOut(headers)).toBe(204);
     const loggedOutAtMs = performance.now();
     expect(await statusAt(here, headers)).toBe(401);
-    let status = 0;
-    do status = await statusAt(there, headers);
-    while (status === 200 && performance.now() - loggedOutAtMs < 2_000);
-    expect(status).toBe(401);
-    expect(performance.now() - loggedOutAtMs).toBeLessThan(700);
+    let lastPassedMs = 0;
+    await until("it is refused there", async () => {
+      const beganMs = performance.now() - loggedOutAtMs;
+      const status = await statusAt(there, headers);
+      if (status === 200) lastPassedMs = beganMs;
+      return status === 401;
+    });
+    // How long an answer takes is the machine's affair; what counts is when the last request that passed was sent.
+    expect(lastPassedMs).toBeLessThan(700);
     expect(await statusAt(await openApi(), headers)).toBe(401);
   });
 
@@ -132,7 +140,7 @@ describe("a subject whose tokens were all revoked", () => {
     const before = await identities.bearer("leaver", ["user"]);
     expect(await statusAt(here, before)).toBe(200);
     await revokeSubject(reading.db, { subject: "leaver", upTo: new Date() });
-    await expect.poll(() => statusAt(here, before), { timeout: 2_000 }).toBe(401);
+    await until("the token of before is refused", async () => (await statusAt(here, before)) === 401);
     await revokeSubject(reading.db, { subject: "leaver", upTo: new Date(0) });
     expect(await statusAt(here, before)).toBe(401);
     await new Promise((resolve) => setTimeout(resolve, 1_100));

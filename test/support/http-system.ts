@@ -68,7 +68,7 @@ export async function startTestWorkflows(
   let workers = await startWorkers();
   return {
     namespace,
-    starters: createStarters({ client: link.client, eager: true, deadlineMs: 10_000 }),
+    starters: createStarters({ client: link.client, eager: true, deadlineMs: 60_000 }),
     client: link.client,
     stopWorkers: () => workers.stop(),
     async restartWorkers() {

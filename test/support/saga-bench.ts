@@ -65,7 +65,7 @@ export async function openSagaBench(options: { readonly redisUrl: string | undef
     adminUrl: testDatabase.adminUrl,
     appUrl: url,
     client: link.client,
-    starters: createStarters({ client: link.client, eager: true, deadlineMs: 20_000 }),
+    starters: createStarters({ client: link.client, eager: true, deadlineMs: 60_000 }),
     database,
     ledger,
     cache,

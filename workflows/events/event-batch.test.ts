@@ -1,6 +1,4 @@
 import { readFileSync } from "node:fs";
-import { homedir } from "node:os";
-import { join } from "node:path";
 import { ApplicationFailure } from "@temporalio/common";
 import { TestWorkflowEnvironment } from "@temporalio/testing";
 import { DefaultLogger, Runtime, Worker } from "@temporalio/worker";
@@ -25,7 +23,7 @@ beforeAll(async () => {
   environment = await TestWorkflowEnvironment.createTimeSkipping({
     server: { executable: { type: "existing-path", path: inject("timeSkippingServerPath") } },
   });
-  code = readFileSync(await buildWorkflowBundle(join(homedir(), ".cache", "saldo")), "utf8");
+  code = readFileSync(await buildWorkflowBundle(inject("cacheDir")), "utf8");
 });
 afterAll(() => environment.teardown());
 

@@ -2,6 +2,7 @@ import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { until } from "../../../test/support/until.ts";
 import { SILENT_LOG } from "../log.ts";
 import { KeyFolderError } from "./key-files.ts";
 import {
@@ -124,6 +125,6 @@ describe("a rotation", () => {
     await ensureSigningKey(directory);
     opened = await openSigningKeys({ directory, log: SILENT_LOG, rereadMs: 20 });
     await rotateSigningKey(directory);
-    await expect.poll(() => opened?.published().length, { timeout: 5_000 }).toBe(2);
+    await until("the second key is known", () => opened?.published().length === 2);
   });
 });

@@ -1,6 +1,7 @@
 import { connect } from "node:net";
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { deferred } from "../../../test/support/deferred.ts";
 import { TEST_SETTINGS } from "../../../test/support/http-api.ts";
 import { SILENT_LOG } from "../../adapters/log.ts";
 import { NO_METRICS } from "../../adapters/metrics/metrics.ts";
@@ -35,8 +36,8 @@ beforeAll(async () => {
 
 afterAll(() => server.close(1_000));
 
-/** Sends bytes as they are and gives all that comes back until the server closes or is silent. */
-function exchange(text: string, waitMs = 1_000, port = server.port): Promise<string> {
+/** Sends bytes as they are and gives all that comes back until the server closes, or until `waitMs` are over. */
+function exchange(text: string, waitMs = 20_000, port = server.port): Promise<string> {
   return new Promise((resolve) => {
     const socket = connect(port, "127.0.0.1", () => socket.write(text));
     let answer = "";
@@ -114,10 +115,10 @@ describe("the HTTP server", () => {
 
   test("cuts off headers and bodies that come too slowly, with a 408", async () => {
     const hasty = await listen(app, { host: "127.0.0.1", port: 0, headersTimeoutMs: 200, requestTimeoutMs: 400 });
-    const slowHeaders = exchange("GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ", 5_000, hasty.port);
+    const slowHeaders = exchange("GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ", 20_000, hasty.port);
     const slowBody = exchange(
       "POST /api/v1/services HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
-      5_000,
+      20_000,
       hasty.port,
     );
     for (const answer of await Promise.all([slowHeaders, slowBody])) {
@@ -138,7 +139,7 @@ describe("the HTTP server", () => {
     await gone;
     clearInterval(writing);
     await hasty.close(1_000);
-  }, 5_000);
+  });
 
   test("a client that hangs up in the middle of its body is no error of ours", async () => {
     errors.length = 0;
@@ -166,7 +167,6 @@ describe("the HTTP server", () => {
       const body = "x".repeat(200_000);
       const answer = await exchange(
         `${method} /api HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}GET /version HTTP/1.1\r\n${HOST}\r\n`,
-        3_000,
       );
       expect(answer.match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 413", "HTTP/1.1 200"]);
     },
@@ -181,12 +181,12 @@ describe("the HTTP server", () => {
     const writing = setInterval(() => socket.write(`10000\r\n${"x".repeat(65_536)}\r\n`), 5);
     await gone;
     clearInterval(writing);
-  }, 10_000);
+  });
 
   test("with AUTH_MODE=off takes only requests that name this machine", async () => {
     const local = await listen(localApp, { host: "127.0.0.1", port: 0 });
     const statusFor = async (host: string) =>
-      statusOf(await exchange(`GET /version HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`, 1_000, local.port));
+      statusOf(await exchange(`GET /version HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`, 20_000, local.port));
     expect(await Promise.all(["localhost", "localhost:8080", "127.0.0.1:1", "[::1]:8080"].map(statusFor))).toEqual([200, 200, 200, 200]);
     expect(await Promise.all(["evil.example", "evil.example:8080", "localhost.evil.example", "10.0.0.1"].map(statusFor))).toEqual([
       403, 403, 403, 403,
@@ -215,14 +215,18 @@ describe("the HTTP server", () => {
 
   test("it lets a running request end and then closes", async () => {
     const slow = new OpenAPIHono();
+    const [begun, mayEnd] = [deferred(), deferred()];
     slow.get("/slow", async (context) => {
-      await new Promise((resolve) => setTimeout(resolve, 300));
+      begun.resolve();
+      await mayEnd.promise;
       return context.text("done");
     });
     const own = await listen(slow as never, { host: "127.0.0.1", port: 0 });
     const answer = fetch(`http://127.0.0.1:${own.port}/slow`).then((response) => response.text());
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    await own.close(5_000);
+    await begun.promise;
+    const closed = own.close(60_000);
+    mayEnd.resolve();
+    await closed;
     expect(await answer).toBe("done");
     await expect(fetch(`http://127.0.0.1:${own.port}/slow`)).rejects.toThrow("fetch failed");
   });

@@ -4,6 +4,7 @@ import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import fc from "fast-check";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
+import { deferred } from "../../../test/support/deferred.ts";
 import { createTestDatabase, type TestDatabase } from "../../../test/support/test-database.ts";
 import { until } from "../../../test/support/until.ts";
 import { SILENT_LOG } from "../../adapters/log.ts";
@@ -192,11 +193,18 @@ describe("a request with an Idempotency-Key", () => {
   test("is refused in flight by its own process also without Redis", async () => {
     const post = createProcess({ redis: NO_REDIS });
     const key = randomUUID();
+    let refused = 0;
     work = async (value) => {
-      await sleep(100);
+      await until("the others are refused", () => refused === 9);
       return { status: 201, text: value };
     };
-    const answers = await Promise.all(Array.from({ length: 10 }, () => post(key, "a")));
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, async () => {
+        const answer = await post(key, "a");
+        if (answer.status === 409) refused += 1;
+        return answer;
+      }),
+    );
     expect([201, 409].map((wanted) => answers.filter(({ status }) => status === wanted).length)).toEqual([1, 9]);
   });
 
@@ -214,17 +222,26 @@ describe("a request with an Idempotency-Key", () => {
   });
 
   test("keeps its lease for as long as it runs, and says until when it lasts", async () => {
-    const key = randomUUID();
+    const [held, key] = [randomUUID(), randomUUID()];
+    const leftMs = (of: string) => redis.pttl(answerLeaseKey(keyOf(of)));
+    // A lease that nobody renews.
+    await createAnswerCache(link).begin(keyOf(held));
+    await redis.pexpire(answerLeaseKey(keyOf(held)), 60_000);
+    const { status, retryAfter } = await createProcess()(held, "a");
+    expect(status).toBe(409);
+    expect(Number(retryAfter)).toBeLessThanOrEqual(60);
+    expect(Number(retryAfter)).toBeGreaterThanOrEqual(Math.ceil((await leftMs(held)) / 1_000));
+
+    const ended = deferred();
     work = async (value) => {
-      await sleep(3_600);
+      await ended.promise;
       return { status: 201, text: value };
     };
     const first = createProcess()(key, "a");
-    await sleep(200);
-    await redis.pexpire(answerLeaseKey(keyOf(key)), 4_000);
-    expect(await createProcess()(key, "a")).toMatchObject({ status: 409, retryAfter: "4" });
-    await sleep(3_200);
-    expect(await redis.pttl(answerLeaseKey(keyOf(key)))).toBeGreaterThan(5_000);
+    await until("it runs", () => runs === 1);
+    await redis.pexpire(answerLeaseKey(keyOf(key)), 7_000);
+    await until("its lease lasts longer than before", async () => (await leftMs(key)) > 7_500);
+    ended.resolve();
     expect((await first).status).toBe(201);
   });
 

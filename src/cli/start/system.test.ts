@@ -149,12 +149,12 @@ test("the note of what runs names the process of a role that was started again, 
   const workerOf = () => readRunning(join(directory, "data"))?.roles.find((role) => role.name === "worker")?.pid;
   const first = workerOf() ?? 0;
   process.kill(first, "SIGKILL");
-  await until("the worker runs again", () => events.some((event) => event.role === "worker" && event.state === "ready"), 30_000);
+  await until("the worker runs again", () => events.some((event) => event.role === "worker" && event.state === "ready"));
   expect(workerOf()).not.toBe(first);
   expect(() => process.kill(workerOf() ?? 0, 0)).not.toThrow();
   await system.stop();
   expect(readRunning(join(directory, "data"))).toBeUndefined();
-}, 90_000);
+});
 
 test("the roles that take work in stop before those that do it", async () => {
   const persistent = config();

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { cpuMsOf } from "../../../test/support/cpu-time.ts";
 import {
   brandOf,
   checkCard,
@@ -240,11 +241,8 @@ describe("free text", () => {
     "of 128 KiB of %j is read without more work than it has digits",
     (part) => {
       const text = part.repeat(Math.ceil(131_072 / part.length));
-      const startedAtMs = performance.now();
-      maskDigits(text);
-      expect(performance.now() - startedAtMs).toBeLessThan(3_000);
+      expect(cpuMsOf(() => void maskDigits(text))).toBeLessThan(3_000);
     },
-    30_000,
   );
 });
 

@@ -31,7 +31,7 @@ function supervise(script: string, overrides: Partial<RoleSpec> = {}, times = {}
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  const deadlineMs = performance.now() + 10_000;
+  const deadlineMs = performance.now() + 60_000;
   while (!condition()) {
     if (performance.now() > deadlineMs) throw new Error(`It did not come to pass: ${condition.toString()}`);
     await sleep(10);

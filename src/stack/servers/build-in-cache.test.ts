@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { until } from "../../../test/support/until.ts";
 import { buildInCache } from "./build-in-cache.ts";
 
 let cacheDir: string;
@@ -54,9 +55,8 @@ test("a lock that nobody renews is taken over, one that is held is waited for", 
   writeFileSync(lock, "");
   let waited = false;
   const building = buildInCache({ cacheDir, name: "tool", onWait: () => (waited = true), build: async () => undefined });
-  await sleep(300);
+  await until("it waits", () => waited);
   expect(existsSync(join(cacheDir, "tool"))).toBe(false);
-  expect(waited).toBe(true);
   const longAgo = new Date(Date.now() - 61_000);
   utimesSync(lock, longAgo, longAgo);
   await expect(building).resolves.toMatchObject({ built: true });

@@ -1,6 +1,7 @@
 import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../../../test/support/test-database.ts";
+import { untilBlocked } from "../../../test/support/until-blocked.ts";
 import { depositOperation, purchaseOperation, withdrawalOperation } from "../../domain/ledger/wallet-operations.ts";
 import { createLedger, type Ledger } from "../ledger/ledger.ts";
 import { createDatabase, type Database } from "../postgres/database.ts";
@@ -104,9 +105,9 @@ describe("deleting a user", () => {
     await holder`begin`;
     await holder`select 1 from accounts where owner = 'wait' for no key update`;
     const money = deposit("wait", 7n);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await untilBlocked(sql);
     const closing = outcome("wait");
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await untilBlocked(sql, 2);
     await holder`commit`;
     holder.release();
     await money;
