@@ -12,7 +12,7 @@ import { until } from "../support/until.ts";
 
 const SHORT_TTL_MS = 400;
 const errors: string[] = [];
-const log: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: (_, message) => void errors.push(message) };
+const log: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: (_, words) => void errors.push(words) };
 
 let database: TestDatabase;
 let admin: postgres.Sql;
