@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
-import type { Client, WorkflowHandle, WorkflowStartOptions } from "@temporalio/client";
+import { Client, type WorkflowHandle, type WorkflowStartOptions } from "@temporalio/client";
 import { afterAll, beforeAll, expect } from "vitest";
 import { orderWorkflowId } from "../../src/contract/ids.ts";
 import type { OrderOutcome, OrderSagaInput } from "../../src/contract/orders.ts";
 import { createFakeBook, type FakeBook } from "./fake-book.ts";
 import type { Page } from "./fake-page.ts";
-import type { TimeSkipping } from "./time-skipping.ts";
+import { startTimeSkipping, type TimeSkipping } from "./time-skipping.ts";
 
 /** What an order costs, and what its user has unless a test says otherwise. */
 export const FUNDS = 10_000n;
@@ -66,6 +66,7 @@ export async function outcomeOf(handle: WorkflowHandle): Promise<OrderOutcome> {
   return (await handle.result()) as OrderOutcome;
 }
 
+/** A running worker, the book of its orders, and how they are started on it. */
 export interface OrderWorker {
   readonly book: FakeBook;
   readonly taskQueue: string;
@@ -73,22 +74,36 @@ export interface OrderWorker {
 }
 
 /**
- * Runs a worker with its own fake book on the server of the test file, for the tests of one group. Its orders are started by `client`, and
- * not by that of `skipping.env`, which would make the server skip time: the cases run side by side, and none of them waits for a timer.
+ * Starts a time-skipping server for the tests of a file, and stops it after them. Their client is not that of the server's environment, which
+ * would make the server skip time: the cases run side by side, and none of them waits for a timer.
  */
-export function useOrderWorker(cacheSize: number, server: () => { readonly skipping: TimeSkipping; readonly client: Client }): OrderWorker {
-  const taskQueue = `orders-${randomUUID()}`;
-  const book = createFakeBook();
-  let stopWorker = async () => {};
+export function useOrderServer() {
+  let skipping: TimeSkipping;
+  let client: Client;
   beforeAll(async () => {
-    stopWorker = await server().skipping.startWorker({ taskQueue, cacheSize, book });
+    skipping = await startTimeSkipping();
+    client = new Client({ connection: skipping.env.connection });
   });
-  afterAll(() => stopWorker());
+  afterAll(() => skipping.close());
   return {
-    book,
-    taskQueue,
-    start: (order, options = {}) =>
-      server().client.workflow.start("orderSaga", { ...options, workflowId: orderWorkflowId(order.orderId), taskQueue, args: [order] }),
+    /** There is none before the hooks of the file. */
+    client: () => client,
+    /** Runs a worker with its own fake book for the tests of one group. */
+    useWorker(cacheSize: number): OrderWorker {
+      const taskQueue = `orders-${randomUUID()}`;
+      const book = createFakeBook();
+      let stopWorker = async () => {};
+      beforeAll(async () => {
+        stopWorker = await skipping.startWorker({ taskQueue, cacheSize, book });
+      });
+      afterAll(() => stopWorker());
+      return {
+        book,
+        taskQueue,
+        start: (order, options = {}) =>
+          client.workflow.start("orderSaga", { ...options, workflowId: orderWorkflowId(order.orderId), taskQueue, args: [order] }),
+      };
+    },
   };
 }
 

@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Context } from "@temporalio/activity";
-import { Client, WithStartWorkflowOperation, type WorkflowHandle } from "@temporalio/client";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { WithStartWorkflowOperation, type Client, type WorkflowHandle } from "@temporalio/client";
+import { beforeAll, describe, expect, it } from "vitest";
 import { orderWorkflowId } from "../../src/contract/ids.ts";
 import { cancelOrderUpdate, type OrderOutcome } from "../../src/contract/orders.ts";
 import type { Page, Script, Step } from "../../test/support/fake-page.ts";
@@ -18,22 +18,16 @@ import {
   outcomeOf,
   refused,
   startTogether,
-  useOrderWorker,
+  useOrderServer,
 } from "../../test/support/skipped-orders.ts";
-import { startTimeSkipping, untilCancellationIsSeen, type TimeSkipping } from "../../test/support/time-skipping.ts";
+import { untilCancellationIsSeen } from "../../test/support/time-skipping.ts";
 import { until } from "../../test/support/until.ts";
 
-let skipping: TimeSkipping;
+const { useWorker, client: clientOf } = useOrderServer();
 let client: Client;
-
-beforeAll(async () => {
-  skipping = await startTimeSkipping();
-  client = new Client({ connection: skipping.env.connection });
+beforeAll(() => {
+  client = clientOf();
 });
-
-afterAll(() => skipping.close());
-
-const useWorker = (cacheSize: number) => useOrderWorker(cacheSize, () => ({ skipping, client }));
 
 interface Cancellation {
   readonly way: "by update" | "natively";

@@ -1,20 +1,8 @@
-import { Client } from "@temporalio/client";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { repeat } from "../../test/support/fake-page.ts";
-import { FUNDS, newOrder, outcomeOf, useOrderWorker } from "../../test/support/skipped-orders.ts";
-import { startTimeSkipping, type TimeSkipping } from "../../test/support/time-skipping.ts";
+import { FUNDS, newOrder, outcomeOf, useOrderServer } from "../../test/support/skipped-orders.ts";
 
-let skipping: TimeSkipping;
-let client: Client;
-
-beforeAll(async () => {
-  skipping = await startTimeSkipping();
-  client = new Client({ connection: skipping.env.connection });
-});
-
-afterAll(() => skipping.close());
-
-const useWorker = (cacheSize: number) => useOrderWorker(cacheSize, () => ({ skipping, client }));
+const { useWorker } = useOrderServer();
 
 describe.each([{ cacheSize: 100 }, { cacheSize: 0 }])("the order saga with $cacheSize workflows kept in memory", ({ cacheSize }) => {
   const { book, start } = useWorker(cacheSize);

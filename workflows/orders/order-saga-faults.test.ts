@@ -1,5 +1,4 @@
-import { Client } from "@temporalio/client";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { orderStatusQuery } from "../../src/contract/orders.ts";
 import { deferred } from "../../test/support/deferred.ts";
 import { repeat, type Behaviour, type Script, type Step } from "../../test/support/fake-page.ts";
@@ -16,21 +15,10 @@ import {
   outcomeOf,
   refused,
   startTogether,
-  useOrderWorker,
+  useOrderServer,
 } from "../../test/support/skipped-orders.ts";
-import { startTimeSkipping, type TimeSkipping } from "../../test/support/time-skipping.ts";
 
-let skipping: TimeSkipping;
-let client: Client;
-
-beforeAll(async () => {
-  skipping = await startTimeSkipping();
-  client = new Client({ connection: skipping.env.connection });
-});
-
-afterAll(() => skipping.close());
-
-const useWorker = (cacheSize: number) => useOrderWorker(cacheSize, () => ({ skipping, client }));
+const { useWorker } = useOrderServer();
 
 /** How an order must end: with which failure, or completed, and after how many calls of the steps that matter. */
 interface Case {
