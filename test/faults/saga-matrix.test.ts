@@ -13,7 +13,8 @@ import { operatorActSignal } from "../../src/contract/operator-acts.ts";
 import { cancelOrderUpdate, type OrderOutcome, type OrderSagaInput } from "../../src/contract/orders.ts";
 import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
 import { buildWorkflowBundle } from "../../workers/parts/workflow-bundle.ts";
-import { createFakeBook, type Behaviour, type Page, type Script, type Step } from "../support/fake-book.ts";
+import { createFakeBook } from "../support/fake-book.ts";
+import type { Behaviour, Page, Script, Step } from "../support/fake-page.ts";
 import { makeTestNamespace } from "../support/test-namespace.ts";
 
 /*

@@ -1,6 +1,4 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { DomainError } from "../../src/base/errors.ts";
-import { purchaseOperation } from "../../src/domain/ledger/wallet-operations.ts";
 import { TEST_SETTINGS } from "../support/http-api.ts";
 import { startTestWorkflows, type TestWorkflows } from "../support/http-system.ts";
 import { startLegacyApi, type LegacyApi } from "../support/legacy-system.ts";
@@ -13,7 +11,7 @@ let legacy: LegacyApi;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  workflows = await startTestWorkflows(database.appUrl, ["orders", "reports"]);
+  workflows = await startTestWorkflows(database.appUrl, ["orders"]);
   legacy = await startLegacyApi({ databaseUrl: database.appUrl, starters: workflows.starters });
 });
 
@@ -292,147 +290,5 @@ describe("the earlier service's contract", () => {
     for (let attempt = 0; attempt < 3; attempt += 1) expect((await legacy.send("POST", "/api/reserve", wish)).status).toBe(400);
     await legacy.send("POST", "/api", '{"id":"poor","amount":3}');
     expect((await legacy.send("POST", "/api/reserve", wish)).body).toBe("OK");
-  });
-});
-
-describe("the earlier service's report", () => {
-  const sell = (key: string, serviceId: string, amountMinor: bigint, occurredAt: string, currency = "RUB") =>
-    legacy.api.ledger.post(
-      purchaseOperation({
-        key,
-        userId: "buyer",
-        currency,
-        amountMinor,
-        comment: "a sale",
-        origin: { caller: "test", correlationId: "c" },
-        paymentMethod: "credit_card",
-        occurredAt,
-        serviceId,
-      }),
-    );
-
-  test("one request makes it and gives its link, whose month has no zero before it", async () => {
-    await legacy.send("POST", "/api/services", {
-      services: [
-        { id: "formula", name: "=1+1" },
-        { id: "comma", name: 'a, "b"' },
-        { id: "zeta", name: "Zeta" },
-      ],
-    });
-    await sell("s1", "zeta", 16777217n, "2022-01-10T00:00:00Z");
-    await sell("s2", "comma", 5n, "2022-01-11T00:00:00Z");
-    await sell("s3", "formula", 100n, "2022-01-12T00:00:00Z");
-    await sell("s4", "zeta", 100n, "2022-01-12T00:00:00Z", "USD");
-    const made = await legacy.send("GET", "/api/report", '{"year":2022,"month":1}');
-    expect([made.status, made.body]).toEqual([200, `{"report_link":"http://127.0.0.1:${legacy.port}/api/report/2022/1/report.csv"}`]);
-    const file = await legacy.send("GET", "/api/report/2022/1/report.csv");
-    expect(file.body).toBe(`service_name,month_amount\n'=1+1,1.00\nZeta,167772.17\n"a, ""b""",0.05\n`);
-    expect(file.headers).toMatchObject({ "content-type": "text/csv; charset=utf-8", "x-report-version": "1", "x-report-partial": "false" });
-    expect((await legacy.send("GET", "/api/report/2022/01/report.csv")).body).toBe(file.body);
-  });
-
-  test("POST, a slash at the end and the query do the same, and the Host header does not lead the link away", async () => {
-    const link = `{"report_link":"http://127.0.0.1:${legacy.port}/api/report/2022/2/report.csv"}`;
-    expect((await legacy.send("POST", "/api/report", '{"year":2022,"month":2}')).body).toBe(link);
-    expect((await legacy.send("POST", "/api/report/", '{"year":2022,"month":2}')).body).toBe(link);
-    expect((await legacy.send("GET", "/api/report?year=2022&month=2", undefined, { host: "evil.example" })).body).toBe(link);
-    expect((await legacy.send("GET", "/api/report/2022/2/report.csv")).body).toBe("service_name,month_amount\n");
-    const configured = await startLegacyApi({
-      databaseUrl: database.appUrl,
-      starters: workflows.starters,
-      settings: { serverUrl: "https://pay.example" },
-    });
-    const answer = await configured.send("POST", "/api/report", '{"year":2022,"month":2}');
-    await configured.close();
-    expect(answer.body).toBe('{"report_link":"https://pay.example/api/report/2022/2/report.csv"}');
-  });
-
-  test("a report that takes longer than a request waits is promised with 202", async () => {
-    const slow = await startLegacyApi({
-      databaseUrl: database.appUrl,
-      starters: { startReport: async () => ({ workflowId: "w", alreadyStarted: false, outcome: async () => undefined }) },
-    });
-    const answer = await slow.send("GET", "/api/report?year=2021&month=3");
-    expect(answer.status).toBe(202);
-    expect((await slow.send("GET", "/api/report/2021/3/report.csv")).status).toBe(404);
-    await slow.close();
-  });
-
-  test.each([
-    ["GET", "/api/report", '{"year":2022,"month":13}'],
-    ["GET", "/api/report", '{"year":2022,"month":0}'],
-    ["POST", "/api/report", '{"year":2199,"month":1}'],
-    ["GET", "/api/report/2022/13/report.csv", undefined],
-    ["GET", "/api/report/2022/0/report.csv", undefined],
-  ])("%s %s %s is a wrong month", async (method, path, body) => {
-    const answer = await legacy.send(method, path, body);
-    expect([answer.status, answer.body]).toEqual([400, '{"message":"wrong month input"}']);
-  });
-
-  test("a report that was not made is the only 404, and it has words", async () => {
-    const answer = await legacy.send("GET", "/api/report/2020/5/report.csv");
-    expect([answer.status, answer.body]).toEqual([404, '{"message":"the report of this month was not created"}']);
-  });
-
-  test("HEAD makes no report", async () => {
-    expect((await legacy.send("HEAD", "/api/report?year=2020&month=6")).status).toBe(405);
-    expect((await legacy.send("GET", "/api/report/2020/6/report.csv")).status).toBe(404);
-  });
-});
-
-describe("who may use the earlier interface", () => {
-  const ALL = [
-    ["GET", "/api?id=1"],
-    ["POST", "/api"],
-    ["DELETE", "/api/users?id=1"],
-    ["POST", "/api/reserve"],
-    ["GET", "/api/reserve?user_id=1&service_id=1&order_id=1"],
-    ["DELETE", "/api/reserve"],
-    ["POST", "/api/purchase"],
-    ["POST", "/api/services"],
-    ["GET", "/api/services?id=1"],
-    ["DELETE", "/api/services?id=1"],
-    ["GET", "/api/report?year=2022&month=1"],
-    ["POST", "/api/report"],
-    ["GET", "/api/report/2022/1/report.csv"],
-  ] as const;
-
-  test.each([
-    ["UNAUTHENTICATED", 401, "The request needs a valid access token."],
-    ["UNAVAILABLE", 503, "A part that this request needs is not reachable."],
-  ] as const)("when the authenticator says %s every path answers %i with a message", async (code, status, message) => {
-    const guarded = await startLegacyApi({
-      databaseUrl: database.appUrl,
-      authenticator: {
-        authenticate: async () => {
-          throw new DomainError(code, "inner words of the authenticator");
-        },
-      },
-    });
-    for (const [method, path] of ALL) {
-      const answer = await guarded.send(method, path);
-      expect([answer.status, answer.headers["content-type"]], `${method} ${path}`).toEqual([status, "application/json"]);
-      if (status === 503) expect([answer.body, answer.headers["retry-after"]]).toEqual([JSON.stringify({ message }), "1"]);
-      else expect(Object.keys(JSON.parse(answer.body) as object)).toEqual(["message"]);
-    }
-    await guarded.close();
-  });
-
-  test("a user may call none of it, a service all but the reports and the deletion of users and services", async () => {
-    const as = (role: "user" | "service") =>
-      startLegacyApi({
-        databaseUrl: database.appUrl,
-        authenticator: { authenticate: async () => ({ subject: "1", roles: [role] }) },
-      });
-    const [user, service] = await Promise.all([as("user"), as("service")]);
-    for (const [method, path] of ALL) {
-      expect((await user.send(method, path)).status, `user ${method} ${path}`).toBe(403);
-      const refused =
-        path.startsWith("/api/report") || path.startsWith("/api/users") || (method === "DELETE" && path.startsWith("/api/services"));
-      const { status } = await service.send(method, path);
-      if (refused) expect(status, `service ${method} ${path}`).toBe(403);
-      else expect(status, `service ${method} ${path}`).not.toBe(403);
-    }
-    await Promise.all([user.close(), service.close()]);
   });
 });

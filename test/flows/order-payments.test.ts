@@ -1,95 +1,25 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { SILENT_LOG } from "../../src/adapters/log.ts";
-import { uuidOf } from "../../src/base/hash.ts";
-import { LOCAL_PRINCIPAL } from "../../src/contract/identity.ts";
-import { orderWorkflowId, requestKey } from "../../src/contract/ids.ts";
-import { auditBooks } from "../../src/store/ledger/audit.ts";
+import { orderWorkflowId } from "../../src/contract/ids.ts";
 import { orderInputOf } from "../../src/store/orders/unfinished.ts";
-import { createFakePsp, type FakePsp } from "../support/fake-psp.ts";
-import { createTestApi, type TestAnswer, type TestApi } from "../support/http-api.ts";
-import { startTestWorkflows, type TestWorkflows } from "../support/http-system.ts";
-import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
-import { until } from "../support/until.ts";
+import type { FakePsp } from "../support/fake-psp.ts";
+import type { TestApi } from "../support/http-api.ts";
+import type { TestWorkflows } from "../support/http-system.ts";
+import { card, CARD_NUMBER, createOrderClient, expectRightBooks, openOrderShop, type OrderShop } from "../support/order-shop.ts";
 
-const CARD_NUMBER = "4242424242424242";
-let database: TestDatabase;
-let workflows: TestWorkflows;
-let psp: FakePsp;
+let shop: OrderShop;
 let api: TestApi;
-let keys = 0;
+let psp: FakePsp;
+let workflows: TestWorkflows;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  psp = createFakePsp();
-  workflows = await startTestWorkflows(database.appUrl, ["orders", "payments"], SILENT_LOG, psp);
-  const orders = { paymentDeadlineMs: 60_000, compensationFastRetries: 1 };
-  api = createTestApi({ databaseUrl: database.appUrl, starters: workflows.starters, psp, settings: { orders } });
-  await api.call("POST", "/api/v1/services", {
-    body: {
-      services: [
-        { id: "gig", name: "Gig" },
-        { id: "record", name: "Record" },
-      ],
-    },
-  });
+  shop = await openOrderShop();
+  ({ api, psp, workflows } = shop);
 });
 
-afterAll(async () => {
-  await api.close();
-  await workflows.close();
-  await database.drop();
-});
+afterAll(() => shop.close());
 
-const card = { number: CARD_NUMBER, expiry: "12/39", cvc: "123", holderName: "ANNA" };
-const deposit = (user: string, amount: string) => api.call("POST", `/api/v1/balances/${user}/deposits`, { body: { amount } });
-const balance = async (user: string) => (await api.call("GET", `/api/v1/balances/${user}?currency=RUB`)).body;
-
-function place(
-  user: string,
-  options: { byCard?: boolean; prefer?: string; key?: string; query?: string; amounts?: string[] } = {},
-): Promise<TestAnswer> {
-  const { byCard = false, prefer = "wait=20", key = `key-${(keys += 1)}`, query = "", amounts = ["70", "30"] } = options;
-  return api.call("POST", `/api/v1/orders${query}`, {
-    key,
-    headers: { prefer },
-    body: {
-      userId: user,
-      items: amounts.map((amount, n) => ({ serviceId: n % 2 === 0 ? "gig" : "record", amount })),
-      ...(byCard ? { payment: { method: "card", card } } : {}),
-    },
-  });
-}
-
-/** An order under the key, and what its provider is told to do before it is placed. */
-async function placeWith(faults: (orderId: string) => void, key: string, user = "carl"): Promise<string> {
-  // The id is made of the key, so it is known before anything happens.
-  const orderId = uuidOf(requestKey({ caller: LOCAL_PRINCIPAL.subject, route: "orders", idempotencyKey: key }));
-  faults(orderId);
-  await place(user, { byCard: true, key, prefer: "respond-async" });
-  return orderId;
-}
-
-const read = async (orderId: string) => (await api.call("GET", `/api/v1/orders/${orderId}`)).body;
-const untilIs = async (orderId: string, holds: (order: Record<string, unknown>) => boolean) => {
-  let order: Record<string, unknown> = {};
-  await until(
-    "the order is as wanted",
-    async () => {
-      order = await read(orderId);
-      return holds(order);
-    },
-    40_000,
-  );
-  return order;
-};
-const revenueOf = async (serviceId: string) => {
-  const [row] = await api.db.execute<{ balance: string }>(
-    sql`select balance_minor::text as balance from accounts where kind = 'revenue' and owner = ${serviceId}`,
-  );
-  return BigInt(row?.balance ?? 0);
-};
+const { deposit, balance, place, placeWith, untilIs, revenueOf } = createOrderClient(() => shop);
 
 describe("an order paid by card", () => {
   test("is authorised, captured and booked; what is kept of the card is its last digits and brand", async () => {
@@ -240,130 +170,6 @@ describe("a compensation past its fast retries", () => {
   });
 });
 
-describe("a refund", () => {
-  const refund = (orderId: string, body: Record<string, string>, key = `refund-${(keys += 1)}`) =>
-    api.call("POST", `/api/v1/orders/${orderId}/refunds`, { body: { reason: "returned", ...body }, key });
-
-  test("gives back a part, another part and the rest, never more than was paid", async () => {
-    await deposit("rita", "100");
-    const orderId = (await place("rita")).body["orderId"] as string;
-    const before = [await revenueOf("gig"), await revenueOf("record")] as const;
-    const first = await refund(orderId, { amount: "50" }, "rita-1");
-    expect([first.status, first.body["status"], first.body["amount"]]).toEqual([201, "done", "50.00"]);
-    expect((await refund(orderId, { amount: "50" }, "rita-1")).body).toEqual(first.body);
-    expect((await refund(orderId, { amount: "50.01" })).body["code"]).toBe("REFUND_EXCEEDS_PAYMENT");
-    expect((await refund(orderId, {})).body).toMatchObject({
-      amount: "50.00",
-      items: [
-        { serviceId: "gig", amount: "20.00" },
-        { serviceId: "record", amount: "30.00" },
-      ],
-    });
-    expect((await refund(orderId, {})).body["code"]).toBe("REFUND_EXCEEDS_PAYMENT");
-    expect(await balance("rita")).toMatchObject({ available: "100.00", held: "0.00" });
-    expect([before[0] - (await revenueOf("gig")), before[1] - (await revenueOf("record"))]).toEqual([7_000n, 3_000n]);
-    expect((await read(orderId))["payment"]).toMatchObject({ status: "refunded", refunded: "100.00" });
-    expect((await api.call("GET", `/api/v1/orders/${orderId}/refunds`)).body["refunds"]).toHaveLength(2);
-  });
-
-  test("asked for by many at once passes as often as the payment covers", async () => {
-    await deposit("rob", "100");
-    const orderId = (await place("rob")).body["orderId"] as string;
-    const answers = await Promise.all(Array.from({ length: 8 }, () => refund(orderId, { amount: "30" })));
-    expect(answers.filter(({ status }) => status === 201)).toHaveLength(3);
-    expect(answers.filter(({ body }) => body["code"] === "REFUND_EXCEEDS_PAYMENT")).toHaveLength(5);
-    expect(await balance("rob")).toMatchObject({ available: "90.00" });
-  });
-
-  test("of a card goes to the card; what the provider refuses is there for another refund", async () => {
-    const orderId = (await place("carl", { byCard: true })).body["orderId"] as string;
-    psp.fail(orderId, "refund", ["declined"]);
-    expect((await refund(orderId, { amount: "40" })).body).toMatchObject({ status: "refused", failureCode: "PAYMENT_DECLINED" });
-    expect((await refund(orderId, {})).body).toMatchObject({ status: "done", amount: "100.00" });
-    expect(psp.netOf(orderId)).toBe(0n);
-  });
-
-  describe("that the provider does not answer", () => {
-    const act = (orderId: string, body: Record<string, string>) => api.call("POST", `/api/v1/orders/${orderId}/operator-acts`, { body });
-    const statusOf = async (orderId: string) =>
-      ((await api.call("GET", `/api/v1/orders/${orderId}/refunds`)).body["refunds"] as { status: string }[])[0]?.status;
-    const stuckRefund = async (): Promise<{ orderId: string; step: string }> => {
-      const orderId = (await place("carl", { byCard: true })).body["orderId"] as string;
-      psp.fail(orderId, "refund", ["away"], true);
-      const asked = await api.call("POST", `/api/v1/orders/${orderId}/refunds`, {
-        headers: { prefer: "respond-async" },
-        body: { reason: "returned", amount: "40" },
-        key: `stuck-refund-${(keys += 1)}`,
-      });
-      expect(asked.status).toBe(202);
-      const order = await untilIs(orderId, ({ stuck }) => stuck !== undefined);
-      expect(order).toMatchObject({ sagaState: "COMPLETED", stuck: { step: `refund ${asked.body["refundId"] as string}` } });
-      return { orderId, step: `refund ${asked.body["refundId"] as string}` };
-    };
-
-    test("is listed as stuck; a retry ends it at once", async () => {
-      const { orderId, step } = await stuckRefund();
-      const listed = (await api.call("GET", "/api/v1/orders?stuck=true")).body["orders"] as { orderId: string }[];
-      expect(listed.map((order) => order.orderId)).toContain(orderId);
-      expect((await act(orderId, { act: "skip", reason: "x" })).body).toMatchObject({ status: 409, code: "ACT_NOT_POSSIBLE" });
-      // After so many tries it rests for seconds between two of them: the retry has to come just after one, before the next comes by itself.
-      const triesBefore = Math.max(6, psp.refundsAsked(orderId));
-      await until("another try has failed", () => psp.refundsAsked(orderId) > triesBefore, 60_000);
-      psp.mend(orderId);
-      expect((await act(orderId, { act: "retry", reason: "it is back", step })).status).toBe(202);
-      await until("the refund is done", async () => (await statusOf(orderId)) === "done");
-      expect((await read(orderId))["stuck"]).toBeUndefined();
-      expect(psp.netOf(orderId)).toBe(6_000n);
-    });
-
-    test("is settled by hand: it is booked, and the provider is not asked again", async () => {
-      const { orderId } = await stuckRefund();
-      psp.mend(orderId);
-      await psp.refund({ key: `${orderId}:by-hand`, captureKey: `${orderId}:capture`, orderId, amountMinor: 4_000n, currency: "RUB" });
-      psp.fail(orderId, "refund", ["away"], true);
-      expect((await act(orderId, { act: "settle", reason: "refunded in the provider's own console" })).status).toBe(202);
-      await until("the refund is done", async () => (await statusOf(orderId)) === "done");
-      expect((await read(orderId))["stuck"]).toBeUndefined();
-      psp.mend(orderId);
-      expect(psp.netOf(orderId)).toBe(6_000n);
-    });
-  });
-
-  test("needs a completed order", async () => {
-    const failed = (await place("poor")).body["orderId"] as string;
-    expect((await refund(failed, {})).body["code"]).toBe("ORDER_STATE_CONFLICT");
-    expect((await refund("none", {})).body["code"]).toBe("ORDER_NOT_FOUND");
-  });
-});
-
-describe("a pause", () => {
-  test.each([false, true])("lets captures wait visibly and go on afterwards (card: %s)", async (byCard) => {
-    const user = byCard ? "paula-card" : "paula";
-    await deposit(user, "100");
-    const begun = await api.call("POST", "/api/v1/pauses", { body: { scope: "user", id: user, reason: "a look at the books" } });
-    expect(begun.status).toBe(201);
-    const orderId = (await place(user, { byCard, prefer: "respond-async" })).body["orderId"] as string;
-    expect(await untilIs(orderId, ({ waitingFor }) => waitingFor !== undefined)).toMatchObject({
-      sagaState: "PAYMENT_PENDING",
-      waitingFor: "captures and charges are paused",
-    });
-    expect((await place("carl", { byCard: true })).body["sagaState"]).toBe("COMPLETED");
-    expect((await api.call("GET", "/api/v1/pauses")).body["pauses"]).toMatchObject([{ scope: "user", id: user }]);
-    expect((await api.call("DELETE", `/api/v1/pauses?scope=user&id=${user}`)).status).toBe(204);
-    expect(await untilIs(orderId, ({ sagaState }) => sagaState === "COMPLETED")).not.toHaveProperty("waitingFor");
-  });
-
-  test("does not keep an order from being cancelled", async () => {
-    await deposit("pete", "100");
-    await api.call("POST", "/api/v1/pauses", { body: { scope: "service", id: "record", reason: "x" } });
-    const orderId = (await place("pete", { prefer: "respond-async" })).body["orderId"] as string;
-    await untilIs(orderId, ({ waitingFor }) => waitingFor !== undefined);
-    expect((await api.call("DELETE", `/api/v1/orders/${orderId}`)).body["status"]).toBe("CANCELLED");
-    expect(await balance("pete")).toMatchObject({ available: "100.00", held: "0.00" });
-    await api.call("DELETE", "/api/v1/pauses?scope=service&id=record");
-  });
-});
-
 describe("a dry run", () => {
   test("tells the balances as they would be and every refusal, and writes nothing", async () => {
     await deposit("dora", "120");
@@ -383,58 +189,8 @@ describe("a dry run", () => {
   });
 });
 
-describe("an order's story", () => {
-  test("is told in Russian or English, with the money and its reasons, oldest first", async () => {
-    await deposit("sven", "100");
-    const orderId = (await place("sven")).body["orderId"] as string;
-    await api.call("POST", `/api/v1/orders/${orderId}/refunds`, { body: { amount: "10", reason: "a scratch" } });
-    const story = async (language: string) => {
-      const { body } = await api.call("GET", `/api/v1/orders/${orderId}/timeline`, { headers: { "accept-language": language } });
-      return body["events"] as { text: string; at: string }[];
-    };
-    const english = (await story("en")).map(({ text }) => text);
-    expect(english).toEqual(
-      expect.arrayContaining([
-        "the order was created",
-        "100.00 RUB held in the wallet",
-        "100.00 RUB paid from the held money for Gig, Record",
-        "the order is paid and confirmed",
-        "10.00 RUB refunded for Gig",
-        "the refund is done: 10.00 RUB, reason: a scratch",
-      ]),
-    );
-    const russian = await story("ru-RU,en;q=0.5");
-    expect(russian.map(({ text }) => text)).toContain("100.00 RUB отложено в кошельке");
-    expect(russian.map(({ at }) => at)).toEqual(russian.map(({ at }) => at).toSorted());
-  });
-
-  test("is watched as it happens; who comes again with the last id gets only what is new", async () => {
-    await deposit("wanda", "100");
-    await api.call("POST", "/api/v1/pauses", { body: { scope: "user", id: "wanda", reason: "x" } });
-    const orderId = (await place("wanda", { prefer: "respond-async" })).body["orderId"] as string;
-    await untilIs(orderId, ({ waitingFor }) => waitingFor !== undefined);
-    const stream = await api.app.request(`/api/v1/orders/${orderId}/events`);
-    expect(stream.headers.get("content-type")).toContain("text/event-stream");
-    await sleep(500);
-    await api.call("DELETE", "/api/v1/pauses?scope=user&id=wanda");
-    const text = await stream.text();
-    const states = [...text.matchAll(/"sagaState":"(\w+)"/g)].map(([, state]) => state);
-    expect(states).toEqual(["STARTED", "PAYMENT_PENDING", "COMPLETED"]);
-    const ids = [...text.matchAll(/^id: (\d+)$/gm)].map(([, id]) => id as string);
-    const again = await api.app.request(`/api/v1/orders/${orderId}/events`, { headers: { "last-event-id": ids[1] as string } });
-    expect([...(await again.text()).matchAll(/"sagaState":"(\w+)"/g)].map(([, state]) => state)).toEqual(["COMPLETED"]);
-    const over = await api.app.request(`/api/v1/orders/${orderId}/events`, { headers: { "last-event-id": ids[2] as string } });
-    expect(over.status).toBe(204);
-  });
-});
-
 describe("the books", () => {
   test("are right after all of it, and agree with the provider's", async () => {
-    expect((await auditBooks(api.db)).findings.flatMap(({ examples }) => examples)).toEqual([]);
-    const [ledger] = await api.db.execute<{ total: string }>(
-      sql`select coalesce(-sum(balance_minor), 0)::text as total from accounts where kind = 'psp'`,
-    );
-    const orderIds = new Set([...psp.book.values()].map(({ orderId }) => orderId));
-    expect(BigInt(ledger?.total ?? 0)).toBe([...orderIds].reduce((sum, orderId) => sum + psp.netOf(orderId), 0n));
+    await expectRightBooks(shop);
   });
 });

@@ -1,46 +1,23 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { sql } from "drizzle-orm";
-import { SILENT_LOG } from "../../src/adapters/log.ts";
-import { createTemporal } from "../../src/adapters/temporal.ts";
 import { formatAmount } from "../../src/base/money.ts";
 import { sideBySide } from "../../src/base/side-by-side.ts";
 import { compareBooks } from "../../src/cli/audit/provider-book.ts";
-import { ApiUnreachable, createApiClient, describeAnswer, type ApiAnswer, type ApiClient } from "../../src/cli/kit/api-client.ts";
+import { createApiClient } from "../../src/cli/kit/api-client.ts";
 import { createTokenSource } from "../../src/cli/kit/operator-token.ts";
-import { seededRandom } from "../../src/cli/kit/seeded-random.ts";
 import { ROLE_ENTRIES } from "../../src/cli/start/roles.ts";
 import { createStartSteps } from "../../src/cli/start/start-steps.ts";
-import { startSystem, type System } from "../../src/cli/start/system.ts";
+import { startSystem } from "../../src/cli/start/system.ts";
 import { inheritedEnvironment, loadConfig } from "../../src/config.ts";
-import { readRunning } from "../../src/stack/running.ts";
 import { auditBooks } from "../../src/store/ledger/audit.ts";
-import { createDatabase, type Db } from "../../src/store/postgres/database.ts";
-import { planStorm, POOR_MINOR, RICH_MINOR, STORM_SERVICES, TROUBLE, type StormOrder } from "./storm-plan.ts";
-
-export interface StormOptions {
-  readonly orders: number;
-  /** The share of requests that the provider answers badly, 0 to 1. */
-  readonly rate: number;
-  readonly seed: number;
-  /** Kills worker, api (which hosts a worker too) and provider at seeded moments while orders are under way. */
-  readonly kills: boolean;
-  readonly cacheDir: string;
-  readonly deadlineMs: number;
-  /** How long an order waits for the provider. */
-  readonly paymentDeadlineMs: number;
-  readonly onNote?: (text: string) => void;
-  readonly onKillable?: (kill: () => void) => void;
-}
-
-export interface StormKill {
-  readonly victim: string;
-  readonly atMs: number;
-  /** The orders under way at the kill, by the edge that they stood at. */
-  readonly underWay: Readonly<Record<string, number>>;
-}
+import { createDatabase } from "../../src/store/postgres/database.ts";
+import { openWorkflows, outcomesOf, untilFinal } from "./storm-books.ts";
+import { AT_ONCE, cancel, createPatientClient, place, refundSome } from "./storm-client.ts";
+import { killAround, type StormKill } from "./storm-kills.ts";
+import { planStorm, POOR_MINOR, RICH_MINOR, STORM_SERVICES, type StormOrder } from "./storm-plan.ts";
+import { createProviderHand, tendProvider } from "./storm-provider.ts";
+import type { Stage, StormOptions } from "./storm-stage.ts";
 
 export interface StormReport {
   /** Orders by how they are paid and how they ended. */
@@ -61,15 +38,6 @@ export interface StormReport {
   readonly problems: readonly string[];
 }
 
-const AT_ONCE = 16;
-/** Faults that are drawn more often than slow ones: many hanging requests end together, and each time open the breaker for half a minute. */
-const AT_ONCE_TROUBLE = ["charge-then-500", "5xx", "429", "charge-then-500", "5xx", "429"] as const;
-const TEND_MS = 2_000;
-const RECONCILE_MS = 6_000;
-/** Temporal notices a dead worker after 45 s: with more kills no order would ever be undone. */
-const KILL_PAUSE_MS = { min: 4_000, max: 14_000 };
-const MOST_KILLS = 40;
-const VICTIMS = ["worker", "api", "worker", "api", "psp"] as const;
 const PORTS = ["HTTP", "PURCHASES", "POSTGRES", "TEMPORAL", "TEMPORAL_UI", "KAFKA", "REDIS", "PSP"] as const;
 
 /**
@@ -116,14 +84,6 @@ export async function runProviderStorm(options: StormOptions): Promise<StormRepo
   }
 }
 
-interface Stage {
-  readonly options: StormOptions;
-  readonly system: System;
-  readonly db: Db;
-  readonly api: ApiClient;
-  readonly dataDir: string;
-}
-
 async function storm(stage: Stage): Promise<StormReport> {
   const { options, db, system } = stage;
   const note = options.onNote ?? (() => undefined);
@@ -145,7 +105,7 @@ async function storm(stage: Stage): Promise<StormReport> {
   const startedAtMs = performance.now();
   const elapsedMs = () => Math.round(performance.now() - startedAtMs);
   const over = new AbortController();
-  const tending = tend(stage, { provider, client, over: over.signal });
+  const tending = tendProvider(stage, { provider, over: over.signal });
   const killing = options.kills ? killAround(stage, { provider, over: over.signal, elapsedMs, note }) : Promise.resolve([]);
   let placedMs: number;
   try {
@@ -201,252 +161,9 @@ export function unseenOf(report: StormReport, wanted: readonly string[]): string
   return wanted.filter((what) => (report.outcomes[what] ?? 0) === 0 && (report.answers[what] ?? 0) === 0);
 }
 
-type PatientClient = ReturnType<typeof createPatientClient>;
-
-/** A client as the API wants it: a request without an answer, or with the answer "later", is sent again under the same key. */
-function createPatientClient(api: ApiClient, problems: string[]) {
-  let repeats = 0;
-  const repeat = async (send: () => Promise<ApiAnswer>): Promise<ApiAnswer> => {
-    for (;;) {
-      try {
-        const answer = await send();
-        const { code } = answer.body as { code?: string };
-        if (answer.status !== 503 && answer.status !== 429 && code !== "REQUEST_IN_FLIGHT") return answer;
-      } catch (error) {
-        if (!(error instanceof ApiUnreachable)) throw error;
-      }
-      repeats += 1;
-      await sleep(400);
-    }
-  };
-  return {
-    repeats: () => repeats,
-    get: (path: string) => repeat(() => api.get(path)),
-    async post(path: string, body: unknown, idempotencyKey: string, prefer = "wait=5"): Promise<ApiAnswer> {
-      const answer = await repeat(() => api.post(path, body, { idempotencyKey, prefer }));
-      if (answer.status >= 500 || answer.status === 400) problems.push(`${path}: ${describeAnswer(answer)}`);
-      return answer;
-    },
-  };
-}
-
-/** The order's id; undefined for a purchase, whose answer has none. */
-async function place(client: PatientClient, order: StormOrder): Promise<string | undefined> {
-  const { key, userId, items, cardNumber, waits } = order;
-  if (order.asPurchase) return purchase(client, order);
-  const body = {
-    userId,
-    currency: "RUB",
-    items: items.map(({ serviceId, amountMinor }) => ({ serviceId, amount: formatAmount(amountMinor, "RUB") })),
-    ...(cardNumber === undefined ? {} : { payment: { method: "card", card: { number: cardNumber, expiry: "12/35", cvc: "123" } } }),
-  };
-  const answer = await client.post("/api/v1/orders", body, key, waits ? "wait=5" : "respond-async");
-  const { orderId } = answer.body as { orderId?: string };
-  if (orderId === undefined) throw new Error(`order ${key}: ${describeAnswer(answer)}`);
-  return orderId;
-}
-
-async function cancel(
-  client: PatientClient,
-  order: { readonly orderId: string; readonly key: string; readonly cancelAfterMs?: number },
-): Promise<void> {
-  await sleep(order.cancelAfterMs ?? 0);
-  await client.post(`/api/v1/orders/${order.orderId}/cancel`, { reason: "storm" }, `${order.key}-cancel`);
-}
-
-async function purchase(client: PatientClient, { key, userId, items, cardNumber, waits }: StormOrder): Promise<undefined> {
-  const body = {
-    user_id: userId,
-    username: "storm",
-    amount: formatAmount(items[0]?.amountMinor ?? 100n, "RUB"),
-    currency: "RUB",
-    payment_method: "credit_card",
-    card_holder_name: "STORM",
-    card_number: cardNumber,
-    card_expiry: "12/35",
-    card_cvc: "123",
-    transaction_date: "2026-01-15T10:00:00Z",
-  };
-  const answer = await client.post("/api/v1/purchases", body, key, waits ? "wait=5" : "respond-async");
-  if (![201, 202, 422].includes(answer.status)) throw new Error(`purchase ${key}: ${describeAnswer(answer)}`);
-}
-
 function fundsOf(plan: readonly StormOrder[]): (readonly [string, bigint])[] {
   return [...new Set(plan.map(({ userId }) => userId))].map((userId) => [
     userId,
     userId.startsWith("storm-poor") ? POOR_MINOR : RICH_MINOR,
   ]);
-}
-
-/** Refunds a part of some completed orders while the provider still answers badly. */
-async function refundSome({ db, options }: Stage, client: PatientClient): Promise<void> {
-  const rows = await db.execute<{ id: string }>(sql`
-    select id from orders where saga_state = 'COMPLETED' order by id limit ${Math.max(2, Math.floor(options.orders / 20))}::integer`);
-  await sideBySide(rows, AT_ONCE, async ({ id }) => {
-    await client.post(`/api/v1/orders/${id}/refunds`, { amount: "1.00", reason: "storm" }, `refund-${id}`, "respond-async");
-  });
-}
-
-/** The provider as its operator sees it. */
-function createProviderHand({ options, system, dataDir }: Stage) {
-  const address = { url: system.running.pspUrl ?? "", apiKey: system.running.pspApiKey ?? "" };
-  const ask = async (method: string, path: string, body?: object): Promise<unknown> => {
-    const response = await fetch(new URL(path, address.url), {
-      method,
-      headers: { authorization: `Bearer ${address.apiKey}` },
-      signal: AbortSignal.timeout(20_000),
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    return await response.json();
-  };
-  type Book = { calls: { behaviour: string }[]; entries: { type: string; kind?: string; status?: string }[] };
-  const seen: Record<string, number> = {};
-  const count = async () => {
-    const { calls } = (await ask("GET", "/v1/book")) as Book;
-    for (const { behaviour } of calls) seen[behaviour] = (seen[behaviour] ?? 0) + 1;
-  };
-  let scriptedPid: number | undefined;
-  return {
-    address,
-    pid: () => pidOf(dataDir, "psp"),
-    /** Makes the provider answer badly, also after it was started again. */
-    async tend() {
-      const pid = pidOf(dataDir, "psp");
-      if (pid === scriptedPid) return;
-      const { seed, rate } = options;
-      await ask("POST", "/v1/scripts", {
-        kinds: [...TROUBLE, ...AT_ONCE_TROUBLE],
-        rate,
-        seed,
-        // Not at the vault: a client whose card the vault does not take has no order yet.
-        steps: ["authorise", "capture", "cancel", "refund", "look-up"],
-      });
-      scriptedPid = pid;
-    },
-    reconcile: async () => ((await ask("POST", "/v1/reconcile", {})) as { keys: string[] }).keys.length,
-    /** Adds up the calls that the provider remembers; it forgets them with its process. */
-    count,
-    async answers() {
-      await count();
-      return seen;
-    },
-    captures: async () =>
-      ((await ask("GET", "/v1/book")) as Book).entries.filter(({ kind, status }) => kind === "capture" && status === "approved").length,
-  };
-}
-
-/** Does the work of the provider's and Saldo's operators: reconciles keys with a stored error, and retries stuck orders. */
-async function tend(
-  { api }: Stage,
-  { provider, over }: { provider: ReturnType<typeof createProviderHand>; client: PatientClient; over: AbortSignal },
-): Promise<{ reconciled: number; operatorRetries: number }> {
-  const done = { reconciled: 0, operatorRetries: 0 };
-  let reconcileAtMs = performance.now() + RECONCILE_MS;
-  while (!over.aborted) {
-    await sleep(TEND_MS, undefined, { signal: over }).catch(() => undefined);
-    try {
-      await provider.tend();
-      if (performance.now() < reconcileAtMs) continue;
-      reconcileAtMs = performance.now() + RECONCILE_MS;
-      done.reconciled += await provider.reconcile();
-      const { orders = [] } = (await api.get("/api/v1/orders?stuck=true&limit=100")).body as { orders?: { orderId: string }[] };
-      for (const { orderId } of orders) {
-        const answer = await api.post(`/api/v1/orders/${orderId}/operator-acts`, { act: "retry", reason: "storm" });
-        if (answer.status === 202) done.operatorRetries += 1;
-      }
-    } catch {
-      // A killed process answers at the next round.
-    }
-  }
-  return done;
-}
-
-async function killAround(
-  { options, dataDir, db }: Stage,
-  run: {
-    provider: ReturnType<typeof createProviderHand>;
-    over: AbortSignal;
-    elapsedMs: () => number;
-    note: (text: string) => void;
-  },
-): Promise<StormKill[]> {
-  const random = seededRandom(options.seed + 1);
-  const kills: StormKill[] = [];
-  while (!run.over.aborted && kills.length < MOST_KILLS) {
-    await sleep(KILL_PAUSE_MS.min + random() * (KILL_PAUSE_MS.max - KILL_PAUSE_MS.min), undefined, { signal: run.over }).catch(
-      () => undefined,
-    );
-    const victim = VICTIMS[Math.floor(random() * VICTIMS.length)] ?? "worker";
-    if (run.over.aborted) break;
-    if (victim === "psp") await run.provider.count().catch(() => undefined);
-    const underWay = await edgesOf(db);
-    const pid = pidOf(dataDir, victim);
-    if (pid === undefined) continue;
-    try {
-      process.kill(pid, "SIGKILL");
-    } catch {
-      continue;
-    }
-    kills.push({ victim, atMs: run.elapsedMs(), underWay });
-    run.note(`killed ${victim} at ${run.elapsedMs()} ms: ${JSON.stringify(underWay)}`);
-  }
-  return kills;
-}
-
-function pidOf(dataDir: string, role: string): number | undefined {
-  return readRunning(dataDir)?.roles.find(({ name }) => name === role)?.pid;
-}
-
-async function edgesOf(db: Db): Promise<Record<string, number>> {
-  const rows = await db.execute<{ edge: string; count: string }>(sql`
-    select o.payment_method || ' ' || o.saga_state || '/' || coalesce(p.status, 'none') as edge, count(*) as count
-      from orders o left join payments p on p.order_id = o.id where o.saga_state not in ('COMPLETED', 'FAILED') group by 1`);
-  return Object.fromEntries(rows.map(({ edge, count }) => [edge, Number(count)]));
-}
-
-async function untilFinal({ db, options }: Stage, note: (text: string) => void): Promise<void> {
-  const deadlineMs = performance.now() + options.deadlineMs;
-  for (let look = 0; ; look += 1) {
-    const [row] = await db.execute<{ orders: string; open: string; refunds: string }>(sql`
-      select (select count(*) from orders) as orders, (select count(*) from orders where saga_state not in ('COMPLETED', 'FAILED')) as open,
-             (select count(*) from refunds where status = 'pending') as refunds`);
-    if (Number(row?.orders) === options.orders && Number(row?.open) === 0 && Number(row?.refunds) === 0) return;
-    const words = `${row?.orders} orders written, ${row?.open} not ended, ${row?.refunds} refunds under way`;
-    if (performance.now() > deadlineMs) throw new Error(`after ${options.deadlineMs} ms: ${words}; ${JSON.stringify(await edgesOf(db))}`);
-    if (look % 20 === 19) note(words);
-    await sleep(500);
-  }
-}
-
-async function outcomesOf(db: Db): Promise<Record<string, number>> {
-  const rows = await db.execute<{ what: string; count: string }>(sql`
-    select payment_method || ' ' || coalesce(failure_code, saga_state) as what, count(*) as count from orders group by 1
-    union all
-    select 'captured and given back', count(*) from orders o join payments p on p.order_id = o.id
-     where o.saga_state = 'FAILED' and p.captured_minor > 0 and p.captured_minor = p.refunded_minor
-    union all
-    select 'authorisation cancelled', count(*) from payments where method = 'card' and status = 'cancelled'
-    union all
-    select 'purchase booked', count(*) from orders where id like 'purchase-%' and saga_state = 'COMPLETED'
-    union all
-    select 'refunded in part', count(*) from refunds where status = 'done'
-    union all
-    select 'settled by hand', count(*) from orders where settled_by_hand is not null
-    order by 1`);
-  return Object.fromEntries(rows.map(({ what, count }) => [what, Number(count)]));
-}
-
-/** A row may say that an order has ended while its workflow has not. */
-async function openWorkflows({ running }: System): Promise<string[]> {
-  const link = await createTemporal({ address: running.temporalAddress, namespace: "default", deadlineMs: 10_000, logger: SILENT_LOG });
-  try {
-    for (const deadlineMs = performance.now() + 30_000; ; await sleep(500)) {
-      const query = `WorkflowType IN ("orderSaga", "orderRefund") AND ExecutionStatus = "Running"`;
-      const { count } = await link.client.workflow.count(query);
-      if (count === 0) return [];
-      if (performance.now() > deadlineMs) return [`${count} workflows of orders still run`];
-    }
-  } finally {
-    await link.close();
-  }
 }

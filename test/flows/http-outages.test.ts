@@ -1,0 +1,85 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Log } from "../../src/adapters/log.ts";
+import { createTestApi, type TestApi } from "../support/http-api.ts";
+import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
+
+const lines: { fields: object; message: string }[] = [];
+const note = (fields: object, message: string) => void lines.push({ fields, message });
+const log: Log = { debug: note, info: note, warn: note, error: note };
+
+let database: TestDatabase;
+let api: TestApi;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  api = createTestApi({ databaseUrl: database.appUrl, log });
+});
+
+afterAll(async () => {
+  await api.close();
+  await database.drop();
+});
+
+const DEPOSIT = "/api/v1/balances/mallory/deposits";
+
+describe("outages", () => {
+  test("Temporal that is gone is a 503 with Retry-After for orders, and deposits go on", async () => {
+    await api.call("POST", "/api/v1/services", { body: { id: "music", name: "Music" } });
+    const order = await api.call("POST", "/api/v1/orders", { body: { userId: "u", items: [{ serviceId: "music", amount: "1" }] } });
+    expect(order.status).toBe(503);
+    expect(order.headers.get("retry-after")).toBe("1");
+    expect(order.body["code"]).toBe("UNAVAILABLE");
+    expect((await api.call("POST", DEPOSIT, { body: { amount: "1" } })).status).toBe(201);
+  });
+
+  test("Postgres that is gone is a 503 that tells nothing of itself", async () => {
+    const dead = createTestApi({ databaseUrl: "postgres://saldo_app:secret-word@127.0.0.1:1/nothing", log, deadlineMs: 500 });
+    for (const path of ["/api/v1/balances/anna", "/api/v1/orders/x", "/api/v1/services"]) {
+      const answer = await dead.call("GET", path);
+      expect([path, answer.status, answer.body["code"]]).toEqual([path, 503, "UNAVAILABLE"]);
+      expect(answer.headers.get("retry-after")).toBe("1");
+      expect(answer.text).not.toMatch(/select|secret-word|127\.0\.0\.1|ECONN/i);
+    }
+    expect((await dead.call("POST", DEPOSIT, { body: { amount: "1" } })).status).toBe(503);
+    await dead.close();
+  });
+
+  test("an error nobody expected is a 500 with the correlation id and nothing else; its words are in the log", async () => {
+    const broken = createTestApi({
+      databaseUrl: database.appUrl,
+      log,
+      starters: {
+        orderStatus: () => Promise.reject(new Error("secret detail")),
+        startReport: () => Promise.reject(new Error("secret detail")),
+      },
+    });
+    const answer = await broken.call("POST", "/api/v1/reports/revenue", { body: { month: "2020-01" } });
+    expect(answer.status).toBe(500);
+    expect(answer.body["code"]).toBe("INTERNAL");
+    expect(answer.text).not.toContain("secret detail");
+    const logged = lines.findLast(({ message }) => message === "request failed")?.fields as { err: Error; correlationId: string };
+    expect(logged.err.message).toBe("secret detail");
+    expect(logged.correlationId).toBe(answer.body["correlationId"]);
+    await broken.close();
+  });
+
+  test("readiness names the part that does not answer", async () => {
+    const fine = () => Promise.resolve();
+    const gone = () => Promise.reject(new Error("gone"));
+    const ready = createTestApi({
+      databaseUrl: database.appUrl,
+      checks: [
+        { name: "postgres", needed: true, check: fine },
+        { name: "redis", needed: false, check: gone },
+      ],
+    });
+    expect((await ready.call("GET", "/readyz")).status).toBe(200);
+    await ready.close();
+    const notReady = createTestApi({ databaseUrl: database.appUrl, checks: [{ name: "postgres", needed: true, check: gone }] });
+    const answer = await notReady.call("GET", "/readyz");
+    expect(answer.status).toBe(503);
+    expect(answer.headers.get("content-type")).toBe("application/problem+json");
+    expect(answer.body).toMatchObject({ code: "UNAVAILABLE", parts: [{ name: "postgres", ok: false }] });
+    await notReady.close();
+  });
+});
