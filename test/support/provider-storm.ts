@@ -8,17 +8,18 @@ import { createTemporal } from "../../src/adapters/temporal.ts";
 import { formatAmount } from "../../src/base/money.ts";
 import { sideBySide } from "../../src/base/side-by-side.ts";
 import { compareBooks } from "../../src/cli/audit/provider-book.ts";
-import { ApiUnreachable, createApiClient, describeAnswer, type ApiAnswer, type ApiClient } from "../../src/cli/kit/api-client.ts";
+import { createApiClient, type ApiClient } from "../../src/cli/kit/api-client.ts";
 import { createTokenSource } from "../../src/cli/kit/operator-token.ts";
 import { seededRandom } from "../../src/cli/kit/seeded-random.ts";
 import { ROLE_ENTRIES } from "../../src/cli/start/roles.ts";
 import { createStartSteps } from "../../src/cli/start/start-steps.ts";
 import { startSystem, type System } from "../../src/cli/start/system.ts";
 import { inheritedEnvironment, loadConfig } from "../../src/config.ts";
-import { readRunning } from "../../src/stack/running.ts";
 import { auditBooks } from "../../src/store/ledger/audit.ts";
 import { createDatabase, type Db } from "../../src/store/postgres/database.ts";
-import { planStorm, POOR_MINOR, RICH_MINOR, STORM_SERVICES, TROUBLE, type StormOrder } from "./storm-plan.ts";
+import { cancelOrder, createPatientClient, placeOrder, type PatientClient } from "./storm-client.ts";
+import { planStorm, POOR_MINOR, RICH_MINOR, STORM_SERVICES, type StormOrder } from "./storm-plan.ts";
+import { createProviderHand, pidOf } from "./storm-provider.ts";
 
 export interface StormOptions {
   readonly orders: number;
@@ -62,8 +63,6 @@ export interface StormReport {
 }
 
 const AT_ONCE = 16;
-/** Faults that are drawn more often than slow ones: many hanging requests end together, and each time open the breaker for half a minute. */
-const AT_ONCE_TROUBLE = ["charge-then-500", "5xx", "429", "charge-then-500", "5xx", "429"] as const;
 const TEND_MS = 2_000;
 const RECONCILE_MS = 6_000;
 /** Temporal notices a dead worker after 45 s: with more kills no order would ever be undone. */
@@ -152,10 +151,10 @@ async function storm(stage: Stage): Promise<StormReport> {
     // A cancellation is answered when the order is undone, however long the provider takes.
     const cancelling: Promise<void>[] = [];
     await sideBySide(plan, AT_ONCE, async (order) => {
-      const orderId = await place(client, order);
+      const orderId = await placeOrder(client, order);
       if (orderId !== undefined && order.cancelAfterMs !== undefined)
         cancelling.push(
-          cancel(client, { ...order, orderId }).catch((error: unknown) => void problems.push(`a cancellation: ${String(error)}`)),
+          cancelOrder(client, { ...order, orderId }).catch((error: unknown) => void problems.push(`a cancellation: ${String(error)}`)),
         );
     });
     placedMs = elapsedMs();
@@ -201,76 +200,6 @@ export function unseenOf(report: StormReport, wanted: readonly string[]): string
   return wanted.filter((what) => (report.outcomes[what] ?? 0) === 0 && (report.answers[what] ?? 0) === 0);
 }
 
-type PatientClient = ReturnType<typeof createPatientClient>;
-
-/** A client as the API wants it: a request without an answer, or with the answer "later", is sent again under the same key. */
-function createPatientClient(api: ApiClient, problems: string[]) {
-  let repeats = 0;
-  const repeat = async (send: () => Promise<ApiAnswer>): Promise<ApiAnswer> => {
-    for (;;) {
-      try {
-        const answer = await send();
-        const { code } = answer.body as { code?: string };
-        if (answer.status !== 503 && answer.status !== 429 && code !== "REQUEST_IN_FLIGHT") return answer;
-      } catch (error) {
-        if (!(error instanceof ApiUnreachable)) throw error;
-      }
-      repeats += 1;
-      await sleep(400);
-    }
-  };
-  return {
-    repeats: () => repeats,
-    get: (path: string) => repeat(() => api.get(path)),
-    async post(path: string, body: unknown, idempotencyKey: string, prefer = "wait=5"): Promise<ApiAnswer> {
-      const answer = await repeat(() => api.post(path, body, { idempotencyKey, prefer }));
-      if (answer.status >= 500 || answer.status === 400) problems.push(`${path}: ${describeAnswer(answer)}`);
-      return answer;
-    },
-  };
-}
-
-/** The order's id; undefined for a purchase, whose answer has none. */
-async function place(client: PatientClient, order: StormOrder): Promise<string | undefined> {
-  const { key, userId, items, cardNumber, waits } = order;
-  if (order.asPurchase) return purchase(client, order);
-  const body = {
-    userId,
-    currency: "RUB",
-    items: items.map(({ serviceId, amountMinor }) => ({ serviceId, amount: formatAmount(amountMinor, "RUB") })),
-    ...(cardNumber === undefined ? {} : { payment: { method: "card", card: { number: cardNumber, expiry: "12/35", cvc: "123" } } }),
-  };
-  const answer = await client.post("/api/v1/orders", body, key, waits ? "wait=5" : "respond-async");
-  const { orderId } = answer.body as { orderId?: string };
-  if (orderId === undefined) throw new Error(`order ${key}: ${describeAnswer(answer)}`);
-  return orderId;
-}
-
-async function cancel(
-  client: PatientClient,
-  order: { readonly orderId: string; readonly key: string; readonly cancelAfterMs?: number },
-): Promise<void> {
-  await sleep(order.cancelAfterMs ?? 0);
-  await client.post(`/api/v1/orders/${order.orderId}/cancel`, { reason: "storm" }, `${order.key}-cancel`);
-}
-
-async function purchase(client: PatientClient, { key, userId, items, cardNumber, waits }: StormOrder): Promise<undefined> {
-  const body = {
-    user_id: userId,
-    username: "storm",
-    amount: formatAmount(items[0]?.amountMinor ?? 100n, "RUB"),
-    currency: "RUB",
-    payment_method: "credit_card",
-    card_holder_name: "STORM",
-    card_number: cardNumber,
-    card_expiry: "12/35",
-    card_cvc: "123",
-    transaction_date: "2026-01-15T10:00:00Z",
-  };
-  const answer = await client.post("/api/v1/purchases", body, key, waits ? "wait=5" : "respond-async");
-  if (![201, 202, 422].includes(answer.status)) throw new Error(`purchase ${key}: ${describeAnswer(answer)}`);
-}
-
 function fundsOf(plan: readonly StormOrder[]): (readonly [string, bigint])[] {
   return [...new Set(plan.map(({ userId }) => userId))].map((userId) => [
     userId,
@@ -285,54 +214,6 @@ async function refundSome({ db, options }: Stage, client: PatientClient): Promis
   await sideBySide(rows, AT_ONCE, async ({ id }) => {
     await client.post(`/api/v1/orders/${id}/refunds`, { amount: "1.00", reason: "storm" }, `refund-${id}`, "respond-async");
   });
-}
-
-/** The provider as its operator sees it. */
-function createProviderHand({ options, system, dataDir }: Stage) {
-  const address = { url: system.running.pspUrl ?? "", apiKey: system.running.pspApiKey ?? "" };
-  const ask = async (method: string, path: string, body?: object): Promise<unknown> => {
-    const response = await fetch(new URL(path, address.url), {
-      method,
-      headers: { authorization: `Bearer ${address.apiKey}` },
-      signal: AbortSignal.timeout(20_000),
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    return await response.json();
-  };
-  type Book = { calls: { behaviour: string }[]; entries: { type: string; kind?: string; status?: string }[] };
-  const seen: Record<string, number> = {};
-  const count = async () => {
-    const { calls } = (await ask("GET", "/v1/book")) as Book;
-    for (const { behaviour } of calls) seen[behaviour] = (seen[behaviour] ?? 0) + 1;
-  };
-  let scriptedPid: number | undefined;
-  return {
-    address,
-    pid: () => pidOf(dataDir, "psp"),
-    /** Makes the provider answer badly, also after it was started again. */
-    async tend() {
-      const pid = pidOf(dataDir, "psp");
-      if (pid === scriptedPid) return;
-      const { seed, rate } = options;
-      await ask("POST", "/v1/scripts", {
-        kinds: [...TROUBLE, ...AT_ONCE_TROUBLE],
-        rate,
-        seed,
-        // Not at the vault: a client whose card the vault does not take has no order yet.
-        steps: ["authorise", "capture", "cancel", "refund", "look-up"],
-      });
-      scriptedPid = pid;
-    },
-    reconcile: async () => ((await ask("POST", "/v1/reconcile", {})) as { keys: string[] }).keys.length,
-    /** Adds up the calls that the provider remembers; it forgets them with its process. */
-    count,
-    async answers() {
-      await count();
-      return seen;
-    },
-    captures: async () =>
-      ((await ask("GET", "/v1/book")) as Book).entries.filter(({ kind, status }) => kind === "capture" && status === "approved").length,
-  };
 }
 
 /** Does the work of the provider's and Saldo's operators: reconciles keys with a stored error, and retries stuck orders. */
@@ -391,10 +272,6 @@ async function killAround(
     run.note(`killed ${victim} at ${run.elapsedMs()} ms: ${JSON.stringify(underWay)}`);
   }
   return kills;
-}
-
-function pidOf(dataDir: string, role: string): number | undefined {
-  return readRunning(dataDir)?.roles.find(({ name }) => name === role)?.pid;
 }
 
 async function edgesOf(db: Db): Promise<Record<string, number>> {
