@@ -1,11 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
-import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { orderWorkflowId, reservationWorkflowId } from "../../src/contract/ids.ts";
 import type { OrderSagaInput, SagaState } from "../../src/contract/orders.ts";
 import type { ReservationInput } from "../../src/contract/reservations.ts";
-import type { HousekeepingResult, SelfAuditResult } from "../../src/contract/self-audit.ts";
+import type { SelfAuditResult } from "../../src/contract/self-audit.ts";
 import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
 import { auditBooks } from "../../src/store/ledger/audit.ts";
 import { beginPause, endPause } from "../../src/store/operators/pauses.ts";
@@ -20,6 +19,7 @@ import {
   HOUSEKEEPING_SCHEDULE,
   SELF_AUDIT_SCHEDULE,
 } from "../../workers/parts/schedules.ts";
+import { asOwner } from "../support/as-owner.ts";
 import { openSagaBench, type SagaBench } from "../support/saga-bench.ts";
 import { until } from "../support/until.ts";
 
@@ -58,13 +58,13 @@ const run = <Result>(type: string, args: unknown[] = []): Promise<Result> =>
   bench.client.workflow.execute(type, { workflowId: `${type}-${randomUUID()}`, taskQueue: TASK_QUEUES.reports, args }) as Promise<Result>;
 /** Their time has passed a second ago. */
 const overdue = (reservations: readonly ReservationInput[]) =>
-  asOwner(async (owner) => {
+  asOwner(bench.adminUrl, async (owner) => {
     for (const { reservationId } of reservations)
       await owner`update holds set expires_at = now() - interval '1 second' where id = ${reservationId} and status = 'held'`;
   });
 /** The next run proves the books; else it leaves that out when the last proof was made lately and took long, as on a slow machine. */
 const makeProofDue = () =>
-  asOwner(async (owner) => {
+  asOwner(bench.adminUrl, async (owner) => {
     await owner`update self_audits set proved_ms = null`;
   });
 const findingOf = ({ findings }: Pick<SelfAuditResult, "findings">, check: string) => findings.find((one) => one.check === check);
@@ -99,7 +99,7 @@ describe("the standing self-audit", () => {
     await reserveRefund(bench.database.db, refund);
     const young = await run<SelfAuditResult>("selfAudit");
     expect(findingOf(young, "orders")).toMatchObject({ repaired: "0" });
-    await asOwner(async (owner) => {
+    await asOwner(bench.adminUrl, async (owner) => {
       await owner`update refunds set created_at = now() - interval '1 minute' where id = ${refund.refundId}`;
     });
     const result = await run<SelfAuditResult>("selfAudit");
@@ -274,7 +274,7 @@ describe("the standing self-audit", () => {
 
   it("reports an order that nothing runs, and messages that do not leave", async () => {
     const orderId = randomUUID();
-    await asOwner(async (owner) => {
+    await asOwner(bench.adminUrl, async (owner) => {
       await owner`insert into orders (id, user_id, status, saga_state, currency, total_minor, payment_method, comment, request_hash, workflow_id, caller, correlation_id, created_at, updated_at)
         values (${orderId}, 'ann', 'PENDING', 'PAYMENT_PENDING', 'RUB', 100, 'card', '', '', ${orderWorkflowId(orderId)}, '', '', now(), now() - interval '1 minute')`;
       await owner`insert into outbox (aggregate_type, aggregate_id, topic, created_at) values ('test', 'stale', 't', now() - interval '1 hour')`;
@@ -305,54 +305,3 @@ describe("the standing self-audit", () => {
     }
   });
 });
-
-describe("the housekeeping", () => {
-  it("removes what is old enough and nothing else", async () => {
-    const keep = 604_800_000;
-    await asOwner(async (owner) => {
-      await owner`update outbox set published_at = now(), created_at = now() - interval '9 days' where id in (select min(id) from outbox)`;
-      await owner`insert into outbox (aggregate_type, aggregate_id, topic, created_at, published_at) values ('test', 'gone', 't', now() - interval '9 days', now() - interval '8 days')`;
-      await owner`insert into outbox (aggregate_type, aggregate_id, topic, created_at) values ('test', 'waits', 't', now() - interval '9 days')`;
-      await owner`insert into idempotency_answers (key, request_hash, status, headers, body, created_at)
-        values ('old', 'h', 200, '{}', '', now() - interval '31 days'), ('new', 'h', 200, '{}', '', now() - interval '29 days')`;
-      await owner`insert into users (id, login, password_hash, roles) values ('u', 'u', 'x', '{user}')`;
-      await owner`insert into sessions (id, user_id, expires_at) values ('old', 'u', now() - interval '2 days'), ('kept', 'u', now() - interval '2 days')`;
-      await owner`insert into refresh_tokens (hash, session_id, expires_at) values ('old', 'old', now() - interval '2 days'), ('new', 'kept', now())`;
-      await owner`insert into revoked_tokens (token_id, subject, expires_at) values ('old', 'u', now() - interval '2 days'), ('new', 'u', now())`;
-      await owner`insert into self_audits (ok, findings, at) values (true, '[]', now() - interval '8 days')`;
-    });
-    const removed = await run<HousekeepingResult>("housekeeping", [{ outboxKeepMs: keep }]);
-    expect(removed).toEqual({
-      idempotency_answers: 1,
-      refresh_tokens: 1,
-      sessions: 1,
-      revoked_tokens: 1,
-      self_audits: 1,
-      webhook_deliveries: 0,
-      outbox: 1,
-    });
-    expect(await run<HousekeepingResult>("housekeeping", [{ outboxKeepMs: keep }])).toMatchObject({ outbox: 0, sessions: 0 });
-    const left = await bench.database.db.execute(
-      sql`select aggregate_id from outbox where aggregate_type = 'test' and aggregate_id <> 'stale'`,
-    );
-    expect(left.map((row) => row["aggregate_id"])).toEqual(["waits"]);
-  });
-
-  it("goes through an outbox of many pieces, whatever waits between them", async () => {
-    await asOwner(
-      (owner) => owner`insert into outbox (aggregate_type, aggregate_id, topic, created_at, published_at)
-        select 'piece', n::text, 't', now() - interval '9 days', case when n % 2 = 0 then now() - interval '8 days' end from generate_series(1, 5000) n`,
-    );
-    expect(await run<HousekeepingResult>("housekeeping", [{ outboxKeepMs: 604_800_000 }])).toMatchObject({ outbox: 2_500 });
-  });
-});
-
-/** As the owner, who may do what the application may not. */
-async function asOwner<Result>(work: (owner: postgres.Sql) => Promise<Result>): Promise<Result> {
-  const owner = postgres(bench.adminUrl, { max: 1, fetch_types: false, onnotice: () => undefined });
-  try {
-    return await work(owner);
-  } finally {
-    await owner.end({ timeout: 5 });
-  }
-}
