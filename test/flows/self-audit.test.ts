@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
+import type postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { orderWorkflowId, reservationWorkflowId } from "../../src/contract/ids.ts";
 import type { OrderSagaInput, SagaState } from "../../src/contract/orders.ts";
@@ -19,12 +20,13 @@ import {
   HOUSEKEEPING_SCHEDULE,
   SELF_AUDIT_SCHEDULE,
 } from "../../workers/parts/schedules.ts";
-import { asOwner } from "../support/as-owner.ts";
+import { asOwner as asOwnerOf } from "../support/as-owner.ts";
 import { openSagaBench, type SagaBench } from "../support/saga-bench.ts";
 import { until } from "../support/until.ts";
 
 const AMOUNT = 10_000n;
 let bench: SagaBench;
+const asOwner = <Result>(work: (owner: postgres.Sql) => Promise<Result>): Promise<Result> => asOwnerOf(bench.adminUrl, work);
 
 beforeAll(async () => {
   bench = await openSagaBench({ redisUrl: undefined });
@@ -58,13 +60,13 @@ const run = <Result>(type: string, args: unknown[] = []): Promise<Result> =>
   bench.client.workflow.execute(type, { workflowId: `${type}-${randomUUID()}`, taskQueue: TASK_QUEUES.reports, args }) as Promise<Result>;
 /** Their time has passed a second ago. */
 const overdue = (reservations: readonly ReservationInput[]) =>
-  asOwner(bench.adminUrl, async (owner) => {
+  asOwner(async (owner) => {
     for (const { reservationId } of reservations)
       await owner`update holds set expires_at = now() - interval '1 second' where id = ${reservationId} and status = 'held'`;
   });
 /** The next run proves the books; else it leaves that out when the last proof was made lately and took long, as on a slow machine. */
 const makeProofDue = () =>
-  asOwner(bench.adminUrl, async (owner) => {
+  asOwner(async (owner) => {
     await owner`update self_audits set proved_ms = null`;
   });
 const findingOf = ({ findings }: Pick<SelfAuditResult, "findings">, check: string) => findings.find((one) => one.check === check);
@@ -99,7 +101,7 @@ describe("the standing self-audit", () => {
     await reserveRefund(bench.database.db, refund);
     const young = await run<SelfAuditResult>("selfAudit");
     expect(findingOf(young, "orders")).toMatchObject({ repaired: "0" });
-    await asOwner(bench.adminUrl, async (owner) => {
+    await asOwner(async (owner) => {
       await owner`update refunds set created_at = now() - interval '1 minute' where id = ${refund.refundId}`;
     });
     const result = await run<SelfAuditResult>("selfAudit");
@@ -274,7 +276,7 @@ describe("the standing self-audit", () => {
 
   it("reports an order that nothing runs, and messages that do not leave", async () => {
     const orderId = randomUUID();
-    await asOwner(bench.adminUrl, async (owner) => {
+    await asOwner(async (owner) => {
       await owner`insert into orders (id, user_id, status, saga_state, currency, total_minor, payment_method, comment, request_hash, workflow_id, caller, correlation_id, created_at, updated_at)
         values (${orderId}, 'ann', 'PENDING', 'PAYMENT_PENDING', 'RUB', 100, 'card', '', '', ${orderWorkflowId(orderId)}, '', '', now(), now() - interval '1 minute')`;
       await owner`insert into outbox (aggregate_type, aggregate_id, topic, created_at) values ('test', 'stale', 't', now() - interval '1 hour')`;
