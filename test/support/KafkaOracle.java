@@ -39,7 +39,8 @@ public class KafkaOracle {
     var settings = new Properties();
     settings.put("bootstrap.servers", brokers);
     settings.put("compression.type", words[2]);
-    settings.put("batch.size", 900_000);
+    settings.put("batch.size", 4_000_000);
+    settings.put("max.request.size", 8_000_000);
     settings.put("linger.ms", 30_000);
     byte[] value = words.length > 4 ? words[4].getBytes("UTF-8") : new byte[0];
     try (var producer = new KafkaProducer<byte[], byte[]>(settings, new ByteArraySerializer(), new ByteArraySerializer())) {

@@ -57,7 +57,10 @@ it("a batch of 140,000 records is read whole", async () => {
 });
 
 it("what compaction left empty, or short of its end, is passed over", async () => {
-  const records = await read(batchOf({ baseOffset: 0, count: 0, compactedAway: 5 }), batchOf({ baseOffset: 5, count: 1, compactedAway: 2 }));
+  const records = await read(
+    batchOf({ baseOffset: 0, count: 0, compactedAway: 5 }),
+    batchOf({ baseOffset: 5, count: 1, compactedAway: 2 }),
+  );
   expect(records.map(({ offset, isControlRecord }) => [offset, isControlRecord])).toEqual([
     ["4", true],
     ["5", false],
