@@ -15,7 +15,7 @@ import { openRawFetch } from "../support/raw-fetch.ts";
  */
 const COUNT = Number(process.argv[2] ?? 5_000);
 const SEED = Number(process.argv[3] ?? 1);
-const LANES = 6;
+const LANES = 12;
 const TOLD_EVERY = 250;
 
 const cacheDir = process.env["CACHE_DIR"] ?? join(homedir(), ".cache", "saldo");

@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { KAFKA_CACHE_NAME } from "../../src/stack/servers/kafka.ts";
 
+const JAVA = "java";
+
 /** Kafka's own Java client, the oracle of what a reader of committed messages gets. */
 export interface JavaKafka {
   /** The offsets of the messages of a partition from `from` on, by a consumer with `isolation.level=read_committed`. */
@@ -15,7 +17,7 @@ export interface JavaKafka {
 
 /** Whether this machine can run it: the broker's own jars, and a Java that can compile. */
 export function hasJavaKafka(cacheDir: string): boolean {
-  const modules = spawnSync("java", ["--list-modules"], { encoding: "utf8" }).stdout ?? "";
+  const modules = spawnSync(JAVA, ["--list-modules"], { encoding: "utf8" }).stdout ?? "";
   return existsSync(jarsIn(cacheDir)) && modules.includes("jdk.compiler");
 }
 
@@ -23,7 +25,7 @@ export function hasJavaKafka(cacheDir: string): boolean {
 export function startJavaKafka({ cacheDir, brokers }: { readonly cacheDir: string; readonly brokers: readonly string[] }): JavaKafka {
   const program = join(import.meta.dirname, "KafkaOracle.java");
   const options = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", join(jarsIn(cacheDir), "*")];
-  const child = spawn("java", [...options, program, brokers.join(",")], { stdio: ["pipe", "pipe", "ignore"] });
+  const child = spawn(JAVA, [...options, program, brokers.join(",")], { stdio: ["pipe", "pipe", "ignore"] });
   const waiting: { resolve(line: string): void; reject(error: Error): void }[] = [];
   createInterface({ input: child.stdout }).on("line", (line) => waiting.shift()?.resolve(line));
   const ended = new Promise<void>((resolve) => {

@@ -39,7 +39,7 @@ export interface ScheduleRunner {
   close(): Promise<void>;
 }
 
-const RETRY = { retries: 50, initialRetryTime: 10, maxRetryTime: 50, factor: 0 };
+const RETRY = { retries: 100, initialRetryTime: 10, maxRetryTime: 300, factor: 0, multiplier: 1.5 };
 
 /** Connects when a producer is needed first. `name` tells the transactions of one runner from those of another. */
 export function createScheduleRunner(brokers: readonly string[], name: string): ScheduleRunner {
