@@ -78,7 +78,7 @@ function startReader({ config, parts, kafka, topic: { topic, group, ingest }, un
     stallMs: config.BRIDGE_STALL_MS,
     readProgress: async () => {
       const [offsets, committed] = await Promise.all([kafka.topicOffsets(topic), kafka.committedOffsets(group, topic)]);
-      return progressOf({ assigned: consumer.assigned(), offsets, committed });
+      return progressOf({ assigned: consumer.assigned(), unreadable: consumer.unreadable(), offsets, committed });
     },
     knownOutage: async () => ingest.outage() ?? (await findOutage(parts)),
     onStall: (reason) => fail(new Error(`${topic}: ${reason}`)),

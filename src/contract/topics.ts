@@ -45,8 +45,14 @@ const PARTITIONS = 4;
 const DEAD_LETTER_MAX_BYTES = 2_097_152;
 
 /**
- * The topics Saldo reads and writes. The broker stores incoming messages uncompressed: a codec that the client does not know
- * would stop its consumer, and a message that is small only while compressed is refused to its producer.
+ * By the time of arrival messages are kept and removed, whatever time their producers give them: an event of 1997 that carries its own
+ * time would be older than the topic's retention when it comes, and be gone before it is read.
+ */
+const KEPT_BY_ARRIVAL = { "message.timestamp.type": "LogAppendTime" };
+
+/**
+ * The topics Saldo reads and writes. The broker stores incoming messages uncompressed: a message that is small only while compressed is
+ * refused to its producer.
  */
 export function topicsOf(config: IncomingTopics): TopicPlan[] {
   const incoming = [config.KAFKA_TOPIC, config.LOYALTY_TOPIC, config.ORDERS_TOPIC];
@@ -55,11 +61,11 @@ export function topicsOf(config: IncomingTopics): TopicPlan[] {
     ...[...incoming.map(deadLetterTopic), SAGA_DEAD_LETTERS_TOPIC].map((topic) => ({
       topic,
       partitions: 1,
-      settings: { "max.message.bytes": String(DEAD_LETTER_MAX_BYTES) },
+      settings: { ...KEPT_BY_ARRIVAL, "max.message.bytes": String(DEAD_LETTER_MAX_BYTES) },
     })),
-    { topic: NOTIFICATIONS_TOPIC, partitions: PARTITIONS, settings: {} },
-    { topic: ORDER_EVENTS_TOPIC, partitions: PARTITIONS, settings: {} },
-    { topic: RESERVATION_EVENTS_TOPIC, partitions: PARTITIONS, settings: {} },
+    { topic: NOTIFICATIONS_TOPIC, partitions: PARTITIONS, settings: KEPT_BY_ARRIVAL },
+    { topic: ORDER_EVENTS_TOPIC, partitions: PARTITIONS, settings: KEPT_BY_ARRIVAL },
+    { topic: RESERVATION_EVENTS_TOPIC, partitions: PARTITIONS, settings: KEPT_BY_ARRIVAL },
   ];
 }
 
@@ -72,5 +78,5 @@ export interface IncomingTopics {
 
 /** A topic that Saldo reads, as `topicsOf` makes it. */
 export function incomingPlan(topic: string): TopicPlan {
-  return { topic, partitions: PARTITIONS, settings: { "compression.type": "uncompressed" } };
+  return { topic, partitions: PARTITIONS, settings: { ...KEPT_BY_ARRIVAL, "compression.type": "uncompressed" } };
 }

@@ -94,17 +94,21 @@ describe("the watchdog", () => {
 
 describe("progress", () => {
   const offsets = [
-    { partition: 0, low: 0n, high: 10n },
-    { partition: 1, low: 4n, high: 4n },
+    { partition: 0, low: 0n, stable: 10n },
+    { partition: 1, low: 4n, stable: 4n },
   ];
 
   it("is caught up when every partition of this member is committed to its end", () => {
-    expect(progressOf({ assigned: [0, 1], offsets, committed: new Map([[0, 10n]]) }).caughtUp).toBe(true);
-    expect(progressOf({ assigned: [0, 1], offsets, committed: new Map([[0, 9n]]) }).caughtUp).toBe(false);
+    expect(progressOf({ assigned: [0, 1], unreadable: [], offsets, committed: new Map([[0, 10n]]) }).caughtUp).toBe(true);
+    expect(progressOf({ assigned: [0, 1], unreadable: [], offsets, committed: new Map([[0, 9n]]) }).caughtUp).toBe(false);
   });
 
   it("looks only at the partitions this member has, and at all of them while it has no assignment", () => {
-    expect(progressOf({ assigned: [1], offsets, committed: new Map() }).caughtUp).toBe(true);
-    expect(progressOf({ assigned: undefined, offsets, committed: new Map() }).caughtUp).toBe(false);
+    expect(progressOf({ assigned: [1], unreadable: [], offsets, committed: new Map() }).caughtUp).toBe(true);
+    expect(progressOf({ assigned: undefined, unreadable: [], offsets, committed: new Map() }).caughtUp).toBe(false);
+  });
+
+  it("does not wait for a partition that is paused because it cannot be read", () => {
+    expect(progressOf({ assigned: [0, 1], unreadable: [0], offsets, committed: new Map() }).caughtUp).toBe(true);
   });
 });

@@ -73,16 +73,22 @@ export function createWatchdog(deps: WatchdogDeps): Watchdog {
   };
 }
 
-/** The progress of a group's member, from Kafka's offsets of its partitions. Without an assignment all partitions of the topic count. */
+/**
+ * Whether a member's partitions are done, from what Kafka says. Without an assignment all partitions of the topic count. What stands behind
+ * an open transaction, or in a partition that is paused because it cannot be read, can be done by nobody: a new process would not help.
+ */
 export function progressOf(input: {
   readonly assigned: readonly number[] | undefined;
-  readonly offsets: readonly { readonly partition: number; readonly low: bigint; readonly high: bigint }[];
+  readonly unreadable: readonly number[];
+  readonly offsets: readonly { readonly partition: number; readonly low: bigint; readonly stable: bigint }[];
   readonly committed: ReadonlyMap<number, bigint>;
 }): Progress {
-  const mine = input.offsets.filter(({ partition }) => input.assigned === undefined || input.assigned.includes(partition));
-  const done = mine.map(({ partition, low, high }) => ({ partition, high, position: input.committed.get(partition) ?? low }));
+  const mine = input.offsets.filter(
+    ({ partition }) => (input.assigned === undefined || input.assigned.includes(partition)) && !input.unreadable.includes(partition),
+  );
+  const done = mine.map(({ partition, low, stable }) => ({ partition, stable, position: input.committed.get(partition) ?? low }));
   return {
-    caughtUp: done.every(({ position, high }) => position >= high),
+    caughtUp: done.every(({ position, stable }) => position >= stable),
     mark: done.map(({ partition, position }) => `${partition}:${position}`).join(" "),
   };
 }

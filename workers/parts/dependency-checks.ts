@@ -67,6 +67,16 @@ export async function untilAllAnswer(checks: readonly DependencyCheck[], signal:
 }
 
 /** By topic and partition, in messages. */
-function lagInWords(lags: readonly PartitionLag[]): Record<string, string> {
-  return Object.fromEntries(lags.map(({ topic, partition, lag }) => [`lag ${topic}/${partition}`, lag.toString()]));
+export function lagInWords(lags: readonly PartitionLag[]): Record<string, string> {
+  return Object.fromEntries(
+    lags.flatMap(({ topic, partition, lag, stableLag, removedUnread, unreadable }) => {
+      const place = `${topic}/${partition}`;
+      const waiting = lag - stableLag;
+      const lines: [string, string][] = [[`lag ${place}`, lag.toString()]];
+      if (waiting > 0n) lines.push([`behind an open transaction ${place}`, waiting.toString()]);
+      if (unreadable !== undefined) lines.push([`cannot be read ${place}`, unreadable]);
+      if (removedUnread > 0n) lines.push([`removed unread ${place}`, removedUnread.toString()]);
+      return lines;
+    }),
+  );
 }

@@ -1,7 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { PartitionAssigners, type Consumer, type EachBatchPayload, type IHeaders, type Kafka as KafkaClient } from "kafkajs";
+import {
+  PartitionAssigners,
+  type Consumer,
+  type EachBatchPayload,
+  type IHeaders,
+  type Kafka as KafkaClient,
+  type KafkaMessage,
+} from "kafkajs";
 import type { Log } from "../log.ts";
 import { LeftOutHeaders } from "./kafka-headers.ts";
+import type { GroupPlace } from "./kafka-note.ts";
+import { Unreadable, type ClientRecord } from "./kafka-records.ts";
+import { createTroubles, type TroubleDeps, type Troubles } from "./kafka-troubles.ts";
 import { sentAtMs } from "./sent-at.ts";
 
 export type MessageHeaders = Readonly<Record<string, Buffer | string | readonly (Buffer | string)[] | undefined>>;
@@ -42,6 +52,15 @@ export interface ConsumerOptions {
   readonly partitionsAtOnce: number;
   /** How long a handler may go on with what it has in hand after it lost its partition or was told to stop. */
   readonly graceMs: number;
+  /** How often a partition that cannot be read is tried again; by default after 10 s, then at rests that double up to 5 min. */
+  readonly retryUnreadable?: TroubleDeps["retry"];
+}
+
+/** What a consumer asks of Kafka beside what it reads. */
+export interface ConsumerDeps {
+  readonly groupPlaces: (group: string, topic: string) => Promise<ReadonlyMap<number, GroupPlace>>;
+  readonly topicOffsets: (topic: string) => ReturnType<TroubleDeps["readOffsets"]>;
+  readonly logger: Log;
 }
 
 export interface KafkaConsumer {
@@ -53,6 +72,8 @@ export interface KafkaConsumer {
   run(handler: (batch: FetchedBatch, control: BatchControl) => Promise<void>, onFatal: (error: Error) => void): Promise<void>;
   /** The partitions this member has now; undefined while it is in no group. */
   assigned(): readonly number[] | undefined;
+  /** Those of them that cannot be read and are paused; they are tried again by themselves. */
+  unreadable(): readonly number[];
   /**
    * Lets the handlers finish what they have in hand, leaves the group and disconnects. A broker that does not answer is waited for 3 s
    * after that, and not much longer than the handlers' grace in all. Safe to retry.
@@ -67,8 +88,17 @@ const MAX_BYTES_PER_PARTITION = 1_048_576;
 /** How long leaving may take. Without it the broker waits for the member's session to end, and the client for a broker that is away. */
 const LEAVE_WITHIN_MS = 3_000;
 
-/** A consumer of one topic. Makes no connection until `run`. */
-export function createConsumer(client: KafkaClient, options: ConsumerOptions, logger: Log): KafkaConsumer {
+const RETRY_UNREADABLE = { firstMs: 10_000, maxMs: 300_000 };
+
+/**
+ * A consumer of one topic. Makes no connection until `run`. A partition that cannot be read is paused and told of in the log and in the
+ * group's note, and the others go on; what the broker removed before it was read is counted there too.
+ */
+export function createConsumer(
+  client: KafkaClient,
+  options: ConsumerOptions,
+  { groupPlaces, topicOffsets, logger }: ConsumerDeps,
+): KafkaConsumer {
   const heartbeatMs = Math.max(100, Math.floor(options.sessionTimeoutMs / 4));
   let assigned: readonly number[] | undefined;
   let stopping: Promise<void> | undefined;
@@ -88,8 +118,21 @@ export function createConsumer(client: KafkaClient, options: ConsumerOptions, lo
     retry: { ...RETRY, restartOnFailure: async () => true },
   });
 
+  const troubles = createTroubles({
+    topic: options.topic,
+    group: options.group,
+    retry: options.retryUnreadable ?? RETRY_UNREADABLE,
+    readNotes: async () => {
+      const places = await groupPlaces(options.group, options.topic);
+      return new Map([...places].map(([partition, { note }]) => [partition, note]));
+    },
+    readOffsets: () => topicOffsets(options.topic),
+    commit: (partition, offset, metadata) => consumer.commitOffsets([{ topic: options.topic, partition, offset, metadata }]),
+    log: logger,
+  });
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
     assigned = payload.memberAssignment[options.topic] ?? [];
+    troubles.joined(assigned);
     logger.info(
       { group: options.group, topic: options.topic, partitions: assigned, memberId: payload.memberId },
       "joined the consumer group",
@@ -101,10 +144,13 @@ export function createConsumer(client: KafkaClient, options: ConsumerOptions, lo
   // Batches that hold only control records never reach a handler; without a commit they would look like a lag for ever.
   consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
     if (payload.batchSize > 0 || BigInt(payload.lastOffset) < 0n) return;
+    const { topic, partition } = payload;
     const offset = (BigInt(payload.lastOffset) + 1n).toString();
-    consumer.commitOffsets([{ topic: payload.topic, partition: payload.partition, offset }]).catch((error: unknown) => {
-      logger.warn({ err: error, topic: payload.topic, partition: payload.partition, offset }, "could not commit past control records");
-    });
+    troubles.passed(partition);
+    troubles
+      .metadata(partition)
+      .then((metadata) => consumer.commitOffsets([{ topic, partition, offset, metadata }]))
+      .catch((error: unknown) => logger.warn({ err: error, topic, partition, offset }, "could not commit past control records"));
   });
 
   return {
@@ -120,15 +166,17 @@ export function createConsumer(client: KafkaClient, options: ConsumerOptions, lo
         eachBatchAutoResolve: false,
         partitionsConsumedConcurrently: options.partitionsAtOnce,
         eachBatch: async (payload) => {
-          const handling = handleBatch(payload, handler, { heartbeatMs, graceMs: options.graceMs, stop: stopOrdered.signal, logger });
+          const handling = handleBatch(payload, handler, { heartbeatMs, graceMs: options.graceMs, stop: stopOrdered.signal, troubles });
           inHand.add(handling);
           await handling.finally(() => inHand.delete(handling));
         },
       });
     },
     assigned: () => assigned,
+    unreadable: troubles.unreadable,
     stop() {
       stopOrdered.abort();
+      troubles.stop();
       stopping ??= leave();
       return stopping;
     },
@@ -162,7 +210,7 @@ interface HandlingOptions {
   readonly heartbeatMs: number;
   readonly graceMs: number;
   readonly stop: AbortSignal;
-  readonly logger: Log;
+  readonly troubles: Troubles;
 }
 
 async function handleBatch(
@@ -171,6 +219,9 @@ async function handleBatch(
   options: HandlingOptions,
 ): Promise<void> {
   const { batch } = payload;
+  const { fetched, trouble } = toFetchedBatch(payload);
+  if (fetched.messages.length === 0 && trouble !== undefined) return options.troubles.meet(payload, trouble);
+  options.troubles.passed(batch.partition);
   const giveUp = new AbortController();
   let lost: unknown;
   let graceTimer: NodeJS.Timeout | undefined;
@@ -192,15 +243,14 @@ async function handleBatch(
     isActive: () => lost === undefined && payload.isRunning() && !payload.isStale() && !options.stop.aborted,
     signal: giveUp.signal,
     async commit(nextOffset) {
-      await payload.commitOffsetsIfNecessary({
-        topics: [{ topic: batch.topic, partitions: [{ partition: batch.partition, offset: nextOffset }] }],
-      });
+      const place = { partition: batch.partition, offset: nextOffset, metadata: await options.troubles.metadata(batch.partition) };
+      await payload.commitOffsetsIfNecessary({ topics: [{ topic: batch.topic, partitions: [place] }] });
       payload.resolveOffset((BigInt(nextOffset) - 1n).toString());
     },
   };
 
   try {
-    await handler(toFetchedBatch(payload), control);
+    await handler(fetched, control);
   } catch (error) {
     throw retriable(error);
   } finally {
@@ -218,18 +268,28 @@ function retriable(error: unknown): unknown {
   return isTakenForMistake ? new Error("the handler failed", { cause: error }) : error;
 }
 
-function toFetchedBatch({ batch }: EachBatchPayload): FetchedBatch {
-  return {
+// What cannot be read stands behind everything that can.
+function toFetchedBatch({ batch }: EachBatchPayload): { fetched: FetchedBatch; trouble: ClientRecord["trouble"] } {
+  const trouble = (batch.messages.at(-1) as Pick<ClientRecord, "trouble"> | undefined)?.trouble;
+  const messages = trouble === undefined ? batch.messages : batch.messages.slice(0, -1);
+  const beforeTrouble = trouble instanceof Unreadable ? trouble.fromOffset : undefined;
+  const lastOffset = trouble === undefined ? batch.lastOffset() : (messages.at(-1)?.offset ?? "-1");
+  const fetched = {
     topic: batch.topic,
     partition: batch.partition,
-    nextOffset: (BigInt(batch.lastOffset()) + 1n).toString(),
-    messages: batch.messages.map((message) => ({
-      offset: message.offset,
-      key: message.key,
-      value: message.value,
-      ...readHeaders(message.headers),
-      timestampMs: sentAtMs(message.timestamp, Date.now()),
-    })),
+    nextOffset: beforeTrouble ?? (BigInt(lastOffset) + 1n).toString(),
+    messages: messages.map(toFetchedMessage),
+  };
+  return { fetched, trouble };
+}
+
+function toFetchedMessage(message: KafkaMessage): FetchedMessage {
+  return {
+    offset: message.offset,
+    key: message.key,
+    value: message.value,
+    ...readHeaders(message.headers),
+    timestampMs: sentAtMs(message.timestamp, Date.now()),
   };
 }
 

@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { Kafka, logLevel } from "kafkajs";
+import { mendFetching } from "./kafka-fetch.ts";
 import { fetchTopicOffsets } from "./kafka-offsets.ts";
+import { Unreadable, type ClientRecord } from "./kafka-records.ts";
 
 /** A message in its parts: `key`, `value`, and `header NAME`. */
 export interface DumpedMessage {
@@ -29,6 +31,7 @@ export async function dumpKafka(
   options: { readonly brokers: readonly string[]; readonly maxMessages: number },
   onMessage: (message: DumpedMessage) => void,
 ): Promise<{ topics: number; messages: bigint; skipped: bigint }> {
+  mendFetching();
   const group = `saldo-dump-${randomUUID()}`;
   const client = new Kafka({
     clientId: group,
@@ -90,6 +93,11 @@ async function readUntilEnds(
             alive();
             const name = `${batch.topic}/${batch.partition}`;
             const bounds = partitions.get(name);
+            const { trouble } = (batch.messages.at(-1) ?? {}) as Partial<ClientRecord>;
+            if (trouble !== undefined)
+              return reject(
+                new Error(`${name} cannot be read: ${trouble instanceof Unreadable ? trouble.reason : "its messages were removed"}`),
+              );
             for (const message of batch.messages) {
               const at = BigInt(message.offset);
               if (bounds === undefined || at < bounds.from || at >= bounds.to) continue;

@@ -1,12 +1,20 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { NO_NOTE } from "./kafka-note.ts";
 import type { Kafka } from "./kafka.ts";
 
-/** How many messages of a partition a group has not done yet. */
+/** How far a group is behind in a partition, and what keeps it. */
 export interface PartitionLag {
   readonly topic: string;
   readonly group: string;
   readonly partition: number;
+  /** Messages up to the end of the partition that the group has not done yet. */
   readonly lag: bigint;
+  /** Those of them that may be read: the rest stand behind a transaction that is open. */
+  readonly stableLag: bigint;
+  /** Messages that the broker removed before the group had read them, in all. */
+  readonly removedUnread: bigint;
+  /** Why the partition cannot be read and is paused; undefined while it can. */
+  readonly unreadable: string | undefined;
 }
 
 /** Which group reads which topic. */
@@ -23,7 +31,7 @@ const FRESH_MS = 2_000;
  * there or does not answer is left out. Settles within `deadlineMs`, with an empty list when Kafka is slower.
  */
 export function createLagReader(
-  kafka: Pick<Kafka, "topicOffsets" | "committedOffsets">,
+  kafka: Pick<Kafka, "topicOffsets" | "groupPlaces">,
   groups: readonly WatchedGroup[],
   { deadlineMs, nowMs = () => performance.now() }: { readonly deadlineMs: number; readonly nowMs?: () => number },
 ): () => Promise<readonly PartitionLag[]> {
@@ -34,18 +42,21 @@ export function createLagReader(
   };
 }
 
-async function readAll(kafka: Pick<Kafka, "topicOffsets" | "committedOffsets">, groups: readonly WatchedGroup[]): Promise<PartitionLag[]> {
+async function readAll(kafka: Pick<Kafka, "topicOffsets" | "groupPlaces">, groups: readonly WatchedGroup[]): Promise<PartitionLag[]> {
   const answers = await Promise.allSettled(groups.map((watched) => readOne(kafka, watched)));
   return answers.flatMap((answer) => (answer.status === "fulfilled" ? answer.value : []));
 }
 
-async function readOne(kafka: Pick<Kafka, "topicOffsets" | "committedOffsets">, { topic, group }: WatchedGroup): Promise<PartitionLag[]> {
-  // The commits first: messages that are done meanwhile must not make a negative lag.
-  const committed = await kafka.committedOffsets(group, topic);
+async function readOne(kafka: Pick<Kafka, "topicOffsets" | "groupPlaces">, { topic, group }: WatchedGroup): Promise<PartitionLag[]> {
+  // The places first: what is done meanwhile must not look like less than nothing.
+  const places = await kafka.groupPlaces(group, topic);
   const offsets = await kafka.topicOffsets(topic);
-  return offsets.map(({ partition, low, high }) => {
-    const position = committed.get(partition) ?? low;
+  return offsets.map(({ partition, low, high, stable }) => {
+    const { offset: position, note } = places.get(partition) ?? { offset: low, note: NO_NOTE };
     const from = position < low ? low : position;
-    return { topic, group, partition, lag: high > from ? high - from : 0n };
+    const behind = (end: bigint) => (end > from ? end - from : 0n);
+    // What is removed while no bridge runs is not noted yet.
+    const removedUnread = note.removedUnread + (from - position);
+    return { topic, group, partition, lag: behind(high), stableLag: behind(stable), removedUnread, unreadable: note.unreadable };
   });
 }

@@ -3,9 +3,11 @@ import { Kafka as KafkaClient, logLevel, Partitioners, type Admin, type KafkaCon
 import type { TopicPlan } from "../../contract/topics.ts";
 import { SILENT_LOG, type Log } from "../log.ts";
 import { createConsumer, type ConsumerOptions, type KafkaConsumer } from "./kafka-consumer.ts";
-import { boundHeaders } from "./kafka-headers.ts";
+import { mendFetching } from "./kafka-fetch.ts";
+import { adminOfEnds } from "./kafka-internals.ts";
 import { writeClientLog } from "./kafka-log.ts";
-import { fetchTopicOffsets, type PartitionOffsets } from "./kafka-offsets.ts";
+import { readNote, type GroupPlace } from "./kafka-note.ts";
+import { fetchOffsetsAndEnds, fetchTopicOffsets, type PartitionOffsets } from "./kafka-offsets.ts";
 
 /** A message to send. A key of null spreads messages over the partitions; equal keys keep their order. */
 export interface OutgoingMessage {
@@ -39,6 +41,8 @@ export interface Kafka {
   topicOffsets(topic: string): Promise<PartitionOffsets[]>;
   /** What a group has committed, by partition; a partition without a commit is left out. Throws: the client's error. */
   committedOffsets(group: string, topic: string): Promise<Map<number, bigint>>;
+  /** The same, with what the group has noted of each partition. Throws: the client's error. */
+  groupPlaces(group: string, topic: string): Promise<Map<number, GroupPlace>>;
   close(): Promise<void>;
 }
 
@@ -53,6 +57,7 @@ export interface KafkaOptions {
  * A reader that gave up and began anew would wait for the session of its former self to end, 10 s longer.
  */
 const READER_RETRY = { retries: 60, initialRetryTime: 200, maxRetryTime: 1_000 };
+const ADMIN = { retry: { retries: 3, initialRetryTime: 200 } };
 /** A broker that does not answer is not waited for at the end. */
 const CLOSE_WITHIN_MS = 2_000;
 const LEADERS_WITHIN_MS = 15_000;
@@ -68,32 +73,47 @@ export function brokerList(text: string): string[] {
 
 /** Opens nothing yet: connections are made when they are needed. */
 export function createKafka(options: KafkaOptions): Kafka {
-  boundHeaders();
+  mendFetching();
   const client = new KafkaClient(clientConfig(options));
   const readerClient = new KafkaClient({ ...clientConfig(options), retry: READER_RETRY });
-  let admin: Promise<Admin> | undefined;
-  const connectedAdmin = (): Promise<Admin> => {
-    admin ??= connectAdmin(client).catch((error: unknown) => {
-      admin = undefined;
-      throw error;
-    });
-    return admin;
+  const readers = openOnce(() => client.admin(ADMIN));
+  const ends = openOnce(() => adminOfEnds(new KafkaClient(clientConfig(options)), ADMIN));
+  const topicOffsets = async (topic: string) => fetchOffsetsAndEnds({ readers: await readers.admin(), ends: await ends.admin() }, topic);
+  const groupPlaces = async (group: string, topic: string): Promise<Map<number, GroupPlace>> => {
+    const [answer] = await (await readers.admin()).fetchOffsets({ groupId: group, topics: [topic] });
+    const known = (answer?.partitions ?? []).map(
+      ({ partition, offset, metadata }) => [partition, { offset: BigInt(offset), note: readNote(metadata) }] as const,
+    );
+    return new Map(known.filter(([, { offset }]) => offset >= 0n));
   };
   return {
     createProducer: () => createProducer(client),
-    createConsumer: (consumerOptions) => createConsumer(readerClient, consumerOptions, options.logger),
-    async topicOffsets(topic) {
-      return fetchTopicOffsets(await connectedAdmin(), topic);
-    },
+    createConsumer: (consumerOptions) =>
+      createConsumer(readerClient, consumerOptions, { groupPlaces, topicOffsets, logger: options.logger }),
+    topicOffsets,
+    groupPlaces,
     async committedOffsets(group, topic) {
-      const [answer] = await (await connectedAdmin()).fetchOffsets({ groupId: group, topics: [topic] });
-      const known = (answer?.partitions ?? []).map(({ partition, offset }) => [partition, BigInt(offset)] as const);
-      return new Map(known.filter(([, offset]) => offset >= 0n));
+      return new Map([...(await groupPlaces(group, topic))].map(([partition, { offset }]) => [partition, offset]));
     },
     async close() {
-      const closed = admin?.then((open) => open.disconnect()).catch(() => {});
+      const closed = Promise.all([readers.close(), ends.close()]);
       await Promise.race([closed, sleep(CLOSE_WITHIN_MS, undefined, { ref: false })]);
     },
+  };
+}
+
+/** An admin that is connected with its first use, and anew when that failed. */
+function openOnce(make: () => Admin): { admin(): Promise<Admin>; close(): Promise<void> } {
+  let open: Promise<Admin> | undefined;
+  return {
+    admin() {
+      open ??= connectAdmin(make()).catch((error: unknown) => {
+        open = undefined;
+        throw error;
+      });
+      return open;
+    },
+    close: async () => open?.then((admin) => admin.disconnect()).catch(() => {}),
   };
 }
 
@@ -102,7 +122,7 @@ export function createKafka(options: KafkaOptions): Kafka {
  * Throws: the client's error when the broker does not answer or refuses one of them.
  */
 export async function ensureTopics(brokers: readonly string[], topics: readonly TopicPlan[], logger: Log = SILENT_LOG): Promise<void> {
-  const admin = await connectAdmin(new KafkaClient(clientConfig({ brokers, clientId: "saldo-topics", logger })));
+  const admin = await connectAdmin(new KafkaClient(clientConfig({ brokers, clientId: "saldo-topics", logger })).admin(ADMIN));
   try {
     const existing = new Set(await admin.listTopics());
     const missing = topics.filter(({ topic }) => !existing.has(topic));
@@ -137,8 +157,7 @@ async function untilLed(admin: Admin, topics: readonly string[]): Promise<void> 
   }
 }
 
-async function connectAdmin(client: KafkaClient): Promise<Admin> {
-  const admin = client.admin({ retry: { retries: 3, initialRetryTime: 200 } });
+async function connectAdmin(admin: Admin): Promise<Admin> {
   await admin.connect();
   return admin;
 }

@@ -53,7 +53,9 @@ describe("the metrics", () => {
     metrics.watch({
       parts: { postgres: async () => {}, redis: () => Promise.reject(new Error("gone")) },
       outbox: () => Promise.reject(new Error("gone")),
-      lag: async () => [{ topic: "purchases", group: "g", partition: 2, lag: 7n }],
+      lag: async () => [
+        { topic: "purchases", group: "g", partition: 2, lag: 7n, stableLag: 3n, removedUnread: 5n, unreadable: "packed by nobody" },
+      ],
       lanes: { reads: () => 3 },
     });
     const samples = parse(await metrics.render());
@@ -61,10 +63,13 @@ describe("the metrics", () => {
       ["postgres", 1],
       ["redis", 0],
     ]);
-    expect(samples.find(({ name }) => name === "kafka_consumer_lag_messages")).toMatchObject({
-      labels: { topic: "purchases", group: "g", partition: "2" },
-      value: 7,
-    });
+    const labels = { topic: "purchases", group: "g", partition: "2" };
+    expect(samples.filter(({ name }) => name.startsWith("kafka_")).map(({ name, ...sample }) => [name, sample])).toEqual([
+      ["kafka_consumer_lag_messages", { labels, value: 7 }],
+      ["kafka_consumer_stable_lag_messages", { labels, value: 3 }],
+      ["kafka_removed_unread_messages", { labels, value: 5 }],
+      ["kafka_partition_unreadable", { labels, value: 1 }],
+    ]);
     expect(samples.find(({ name }) => name === "database_lane_load")).toMatchObject({ labels: { lane: "reads" }, value: 3 });
     expect(samples.some(({ name }) => name.startsWith("outbox_"))).toBe(false);
   });

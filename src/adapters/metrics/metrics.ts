@@ -131,12 +131,7 @@ function observe(meter: Meter, { parts = {}, outbox, waiting, lag, lanes = {}, b
   meter.createObservableGauge("database_lane_load", { description: "Statements that wait or run." }).addCallback((result) => {
     for (const [lane, load] of Object.entries(lanes)) result.observe(load(), { lane });
   });
-  meter
-    .createObservableGauge("kafka_consumer_lag_messages", { description: "Messages that a group of the bridge has not done yet." })
-    .addCallback(async (result) => {
-      for (const { topic, group, partition, lag: messages } of (await lag?.()) ?? [])
-        result.observe(Number(messages), { topic, group, partition: String(partition) });
-    });
+  if (lag !== undefined) observeLag(meter, lag);
   meter.createObservableGauge("circuit_breaker_state", { description: "1 for the state the breaker is in." }).addCallback((result) => {
     for (const [breaker, stateNow] of Object.entries(breakers))
       for (const state of ["closed", "open", "half-open"]) result.observe(state === stateNow() ? 1 : 0, { breaker, state });
@@ -159,6 +154,26 @@ function observe(meter: Meter, { parts = {}, outbox, waiting, lag, lanes = {}, b
       result.observe(oldest, oldestAgeSeconds);
     },
     [backlog, oldest],
+  );
+}
+
+function observeLag(meter: Meter, read: () => Promise<readonly PartitionLag[]>): void {
+  const gauge = (name: string, description: string) => meter.createObservableGauge(name, { description });
+  const lag = gauge("kafka_consumer_lag_messages", "Messages up to the end of the partition that a group of the bridge has not done yet.");
+  const stable = gauge("kafka_consumer_stable_lag_messages", "Those of them that stand before any open transaction, and so may be read.");
+  const removed = gauge("kafka_removed_unread_messages", "Messages that the broker removed before the group had read them, in all.");
+  const unreadable = gauge("kafka_partition_unreadable", "1 while the partition cannot be read and is paused.");
+  meter.addBatchObservableCallback(
+    async (result) => {
+      for (const one of await read()) {
+        const labels = { topic: one.topic, group: one.group, partition: String(one.partition) };
+        result.observe(lag, Number(one.lag), labels);
+        result.observe(stable, Number(one.stableLag), labels);
+        result.observe(removed, Number(one.removedUnread), labels);
+        result.observe(unreadable, one.unreadable === undefined ? 0 : 1, labels);
+      }
+    },
+    [lag, stable, removed, unreadable],
   );
 }
 

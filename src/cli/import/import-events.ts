@@ -107,9 +107,26 @@ async function untilConsumed(deps: ImportDeps, ranges: readonly OffsetRange[], t
     const left = ranges.reduce((sum, { partition, from, to }) => sum + Number(to - clamp(committed.get(partition) ?? 0n, from, to)), 0);
     deps.progress.consumed(total - left, total);
     if (left === 0) return;
-    if (deps.nowMs() > deadlineMs)
-      throw new ImportTimeout(`${left} of ${total} messages are not done after ${Math.round(timeoutMs / 1000)} s; is the bridge running?`);
+    if (deps.nowMs() > deadlineMs) {
+      const why = (await openTransactions(deps, ranges, committed)) ?? "is the bridge running?";
+      throw new ImportTimeout(`${left} of ${total} messages are not done after ${Math.round(timeoutMs / 1000)} s; ${why}`);
+    }
   }
+}
+
+/** Which partitions are read up to a transaction that is open, in words; undefined when none is. */
+async function openTransactions(
+  deps: ImportDeps,
+  ranges: readonly OffsetRange[],
+  committed: ReadonlyMap<number, bigint>,
+): Promise<string | undefined> {
+  const open = (await deps.kafka.topicOffsets(deps.topic)).filter(({ partition, low, high, stable }) => {
+    const end = ranges.find((range) => range.partition === partition)?.to ?? 0n;
+    return stable < high && stable < end && (committed.get(partition) ?? low) >= stable;
+  });
+  if (open.length === 0) return undefined;
+  const places = open.map(({ partition, stable }) => `${deps.topic}/${partition} from offset ${stable}`).join(", ");
+  return `a transaction of another producer is open on ${places}: what stands behind it is read when it ends`;
 }
 
 async function tally(deps: ImportDeps, events: readonly TracedEvent[], ranges: readonly OffsetRange[]): Promise<ImportTally> {

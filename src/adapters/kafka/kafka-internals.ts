@@ -1,0 +1,35 @@
+import { createRequire } from "node:module";
+import type { Admin, Kafka as KafkaClient } from "kafkajs";
+
+const require = createRequire(import.meta.url);
+
+/** A module of the client's own, by its path below `kafkajs/src`. It is the instance that the client itself uses. */
+export function clientModule(path: string): unknown {
+  return require(`kafkajs/src/${path}`);
+}
+
+/** Puts `exports` in the place of a module of the client, for all that load it from now on. Safe to retry. */
+export function replaceClientModule(path: string, exports: unknown): void {
+  const file = require.resolve(`kafkajs/src/${path}`);
+  require(file);
+  const module = require.cache[file];
+  if (module === undefined) throw new Error(`${path} of the Kafka client cannot be replaced`);
+  module.exports = exports;
+}
+
+type MakeCluster = (options: Readonly<Record<string, unknown>>) => unknown;
+
+const READ_UNCOMMITTED = 0;
+
+/**
+ * An admin of this client that is told the end of a partition. The client's own always asks for what a reader of committed messages may
+ * read (kafkajs/src/protocol/requests/listOffsets), which ends at the first open transaction. The client is changed: use it for nothing else.
+ */
+export function adminOfEnds(client: KafkaClient, options: Parameters<KafkaClient["admin"]>[0]): Admin {
+  const key = Object.getOwnPropertySymbols(client).find(({ description }) => description === "private:Kafka:createCluster");
+  if (key === undefined) throw new Error("the Kafka client makes its clusters in another way");
+  const makers = client as unknown as Record<symbol, MakeCluster>;
+  const make = makers[key];
+  makers[key] = (asked) => make?.({ ...asked, isolationLevel: READ_UNCOMMITTED });
+  return client.admin(options);
+}
