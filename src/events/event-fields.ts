@@ -19,6 +19,10 @@ const idText = (maxLength: number) =>
     .meta({ minLength: 1, maxLength });
 const identifier = (maxLength: number) => z.union([idText(maxLength), z.int().nonnegative()]).transform(String);
 
+/** A whole number, written in digits. */
+export const wholeField = (min: number, max: number) =>
+  z.int(`must be a whole number from ${min} to ${max}, in digits`).min(min, `must be at least ${min}`).max(max, `must be at most ${max}`);
+
 /** A field that may be left out or be null. */
 export const optional = <Schema extends z.ZodType>(schema: Schema) => schema.nullish().transform((value) => value ?? undefined);
 
