@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { codeOf, messageOf } from "../base/errors.ts";
+import { instantMs } from "../base/instant.ts";
 import { parseAmount } from "../base/money.ts";
 import { exactWholeNumber, isRawNumber, parseJsonKeepingNumbers } from "../base/raw-json.ts";
 import { CLOCK_SKEW_MS, EARLIEST_MS } from "../contract/moments.ts";
@@ -83,7 +84,7 @@ export function readEventAmount(amount: string | number, currency: string, field
 
 /** A moment as ISO 8601 in UTC; refused when it lies before 1990 or a day after the message was sent. */
 export function readMoment(text: string, timestampMs: number, field: string): string | Refused {
-  const moment = Date.parse(text);
+  const moment = instantMs(text) ?? Number.NaN;
   const latestMs = timestampMs >= EARLIEST_MS ? Math.min(LATEST_MS, timestampMs + CLOCK_SKEW_MS) : LATEST_MS;
   if (!(moment >= EARLIEST_MS && moment <= latestMs))
     return refuse("INVALID_EVENT", `${field}: lies before 1990 or after the message was sent`);

@@ -59,7 +59,7 @@ function createRowReader(options: EventCsvOptions): (columns: Columns, record: r
     if (userId === "") return { line, reason: "the row names no user" };
     const moment = columns.places.date === ABSENT ? undefined : dateOf(cell("date"));
     if (moment === undefined && NEEDED_FIELDS[options.kind].includes("date"))
-      return { line, reason: "the date is neither yyyy-mm-dd nor RFC 3339" };
+      return { line, reason: "the date is neither yyyy-mm-dd nor RFC 3339 such as 2026-11-21T10:00:00Z" };
     if (options.kind === "order" && cell("quantity") !== "" && exactWholeNumber(cell("quantity")) === undefined)
       return { line, reason: `the quantity ${cell("quantity").slice(0, MAX_WORD_SHOWN)} is not a whole number such as 2` };
     const eventId = rowHash === undefined ? cell("event") : rowEventId(options.source, rowHash);
