@@ -5,7 +5,7 @@ import type { EventTrace, TracedEvent } from "../../src/store/events/import-tall
 import type { Db } from "../../src/store/postgres/database.ts";
 
 /*
- * node --max-old-space-size=MB --import tsx test/chaos/import-in-small-heap.ts ROWS|FILE: an import whose Kafka and ledger are played, of that many
+ * node --max-old-space-size=MB --import tsx test/chaos/import-in-small-heap.ts ROWS|FILE (`npm run chaos:import-memory -- ROWS|FILE`): an import whose Kafka and ledger are played, of that many
  * rows or of a file of purchases. It prints what became of the rows, and dies when the heap is too small for it.
  */
 const [input = "0"] = process.argv.slice(2);
