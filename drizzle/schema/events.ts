@@ -92,3 +92,21 @@ export const eventIdentities = pgTable("event_identities", {
     .notNull()
     .default(sql`clock_timestamp()`),
 });
+
+/** Which rows of a source were handed over to a topic, where rows have no id of their own. A later file of the source must go on from them. Append-only. */
+export const importFiles = pgTable(
+  "import_files",
+  {
+    topic: text("topic").notNull(),
+    source: text("source").notNull(),
+    /** Counts the files of a source from 1. */
+    version: integer("version").notNull(),
+    /** How many of the file's rows have no id of their own, and the last one's hash in the file's chain. */
+    rows: integer("rows").notNull(),
+    head: text("head").notNull(),
+    recordedAt: moment("recorded_at")
+      .notNull()
+      .default(sql`clock_timestamp()`),
+  },
+  (table) => [primaryKey({ columns: [table.topic, table.source, table.version] }), check("import_files_rows", sql`${table.rows} > 0`)],
+);

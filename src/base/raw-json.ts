@@ -13,6 +13,7 @@ export const MAX_JSON_DEPTH = 32;
 export const MAX_JSON_MEMBERS = 10_000;
 
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
+const WHOLE = /^(?:0|[1-9]\d{0,15})$/;
 const FOUR_HEX = /[0-9a-fA-F]{4}/y;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 const FORBIDDEN_NAMES = new Set(["__proto__", "constructor", "prototype"]);
@@ -21,6 +22,15 @@ const ESCAPES: Readonly<Record<string, string>> = { '"': '"', "\\": "\\", "/": "
 /** A number by its text, for values that do not come from JSON. */
 export function rawNumber(raw: string): RawNumber {
   return { [RAW_NUMBER]: true, raw };
+}
+
+/**
+ * The whole number from 0 that a text of digits is, exactly; undefined for any other text: `7.0` and `1e2` too, whose value only a float would
+ * tell, and digits beyond the last number that every JSON reader holds (2^53 - 1).
+ */
+export function exactWholeNumber(raw: string): number | undefined {
+  const value = WHOLE.test(raw) ? Number(raw) : Number.NaN;
+  return Number.isSafeInteger(value) ? value : undefined;
 }
 
 /** True for a number that `parseJsonKeepingNumbers` read. No JSON text can fake one. */

@@ -5,12 +5,18 @@ import { SILENT_LOG } from "../adapters/log.ts";
 import { isCurrency } from "../base/money.ts";
 import { loadConfig, type Config } from "../config.ts";
 import { readRunning } from "../stack/running.ts";
+import { readImportFiles } from "../store/events/import-files.ts";
 import { traceEvents, traceOrders } from "../store/events/import-tally.ts";
-import { createDatabase } from "../store/postgres/database.ts";
+import { createDatabase, type Db } from "../store/postgres/database.ts";
+import { createBadRows, type BadRows } from "./import/bad-rows.ts";
+import { checkEventCsv } from "./import/check-event-csv.ts";
+import { claimSource, createUnnamedRowsReader, OverlappingFile } from "./import/claim-source.ts";
+import type { ImportTally } from "./import/count-fates.ts";
 import type { RowKind } from "./import/csv-columns.ts";
-import { CsvFileError, type BadRow } from "./import/csv-rows.ts";
-import { checkEventCsv, readEventCsv } from "./import/event-csv.ts";
-import { importEvents, ImportTimeout, type ImportTally } from "./import/import-events.ts";
+import { CsvFileError } from "./import/csv-rows.ts";
+import { readEventCsv } from "./import/event-csv.ts";
+import { importEvents, ImportTimeout } from "./import/import-events.ts";
+import { importExitCode } from "./import/import-exit-code.ts";
 import { CommandFailure, runCommand, secondsAsMs, UsageError, type CommandInput } from "./kit/command.ts";
 import { createProgressBar, type ProgressStream } from "./kit/progress-bar.ts";
 
@@ -18,9 +24,9 @@ const USAGE = `npm run import -- FILE [options]
 
 Produces the events of a CSV file to Kafka, waits until they have taken effect, and counts what became of them.
 
-  --source NAME       the name of the source; with a row's line it identifies a row that has no event_id (default: the
-                      file's name). Two files of one name are one source: give the second a --source of its own, or its
-                      rows count as duplicates of the first one's
+  --source NAME       the name of the source; with the rows up to it, it identifies a row that has no event_id (default: the
+                      file's name). A file with such rows must begin with those that its source brought before, in their
+                      order; one with a new row on top, a changed row or other rows is refused
   --topic NAME        purchases (default), loyalty.transactions or orders.requested, or as they are configured
   --currency CODE     for rows whose currency no column names (default: DEFAULT_CURRENCY)
   --timeout SECONDS   how long to wait after the last row was produced (default: 600)
@@ -28,8 +34,8 @@ Produces the events of a CSV file to Kafka, waits until they have taken effect, 
   --help              print this
 
 Exit code 0: every row was produced and its outcome is known: booked, refused or a dead letter, by this import or by an
-earlier one (look at the counts; dead letters are counted by code); 1: a row of the file was no event and was not
-produced, or the outcome of a row is not known, or the file could not be imported; 2: a wrong option.
+earlier one (look at the counts; dead letters are counted by code); 1: the outcome of a row is not known, or the file could
+not be imported; 2: a wrong option; 3: a row of the file was no event and was not produced, or no row of the file took effect.
 
 Columns, by the header; of names with "or" between them one is enough:
   every kind             user_id or customer_id; amount or amount_<currency>; optional event_id or transaction_id
@@ -55,7 +61,7 @@ process.exitCode = await runCommand({
   usage: USAGE,
   maxPositionals: 1,
   options: OPTIONS,
-  expected: [CsvFileError, ImportTimeout],
+  expected: [CsvFileError, ImportTimeout, OverlappingFile],
   run: ({ values, positionals: [path] }) => {
     if (path === undefined) throw new UsageError("name one file");
     return run(path, values);
@@ -73,25 +79,17 @@ async function run(path: string, options: Options): Promise<number> {
 
   const topic = options.topic ?? config.KAFKA_TOPIC;
   const { kind, group } = kindOf(config, topic);
-  const { rows: rowCount, unreadColumns } = await checkEventCsv(path, kind);
-  if (rowCount === 0) throw new CsvFileError(`${path} has a header and no row: there is nothing to import`);
-  if (unreadColumns.length > 0) process.stderr.write(`These columns are not read: ${unreadColumns.join(", ")}.\n`);
+  const source = options.source ?? basename(path);
   const addresses = findAddresses(config);
-  const kafka = createKafka({ brokers: addresses.brokers, clientId: "saldo-import", logger: SILENT_LOG });
   const database = createDatabase({ url: addresses.databaseUrl, name: "import", laneCount: 1, deadlineMs: 60_000 });
+  const kafka = createKafka({ brokers: addresses.brokers, clientId: "saldo-import", logger: SILENT_LOG });
   const producer = kafka.createProducer();
-  const badRows: BadRow[] = [];
-  const bars = createBars({ stream: options.json ? NO_STREAM : process.stderr, rowCount, badRowCount: () => badRows.length });
-  const startedAtMs = performance.now();
+  const badRows = createBadRows(MAX_BAD_ROWS_SHOWN);
+  let bars: Bars | undefined;
   try {
-    const rows = readEventCsv({
-      path,
-      kind,
-      source: options.source ?? basename(path),
-      currency,
-      timeZone: config.REPORT_TZ,
-      onBadRow: (row) => badRows.push(row),
-    });
+    const rowCount = await checkFile(database.db, { path, kind, topic, source });
+    const startedAtMs = performance.now();
+    bars = createBars({ stream: options.json ? NO_STREAM : process.stderr, rowCount, badRowCount: badRows.count });
     const tally = await importEvents(
       {
         kafka,
@@ -103,18 +101,30 @@ async function run(path: string, options: Options): Promise<number> {
         // An order's message is consumed when its saga has started; the outcome comes a little later.
         settleMs: kind === "order" ? timeoutMs : 0,
         progress: bars,
+        onBadRow: badRows.add,
         nowMs: () => performance.now(),
       },
-      rows,
+      (onBadRow) => readEventCsv({ path, kind, source, currency, timeZone: config.REPORT_TZ, onBadRow }),
       timeoutMs,
     );
     bars.finish();
     report(options.json, path, tally, badRows, performance.now() - startedAtMs);
-    return tally.missing === 0 && badRows.length === 0 ? 0 : 1;
+    return importExitCode(tally, badRows.count());
   } finally {
-    bars.finish();
+    bars?.finish();
     await Promise.allSettled([producer.close(), kafka.close(), database.close()]);
   }
+}
+
+/** Reads the file once before anything is produced of it, keeps which rows its source brings, and answers how many rows it has. */
+async function checkFile(db: Db, file: { path: string; kind: RowKind; topic: string; source: string }): Promise<number> {
+  const known = await readImportFiles(db, file);
+  const unnamed = createUnnamedRowsReader(known.map(({ rows }) => rows));
+  const { rows, unreadColumns } = await checkEventCsv(file.path, file.kind, unnamed.add);
+  if (rows === 0) throw new CsvFileError(`${file.path} has a header and no row: there is nothing to import`);
+  if (unreadColumns.length > 0) process.stderr.write(`Nothing is read of the columns ${unreadColumns.join(", ")}.\n`);
+  await claimSource(db, file, known, unnamed);
+  return rows;
 }
 
 function kindOf(config: Config, topic: string): { kind: RowKind; group: string } {
@@ -144,6 +154,8 @@ function requireFile(path: string): void {
   if (found === undefined) throw new UsageError(`there is no file ${path}`);
   if (!found.isFile()) throw new UsageError(`${path} is ${found.isDirectory() ? "a folder" : "no file"}; name a CSV file`);
 }
+
+type Bars = ReturnType<typeof createBars>;
 
 function createBars(options: { stream: ProgressStream; rowCount: number; badRowCount: () => number }) {
   const { stream, rowCount } = options;
@@ -176,29 +188,27 @@ function remarksOn({ deadLettered, deadLetterCodes, earlier }: ImportTally): str
   return remarks.map((remark) => `${remark}\n`).join("");
 }
 
-function report(json: boolean, path: string, tally: ImportTally, badRows: readonly BadRow[], elapsedMs: number): void {
+function report(json: boolean, path: string, tally: ImportTally, badRows: BadRows, elapsedMs: number): void {
   const seconds = Math.round(elapsedMs / 100) / 10;
   if (json) {
-    process.stdout.write(
-      `${JSON.stringify({ file: path, ...tally, badRows: badRows.length, badRowLines: badRows.slice(0, MAX_BAD_ROWS_SHOWN), seconds })}\n`,
-    );
+    process.stdout.write(`${JSON.stringify({ file: path, ...tally, badRows: badRows.count(), badRowLines: badRows.first(), seconds })}\n`);
     return;
   }
-  for (const { line, reason } of badRows.slice(0, MAX_BAD_ROWS_SHOWN)) process.stderr.write(`line ${line}: ${reason}\n`);
-  if (badRows.length > MAX_BAD_ROWS_SHOWN)
-    process.stderr.write(`and ${badRows.length - MAX_BAD_ROWS_SHOWN} more rows that are no events\n`);
+  for (const { line, reason } of badRows.first()) process.stderr.write(`line ${line}: ${reason}\n`);
+  if (badRows.count() > MAX_BAD_ROWS_SHOWN)
+    process.stderr.write(`and ${badRows.count() - MAX_BAD_ROWS_SHOWN} more rows that are no events\n`);
   const counts = [
     ["produced", tally.produced],
     ["applied", tally.applied],
     ["duplicate", tally.duplicates],
     ["refused", tally.refused],
     ["dead-lettered", tally.deadLettered],
-    ["not produced", badRows.length],
+    ["not produced", badRows.count()],
   ] as const;
   process.stdout.write(
     `\n${counts.map(([name, count]) => `${name.padEnd(14)} ${count.toLocaleString("en-US").padStart(12)}`).join("\n")}\n`,
   );
-  const notProduced = badRows.length === 0 ? "" : ` ${badRows.length} rows of the file are no events and were not imported.`;
+  const notProduced = badRows.count() === 0 ? "" : ` ${badRows.count()} rows of the file are no events and were not imported.`;
   const verdict =
     tally.missing === 0 ? `The figures add up.${notProduced}` : `The outcome of ${tally.missing} rows is not known.${notProduced}`;
   process.stdout.write(`\n${verdict} ${seconds} s\n${remarksOn(tally)}`);

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { INSTANT_WORDS, instantMs } from "../base/instant.ts";
 import { isCurrency } from "../base/money.ts";
 import { idProblem, MAX_ID_LENGTH } from "../contract/id-rule.ts";
 
@@ -19,6 +20,10 @@ const idText = (maxLength: number) =>
     .meta({ minLength: 1, maxLength });
 const identifier = (maxLength: number) => z.union([idText(maxLength), z.int().nonnegative()]).transform(String);
 
+/** A whole number, written in digits. */
+export const wholeField = (min: number, max: number) =>
+  z.int(`must be a whole number from ${min} to ${max}, in digits`).min(min, `must be at least ${min}`).max(max, `must be at most ${max}`);
+
 /** A field that may be left out or be null. */
 export const optional = <Schema extends z.ZodType>(schema: Schema) => schema.nullish().transform((value) => value ?? undefined);
 
@@ -33,6 +38,9 @@ export const ownId = identifier(MAX_EVENT_ID_LENGTH);
 /** An amount keeps its digits as they are written: see event-reading.ts. */
 export const amountField = z.union([z.string(), z.number()]);
 export const currencyField = z.string().refine(isCurrency, "is not a known currency").describe("ISO 4217 code, or PTS for loyalty points.");
-export const momentField = z.iso.datetime({ offset: true }).describe("RFC 3339, with an offset or Z.");
+export const momentField = z
+  .string()
+  .refine((text) => instantMs(text) !== undefined, INSTANT_WORDS)
+  .meta({ format: "date-time", description: "RFC 3339, with an offset or Z." });
 export const versionField = optional(z.union([z.literal(1), z.literal("1")])).describe("This is version 1.");
 export const commentField = optional(storableText(MAX_COMMENT_LENGTH)).describe("Where from and what for, in words.");

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { codeOf, messageOf } from "../base/errors.ts";
+import { instantMs } from "../base/instant.ts";
 import { parseAmount } from "../base/money.ts";
-import { isRawNumber, parseJsonKeepingNumbers } from "../base/raw-json.ts";
+import { exactWholeNumber, isRawNumber, parseJsonKeepingNumbers } from "../base/raw-json.ts";
 import { CLOCK_SKEW_MS, EARLIEST_MS } from "../contract/moments.ts";
 
 /** Larger than any event should be, small enough that reading it costs nothing. */
@@ -83,7 +84,7 @@ export function readEventAmount(amount: string | number, currency: string, field
 
 /** A moment as ISO 8601 in UTC; refused when it lies before 1990 or a day after the message was sent. */
 export function readMoment(text: string, timestampMs: number, field: string): string | Refused {
-  const moment = Date.parse(text);
+  const moment = instantMs(text) ?? Number.NaN;
   const latestMs = timestampMs >= EARLIEST_MS ? Math.min(LATEST_MS, timestampMs + CLOCK_SKEW_MS) : LATEST_MS;
   if (!(moment >= EARLIEST_MS && moment <= latestMs))
     return refuse("INVALID_EVENT", `${field}: lies before 1990 or after the message was sent`);
@@ -117,7 +118,10 @@ function readFields(text: string): { readonly fields: Record<string, unknown> } 
   return { fields: plainFields(json) };
 }
 
-/** Numbers stay as they are written where they are money, and become JavaScript numbers elsewhere. */
+/**
+ * A number keeps its digits where it is money. Elsewhere it is the whole number that its digits say, or NaN, which no schema takes: a float would
+ * make the neighbour's id of 9007199254740990.9.
+ */
 function plainFields(json: object): Record<string, unknown> {
   const fields: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(json)) fields[name] = plain(value, name);
@@ -125,7 +129,7 @@ function plainFields(json: object): Record<string, unknown> {
 }
 
 function plain(value: unknown, name: string): unknown {
-  if (isRawNumber(value)) return name === "amount" ? value.raw : Number(value.raw);
+  if (isRawNumber(value)) return name === "amount" ? value.raw : (exactWholeNumber(value.raw) ?? Number.NaN);
   if (Array.isArray(value)) return value.map((one) => plain(one, ""));
   return typeof value === "object" && value !== null ? plainFields(value) : value;
 }
@@ -139,9 +143,15 @@ function codeOfIssues(issues: readonly Issue[]): EventRefusal {
 }
 
 function wordsOfUnion({ path }: Issue): string {
-  return path.at(-1) === "amount"
-    ? "must be decimal text or a number"
-    : "is no id: of the wrong type or length, or with characters an id cannot have";
+  switch (path.at(-1)) {
+    case "amount":
+      return "must be decimal text or a number";
+    case "schema_version":
+      return "must be 1";
+    case undefined:
+    default:
+      return "is no id: of the wrong type or length, with characters an id cannot have, or a number that is not whole digits up to 2^53 - 1";
+  }
 }
 
 // Every failed field is named (S0-05). The schema's words tell types and limits, never the value that was given.

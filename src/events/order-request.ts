@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { MAX_AMOUNT_MINOR } from "../base/money.ts";
-import { amountField, commentField, currencyField, optional, ownId, subjectId, versionField } from "./event-fields.ts";
+import { amountField, commentField, currencyField, optional, ownId, subjectId, versionField, wholeField } from "./event-fields.ts";
 import { eventJsonSchema, readEvent, readEventAmount, refuse, type EventReading, type EventShape } from "./event-reading.ts";
 
 const MAX_ITEMS = 100;
@@ -9,7 +9,7 @@ const MAX_QUANTITY = 1_000_000;
 const itemSchema = z.object({
   service_id: subjectId,
   amount: amountField.describe("The price of the whole line, whatever its quantity."),
-  quantity: optional(z.int().min(1).max(MAX_QUANTITY)).describe("1 when it is left out."),
+  quantity: optional(wholeField(1, MAX_QUANTITY)).describe("1 when it is left out."),
 });
 
 /** A wish for an order as it stands on the topic. Fields that are not named here are tolerated and never copied. */

@@ -88,6 +88,9 @@ describe("revenue reports over HTTP", () => {
     expect((await api.call("GET", "/api/v1/reports/revenue/2020-03.csv?delimiter=comma&header=true&version=1")).text.split("\n")[0]).toBe(
       "service_name,revenue",
     );
+    const marked = await api.app.request("/api/v1/reports/revenue/2020-03.csv?bom=true");
+    expect(Buffer.from(await marked.arrayBuffer()).toString()).toBe(`\uFEFF${csv.text}`);
+    expect((await api.call("GET", "/api/v1/reports/revenue/2020-03.csv?bom=1")).body["code"]).toBe("INVALID_REQUEST");
     expect((await api.call("GET", "/api/v1/reports/revenue/2020-03.csv?delimiter=pipe")).body["code"]).toBe("INVALID_REQUEST");
   });
 

@@ -75,12 +75,13 @@ it("an import waits for what stands behind an open transaction, and names it whe
     trace: traceEvents,
     settleMs: 0,
     progress: { produced: () => {}, consumed: () => {} },
+    onBadRow: () => {},
     nowMs: () => performance.now(),
   };
-  await expect(importEvents(deps, rows("first"), 1_500)).rejects.toThrow(
+  await expect(importEvents(deps, () => rows("first"), 1_500)).rejects.toThrow(
     `1 of 1 messages are not done after 2 s; a transaction of another producer is open on ${topic}/0 from offset 0: what stands behind it is read when it ends`,
   );
-  const imported = importEvents(deps, rows("second"), 60_000);
+  const imported = importEvents(deps, () => rows("second"), 60_000);
   await until("it is produced", async () => (await bench.kafka.topicOffsets(topic))[0]?.high === 3n);
   await transaction.commit();
   expect(await imported).toMatchObject({ produced: 1, applied: 1, missing: 0 });

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import type { ImportTally } from "../../src/cli/import/import-events.ts";
+import type { ImportTally } from "../../src/cli/import/count-fates.ts";
 import { PROJECT_DIR } from "../../src/cli/start/roles.ts";
 import type { SupervisedRole } from "../../src/stack/processes/supervisor.ts";
 import { roleSettings, startTestRole, type RoleServers } from "./test-roles.ts";

@@ -11,6 +11,7 @@ import {
   timeSchema,
 } from "../http/common-schemas.ts";
 import { idempotencyHeader } from "../http/idempotency.ts";
+import { timeTextSchema } from "../http/moment-schema.ts";
 import { preferHeader } from "../http/prefer.ts";
 
 const CONTROL = /\p{Cc}/u;
@@ -41,10 +42,11 @@ const purchaseBodySchema = z
       .openapi({ example: "12/29", description: "MM/YY; not past on the day of the transaction. Cards only." }),
     card_cvc: text(16).optional().openapi({ description: "Never kept. Cards only." }),
     billing_address: text(500).optional().openapi({ description: "Not kept." }),
-    transaction_date: z.iso
-      .datetime({ offset: true, message: "must be a time such as 2026-11-21T10:00:00Z" })
-      .max(40)
-      .openapi({ description: "RFC 3339; from 1990 on, and not more than a day ahead." }),
+    transaction_date: timeTextSchema.openapi({
+      type: "string",
+      format: "date-time",
+      description: "RFC 3339; from 1990 on, and not more than a day ahead.",
+    }),
   })
   .superRefine((body, context) => {
     if (body.payment_method === "wallet")

@@ -1,5 +1,6 @@
 import { uuidv7 } from "uuidv7";
 import { uuidOf } from "../../base/hash.ts";
+import { instantMs } from "../../base/instant.ts";
 import { requestKey } from "../../contract/ids.ts";
 import { CLOCK_SKEW_MS, EARLIEST_MS } from "../../contract/moments.ts";
 import { checkCard, type CheckedCard } from "../../domain/cards/card.ts";
@@ -59,7 +60,7 @@ export function identityOf(context: ApiContext): { readonly key: string; readonl
 }
 
 function readDate(text: string): Date {
-  const date = new Date(text);
+  const date = new Date(instantMs(text) ?? Number.NaN);
   if (date.getTime() >= EARLIEST_MS && date.getTime() <= Date.now() + CLOCK_SKEW_MS) return date;
   throw new InvalidRequest([{ pointer: "/transaction_date", message: "must not lie before 1990 or more than a day ahead" }]);
 }

@@ -17,13 +17,14 @@ const PROBLEMS = ["REPORT_NOT_FOUND", "INVALID_MONTH"] as const;
 export function addReadReportRoutes(routes: Routes, { db, starters }: Pick<ApiDeps, "db" | "starters">): void {
   const csv = routes.add(readReportCsvRoute, { access: ADMINS, problems: PROBLEMS }, async (context) => {
     const month = parseMonth(context.req.valid("param").month);
-    const { version, delimiter, header } = context.req.valid("query");
+    const { version, delimiter, header, bom } = context.req.valid("query");
     const report = await getReport(db, { month, ...(version === undefined ? {} : { version }) });
     if (report?.status !== "completed") throw new DomainError("REPORT_NOT_FOUND");
     const lines = await listReportLines(db, report);
     const options = {
       delimiter: delimiter ?? DEFAULT_REPORT_CSV.delimiter,
       header: header === "true",
+      bom: bom === "true",
       withCurrency: needsCurrencyColumn(lines),
     };
     context.header("content-disposition", `attachment; filename="revenue-${month}-v${report.version}.csv"`);

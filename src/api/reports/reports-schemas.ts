@@ -33,6 +33,9 @@ const reportCsvQuerySchema = z.strictObject({
   version: versionSchema.optional(),
   delimiter: delimiterSchema.optional(),
   header: z.enum(["true", "false"], "must be true or false").optional(),
+  bom: z.enum(["true", "false"], "must be true or false").optional().openapi({
+    description: "`true` puts a byte order mark first, by which a spreadsheet knows that the file is UTF-8. Without it there is none.",
+  }),
 });
 
 const reportLinksSchema = z.object({ self: z.string(), csv: z.string() });

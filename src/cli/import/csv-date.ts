@@ -1,7 +1,6 @@
+import { instantMs, isCalendarDay } from "../../base/instant.ts";
 import { startOfDayMs } from "../../domain/reports/report-period.ts";
 
-const DAY = /^\d{4}-\d{2}-\d{2}$/;
-const RFC_3339 = /^(\d{4}-\d{2}-\d{2})[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})$/;
 const MAX_REMEMBERED = 10_000;
 
 /**
@@ -20,14 +19,6 @@ export function createDateReader(timeZone: string): (text: string) => string | u
 }
 
 function readDate(text: string, timeZone: string): string | undefined {
-  if (DAY.test(text)) return isCalendarDay(text) ? new Date(startOfDayMs(text, timeZone)).toISOString() : undefined;
-  const day = RFC_3339.exec(text)?.[1];
-  const instantMs = day !== undefined && isCalendarDay(day) ? Date.parse(text.replace(" ", "T").toUpperCase()) : Number.NaN;
-  return Number.isNaN(instantMs) ? undefined : new Date(instantMs).toISOString();
-}
-
-// Date.parse takes 31 February for 3 March.
-function isCalendarDay(day: string): boolean {
-  const parsed = new Date(`${day}T00:00:00Z`);
-  return !Number.isNaN(parsed.getTime()) && parsed.toISOString().startsWith(day);
+  const dateMs = isCalendarDay(text) ? startOfDayMs(text, timeZone) : instantMs(text);
+  return dateMs === undefined ? undefined : new Date(dateMs).toISOString();
 }

@@ -19,6 +19,8 @@ export class CsvFileError extends Error {
   override readonly name = "CsvFileError";
 }
 
+/** Each of them ends a row, whichever ended the row before. */
+const LINE_ENDS = ["\r\n", "\n", "\r"];
 const MAX_ROW_CHARACTERS = 100_000;
 /** After one of these errors the parser finds no further row: the rest of the file would be lost silently. */
 const ENDLESS = new Set(["CSV_QUOTE_NOT_CLOSED", "CSV_MAX_RECORD_SIZE"]);
@@ -42,6 +44,7 @@ export async function* readCsvRows(path: string, onBadRow: (row: BadRow) => void
   };
   const parser = parse({
     bom: true,
+    record_delimiter: LINE_ENDS,
     trim: true,
     info: true,
     skip_empty_lines: true,

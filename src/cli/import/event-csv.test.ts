@@ -2,9 +2,12 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { checkEventCsv } from "./check-event-csv.ts";
 import { CsvFileError, type BadRow } from "./csv-rows.ts";
-import { checkEventCsv, readEventCsv, rowEventId, type EventCsvOptions } from "./event-csv.ts";
+import { readEventCsv, type EventCsvOptions } from "./event-csv.ts";
+import { rowEventId } from "./row-chain.ts";
 
+const ROW_ID = expect.stringMatching(/^import\/shop\/[0-9a-f]{32}$/) as unknown;
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "saldo-csv-"));
@@ -41,7 +44,7 @@ describe("a CSV file of purchases", () => {
         line: 2,
         key: "00001",
         event: {
-          event_id: "import/shop/2",
+          event_id: ROW_ID,
           user_id: "00001",
           username: "00001",
           amount: "11.77",
@@ -54,7 +57,7 @@ describe("a CSV file of purchases", () => {
       {
         line: 3,
         key: "00002",
-        event: expect.objectContaining({ event_id: "import/shop/3", transaction_date: "1997-07-11T20:00:00.000Z" }) as unknown,
+        event: expect.objectContaining({ event_id: ROW_ID, transaction_date: "1997-07-11T20:00:00.000Z" }) as unknown,
       },
     ]);
   });
@@ -105,6 +108,34 @@ describe("a CSV file of purchases", () => {
     );
     expect(badRows.map(({ line }) => line)).toEqual([2, 3, 4, 5]);
     expect(events.map(({ line }) => line)).toEqual([6, 7]);
+  });
+
+  it.each([
+    ["CRLF first and LF after it", "user_id,date,amount\r\nann,2024-01-01,1\nben,soon,2\ncid,2024-01-01,3\n"],
+    ["LF first and CRLF after it", "user_id,date,amount\nann,2024-01-01,1\r\nben,soon,2\r\ncid,2024-01-01,3\r\n"],
+    ["CR, LF and CRLF in turn", "user_id,date,amount\rann,2024-01-01,1\nben,soon,2\r\ncid,2024-01-01,3"],
+  ])("is read line by line with %s", async (_which, text) => {
+    const { events, badRows } = await readText(text);
+    expect(events.map(({ line, key, event }) => [line, key, event["amount"]])).toEqual([
+      [2, "ann", "1"],
+      [4, "cid", "3"],
+    ]);
+    expect(badRows).toMatchObject([{ line: 3 }]);
+    expect(await checkEventCsv(join(folder, "file.csv"), "purchase")).toMatchObject({ rows: 3 });
+  });
+
+  it("keeps a line end within quotes as it is, and finds one that two chunks of the file share", async () => {
+    const { events } = await readText('user_id,date,amount,username\r\nann,2024-01-01,1,"A\r\nB"\nben,2024-01-01,2,"C\nD"\r\n');
+    expect(events.map(({ event }) => event["username"])).toEqual(["A\r\nB", "C\nD"]);
+    // The file is read by 64 KiB.
+    const header = "user_id,date,amount\r\n";
+    const long = `${"x".repeat(65_536 - header.length - ",2024-01-01,1\r".length)},2024-01-01,1\r\n`;
+    const split = await readText(`${header}${long}ben,2024-01-01,2\r\n`);
+    expect(split.events.map(({ line, event }) => [line, event["amount"]])).toEqual([
+      [2, "1"],
+      [3, "2"],
+    ]);
+    expect(split.badRows).toEqual([]);
   });
 
   it("goes on after a row with a broken quote", async () => {
@@ -201,7 +232,7 @@ describe("a CSV file of other events", () => {
         line: 2,
         key: "o-1",
         event: {
-          event_id: "import/shop/2",
+          event_id: ROW_ID,
           order_id: "o-1",
           user_id: "ann",
           currency: "USD",
@@ -211,6 +242,22 @@ describe("a CSV file of other events", () => {
     ]);
     expect(badRows).toMatchObject([{ line: 3, reason: "the row names no order" }]);
   });
+
+  // `Number` makes nothing of the first, which was read as a quantity left out, and 16 of the second.
+  it.each(["2 pcs", "0x10", "1,5", "-", "Infinity", "1e2", "2.0", "٣", "1 000"])(
+    "is a bad row, and no guess, with the quantity %s",
+    async (quantity) => {
+      const { events, badRows } = await readText(
+        `order_id,user_id,service,amount,quantity\no-1,ann,music,7.50,"${quantity}"\no-2,ann,music,7.50,\no-3,ann,music,7.50,12\n`,
+        { kind: "order" },
+      );
+      expect(badRows).toEqual([{ line: 2, reason: `the quantity ${quantity} is not a whole number such as 2` }]);
+      expect(events.map(({ event }) => event["items"])).toEqual([
+        [{ service_id: "music", amount: "7.50" }],
+        [{ service_id: "music", amount: "7.50", quantity: 12 }],
+      ]);
+    },
+  );
 
   it("is refused as a whole when points are to have a currency", async () => {
     await writeFile(join(folder, "file.csv"), "user_id,date,amount,type,currency\nann,2026-01-01,1,accrual,RUB\n");

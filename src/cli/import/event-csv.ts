@@ -1,9 +1,9 @@
-import { createHash } from "node:crypto";
 import { isCurrency } from "../../base/money.ts";
-import { idProblem } from "../../contract/id-rule.ts";
+import { exactWholeNumber } from "../../base/raw-json.ts";
 import { ABSENT, NEEDED_FIELDS, readHeader, type Columns, type Field, type RowKind } from "./csv-columns.ts";
 import { createDateReader } from "./csv-date.ts";
-import { CsvFileError, readCsvRows, type BadRow } from "./csv-rows.ts";
+import { readCsvRows, type BadRow } from "./csv-rows.ts";
+import { createRowChain, rowEventId } from "./row-chain.ts";
 
 /** One row of a file as it is produced: the event's own id, the key that keeps rows in order, and the event's JSON. */
 export interface EventRow {
@@ -17,7 +17,7 @@ export interface EventRow {
 export interface EventCsvOptions {
   readonly path: string;
   readonly kind: RowKind;
-  /** The name of the file's source: with the line it identifies a row that has no id of its own. */
+  /** The name of the file's source: with the rows up to it, it identifies a row that has no id of its own. */
   readonly source: string;
   /** The currency of a row where neither a column of its own nor the name of the amount's column says one. */
   readonly currency: string;
@@ -26,14 +26,12 @@ export interface EventCsvOptions {
   readonly onBadRow: (row: BadRow) => void;
 }
 
-/** Longer names of sources, and names that may not be part of an id, stand in event ids by their hash. */
-const MAX_SOURCE_LENGTH = 100;
 const MAX_WORD_SHOWN = 40;
 
 /**
  * Reads the events of a CSV file as a stream: memory does not grow with the file. A row that is no event (no user, no date
- * that can be read, another number of columns, a quote in its middle) goes to `onBadRow`, and reading goes on after it. Amounts are not
- * judged here: that is the ledger's intake.
+ * that can be read, a quantity that is no whole number, another number of columns, a quote in its middle) goes to `onBadRow`, and reading
+ * goes on after it. Amounts are not judged here: that is the ledger's intake.
  * Throws: CsvFileError as `checkEventCsv`.
  */
 export async function* readEventCsv(options: EventCsvOptions): AsyncGenerator<EventRow> {
@@ -50,45 +48,21 @@ export async function* readEventCsv(options: EventCsvOptions): AsyncGenerator<Ev
   }
 }
 
-/**
- * Reads the whole file once, so that nothing is produced of a file that is broken as a whole. Returns how many rows it has, and the names
- * of the columns that the import does not read.
- * Throws: CsvFileError when it cannot be read, is not UTF-8, has a quote that is never closed or a row without an end, has
- * no header with the columns that its kind needs, names one of its columns twice, or gives points a currency.
- */
-export async function checkEventCsv(path: string, kind: RowKind): Promise<{ rows: number; unreadColumns: readonly string[] }> {
-  let records = 0;
-  let badRows = 0;
-  let unreadColumns: readonly string[] = [];
-  for await (const { record } of readCsvRows(path, () => (badRows += 1))) {
-    if (records === 0) {
-      const columns = readHeader(record, kind);
-      unreadColumns = record.filter((_name, place) => !Object.values(columns.places).includes(place));
-    }
-    records += 1;
-  }
-  if (records === 0) throw new CsvFileError(`${path} has no header`);
-  return { rows: records - 1 + badRows, unreadColumns };
-}
-
-/** The id of a row that has none of its own: the same row of the same source is the same event, whenever it is imported. */
-export function rowEventId(source: string, line: number): string {
-  const isPlain = idProblem(source, MAX_SOURCE_LENGTH) === undefined;
-  const name = isPlain ? source : createHash("sha256").update(source).digest("hex");
-  return `import/${name}/${line}`;
-}
-
 function createRowReader(options: EventCsvOptions): (columns: Columns, record: readonly string[], line: number) => EventRow | BadRow {
   const dateOf = createDateReader(options.timeZone);
+  const chain = createRowChain();
   return (columns, record, line) => {
+    const rowHash = chain.next(columns, record);
     if (record.length !== columns.count) return { line, reason: `the row has ${record.length} columns, the header has ${columns.count}` };
     const cell = (field: Field) => record[columns.places[field]] ?? "";
     const userId = cell("user");
     if (userId === "") return { line, reason: "the row names no user" };
     const moment = columns.places.date === ABSENT ? undefined : dateOf(cell("date"));
     if (moment === undefined && NEEDED_FIELDS[options.kind].includes("date"))
-      return { line, reason: "the date is neither yyyy-mm-dd nor RFC 3339" };
-    const eventId = cell("event") === "" ? rowEventId(options.source, line) : cell("event");
+      return { line, reason: "the date is neither yyyy-mm-dd nor RFC 3339 such as 2026-11-21T10:00:00Z" };
+    if (options.kind === "order" && cell("quantity") !== "" && exactWholeNumber(cell("quantity")) === undefined)
+      return { line, reason: `the quantity ${cell("quantity").slice(0, MAX_WORD_SHOWN)} is not a whole number such as 2` };
+    const eventId = rowHash === undefined ? cell("event") : rowEventId(options.source, rowHash);
     const key = options.kind === "order" ? cell("order") : userId;
     if (key === "") return { line, reason: "the row names no order" };
     const currency = currencyOf(cell("currency"), columns.amountCurrency, options.currency);

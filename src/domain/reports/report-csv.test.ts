@@ -19,6 +19,9 @@ describe("a report as CSV", () => {
   });
 
   it("takes another delimiter, a header and the currency", () => {
+    expect(renderReportCsv([line("Доставка")], { ...plain, header: true, bom: true })).toBe(
+      "\uFEFFservice_name;revenue\nДоставка;100.50\n",
+    );
     expect(renderReportCsv([line("Cleaning"), line("Points", 7n, "PTS")], { delimiter: ",", header: true, withCurrency: true })).toBe(
       "service_name,revenue,currency\nCleaning,100.50,RUB\nPoints,7,PTS\n",
     );

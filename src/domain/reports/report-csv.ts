@@ -12,6 +12,8 @@ export interface ReportLine {
 export interface ReportCsvOptions {
   readonly delimiter: ReportDelimiter;
   readonly header: boolean;
+  /** Begins with a byte order mark, by which a spreadsheet knows UTF-8. Another program reads it as a part of the first name. */
+  readonly bom?: boolean;
   /** Adds the currency as the third column. Needed as soon as a report has lines of more than one. */
   readonly withCurrency: boolean;
 }
@@ -22,6 +24,7 @@ export type ReportDelimiter = (typeof REPORT_DELIMITERS)[number];
 /** How a report is written when nothing else is asked for: `service name;revenue`, no header. */
 export const DEFAULT_REPORT_CSV = { delimiter: ";", header: false } as const satisfies Partial<ReportCsvOptions>;
 
+const BYTE_ORDER_MARK = "\uFEFF";
 // The characters with which a spreadsheet begins a formula (CSV injection), their full-width forms included.
 const FORMULA_START = /^[=+\-@\t\r\n＝＋－＠]/;
 
@@ -37,19 +40,23 @@ export function quoteField(text: string): string {
 }
 
 /** The first line of a report with a header, its line feed included. */
-export function reportCsvHeader({ delimiter, withCurrency }: Omit<ReportCsvOptions, "header">): string {
+export function reportCsvHeader({ delimiter, withCurrency }: Omit<ReportCsvOptions, "header" | "bom">): string {
   return `${["service_name", "revenue", ...(withCurrency ? ["currency"] : [])].join(delimiter)}\n`;
 }
 
 /** One line of a report as CSV, its line feed included: the service's name, the amount as a decimal, and the currency where asked for. */
-export function reportCsvLine(line: ReportLine, { delimiter, withCurrency }: Omit<ReportCsvOptions, "header">): string {
+export function reportCsvLine(line: ReportLine, { delimiter, withCurrency }: Omit<ReportCsvOptions, "header" | "bom">): string {
   const cells = [quoteField(neutraliseCell(line.serviceName)), formatAmount(line.revenueMinor, line.currency)];
   return `${(withCurrency ? [...cells, line.currency] : cells).join(delimiter)}\n`;
 }
 
 /** A whole report as CSV. The same lines give the same bytes. */
 export function renderReportCsv(lines: readonly ReportLine[], options: ReportCsvOptions): string {
-  return (options.header ? reportCsvHeader(options) : "") + lines.map((line) => reportCsvLine(line, options)).join("");
+  return (
+    (options.bom === true ? BYTE_ORDER_MARK : "") +
+    (options.header ? reportCsvHeader(options) : "") +
+    lines.map((line) => reportCsvLine(line, options)).join("")
+  );
 }
 
 /** True when the lines are of more than one currency, so that amounts alone would not say what they are. */

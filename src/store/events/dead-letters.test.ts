@@ -1,21 +1,26 @@
+import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../../../test/support/test-database.ts";
 import { countFailedAttempt, markPublished, readUnpublished } from "../outbox/outbox.ts";
 import { createDatabase, type Database } from "../postgres/database.ts";
 import { writeDeadLetters, type DeadLetter } from "./dead-letters.ts";
 import { findReceipt } from "./receipts.ts";
-import { bindEffects, type WantedEffect } from "./redrives.ts";
+import { bindEffects, redriveDeadLetter, redriveMatching, type WantedEffect } from "./redrives.ts";
 
 let testDatabase: TestDatabase;
 let database: Database;
+/** With as many connections as there are callers at the same time. */
+let others: Database;
 
 beforeAll(async () => {
   testDatabase = await createTestDatabase();
   database = createDatabase({ url: testDatabase.appUrl, name: "dead-letters-test", laneCount: 2, deadlineMs: 10_000 });
+  others = createDatabase({ url: testDatabase.appUrl, name: "redrives-test", laneCount: 4, deadlineMs: 30_000 });
 });
 
 afterAll(async () => {
   await database.close();
+  await others.close();
   await testDatabase.drop();
 });
 
@@ -159,5 +164,47 @@ describe("the outbox", () => {
     const rows = await waiting();
     expect(rows.filter(({ rawValue }) => rawValue?.length === big.length).length).toBeLessThan(5);
     expect(rows.length).toBeGreaterThan(0);
+  });
+});
+
+describe("bulk redrives at the same time", () => {
+  const act = { actor: "olga", reason: "the topic is mended", correlationId: "c-1" };
+  const sent = async (topic: string) =>
+    [
+      ...(await database.db.execute<{ aggregate_id: string }>(
+        sql`select aggregate_id from outbox where topic = ${topic} and aggregate_type = 'redrive'`,
+      )),
+    ].map((row) => row.aggregate_id);
+  const writeMany = (topic: string, count: number) =>
+    write(...Array.from({ length: count }, (_, place) => letter(`${topic} ${place}`, String(place), { topic })));
+
+  it("send each dead letter once, however many ask for all of them", async () => {
+    await writeMany("many", 300);
+    const answers = await Promise.all(
+      [1, 2, 3, 4].map(() => redriveMatching(others.db, { ...act, filter: { topic: "many" }, limit: 1_000 })),
+    );
+    const ids = answers.flat();
+    expect([ids.length, new Set(ids).size]).toEqual([300, 300]);
+    expect((await sent("many")).toSorted()).toEqual(ids.toSorted());
+  });
+
+  it("share the dead letters when each asks for some", async () => {
+    await writeMany("shared", 40);
+    const answers = await Promise.all(
+      [1, 2, 3, 4].map(() => redriveMatching(others.db, { ...act, filter: { topic: "shared" }, limit: 10 })),
+    );
+    expect(new Set(answers.flat()).size).toBe(answers.flat().length);
+    for (let rest = 1; rest > 0;) rest = (await redriveMatching(others.db, { ...act, filter: { topic: "shared" }, limit: 10 })).length;
+    expect((await sent("shared")).length).toBe(40);
+  });
+
+  it("leave out what is sent by its id meanwhile, which is sent each time it is asked for", async () => {
+    await writeMany("both", 20);
+    const [one] = await database.db.execute<{ id: string }>(sql`select id from dead_letters where topic = 'both' order by id limit 1`);
+    const deadLetterId = one?.id ?? "";
+    expect(await redriveDeadLetter(database.db, { ...act, deadLetterId })).toBe(true);
+    expect(await redriveMatching(others.db, { ...act, filter: { topic: "both" }, limit: 100 })).not.toContain(deadLetterId);
+    expect(await redriveDeadLetter(database.db, { ...act, deadLetterId })).toBe(true);
+    expect((await sent("both")).filter((id) => id === deadLetterId)).toHaveLength(2);
   });
 });

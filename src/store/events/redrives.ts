@@ -29,7 +29,11 @@ export async function redriveDeadLetter(
   return (await redrive(db, { ...input, chosen })).length === 1;
 }
 
-/** Sends the oldest matching dead letters again that never were, except those above `MAX_REDRIVE_BYTES`; returns their ids. Throws as `redriveDeadLetter`. */
+/**
+ * Sends the oldest dead letters again that match and never were, those aside that are too large for it. Answers their ids. Choosing and marking are
+ * one statement under the rows' locks, so calls at the same time send each dead letter once, and each call those that no other has taken.
+ * Throws as `redriveDeadLetter`.
+ */
 export async function redriveMatching(
   db: Db,
   input: RedriveAct & { readonly filter: DeadLetterFilter; readonly limit: number },
@@ -38,7 +42,8 @@ export async function redriveMatching(
     select * from dead_letters
      where ${matching({ ...input.filter, redriven: false })}
        and coalesce(octet_length(raw_value), 0) + coalesce(octet_length(raw_key), 0) <= ${MAX_REDRIVE_BYTES}::integer
-     order by id limit ${input.limit}::integer`;
+     order by id limit ${input.limit}::integer
+       for update skip locked`;
   return await redrive(db, { ...input, chosen });
 }
 
