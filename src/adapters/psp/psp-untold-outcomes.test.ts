@@ -103,15 +103,19 @@ describe("a hundred payments with an answer in three gone wrong", () => {
       }
       throw new Error("never told");
     };
-    const outcomes = await Promise.all(
-      Array.from({ length: 100 }, async (_, place) => {
-        const order = `chaos${place}`;
+    const orders = Array.from({ length: 100 }, (_, place) => `chaos${place}`).values();
+    const outcomes: string[] = [];
+    const caller = async () => {
+      for (const order of orders) {
         const authorise = await untilTold(() => psp.authorise({ ...step(`${order}:a`), cardToken: token }));
         const capture = await untilTold(() => psp.capture({ ...step(`${order}:c`), authorisationKey: `${order}:a` }));
         const refund = await untilTold(() => psp.refund({ ...step(`${order}:r`, 50n), captureKey: `${order}:c` }));
-        return [authorise.status, capture.status, refund.status].join();
-      }),
-    );
+        outcomes.push([authorise.status, capture.status, refund.status].join());
+      }
+    };
+    // So few at once that a slow machine serves one within the time that it has for its answer.
+    await Promise.all(Array.from({ length: 16 }, caller));
+    expect(outcomes).toHaveLength(100);
     expect(new Set(outcomes)).toEqual(new Set(["approved,approved,approved"]));
     const sums = { authorise: 0n, capture: 0n, refund: 0n, cancel: 0n };
     for (const { kind, amountMinor } of provider.payments()) sums[kind] += BigInt(amountMinor);

@@ -1,3 +1,4 @@
+import { DomainError } from "../../base/errors.ts";
 import { reservationWorkflowId, stepKey } from "../../contract/ids.ts";
 import { releaseHoldOperation } from "../../domain/ledger/hold-operations.ts";
 import type { Origin } from "../../domain/ledger/operations.ts";
@@ -23,10 +24,11 @@ export function expireHold(ledger: Ledger, hold: HoldRecord, origin: Origin): Pr
 /**
  * As `expireHold`, for a reservation that is still held past its end: its time is what the client was told, also when the timer of its
  * workflow is late or nothing runs any more. Answers whether the time has passed; the row's state then decides what is asked of the hold.
- * Safe to retry. Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
+ * Safe to retry. Throws: IDEMPOTENCY_CONFLICT when the expiry's key belongs to another operation; UNAVAILABLE, DEADLINE_EXCEEDED.
  */
 export async function expireIfOver(ledger: Ledger, hold: HoldRecord, origin: Origin): Promise<boolean> {
   if (hold.status !== "held" || hold.expiresAt.getTime() > Date.now()) return false;
-  await expireHold(ledger, hold, origin);
+  const { outcome } = await expireHold(ledger, hold, origin);
+  if (outcome === "conflict") throw new DomainError("IDEMPOTENCY_CONFLICT");
   return true;
 }

@@ -45,8 +45,8 @@ export async function placeOrder(deps: PlaceOrderDeps, { input, card }: AskedOrd
   const { begun, outcome } = before === undefined && whileSold !== undefined ? await whileSold(start) : await start();
   if (outcome?.failureCode === "IDEMPOTENCY_CONFLICT") throw refusalOf(outcome);
   const replayed = before !== undefined || begun.alreadyStarted;
-  // Of an order that was started just now and is not waited for there is nothing to read yet.
-  const order = waitMs > 0 || replayed ? await findSameOrder(db, input) : undefined;
+  // An order that was started just now and is not decided is accepted, whatever becomes of Postgres meanwhile.
+  const order = outcome !== undefined || replayed ? await findSameOrder(db, input) : undefined;
   if (order !== undefined && (outcome !== undefined || isClosed(order))) return { replayed, decided: true, order };
   if (outcome !== undefined) throw refusalOf(outcome);
   if (begun.alreadyStarted && order === undefined) {

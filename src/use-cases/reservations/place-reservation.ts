@@ -39,7 +39,10 @@ export async function placeReservation({ db, starters, whileSold }: Parts, input
     }
   };
   await (whileSold === undefined ? start() : whileSold(start));
-  const decision = await findDecided(db, operation);
+  const decision = await findDecided(db, operation).catch((error: unknown) => {
+    // The workflow's own refusal is an answer also where the ledger cannot be asked.
+    throw failure ?? error;
+  });
   if (decision === undefined) throw failure ?? new DomainError("UNAVAILABLE");
   return { decision, replayed: !answered };
 }
