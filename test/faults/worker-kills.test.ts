@@ -33,8 +33,8 @@ const TOTAL = 10_000n;
 const ENTRY = fileURLToPath(new URL("../support/edge-worker.ts", import.meta.url));
 /** A worker that died is noticed after 10 s in a workflow's task and after 45 s in a step at the provider. */
 const PATIENCE_MS = 150_000;
-/** So short that a capture whose outcome stays unknown is undone while the test watches. */
-const PAYMENT_DEADLINE_MS = 6_000;
+/** So short that a capture whose outcome stays unknown is undone while the test watches, and long enough for a slow machine to reach the capture. */
+const PAYMENT_DEADLINE_MS = 20_000;
 
 let testDatabase: TestDatabase;
 let database: Database;

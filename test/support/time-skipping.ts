@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { WorkflowHandle } from "@temporalio/client";
 import { temporal } from "@temporalio/proto";
-import { TestWorkflowEnvironment } from "@temporalio/testing";
+import type { TestWorkflowEnvironment } from "@temporalio/testing";
 import { DefaultLogger, Runtime, Worker } from "@temporalio/worker";
 import { inject } from "vitest";
 import { SEARCH_ATTRIBUTES } from "../../src/contract/search-attributes.ts";
 import { buildWorkflowBundle } from "../../workers/parts/workflow-bundle.ts";
 import type { FakeBook } from "./fake-book.ts";
+import { startTimeSkippingServer } from "./time-skipping-server.ts";
 
 export interface TimeSkipping {
   readonly env: TestWorkflowEnvironment;
@@ -18,12 +19,7 @@ export interface TimeSkipping {
 /** A Temporal of its own whose clock jumps while `env.client` waits for a result. */
 export async function startTimeSkipping(): Promise<TimeSkipping> {
   Runtime.install({ shutdownSignals: [], logger: new DefaultLogger("ERROR") });
-  const [env, bundlePath] = await Promise.all([
-    TestWorkflowEnvironment.createTimeSkipping({
-      server: { executable: { type: "existing-path", path: inject("timeSkippingServerPath") } },
-    }),
-    buildWorkflowBundle(inject("cacheDir")),
-  ]);
+  const [env, bundlePath] = await Promise.all([startTimeSkippingServer(), buildWorkflowBundle(inject("cacheDir"))]);
   const { INDEXED_VALUE_TYPE_KEYWORD: KEYWORD, INDEXED_VALUE_TYPE_BOOL: BOOL } = temporal.api.enums.v1.IndexedValueType;
   const searchAttributes = Object.fromEntries(
     Object.values(SEARCH_ATTRIBUTES).map((name) => [name, name === SEARCH_ATTRIBUTES.stuck ? BOOL : KEYWORD]),

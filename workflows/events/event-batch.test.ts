@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import { ApplicationFailure } from "@temporalio/common";
-import { TestWorkflowEnvironment } from "@temporalio/testing";
+import type { TestWorkflowEnvironment } from "@temporalio/testing";
 import { DefaultLogger, Runtime, Worker } from "@temporalio/worker";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import type { EventBatchInput, EventBatchResult } from "../../src/contract/events.ts";
+import { startTimeSkippingServer } from "../../test/support/time-skipping-server.ts";
 import { buildWorkflowBundle } from "../../workers/parts/workflow-bundle.ts";
 
 const RESULT: EventBatchResult = { applied: 1, duplicates: 0, refused: 0, conflicts: [], failures: [] };
@@ -20,9 +21,7 @@ let code: string;
 
 beforeAll(async () => {
   Runtime.install({ logger: new DefaultLogger("ERROR") });
-  environment = await TestWorkflowEnvironment.createTimeSkipping({
-    server: { executable: { type: "existing-path", path: inject("timeSkippingServerPath") } },
-  });
+  environment = await startTimeSkippingServer();
   code = readFileSync(await buildWorkflowBundle(inject("cacheDir")), "utf8");
 });
 afterAll(() => environment.teardown());

@@ -1,7 +1,8 @@
-import { TestWorkflowEnvironment } from "@temporalio/testing";
+import type { TestWorkflowEnvironment } from "@temporalio/testing";
 import { DefaultLogger, Runtime, Worker } from "@temporalio/worker";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import type { WebhookAttemptInput, WebhookAttemptResult } from "../../src/contract/webhooks.ts";
+import { startTimeSkippingServer } from "../../test/support/time-skipping-server.ts";
 import { buildWorkflowBundle } from "../../workers/parts/workflow-bundle.ts";
 
 const MINUTE_MS = 60_000;
@@ -12,9 +13,7 @@ let codePath: string;
 
 beforeAll(async () => {
   Runtime.install({ shutdownSignals: [], logger: new DefaultLogger("ERROR") });
-  environment = await TestWorkflowEnvironment.createTimeSkipping({
-    server: { executable: { type: "existing-path", path: inject("timeSkippingServerPath") } },
-  });
+  environment = await startTimeSkippingServer();
   codePath = await buildWorkflowBundle(inject("cacheDir"));
 });
 afterAll(() => environment.teardown());
