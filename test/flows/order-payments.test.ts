@@ -6,6 +6,7 @@ import type { FakePsp } from "../support/fake-psp.ts";
 import type { TestApi } from "../support/http-api.ts";
 import type { TestWorkflows } from "../support/http-system.ts";
 import { card, CARD_NUMBER, createOrderClient, expectRightBooks, openOrderShop, type OrderShop } from "../support/order-shop.ts";
+import { until } from "../support/until.ts";
 
 let shop: OrderShop;
 let api: TestApi;
@@ -138,8 +139,11 @@ describe("a compensation past its fast retries", () => {
 
   test("is parked and listed; a retry by an operator ends it, and the act is kept", async () => {
     const orderId = await stuckOrder("stuck-retry");
-    const listed = (await api.call("GET", "/api/v1/orders?stuck=true")).body["orders"] as { orderId: string }[];
-    expect(listed.map((order) => order.orderId)).toContain(orderId);
+    // The workflow says that it is stuck a moment before the row does.
+    const listed = async () =>
+      ((await api.call("GET", "/api/v1/orders?stuck=true")).body["orders"] as { orderId: string }[]).map((order) => order.orderId);
+    await until("the order is listed as stuck", async () => (await listed()).includes(orderId));
+    expect(await listed()).toContain(orderId);
     psp.mend(orderId);
     expect((await act(orderId, { act: "retry", reason: "the provider is back" })).status).toBe(202);
     const order = await untilIs(orderId, ({ sagaState }) => sagaState === "FAILED");

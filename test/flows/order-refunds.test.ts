@@ -84,8 +84,11 @@ describe("a refund", () => {
 
     test("is listed as stuck; a retry ends it at once", async () => {
       const { orderId, step } = await stuckRefund();
-      const listed = (await api.call("GET", "/api/v1/orders?stuck=true")).body["orders"] as { orderId: string }[];
-      expect(listed.map((order) => order.orderId)).toContain(orderId);
+      // The workflow says that it is stuck a moment before the row does.
+      const listed = async () =>
+        ((await api.call("GET", "/api/v1/orders?stuck=true")).body["orders"] as { orderId: string }[]).map((order) => order.orderId);
+      await until("the order is listed as stuck", async () => (await listed()).includes(orderId));
+      expect(await listed()).toContain(orderId);
       expect((await act(orderId, { act: "skip", reason: "x" })).body).toMatchObject({ status: 409, code: "ACT_NOT_POSSIBLE" });
       // After so many tries it rests for seconds between two of them: the retry has to come just after one, before the next comes by itself.
       const triesBefore = Math.max(6, psp.refundsAsked(orderId));
