@@ -70,7 +70,9 @@ describe("every bad message is dead-lettered once, the offset moves and the next
     await bench.producer.send(topic, [message, purchaseMessage(GOOD)]);
     const { codes, letters, done } = await outcomeOf(topic, 2n);
     expect(codes).toEqual([code]);
-    expect(letters[0]?.rawValue).toEqual(message.value === null ? null : Buffer.from(message.value));
+    // The matcher compares a megabyte byte by byte, in half a minute on a busy machine.
+    const kept = letters[0]?.rawValue;
+    expect(message.value === null ? kept === null : kept?.equals(Buffer.from(message.value))).toBe(true);
     expect(done).toMatchObject([{ key: `event:${topic}#good`, outcome: "done" }]);
   });
 });
