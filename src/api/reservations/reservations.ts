@@ -11,7 +11,7 @@ import { addPlaceReservationRoute } from "./place-reservation-route.ts";
 import { addReservationActRoutes } from "./reservation-acts.ts";
 import { addReservationMatchRoutes } from "./reservation-matches.ts";
 import { listReservationsRoute, readReservationRoute } from "./reservations-schemas.ts";
-import { showReservation, showReservations } from "./show-reservation.ts";
+import { showReservation, showReservationById, showReservations } from "./show-reservation.ts";
 
 const LIST = "reservations";
 const QUERY_DEADLINE_MS = 1_000;
@@ -31,10 +31,9 @@ export function addReservationRoutes(routes: Routes, deps: ApiDeps, checkService
   routes.add(readReservationRoute, { access: OWN_DATA, problems: ["RESERVATION_NOT_FOUND"] }, async (context) => {
     const hold = await findReservation(db, context.req.valid("param").reservationId);
     requireOwn(context, hold.userId, "RESERVATION_NOT_FOUND");
-    const running = hold.status === "held" ? await withinOrNothing(starters.reservationStatus(hold.holdId), QUERY_DEADLINE_MS) : undefined;
-    const [shown = showReservation(hold, { nowMs: Date.now(), running })] =
-      hold.status === "held" ? [] : await showReservations(db, [hold]);
-    return context.json(shown, 200);
+    if (hold.status !== "held") return context.json(await showReservationById(db, hold.holdId), 200);
+    const running = await withinOrNothing(starters.reservationStatus(hold.holdId), QUERY_DEADLINE_MS);
+    return context.json(showReservation(hold, { nowMs: Date.now(), running }), 200);
   });
 
   routes.add(listReservationsRoute, { access: OWN_DATA, problems: ["INVALID_CURSOR"] }, async (context) => {
