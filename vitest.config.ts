@@ -1,4 +1,8 @@
 import { defineConfig } from "vitest/config";
+import { enterRunFolder } from "./test/support/run-folder.ts";
+
+// Other tools read this file too (knip); only vitest sets VITEST before it does.
+if (process.env["VITEST"] === "true") enterRunFolder();
 
 // Set by .ci/run, which prints the closing figures from this file.
 const resultsFile = process.env["SALDO_TEST_RESULTS"];

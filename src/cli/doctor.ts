@@ -5,7 +5,8 @@ import { isPortFree } from "../stack/free-port.ts";
 import { findOnPath, tryCommand } from "../stack/processes/run-command.ts";
 import { readRunning } from "../stack/running.ts";
 import { KAFKA_CACHE_NAME } from "../stack/servers/kafka.ts";
-import { findPostgresBinaries } from "../stack/servers/postgres-binaries.ts";
+import { clustersWithoutOwner } from "../stack/servers/moved-clusters.ts";
+import { findPostgresBinaries, SHARED_DIR } from "../stack/servers/postgres-binaries.ts";
 import { REDIS_CACHE_NAME } from "../stack/servers/redis.ts";
 import { findGo, TEMPORAL_CACHE_NAME } from "../stack/servers/temporal-binary.ts";
 import { TIME_SKIPPING_CACHE_NAME } from "../stack/servers/time-skipping.ts";
@@ -91,6 +92,7 @@ async function gatherFacts({ config, configProblems }: { config: Config; configP
     ports: await Promise.all(ports.map(async ({ server, variable, port }) => ({ server, variable, port, free: await isPortFree(port) }))),
     runningPid: readRunning(resolve(config.DATA_DIR))?.pid,
     configProblems,
+    clustersWithoutOwner: clustersWithoutOwner(SHARED_DIR),
   };
 }
 

@@ -1,11 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { claimDataDir } from "./data-dir.ts";
 import { clearAbandoned } from "./processes/abandoned.ts";
+import { clearLeftovers } from "./processes/leftovers.ts";
 import { recordProcess, stopOrphans } from "./processes/pid-file.ts";
 import { processIdentity } from "./processes/process-identity.ts";
 import { readRunning, writeRunning } from "./running.ts";
@@ -79,6 +80,29 @@ test("throw-away folders of killed parents are cleared with their servers; those
   expect(await clearAbandoned(parent, "saldo-test-")).toEqual([abandoned]);
   await server.ended;
   expect(readdirSync(parent)).toEqual(["saldo-test-2"]);
+});
+
+test("a system that a test had started is cleared with the killed run that the test belonged to", async () => {
+  const server = await startIdle();
+  const run = join(parent, "saldo-test-1");
+  const nested = join(run, "tmp", "saldo-server-death-x", "data");
+  claimDataDir(run);
+  claimDataDir(nested);
+  writeFileSync(join(run, "lock"), JSON.stringify({ pid: 2_147_483_646, identity: "gone" }));
+  recordProcess(join(nested, "pids"), { name: "postgres", pid: server.pid, stopSteps: [] });
+  expect(await clearLeftovers({ temporary: parent, shared: join(parent, "none") })).toEqual([run]);
+  await server.ended;
+  expect(readdirSync(parent)).toEqual([]);
+});
+
+test("a folder without a lock stays for an hour, as one that is just being made, and is cleared after it", async () => {
+  const unlocked = join(parent, "saldo-ephemeral-1");
+  mkdirSync(unlocked);
+  const clear = () => clearLeftovers({ temporary: parent, shared: join(parent, "none") });
+  expect(await clear()).toEqual([]);
+  const twoHoursAgo = new Date(Date.now() - 2 * 3_600_000);
+  utimesSync(unlocked, twoHoursAgo, twoHoursAgo);
+  expect(await clear()).toEqual([unlocked]);
 });
 
 test("the note of what runs counts only while its process lives", () => {

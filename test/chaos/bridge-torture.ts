@@ -1,6 +1,7 @@
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { TEST_RUN_PREFIX } from "../../src/stack/processes/leftovers.ts";
 import { startStack } from "../../src/stack/stack.ts";
 import { migrateDatabase } from "../../src/store/postgres/migrate.ts";
 import { tortureBridge } from "../support/torture.ts";
@@ -39,7 +40,7 @@ async function main(): Promise<number> {
   const stack = await startStack({
     servers: ["postgres", "temporal", "kafka"],
     required: ["postgres", "temporal", "kafka"],
-    dataDir: join(tmpdir(), `saldo-torture-${process.pid}`),
+    dataDir: join(tmpdir(), `${TEST_RUN_PREFIX}torture-${process.pid}`),
     cacheDir,
     ephemeral: true,
     ports: "free",

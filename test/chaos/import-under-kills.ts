@@ -9,6 +9,7 @@ import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { seededRandom } from "../../src/cli/kit/seeded-random.ts";
 import { loadConfig } from "../../src/config.ts";
 import { topicsOf } from "../../src/contract/topics.ts";
+import { TEST_RUN_PREFIX } from "../../src/stack/processes/leftovers.ts";
 import { startStack, type Stack } from "../../src/stack/stack.ts";
 import { auditBooks } from "../../src/store/ledger/audit.ts";
 import { createDatabase, type Database } from "../../src/store/postgres/database.ts";
@@ -58,7 +59,7 @@ async function main(): Promise<number> {
   const stack = await startStack({
     servers: ["postgres", "temporal", "kafka"],
     required: ["postgres", "temporal", "kafka"],
-    dataDir: join(tmpdir(), `saldo-chaos-${process.pid}`),
+    dataDir: join(tmpdir(), `${TEST_RUN_PREFIX}import-${process.pid}`),
     cacheDir: process.env["CACHE_DIR"] ?? join(homedir(), ".cache", "saldo"),
     ephemeral: true,
     ports: "free",

@@ -12,6 +12,7 @@ import { sideBySide } from "../../src/base/side-by-side.ts";
 import type { ReservationInput } from "../../src/contract/reservations.ts";
 import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
 import { depositOperation } from "../../src/domain/ledger/wallet-operations.ts";
+import { TEST_RUN_PREFIX } from "../../src/stack/processes/leftovers.ts";
 import { startStack } from "../../src/stack/stack.ts";
 import { createStarters } from "../../src/starters/index.ts";
 import { auditBooks } from "../../src/store/ledger/audit.ts";
@@ -44,7 +45,7 @@ const PLACED_AT_ONCE = 20;
 installRuntime(createLogger({ role: "race", level: "fatal", pretty: false }));
 const stack = await startStack({
   servers: ["postgres", "temporal"],
-  dataDir: join(tmpdir(), `saldo-race-${randomUUID().slice(0, 8)}`),
+  dataDir: join(tmpdir(), `${TEST_RUN_PREFIX}race-${randomUUID().slice(0, 8)}`),
   cacheDir: CACHE_DIR,
   ephemeral: true,
   ports: "free",

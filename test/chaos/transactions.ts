@@ -3,6 +3,7 @@ import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createKafka } from "../../src/adapters/kafka/kafka.ts";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
+import { TEST_RUN_PREFIX } from "../../src/stack/processes/leftovers.ts";
 import { startStack } from "../../src/stack/stack.ts";
 import { compareRandomSchedules } from "../support/compared-schedules.ts";
 import { hasJavaKafka, startJavaKafka } from "../support/java-kafka.ts";
@@ -21,7 +22,7 @@ const TOLD_EVERY = 250;
 const cacheDir = process.env["CACHE_DIR"] ?? join(homedir(), ".cache", "saldo");
 const stack = await startStack({
   servers: ["kafka"],
-  dataDir: join(tmpdir(), `saldo-transactions-${randomUUID().slice(0, 8)}`),
+  dataDir: join(tmpdir(), `${TEST_RUN_PREFIX}transactions-${randomUUID().slice(0, 8)}`),
   cacheDir,
   ephemeral: true,
   ports: "free",

@@ -13,6 +13,7 @@ import { createTemporal } from "../../src/adapters/temporal.ts";
 import { DomainError } from "../../src/base/errors.ts";
 import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
 import { depositOperation } from "../../src/domain/ledger/wallet-operations.ts";
+import { TEST_RUN_PREFIX } from "../../src/stack/processes/leftovers.ts";
 import { findTemporalBinary } from "../../src/stack/servers/temporal-binary.ts";
 import { startStack } from "../../src/stack/stack.ts";
 import { createStarters } from "../../src/starters/index.ts";
@@ -39,7 +40,7 @@ async function record(wanted: readonly string[]): Promise<void> {
   const names = wanted.length > 0 ? wanted : Object.keys(SCENARIOS);
   const unknown = names.find((name) => SCENARIOS[name] === undefined);
   if (unknown !== undefined) throw new Error(`there is no scenario ${unknown}; there are ${Object.keys(SCENARIOS).join(", ")}`);
-  const dataDir = join(tmpdir(), `saldo-recording-${randomUUID().slice(0, 8)}`);
+  const dataDir = join(tmpdir(), `${TEST_RUN_PREFIX}recording-${randomUUID().slice(0, 8)}`);
   const stack = await startStack({ servers: ["postgres", "temporal"], dataDir, cacheDir: CACHE_DIR, ephemeral: true, ports: "free" });
   try {
     if (stack.postgres === undefined || stack.temporal === undefined) throw new Error("Postgres and Temporal are needed");

@@ -1,13 +1,14 @@
-import { randomUUID } from "node:crypto";
-import { homedir, tmpdir } from "node:os";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
 import type { TestProject } from "vitest/node";
-import { clearAbandoned } from "../../src/stack/processes/abandoned.ts";
+import { clearLeftovers } from "../../src/stack/processes/leftovers.ts";
 import type { ServerName, ServerProgress } from "../../src/stack/progress.ts";
+import { SHARED_DIR } from "../../src/stack/servers/postgres-binaries.ts";
 import { startStack, type Stack } from "../../src/stack/stack.ts";
 import { migrateDatabase } from "../../src/store/postgres/migrate.ts";
 import { TEMPLATE_DATABASE, withDatabase } from "./database-url.ts";
+import { keepVitestFolder, runFolder } from "./run-folder.ts";
 
 declare module "vitest" {
   export interface ProvidedContext {
@@ -25,7 +26,6 @@ declare module "vitest" {
 }
 
 const ALL: readonly ServerName[] = ["postgres", "temporal", "kafka", "redis", "time-skipping"];
-const DIRECTORY_PREFIX = "saldo-test-";
 
 /**
  * Starts real servers on free ports for one run of the tests and provides their addresses; the returned function stops them.
@@ -35,7 +35,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const servers = wantedServers(process.env["SALDO_TEST_SERVERS"]);
   const cacheDir = process.env["CACHE_DIR"] ?? join(homedir(), ".cache", "saldo");
   project.provide("cacheDir", cacheDir);
-  await clearAbandoned(tmpdir(), DIRECTORY_PREFIX);
+  const run = runFolder();
+  keepVitestFolder(project.tmpDir);
+  await clearLeftovers({ temporary: run.parent, shared: SHARED_DIR });
   const abort = new AbortController();
   const onProgress = (event: ServerProgress) => {
     if (event.state === "building" && event.elapsedMs % 10_000 < 1_000) console.log(`${event.server}: ${event.detail}`);
@@ -46,7 +48,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const starting = startStack({
     servers,
     required: servers,
-    dataDir: join(tmpdir(), `${DIRECTORY_PREFIX}${process.pid}-${randomUUID().slice(0, 8)}`),
+    dataDir: run.folder,
     cacheDir,
     ephemeral: true,
     ports: "free",

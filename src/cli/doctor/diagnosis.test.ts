@@ -11,6 +11,7 @@ const ALL: Facts = {
   ports: [{ server: "postgres", variable: "POSTGRES_PORT", port: 5432, free: true }],
   runningPid: undefined,
   configProblems: [],
+  clustersWithoutOwner: [],
 };
 const NOTHING_CACHED = { temporal: false, kafka: false, redis: false, timeSkipping: false };
 
@@ -56,6 +57,11 @@ test.each<[string, Partial<Facts>, Record<string, string>]>([
     "no Maven and an empty cache",
     { cached: { ...NOTHING_CACHED, temporal: true } },
     { Maven: "warning", Kafka: "warning", Redis: "warning", "Temporal test server": "warning" },
+  ],
+  [
+    "a cluster whose data folder is gone",
+    { clustersWithoutOwner: [{ folder: "/var/tmp/saldo/data-x", dataDir: "/mnt/data" }] },
+    { "Old Postgres data": "warning" },
   ],
   ["a taken port", { ports: [{ server: "postgres", variable: "POSTGRES_PORT", port: 5432, free: false }] }, { "Port 5432": "missing" }],
   [

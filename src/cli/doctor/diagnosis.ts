@@ -15,6 +15,8 @@ export type Facts = {
   /** The process that runs a system from the configured data folder. */
   readonly runningPid: number | undefined;
   readonly configProblems: readonly string[];
+  /** Postgres clusters outside of their data folder whose data folder cannot be seen; `dataDir` is undefined where it is not known. */
+  readonly clustersWithoutOwner: readonly { readonly folder: string; readonly dataDir: string | undefined }[];
 };
 
 export type Finding = {
@@ -41,6 +43,7 @@ export function diagnose(facts: Facts): Finding[] {
     timeSkippingFinding(facts),
     dockerFinding(facts),
     ...portFindings(facts),
+    ...facts.clustersWithoutOwner.map(clusterFinding),
   ];
 }
 
@@ -137,6 +140,12 @@ function portFindings({ ports, runningPid, external }: Facts): Finding[] {
       `stop that process, or set ${variable}`,
     ),
   );
+}
+
+function clusterFinding({ folder, dataDir }: Facts["clustersWithoutOwner"][number]): Finding {
+  const owner = dataDir === undefined ? "a data folder that is not known" : `${dataDir}, which is not there`;
+  const remedy = `mount the disk of the data folder if it has one of its own; else rm -r ${folder}, as its passwords are gone`;
+  return warning("Old Postgres data", `${folder} belongs to ${owner}`, remedy);
 }
 
 function ok(name: string, detail: string): Finding {

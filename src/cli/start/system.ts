@@ -5,8 +5,8 @@ import { keysDirOf } from "../../../workers/parts/open-identity.ts";
 import { unlessAborted } from "../../base/aborted.ts";
 import type { Config } from "../../config.ts";
 import { makeDataDir } from "../../stack/data-dir.ts";
-import { clearAbandoned } from "../../stack/processes/abandoned.ts";
 import type { ServerEvent } from "../../stack/processes/keep-server.ts";
+import { clearLeftovers, EPHEMERAL_PREFIX } from "../../stack/processes/leftovers.ts";
 import type { RoleEvent, SupervisedRole } from "../../stack/processes/supervisor.ts";
 import { removeRunning, writeRunning } from "../../stack/running.ts";
 import { StackError, sentenceOf } from "../../stack/stack-error.ts";
@@ -18,8 +18,6 @@ import { roleEnvironment, rolesFor, type RoleEntries } from "./roles.ts";
 import { pidsOf, runningNote, type RunningSystem } from "./running-note.ts";
 import { createStepRunner, lineOfServer, superviseOnChecklist } from "./start-progress.ts";
 import type { ChecklistLine } from "./terminal-checklist.ts";
-
-const EPHEMERAL_PREFIX = "saldo-ephemeral-";
 
 export type SystemOptions = {
   readonly config: Config;
@@ -116,7 +114,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
 async function prepareFolders(config: Config, ephemeral: boolean): Promise<Folders> {
   const configuredDir = resolve(config.DATA_DIR);
   const dataDir = ephemeral ? join(tmpdir(), `${EPHEMERAL_PREFIX}${process.pid}`) : configuredDir;
-  if (ephemeral) await clearAbandoned(tmpdir(), EPHEMERAL_PREFIX);
+  await clearLeftovers();
   makeDataDir(configuredDir);
   return { configuredDir, dataDir, cacheDir: resolve(config.CACHE_DIR), keysDir: keysDirOf({ ...config, DATA_DIR: dataDir }) };
 }

