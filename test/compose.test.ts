@@ -91,7 +91,7 @@ const SCHEMA: Schema = {
   },
 };
 
-test("the file is YAML without a mistake and fits the Compose Specification", () => {
+test("the file is YAML without a mistake and has no key and no shape but those listed here, which are the Compose Specification's", () => {
   expect(parseDocument(TEXT, { merge: true }).errors).toEqual([]);
   const validate = new Ajv({ allErrors: true, strict: false }).compile(SCHEMA);
   validate(compose);

@@ -15,6 +15,8 @@ import { diagnose, type Facts, type Finding } from "./doctor/diagnosis.ts";
 import { runCommand } from "./kit/command.ts";
 import { MEASURED_ROLES } from "./start/roles.ts";
 
+const FORMER_VARIABLES = ["DB_HOST", "DB_PORT", "DB_DATABASE", "DB_USER", "DB_PASSWORD"];
+
 const USAGE = `npm run doctor [-- --json]
 
 Says what this machine has, what is missing and how to get it. Exit code 0: npm start will run; 1: it will not; 2: a wrong option.
@@ -92,6 +94,7 @@ async function gatherFacts({ config, configProblems }: { config: Config; configP
     ports: await Promise.all(ports.map(async ({ server, variable, port }) => ({ server, variable, port, free: await isPortFree(port) }))),
     runningPid: readRunning(resolve(config.DATA_DIR))?.pid,
     configProblems,
+    formerVariables: FORMER_VARIABLES.filter((name) => process.env[name] !== undefined),
     clustersWithoutOwner: clustersWithoutOwner(SHARED_DIR),
   };
 }

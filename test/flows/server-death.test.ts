@@ -48,6 +48,25 @@ const orderGoesThrough = () =>
       () => false,
     );
 
+it("a purchase by card on the second port, 8084 by default, is booked and is the same one on the first", async () => {
+  const headers = { authorization: `Bearer ${await token()}`, "content-type": "application/json", prefer: "wait=20" };
+  const card = { card_holder_name: "JANE DOE", card_number: "4242424242424242", card_expiry: "12/35", card_cvc: "123" };
+  const purchase = { user_id: "jane", username: "jane", amount: "100.50", currency: "RUB", payment_method: "credit_card", ...card };
+  const answer = await fetch(`${system.running.purchasesUrl}/api/v1/purchases`, {
+    method: "POST",
+    headers,
+    body: JSON.stringify({ ...purchase, transaction_date: "2026-01-15T10:00:00Z" }),
+  });
+  const bought = (await answer.json()) as Record<string, unknown>;
+  expect({ status: answer.status, bought }).toMatchObject({ status: 201, bought: { status: "completed", amount: "100.50" } });
+  const path = `/api/v1/purchases/${String(bought["purchase_id"])}`;
+  const [there, here] = await Promise.all(
+    [system.running.purchasesUrl, system.running.apiUrl].map((url) => fetch(url + path, { headers })),
+  );
+  expect(system.running.purchasesUrl).not.toBe(system.running.apiUrl);
+  expect(await there?.json()).toEqual(await here?.json());
+});
+
 it.each(["redis", "postgres", "temporal", "kafka"] as const)(
   "a killed %s comes back by itself, and orders go through again without a start by hand",
   async (server) => {

@@ -12,6 +12,7 @@ const ALL: Facts = {
   runningPid: undefined,
   configProblems: [],
   clustersWithoutOwner: [],
+  formerVariables: [],
 };
 const NOTHING_CACHED = { temporal: false, kafka: false, redis: false, timeSkipping: false };
 
@@ -58,6 +59,7 @@ test.each<[string, Partial<Facts>, Record<string, string>]>([
     { cached: { ...NOTHING_CACHED, temporal: true } },
     { Maven: "warning", Kafka: "warning", Redis: "warning", "Temporal test server": "warning" },
   ],
+  ["a variable of the earlier service", { formerVariables: ["DB_HOST"] }, { "Earlier settings": "warning" }],
   [
     "a cluster whose data folder is gone",
     { clustersWithoutOwner: [{ folder: "/var/tmp/saldo/data-x", dataDir: "/mnt/data" }] },

@@ -15,6 +15,8 @@ export type Facts = {
   /** The process that runs a system from the configured data folder. */
   readonly runningPid: number | undefined;
   readonly configProblems: readonly string[];
+  /** Variables of the earlier service that are set here and that nothing reads. */
+  readonly formerVariables: readonly string[];
   /** Postgres clusters outside of their data folder whose data folder cannot be seen; `dataDir` is undefined where it is not known. */
   readonly clustersWithoutOwner: readonly { readonly folder: string; readonly dataDir: string | undefined }[];
 };
@@ -34,6 +36,7 @@ export function diagnose(facts: Facts): Finding[] {
   return [
     nodeFinding(facts),
     configFinding(facts),
+    ...formerFindings(facts),
     postgresFinding(facts),
     temporalFinding(facts),
     javaFinding(facts),
@@ -57,6 +60,12 @@ function configFinding({ configProblems }: Facts): Finding {
   return configProblems.length === 0
     ? ok("Configuration", "no problem")
     : missing("Configuration", configProblems.join("; "), "correct the environment or .env; .env.example lists what there is");
+}
+
+function formerFindings({ formerVariables }: Facts): Finding[] {
+  if (formerVariables.length === 0) return [];
+  const names = formerVariables.join(", ");
+  return [warning("Earlier settings", `${names}: not read`, "set DATABASE_URL; docs/legacy.md has the list of settings")];
 }
 
 function postgresFinding({ external, postgres }: Facts): Finding {

@@ -92,7 +92,7 @@ async function listeningPorts(ports: readonly number[]): Promise<number[]> {
   return ports.filter((_port, index) => free[index] === false);
 }
 
-test("everything comes up, the roles know every address but the superuser's, and stop leaves no process and no port", async () => {
+test("every server and a process for each role come up, the roles know every address but the superuser's, and stop leaves no process and no port", async () => {
   system = await start();
   const { running } = system;
   const seenByApi = (await (await fetch(running.apiUrl)).json()) as Record<string, string>;
