@@ -1,4 +1,4 @@
-import { streamSSE, type SSEStreamingApi } from "hono/streaming";
+import { streamSSE, type SSEMessage, type SSEStreamingApi } from "hono/streaming";
 import { messageOf } from "../../base/errors.ts";
 import { isFinal } from "../../domain/orders/order-states.ts";
 import { readTransitions, type OrderTransition } from "../../store/orders/order-story.ts";
@@ -20,6 +20,10 @@ const STREAMS = { perSubject: 20, inAll: 1_000 };
 /** A stream ends after this time; the client comes again with its Last-Event-ID. */
 const STREAM_MS = 600_000;
 
+/** How many heartbeats' time a client may take to read what was sent before its stream ends: a slot belongs to a body that is read. */
+const UNREAD_HEARTBEATS = 2;
+const STREAM_HEADERS = { "content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no" };
+
 /** The states of an order as server-sent events. */
 export function addOrderStreamRoute(
   routes: Routes,
@@ -39,10 +43,10 @@ export function addOrderStreamRoute(
     const afterVersion = lastVersionSeen(context.req.header("last-event-id"), newest);
     const first = await readTransitions(db, orderId, afterVersion);
     if (first.length === 0 && isClosed(await findOwnOrder(context, db, orderId))) return context.body(null, 204);
+    // A HEAD opens no stream, so it takes no slot.
+    if (context.req.method === "HEAD") return context.body(null, 200, STREAM_HEADERS);
     const giveBack = slots.take(context.get("caller"));
-    context.header("cache-control", "no-store");
-    context.header("x-accel-buffering", "no");
-    return streamSSE(
+    const answer = streamSSE(
       context,
       async (stream) => {
         stream.onAbort(giveBack);
@@ -55,6 +59,8 @@ export function addOrderStreamRoute(
       // An outage loses nothing: the client comes again with the id of the last event that it saw.
       async (error) => log.warn({ orderId, reason: messageOf(error) }, "a stream of an order was cut"),
     );
+    for (const [name, value] of Object.entries(STREAM_HEADERS)) answer.headers.set(name, value);
+    return answer;
   });
 }
 
@@ -76,29 +82,34 @@ interface Watch {
 /** Sends an order's states until a final one, the end of the stream's time, or the end of the client's right to read. */
 async function sendStates(stream: SSEStreamingApi, watch: Watch): Promise<void> {
   const { orderId, newsOf, heartbeatMs } = watch;
+  const send = async (writing: () => Promise<unknown>) => {
+    const unread = setTimeout(() => stream.abort(), UNREAD_HEARTBEATS * heartbeatMs);
+    await writing();
+    clearTimeout(unread);
+  };
   const endsAtMs = Date.now() + STREAM_MS;
   let version = watch.afterVersion;
   let heartbeatAtMs = Date.now() + heartbeatMs;
   for (let news = watch.first; !stream.aborted && Date.now() < endsAtMs; news = await newsOf(orderId, version)) {
     for (const transition of news) {
-      await sendState(stream, orderId, transition);
+      await send(() => stream.writeSSE(stateEvent(orderId, transition)));
       ({ version } = transition);
       if (isFinal(transition.sagaState)) return;
     }
     if (Date.now() < heartbeatAtMs) continue;
     // The token may have run out or been revoked since the stream began: then the client must come with another one.
     if (!(await watch.mayGoOn())) return;
-    await stream.write(": still here\n\n");
+    await send(() => stream.write(": still here\n\n"));
     heartbeatAtMs = Date.now() + heartbeatMs;
   }
 }
 
-async function sendState(stream: SSEStreamingApi, orderId: string, transition: OrderTransition): Promise<void> {
+function stateEvent(orderId: string, transition: OrderTransition): SSEMessage {
   const { version, sagaState, status, at, failureCode, failureMessage } = transition;
   const failure = failureCode === null ? {} : { failure: { code: failureCode, message: failureMessage ?? "" } };
-  await stream.writeSSE({
+  return {
     id: version.toString(),
     event: "state",
     data: JSON.stringify({ orderId, version: version.toString(), sagaState, status, at: at.toISOString(), ...failure }),
-  });
+  };
 }
