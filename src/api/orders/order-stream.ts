@@ -3,12 +3,13 @@ import { messageOf } from "../../base/errors.ts";
 import { isFinal } from "../../domain/orders/order-states.ts";
 import { readTransitions, type OrderTransition } from "../../store/orders/order-story.ts";
 import { isClosed } from "../../use-cases/orders/closed.ts";
+import { findAcceptedOrder } from "../../use-cases/orders/find-order.ts";
 import type { ApiContext } from "../api-env.ts";
 import type { ApiDeps } from "../deps.ts";
 import { OWN_DATA } from "../http/access.ts";
 import type { Routes } from "../http/routes.ts";
 import { createStreamSlots } from "../http/stream-slots.ts";
-import { findOwnOrder } from "./order-access.ts";
+import { findOwnOrder, viewerOf } from "./order-access.ts";
 import { createOrderNews, type OrderNews } from "./order-news.ts";
 import { orderEventsRoute } from "./story-schemas.ts";
 
@@ -25,10 +26,8 @@ const UNREAD_HEARTBEATS = 2;
 const STREAM_HEADERS = { "content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no" };
 
 /** The states of an order as server-sent events. */
-export function addOrderStreamRoute(
-  routes: Routes,
-  { db, authenticator, settings, log }: Pick<ApiDeps, "db" | "authenticator" | "settings" | "log">,
-): void {
+export function addOrderStreamRoute(routes: Routes, deps: Pick<ApiDeps, "db" | "starters" | "authenticator" | "settings" | "log">): void {
+  const { db, authenticator, settings, log } = deps;
   const { streams = STREAMS, streamHeartbeatMs: heartbeatMs = HEARTBEAT_MS } = settings;
   const slots = createStreamSlots(streams);
   const newsOf = createOrderNews((orderId, afterVersion) => readTransitions(db, orderId, afterVersion), WATCH_MS);
@@ -39,10 +38,12 @@ export function addOrderStreamRoute(
     );
 
   routes.add(orderEventsRoute, { access: OWN_DATA, problems: ["ORDER_NOT_FOUND"] }, async (context) => {
-    const { orderId, version: newest } = await findOwnOrder(context, db, context.req.valid("param").orderId);
-    const afterVersion = lastVersionSeen(context.req.header("last-event-id"), newest);
+    const { orderId } = context.req.valid("param");
+    // Of an order that is accepted and not written yet the stream waits for the states.
+    const order = await findAcceptedOrder(deps, viewerOf(context), orderId);
+    const afterVersion = lastVersionSeen(context.req.header("last-event-id"), order?.version ?? 0n);
     const first = await readTransitions(db, orderId, afterVersion);
-    if (first.length === 0 && isClosed(await findOwnOrder(context, db, orderId))) return context.body(null, 204);
+    if (order !== undefined && first.length === 0 && isClosed(await findOwnOrder(context, deps, orderId))) return context.body(null, 204);
     // A HEAD opens no stream, so it takes no slot.
     if (context.req.method === "HEAD") return context.body(null, 200, STREAM_HEADERS);
     const giveBack = slots.take(context.get("caller"));
