@@ -12,6 +12,7 @@ import { requestContext } from "./http/middleware/request-context.ts";
 import { createRefusalLog } from "./http/refusal-log.ts";
 import { createRoutes } from "./http/routes.ts";
 import type { RouteParts } from "./http/run-route.ts";
+import { endBodyOfHead } from "./http/unread-body.ts";
 import { addAuthRoutes } from "./identity/auth.ts";
 import { addUserRoutes } from "./identity/users.ts";
 import { addLegacyRoutes } from "./legacy/add-legacy-routes.ts";
@@ -42,7 +43,7 @@ export function createApp(deps: ApiDeps): Api {
   const parts: RouteParts = { guard, firstAnswers, maxBodyBytes: settings.maxBodyBytes };
   const routes = createRoutes(api, parts);
   const checkServices = createServiceCheck(deps.db);
-  api.use(requestContext(deps, guard));
+  api.use(endBodyOfHead, requestContext(deps, guard));
   if (settings.corsOrigins !== undefined && settings.corsOrigins.length > 0) api.use(cors(settings.corsOrigins));
   addHealthRoutes(routes, deps);
   addMetricsRoute(routes, deps);

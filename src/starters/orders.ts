@@ -34,6 +34,8 @@ export interface OrderStarters {
   advanceOrder(orderId: string, advanceMs: number): Promise<{ readonly advancedMs: number } | undefined>;
   /** Tells the order's workflow what the payment service answered; false when it does not run. */
   replyToOrder(orderId: string, reply: PaymentReply): Promise<boolean>;
+  /** The user whose order's workflow runs under this id; undefined when none runs. */
+  userOfOrder(orderId: string): Promise<string | undefined>;
   /** The hash of the request that an order's workflow was started with; undefined when the server does not know it any more. */
   orderRequestHash(orderId: string): Promise<string | undefined>;
 }
@@ -79,6 +81,12 @@ export function createOrderStarters(calls: Calls, { eager }: Pick<StarterOptions
       ),
 
     replyToOrder: (orderId, reply) => calls.tell(orderWorkflowId(orderId), paymentReplySignal, reply),
+
+    async userOfOrder(orderId) {
+      const description = await calls.describe(orderWorkflowId(orderId));
+      const userId = description?.memo?.["userId"];
+      return description?.status.name === "RUNNING" && typeof userId === "string" ? userId : undefined;
+    },
 
     async orderRequestHash(orderId) {
       const description = await calls.describe(orderWorkflowId(orderId));

@@ -10,7 +10,7 @@ let api: TestApi;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  api = createTestApi({ databaseUrl: database.appUrl, starters: { orderStatus: async () => undefined } });
+  api = createTestApi({ databaseUrl: database.appUrl, starters: { userOfOrder: async () => undefined } });
 });
 
 afterAll(async () => {

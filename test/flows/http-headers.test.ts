@@ -12,7 +12,7 @@ let api: TestApi;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  api = createTestApi({ databaseUrl: database.appUrl, log, starters: { orderStatus: async () => undefined } });
+  api = createTestApi({ databaseUrl: database.appUrl, log, starters: { userOfOrder: async () => undefined } });
 });
 
 afterAll(async () => {

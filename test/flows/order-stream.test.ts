@@ -1,9 +1,12 @@
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { connect, type Socket } from "node:net";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Authenticator } from "../../src/api/http/guard.ts";
+import { listen, type HttpServer } from "../../src/api/http/http-server.ts";
 import { DomainError } from "../../src/base/errors.ts";
 import { createOrder } from "../../src/store/orders/orders.ts";
 import { createTestApi, type TestApi } from "../support/http-api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
+import { until } from "../support/until.ts";
 
 const ended = new Set<string>();
 /** Tokens of this test are their subjects. */
@@ -17,6 +20,7 @@ const authenticator: Authenticator = {
 
 let database: TestDatabase;
 let api: TestApi;
+let server: HttpServer;
 
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -25,6 +29,7 @@ beforeAll(async () => {
     authenticator,
     settings: { streams: { perSubject: 2, inAll: 3 }, streamHeartbeatMs: 200 },
   });
+  server = await listen(api.app, { host: "127.0.0.1", port: 0 });
   await createOrder(api.db, {
     orderId: "watched",
     workflowId: "order/watched",
@@ -41,6 +46,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  await server.close(0);
   await api.close();
   await database.drop();
 });
@@ -89,4 +95,67 @@ it("an id that the stream never gave, as one of a later time, is none", async ()
   while (text.split("\n\n").length < 2) text += Buffer.from((await reader?.read())?.value ?? []).toString();
   await reader?.cancel();
   expect(text).toMatch(/^event: state\ndata: .*"version":"1"/);
+});
+
+describe("the place of a stream is that of a body that is read", () => {
+  const EVENTS = "/api/v1/orders/watched/events";
+  const getAs = (subject: string) => `GET ${EVENTS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${subject}\r\n\r\n`;
+
+  /** Opens and closes again as many streams as one subject may have; false while a place of theirs is taken. */
+  async function hasAllPlaces(subject: string): Promise<boolean> {
+    const streams = [await open(subject), await open(subject)];
+    await Promise.all(streams.map(close));
+    return streams.every(({ status }) => status === 200);
+  }
+
+  async function connected(): Promise<Socket> {
+    const socket = connect(server.port, "127.0.0.1");
+    socket.on("error", () => {});
+    await new Promise((resolve) => socket.once("connect", resolve));
+    return socket;
+  }
+
+  async function untilAnswered(socket: Socket, part: string): Promise<void> {
+    let text = "";
+    socket.on("data", (bytes: Buffer) => (text += bytes.toString()));
+    await until(`${part} came`, () => Promise.resolve(text.includes(part)));
+  }
+
+  it("a HEAD takes none, and is answered with the headers of the stream", async () => {
+    for (let count = 0; count < 5; count += 1) {
+      const head = await fetch(`http://127.0.0.1:${server.port}${EVENTS}`, { method: "HEAD", headers: { authorization: "Bearer head" } });
+      expect([head.status, head.headers.get("content-type"), head.headers.get("cache-control")]).toEqual([
+        200,
+        "text/event-stream",
+        "no-store",
+      ]);
+    }
+    expect(await hasAllPlaces("head")).toBe(true);
+  });
+
+  it("a cut connection gives back those of all requests that were sent on it", async () => {
+    const socket = await connected();
+    const first = untilAnswered(socket, "event: state");
+    socket.write(getAs("piped").repeat(3));
+    await first;
+    socket.resetAndDestroy();
+    await until("all places are free again", () => hasAllPlaces("piped"));
+  });
+
+  it("a client that is gone before its answer begins gives back its own", async () => {
+    for (let count = 0; count < 4; count += 1) {
+      const socket = await connected();
+      socket.write(getAs("hasty"));
+      await new Promise((resolve) => setTimeout(resolve, count));
+      socket.resetAndDestroy();
+    }
+    await until("all places are free again", () => hasAllPlaces("hasty"));
+  });
+
+  it("a body that nobody reads gives it back after two heartbeats", async () => {
+    const unread = [await open("unread"), await open("unread")];
+    expect((await open("unread")).status).toBe(429);
+    await until("all places are free again", () => hasAllPlaces("unread"));
+    await Promise.all(unread.map(close));
+  });
 });

@@ -159,6 +159,7 @@ function noTemporal(): Starters {
     followSagaRefund: unavailable,
     replyToRefund: unavailable,
     runSagaCommand: unavailable,
+    userOfOrder: unavailable,
     orderRequestHash: unavailable,
   };
 }

@@ -3,6 +3,7 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { deferred } from "../../../test/support/deferred.ts";
 import { TEST_SETTINGS } from "../../../test/support/http-api.ts";
+import { until } from "../../../test/support/until.ts";
 import { SILENT_LOG } from "../../adapters/log.ts";
 import { NO_METRICS } from "../../adapters/metrics/metrics.ts";
 import { LOCAL_PRINCIPAL } from "../../contract/identity.ts";
@@ -211,6 +212,48 @@ describe("the HTTP server", () => {
   test("a header cannot carry a line break into the answer", async () => {
     const answer = await exchange(`GET /healthz HTTP/1.1\r\n${HOST}X-Correlation-Id: a\r\n Set-Cookie: x=1\r\n\r\n`);
     expect(answer.toLowerCase()).not.toContain("\r\nset-cookie");
+  });
+
+  describe("requests that are sent before the answer to an earlier one", () => {
+    async function gatedServer() {
+      const gated = new OpenAPIHono();
+      const begun: string[] = [];
+      const gate = deferred();
+      gated.get("/:name", async (context) => {
+        begun.push(context.req.param("name"));
+        await gate.promise;
+        return context.text(`answer ${context.req.param("name")}`);
+      });
+      return { begun, gate, server: await listen(gated as never, { host: "127.0.0.1", port: 0 }) };
+    }
+    const get = (path: string, headers = "") => `GET ${path} HTTP/1.1\r\nHost: x\r\n${headers}\r\n`;
+
+    test("begin one after the other, and are answered in their order", async () => {
+      const { begun, gate, server: own } = await gatedServer();
+      const answer = exchange(get("/a") + get("/b") + get("/c", "Connection: close\r\n"), 20_000, own.port);
+      await until("the first has begun", () => Promise.resolve(begun.length > 0));
+      expect(begun).toEqual(["a"]);
+      gate.resolve();
+      expect((await answer).match(/answer \w/g)).toEqual(["answer a", "answer b", "answer c"]);
+      await own.close(1_000);
+    });
+
+    test("are never begun once the connection is cut, or an answer has closed it", async () => {
+      const { begun, gate, server: own } = await gatedServer();
+      await exchange(get("/a") + get("/b"), 200, own.port);
+      gate.resolve();
+      await exchange(get("/c", "Connection: close\r\n") + get("/d"), 20_000, own.port);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      expect(begun).toEqual(["a", "c"]);
+      await own.close(1_000);
+    });
+
+    test("are bounded: a connection with too many of them is cut", async () => {
+      const { begun, server: own } = await gatedServer();
+      expect(await exchange(get("/a").repeat(500), 20_000, own.port)).toBe("");
+      expect(begun).toEqual(["a"]);
+      await own.close(1_000);
+    });
   });
 
   test("it lets a running request end and then closes", async () => {

@@ -4,6 +4,7 @@ import { getRequestListener } from "@hono/node-server";
 import { uuidv7 } from "uuidv7";
 import type { ErrorCode } from "../../base/errors.ts";
 import type { Api } from "../api-env.ts";
+import { createConnectionTurns } from "./connection-turns.ts";
 import { makeProblem, problemHeaders, SECURITY_HEADERS } from "./problem.ts";
 
 /** A client that sends its headers, or all of its request, more slowly than this is cut off. */
@@ -31,7 +32,19 @@ export async function listen(
 ): Promise<HttpServer> {
   const { headersTimeoutMs = HEADERS_TIMEOUT_MS, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
   const listener = getRequestListener(api.fetch, { errorHandler: () => plainProblem("INVALID_REQUEST") });
-  const answering = new WeakMap<Socket, ServerResponse>();
+  const turns = createConnectionTurns();
+  const handle = (request: IncomingMessage, response: ServerResponse): void => {
+    // Of two Host headers a proxy could read one and Saldo the other (RFC 9112, 3.2).
+    if (request.rawHeaders.filter((name, place) => place % 2 === 0 && name.toLowerCase() === "host").length > 1)
+      refuse(request, response, 400, "INVALID_REQUEST");
+    else void listener(request, response);
+  };
+  const cutOff = (error: Error & { code?: string }, socket: Socket): void => {
+    const response = turns.answering(socket);
+    // Once an answer has begun, a second one would be read as the rest of the first.
+    if (response !== undefined && response.headersSent && !response.writableFinished) socket.destroy();
+    else answerClientError(error, socket);
+  };
   const server = createServer(
     {
       maxHeaderSize: MAX_HEADER_BYTES,
@@ -43,24 +56,15 @@ export async function listen(
       connectionsCheckingInterval: Math.min(MAX_CHECK_INTERVAL_MS, Math.ceil(headersTimeoutMs / 2)),
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     },
-    (request: IncomingMessage, response: ServerResponse) => {
-      answering.set(request.socket, response);
-      // Of two Host headers a proxy could read one and Saldo the other (RFC 9112, 3.2).
-      if (request.rawHeaders.filter((name, place) => place % 2 === 0 && name.toLowerCase() === "host").length > 1)
-        refuse(request, response, 400, "INVALID_REQUEST");
-      else void listener(request, response);
-    },
+    (request: IncomingMessage, response: ServerResponse) => turns.take(request, response, handle),
   );
-  server.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) => refuse(request, response, 417, "INVALID_REQUEST"));
+  server.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) =>
+    turns.take(request, response, () => refuse(request, response, 417, "INVALID_REQUEST")),
+  );
   server.on("connect", (_request: IncomingMessage, socket: Socket) =>
-    answerClientError(Object.assign(new Error("CONNECT"), { code: "HPE_INVALID_METHOD" }), socket),
+    cutOff(Object.assign(new Error("CONNECT"), { code: "HPE_INVALID_METHOD" }), socket),
   );
-  server.on("clientError", (error: Error & { code?: string }, socket: Socket) => {
-    const response = answering.get(socket);
-    // Once an answer has begun, a second one would be read as the rest of the first.
-    if (response !== undefined && response.headersSent && !response.writableFinished) socket.destroy();
-    else answerClientError(error, socket);
-  });
+  server.on("clientError", cutOff);
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(options.port, options.host, resolve);

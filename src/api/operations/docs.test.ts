@@ -1,5 +1,7 @@
+import { readdir, readlink } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createTestApi, type TestApi } from "../../../test/support/http-api.ts";
+import { until } from "../../../test/support/until.ts";
 
 let api: TestApi;
 beforeAll(() => {
@@ -23,6 +25,17 @@ describe("the API's pages", () => {
       expect(answer.status, part).toBe(200);
       expect((await answer.arrayBuffer()).byteLength, part).toBeGreaterThan(100);
     }
+  });
+
+  // Linux alone tells a process by name which files it has open.
+  it.skipIf(process.platform !== "linux")("a HEAD leaves no file of a page open", async () => {
+    const file = "swagger-ui-bundle.js";
+    const openFiles = async () => {
+      const paths = await Promise.all((await readdir("/proc/self/fd")).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => "")));
+      return paths.filter((path) => path.endsWith(file)).length;
+    };
+    for (let count = 0; count < 3; count += 1) expect((await api.app.request(`/swagger/${file}`, { method: "HEAD" })).status).toBe(200);
+    await until("every file is closed", async () => (await openFiles()) === 0);
   });
 
   it("asks for the running API's own document and for no address outside, not even for a validator", async () => {

@@ -13,10 +13,10 @@ const PROBLEMS = ["ORDER_NOT_FOUND", "ORDER_STATE_CONFLICT"] as const;
 
 /** What a person does about an order by hand, and the order's clock in test environments. */
 export function addOperatorActRoutes(routes: Routes, deps: ApiDeps): void {
-  const { db, starters, settings } = deps;
+  const { starters, settings } = deps;
 
   routes.add(operatorActRoute, { access: ADMINS, problems: [...PROBLEMS, "ACT_NOT_POSSIBLE"] }, async (context) => {
-    const order = await findOwnOrder(context, db, context.req.valid("param").orderId);
+    const order = await findOwnOrder(context, deps, context.req.valid("param").orderId);
     const { act, step: wanted, reason } = context.req.valid("json");
     const wish = { act, step: wanted, reason, ...actorOf(context) };
     const { step } = await actOnOrder(deps, order, wish);
@@ -25,10 +25,10 @@ export function addOperatorActRoutes(routes: Routes, deps: ApiDeps): void {
 
   if (settings.testClock === true)
     routes.add(advanceOrderClockRoute, { access: SERVICES, problems: PROBLEMS }, async (context) => {
-      const order = await findOwnOrder(context, db, context.req.valid("param").orderId);
+      const order = await findOwnOrder(context, deps, context.req.valid("param").orderId);
       if (isClosed(order)) throw new DomainError("ORDER_STATE_CONFLICT", `the order is ${order.sagaState}`);
       const moved = await starters.advanceOrder(order.orderId, context.req.valid("json").advanceMs);
       if (moved === undefined) throw new DomainError("ORDER_STATE_CONFLICT", "the order has ended meanwhile");
-      return context.json(showOrder(await findOwnOrder(context, db, order.orderId)), 200);
+      return context.json(showOrder(await findOwnOrder(context, deps, order.orderId)), 200);
     });
 }

@@ -22,7 +22,7 @@ export function addOrderRefundRoutes(routes: Routes, deps: ApiDeps): void {
     },
     async (context) => {
       const { id: refundId } = readIdempotencyKey(context, "orders/refunds");
-      const order = await findOwnOrder(context, deps.db, context.req.valid("param").orderId);
+      const order = await findOwnOrder(context, deps, context.req.valid("param").orderId);
       const { amount, reason } = context.req.valid("json");
       const amountMinor = amount === undefined ? undefined : readAmount(amount, order.currency);
       const wish = { refundId, amountMinor, reason, ...originOf(context) };
@@ -33,7 +33,7 @@ export function addOrderRefundRoutes(routes: Routes, deps: ApiDeps): void {
   );
 
   routes.add(listRefundsRoute, { access: OWN_DATA, problems: ["ORDER_NOT_FOUND"] }, async (context) => {
-    const { orderId } = await findOwnOrder(context, deps.db, context.req.valid("param").orderId);
+    const { orderId } = await findOwnOrder(context, deps, context.req.valid("param").orderId);
     return context.json({ refunds: (await listRefunds(deps.db, orderId)).map(showRefund) }, 200);
   });
 }

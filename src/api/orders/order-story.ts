@@ -20,7 +20,7 @@ export function addOrderStoryRoutes(routes: Routes, deps: ApiDeps): void {
   const { db, starters } = deps;
 
   routes.add(timelineRoute, { access: OWN_DATA, problems: ["ORDER_NOT_FOUND"] }, async (context) => {
-    const order = await findOwnOrder(context, db, context.req.valid("param").orderId);
+    const order = await findOwnOrder(context, deps, context.req.valid("param").orderId);
     const facts = await readOrderFacts(db, order.orderId);
     const language = languageAsked(context);
     const steps = cardStepsOf(order, facts).map((step) => tellCard(step, order, language));
@@ -31,7 +31,7 @@ export function addOrderStoryRoutes(routes: Routes, deps: ApiDeps): void {
   });
 
   routes.add(undoPlanRoute, { access: OWN_DATA, problems: ["ORDER_NOT_FOUND"] }, async (context) => {
-    const order = await findOwnOrder(context, db, context.req.valid("param").orderId);
+    const order = await findOwnOrder(context, deps, context.req.valid("param").orderId);
     const { orderId, sagaState, currency } = order;
     const refundable = formatAmount(refundableOf(order), currency);
     const plan = isClosed(order) ? undefined : await withinOrThrow(starters.orderUndoPlan(orderId), ACTIVE_DEADLINE_MS);

@@ -46,7 +46,7 @@ export function addOrderRoutes(routes: Routes, deps: ApiDeps, checkServices: Che
 
   routes.add(changeOrderRoute, { access: OWN_DATA, problems: ["ORDER_NOT_FOUND", "ORDER_STATE_CONFLICT"] }, async (context) => {
     const wish = { orderId: context.req.valid("param").orderId, comment: context.req.valid("json").comment };
-    return context.json(showOrder(await changeOrder(db, viewerOf(context), wish)), 200);
+    return context.json(showOrder(await changeOrder(deps, viewerOf(context), wish)), 200);
   });
 
   routes.add(cancelOrderRoute, { access: OWN_DATA, bodyOptional: true, problems: CANCEL_PROBLEMS }, async (context) => {

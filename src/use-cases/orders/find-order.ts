@@ -20,40 +20,66 @@ export function requireVisible({ onlyUser }: Viewer, { userId }: Pick<OrderRecor
   if (onlyUser !== undefined && onlyUser !== userId) throw new DomainError("ORDER_NOT_FOUND");
 }
 
-/** The order's row, for those who may see it. Throws: ORDER_NOT_FOUND, UNAVAILABLE, DEADLINE_EXCEEDED. */
-export async function findOrder(db: Db, viewer: Viewer, orderId: string): Promise<OrderRecord> {
-  const order = await getOrder(db, orderId);
-  if (order === undefined) throw new DomainError("ORDER_NOT_FOUND");
-  requireVisible(viewer, order);
+/** What an order is looked up in: its row, and the workflow of one that was accepted while its row could not be written. */
+export interface FindOrderDeps {
+  readonly db: Db;
+  readonly starters: Pick<Starters, "userOfOrder">;
+}
+
+/**
+ * The order's row, for those who may see it; undefined when the order was accepted and its row is not written yet, as Postgres was away at
+ * that moment.
+ * Throws: ORDER_NOT_FOUND; UNAVAILABLE, DEADLINE_EXCEEDED, also when there is no row and nobody can say whether a workflow runs: then a
+ * user gets ORDER_NOT_FOUND.
+ */
+export async function findAcceptedOrder(
+  { db, starters }: FindOrderDeps,
+  viewer: Viewer,
+  orderId: string,
+): Promise<OrderRecord | undefined> {
+  const before = await getOrder(db, orderId);
+  // To a user an outage must look the same whether an order is another's or nobody's, or it would tell which ids are taken.
+  const within = viewer.onlyUser === undefined ? withinOrThrow : withinOrNothing;
+  const userId = before === undefined ? await within(starters.userOfOrder(orderId), ACTIVE_DEADLINE_MS) : undefined;
+  // The row may have been written, and its workflow have ended, while the workflow was asked for.
+  const order = before ?? (await getOrder(db, orderId));
+  const accepted = order ?? (userId === undefined ? undefined : { userId });
+  if (accepted === undefined) throw new DomainError("ORDER_NOT_FOUND");
+  requireVisible(viewer, accepted);
   return order;
 }
 
-/** An order as it stands. What its running workflow says is newer than its row. Of an order whose row is not written yet only the workflow is there. */
-export type StandingOrder =
-  | { readonly order: OrderRecord; readonly running?: OrderSagaStatus }
-  | { readonly order: undefined; readonly running: OrderSagaStatus };
+/** The order's row, for those who may see it. Throws: ORDER_NOT_FOUND; UNAVAILABLE, also while the order is accepted and not written; DEADLINE_EXCEEDED. */
+export async function findOrder(deps: FindOrderDeps, viewer: Viewer, orderId: string): Promise<OrderRecord> {
+  const order = await findAcceptedOrder(deps, viewer, orderId);
+  if (order === undefined) throw new DomainError("UNAVAILABLE", "the order is accepted and its row is not written yet");
+  return order;
+}
+
+/** An order as it stands. What its running workflow says is newer than its row. Without a row the order is accepted and not written yet. */
+export interface StandingOrder {
+  readonly order: OrderRecord | undefined;
+  readonly running?: OrderSagaStatus;
+}
 
 /**
  * The order from the cache, which has only orders that have ended, else from its row and its workflow.
- * Throws: ORDER_NOT_FOUND; UNAVAILABLE, DEADLINE_EXCEEDED when it stands in no row and its workflow cannot be asked.
+ * Throws: ORDER_NOT_FOUND; UNAVAILABLE, DEADLINE_EXCEEDED when it stands in no row and its workflow cannot be found.
  */
 export async function findStandingOrder(
-  deps: { readonly db: Db; readonly starters: Pick<Starters, "orderStatus">; readonly orderCache: Pick<OrderCache, "get"> },
+  deps: {
+    readonly db: Db;
+    readonly starters: Pick<Starters, "orderStatus" | "userOfOrder">;
+    readonly orderCache: Pick<OrderCache, "get">;
+  },
   viewer: Viewer,
   orderId: string,
 ): Promise<StandingOrder> {
   const { db, starters, orderCache } = deps;
   const cached = await orderCache.get(orderId);
-  const order = (cached === undefined ? undefined : orderFromText(cached.text)) ?? (await getOrder(db, orderId));
-  if (order === undefined) {
-    // Whose order it is stands in its row; until that is written a user learns nothing of it.
-    if (viewer.onlyUser !== undefined) throw new DomainError("ORDER_NOT_FOUND");
-    const running = await withinOrThrow(starters.orderStatus(orderId), ACTIVE_DEADLINE_MS);
-    if (running === undefined) throw new DomainError("ORDER_NOT_FOUND");
-    return { order, running };
-  }
-  requireVisible(viewer, order);
-  if (isClosed(order)) return { order };
+  const order = (cached === undefined ? undefined : orderFromText(cached.text)) ?? (await findAcceptedOrder(deps, viewer, orderId));
+  if (order !== undefined) requireVisible(viewer, order);
+  if (order !== undefined && isClosed(order)) return { order };
   const running = await withinOrNothing(starters.orderStatus(orderId), ACTIVE_DEADLINE_MS);
   // It may have ended since its row was read: then the row tells all of it, and the workflow only how it ended.
   if (running !== undefined && !isFinal(running.sagaState)) return { order, running };

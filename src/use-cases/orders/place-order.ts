@@ -1,14 +1,18 @@
 import type { Psp } from "../../adapters/psp/psp.ts";
+import { withinOrNothing } from "../../base/deadline.ts";
 import { DomainError, isErrorCode } from "../../base/errors.ts";
-import type { OrderOutcome } from "../../contract/orders.ts";
+import type { OrderOutcome, OrderSagaInput } from "../../contract/orders.ts";
 import type { Starters } from "../../starters/index.ts";
 import { findOrderIdentity } from "../../store/orders/order-identity.ts";
-import type { OrderRecord } from "../../store/orders/orders.ts";
+import { createOrder, type OrderRecord } from "../../store/orders/orders.ts";
 import type { Db } from "../../store/postgres/database.ts";
 import type { AskedOrder } from "./asked-order.ts";
 import { isClosed } from "./closed.ts";
 import { keepCard } from "./keep-card.ts";
 import { findSameOrder, requireSameSaga } from "./same-order.ts";
+
+/** How long the answer that an order was accepted waits for the order's row; without Postgres the workflow writes it later. */
+const WRITE_DEADLINE_MS = 1_000;
 
 export interface PlaceOrderDeps {
   readonly db: Db;
@@ -39,10 +43,11 @@ export async function placeOrder(deps: PlaceOrderDeps, { input, card }: AskedOrd
   if (before !== undefined && isClosed(before)) return { replayed: true, decided: true, order: before };
 
   const start = async () => {
-    const begun = await starters.startOrder(card === undefined ? input : { ...input, card: await keepCard(psp, card) });
-    return { begun, outcome: waitMs === 0 ? undefined : await begun.outcome(waitMs) };
+    const order: OrderSagaInput = card === undefined ? input : { ...input, card: await keepCard(psp, card) };
+    const begun = await starters.startOrder(order);
+    return { started: order, begun, outcome: waitMs === 0 ? undefined : await begun.outcome(waitMs) };
   };
-  const { begun, outcome } = before === undefined && whileSold !== undefined ? await whileSold(start) : await start();
+  const { started, begun, outcome } = before === undefined && whileSold !== undefined ? await whileSold(start) : await start();
   if (outcome?.failureCode === "IDEMPOTENCY_CONFLICT") throw refusalOf(outcome);
   const replayed = before !== undefined || begun.alreadyStarted;
   // An order that was started just now and is not decided is accepted, whatever becomes of Postgres meanwhile.
@@ -53,6 +58,9 @@ export async function placeOrder(deps: PlaceOrderDeps, { input, card }: AskedOrd
     const knownRequestHash = async (orderId: string) => (await findOrderIdentity(db, orderId))?.requestHash;
     await requireSameSaga({ starters, knownRequestHash }, input);
   }
+  // Whoever reads "accepted" asks for the order at once: its row must not wait for a worker. A repeat may differ from the first request in
+  // words that are no content, so only the first one writes.
+  if (!replayed) await withinOrNothing(createOrder(db, { ...started, workflowId: begun.workflowId }), WRITE_DEADLINE_MS);
   return { replayed, decided: false, order };
 }
 
