@@ -1,6 +1,7 @@
 import { KeyFolderError } from "../adapters/tokens/key-files.ts";
 import { MAX_TOKEN_TTL_MS } from "../adapters/tokens/signing-keys.ts";
 import { loadConfig } from "../config.ts";
+import { idProblem, MAX_USER_ID_LENGTH } from "../contract/id-rule.ts";
 import { isRole, ROLES } from "../contract/identity.ts";
 import { runCommand, UsageError } from "./kit/command.ts";
 import { mintToken } from "./kit/operator-token.ts";
@@ -32,7 +33,8 @@ process.exitCode = await runCommand({
   expected: [KeyFolderError],
   run: async ({ values: { role, subject, ttl, json } }) => {
     if (!role.every(isRole)) throw new UsageError(`--role takes ${ROLES.join(", ")}`);
-    if (subject === "" || subject.length > 64) throw new UsageError("--subject takes 1 to 64 characters");
+    const problem = idProblem(subject, MAX_USER_ID_LENGTH);
+    if (problem !== undefined) throw new UsageError(`--subject ${problem}`);
     const { token, id, expiresAtMs } = await mintToken(loadConfig(), { subject, roles: role, ttlMs: readTtl(ttl) });
     const shown = { token, tokenId: id, subject, roles: role, expiresAt: new Date(expiresAtMs).toISOString() };
     process.stdout.write(`${json ? JSON.stringify(shown) : token}\n`);

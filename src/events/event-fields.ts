@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { INSTANT_WORDS, instantMs } from "../base/instant.ts";
 import { isCurrency } from "../base/money.ts";
-import { idProblem, MAX_ID_LENGTH } from "../contract/id-rule.ts";
+import { idProblem, MAX_ID_LENGTH, MAX_USER_ID_LENGTH } from "../contract/id-rule.ts";
 
 const MAX_EVENT_ID_LENGTH = 200;
 const MAX_COMMENT_LENGTH = 500;
@@ -31,8 +31,10 @@ export const optional = <Schema extends z.ZodType>(schema: Schema) => schema.nul
 export const storableText = (maxLength: number) =>
   z.string().min(1).max(maxLength).refine(storable, "must be well-formed text without NUL");
 
-/** The id of a user, a service, an order; a whole number is taken as its digits. */
+/** The id of a service, an order or a saga; a whole number is taken as its digits. */
 export const subjectId = identifier(MAX_ID_LENGTH);
+/** The id of a user, which may be longer: whatever a token's `sub` may be. */
+export const userIdField = identifier(MAX_USER_ID_LENGTH);
 /** The id of an event, which may be longer. */
 export const ownId = identifier(MAX_EVENT_ID_LENGTH);
 /** An amount keeps its digits as they are written: see event-reading.ts. */

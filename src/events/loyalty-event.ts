@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { amountField, commentField, momentField, ownId, subjectId, versionField } from "./event-fields.ts";
+import { amountField, commentField, momentField, ownId, userIdField, versionField } from "./event-fields.ts";
 import { eventJsonSchema, readEvent, readEventAmount, readMoment, type EventReading, type EventShape } from "./event-reading.ts";
 
 /** What loyalty points are counted in. */
@@ -9,7 +9,7 @@ export const POINTS = "PTS";
 const loyaltyEventSchema = z
   .object({
     transaction_id: ownId.describe("The transaction's identity: the same again changes nothing."),
-    user_id: subjectId.describe("Opaque id of the user; a whole number is taken as its digits."),
+    user_id: userIdField.describe("Opaque id of the user; a whole number is taken as its digits."),
     type: z.enum(["accrual", "redemption"]).describe("`accrual` gives points, `redemption` takes them, never below zero."),
     amount: amountField.describe("Whole points, as text or as a number."),
     occurred_at: momentField,

@@ -1,6 +1,16 @@
 import { z } from "zod";
 import { MAX_AMOUNT_MINOR } from "../base/money.ts";
-import { amountField, commentField, currencyField, optional, ownId, subjectId, versionField, wholeField } from "./event-fields.ts";
+import {
+  amountField,
+  commentField,
+  currencyField,
+  optional,
+  ownId,
+  subjectId,
+  userIdField,
+  versionField,
+  wholeField,
+} from "./event-fields.ts";
 import { eventJsonSchema, readEvent, readEventAmount, refuse, type EventReading, type EventShape } from "./event-reading.ts";
 
 const MAX_ITEMS = 100;
@@ -16,7 +26,7 @@ const itemSchema = z.object({
 const orderRequestSchema = z
   .object({
     order_id: subjectId.describe("The order's id from here on: one order for ever."),
-    user_id: subjectId.describe("Who buys and pays."),
+    user_id: userIdField.describe("Who buys and pays."),
     items: z.array(itemSchema).min(1).max(MAX_ITEMS),
     currency: optional(currencyField).describe("Without it DEFAULT_CURRENCY."),
     payment_method: optional(z.literal("wallet")).describe("Only the wallet: card data never goes through Kafka."),

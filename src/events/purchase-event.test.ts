@@ -57,7 +57,7 @@ describe("a purchase event", () => {
     ["a wallet in capitals", { payment_method: "Wallet" }, "INVALID_EVENT"],
     ["a wallet with a space", { payment_method: " wallet" }, "INVALID_EVENT"],
     ["a wallet with a character that is not seen", { payment_method: "wal\u200blet" }, "INVALID_EVENT"],
-    ["a user that is too long", { user_id: "x".repeat(65) }, "INVALID_EVENT"],
+    ["a user that is too long", { user_id: "x".repeat(256) }, "INVALID_EVENT"],
     ["a day that the calendar does not have", { transaction_date: "2024-02-30T00:00:00Z" }, "INVALID_EVENT"],
     ["a clock that was never set", { transaction_date: "1970-01-01T00:00:00Z" }, "INVALID_EVENT"],
     ["a date long after it was sent", { transaction_date: "2100-01-01T00:00:00Z" }, "INVALID_EVENT"],

@@ -1,6 +1,16 @@
 import { z } from "zod";
 import { MAX_ID_LENGTH } from "../contract/id-rule.ts";
-import { amountField, currencyField, momentField, optional, ownId, storableText, subjectId, versionField } from "./event-fields.ts";
+import {
+  amountField,
+  currencyField,
+  momentField,
+  optional,
+  ownId,
+  storableText,
+  subjectId,
+  userIdField,
+  versionField,
+} from "./event-fields.ts";
 import { eventJsonSchema, readEvent, readEventAmount, readMoment, type EventReading, type EventShape } from "./event-reading.ts";
 
 const WALLET = "wallet";
@@ -14,7 +24,7 @@ const meansWallet = (text: string) =>
 /** A purchase as it stands on the topic (S3-13). Fields that are not named here are tolerated and never copied. */
 const purchaseEventSchema = z
   .object({
-    user_id: subjectId.describe("Opaque id of the user; a whole number is taken as its digits."),
+    user_id: userIdField.describe("Opaque id of the user; a whole number is taken as its digits."),
     username: optional(z.string()).describe("Not kept."),
     amount: amountField.describe(
       "Decimal text such as 100.50; a JSON number is read as it is written. No more decimals than the currency has.",

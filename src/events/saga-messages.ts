@@ -1,5 +1,15 @@
 import { z } from "zod";
-import { amountField, commentField, currencyField, optional, ownId, storableText, subjectId, versionField } from "./event-fields.ts";
+import {
+  amountField,
+  commentField,
+  currencyField,
+  optional,
+  ownId,
+  storableText,
+  subjectId,
+  userIdField,
+  versionField,
+} from "./event-fields.ts";
 import { eventJsonSchema, readEvent, readEventAmount, type EventReading, type EventShape } from "./event-reading.ts";
 
 const MAX_WORDS = 500;
@@ -11,7 +21,7 @@ const sagaCommandSchema = z
     saga_id: subjectId.describe("One CHARGE and one REFUND per saga, for ever."),
     command: commandField.describe("CHARGE takes the amount from the user's wallet, REFUND gives that back."),
     order_id: subjectId,
-    user_id: subjectId.describe("Whose wallet."),
+    user_id: userIdField.describe("Whose wallet."),
     amount: amountField,
     currency: optional(currencyField).describe("Without it DEFAULT_CURRENCY."),
     service_id: optional(subjectId).describe("Whose revenue it is; without it that of `unassigned`."),

@@ -1,4 +1,5 @@
 import type { Log } from "../../src/adapters/log.ts";
+import type { Psp } from "../../src/adapters/psp/psp.ts";
 import type { ApiSettings } from "../../src/api/deps.ts";
 import type { Authenticator } from "../../src/api/http/guard.ts";
 import { listen } from "../../src/api/http/http-server.ts";
@@ -20,6 +21,7 @@ export async function startLegacyApi(options: {
   readonly starters?: Partial<Starters>;
   readonly authenticator?: Authenticator;
   readonly settings?: Partial<ApiSettings>;
+  readonly psp?: Psp;
   readonly log?: Log;
   readonly deadlineMs?: number;
 }): Promise<LegacyApi> {

@@ -3,6 +3,7 @@ import { errors, jwtVerify, SignJWT, type JWTPayload, type JWTVerifyGetKey } fro
 import { uuidv7 } from "uuidv7";
 import { DomainError } from "../../base/errors.ts";
 import { isRawNumber, parseJsonKeepingNumbers } from "../../base/raw-json.ts";
+import { idProblem, MAX_USER_ID_LENGTH } from "../../contract/id-rule.ts";
 import { isRole, ROLES, type Role, type VerifiedToken } from "../../contract/identity.ts";
 import type { ExternalIssuer } from "./external-issuer.ts";
 import { CLOCK_TOLERANCE_MS, MAX_TOKEN_TTL_MS, type SigningKeys } from "./signing-keys.ts";
@@ -161,7 +162,13 @@ function readClaims(payload: JWTPayload, now: () => number): Pick<VerifiedToken,
   // Further away no date can be written, here or in the database.
   if (typeof exp !== "number" || !(exp < MAX_MOMENT_SECONDS)) throw refusal("exp");
   if (iat !== undefined && !(iat >= 0)) throw refusal("iat");
-  return { subject: readName(payload.sub, "sub"), issuedAtMs: (iat ?? 0) * 1_000, expiresAtMs: exp * 1_000 };
+  return { subject: readSubject(payload.sub), issuedAtMs: (iat ?? 0) * 1_000, expiresAtMs: exp * 1_000 };
+}
+
+// The rule of the routes: a subject that no route takes as a user's id could log in and do nothing.
+function readSubject(value: unknown): string {
+  if (typeof value !== "string" || idProblem(value, MAX_USER_ID_LENGTH) !== undefined) throw refusal("sub");
+  return value;
 }
 
 function readName(value: unknown, claim: string): string {

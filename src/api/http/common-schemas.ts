@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { isErrorCode, type ErrorCode } from "../../base/errors.ts";
 import { isRawNumber, type RawNumber } from "../../base/raw-json.ts";
-import { idProblem, MAX_ID_LENGTH } from "../../contract/id-rule.ts";
+import { idProblem, MAX_ID_LENGTH, MAX_USER_ID_LENGTH } from "../../contract/id-rule.ts";
 import { looksLikeCardNumber } from "../../domain/cards/card.ts";
 
 const CONTROL = /\p{Cc}/u;
@@ -12,30 +12,45 @@ const textOrNumber = z.custom<string | RawNumber>(
   "must be text or a whole number",
 );
 
-/** An id in a body: opaque text. A number is taken as its digits; one above 2^53 - 1, which other readers would round, is refused. */
-export const idSchema = textOrNumber
-  .transform((value, context) => {
-    const text = typeof value === "string" ? value : value.raw;
-    const problem =
-      typeof value === "string" || isSafeId(text) ? idProblem(text) : "must be a whole number from 0 to 9007199254740991, or text";
-    if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
-    return text;
-  })
-  .openapi({
-    type: ["string", "integer"],
-    minLength: 1,
-    maxLength: MAX_ID_LENGTH,
-    description: "Opaque text of 1 to 64 characters; a whole number is taken as its digits.",
-  });
+// A number is taken as its digits; one above 2^53 - 1, which other readers would round, is refused.
+const idInBody = (maxLength: number) =>
+  textOrNumber
+    .transform((value, context) => {
+      const text = typeof value === "string" ? value : value.raw;
+      const problem =
+        typeof value === "string" || isSafeId(text)
+          ? idProblem(text, maxLength)
+          : "must be a whole number from 0 to 9007199254740991, or text";
+      if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
+      return text;
+    })
+    .openapi({
+      type: ["string", "integer"],
+      minLength: 1,
+      maxLength,
+      description: `Opaque text of 1 to ${maxLength} characters; a whole number is taken as its digits.`,
+    });
 
-/** An id in a path or a query. */
-export const idTextSchema = z
-  .string()
-  .superRefine((text, context) => {
-    const problem = idProblem(text);
-    if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
-  })
-  .openapi({ minLength: 1, maxLength: MAX_ID_LENGTH });
+const idInAddress = (maxLength: number) =>
+  z
+    .string()
+    .superRefine((text, context) => {
+      const problem = idProblem(text, maxLength);
+      if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
+    })
+    .openapi({ minLength: 1, maxLength });
+
+/** The id of a service, an order or a reservation in a body. */
+export const idSchema = idInBody(MAX_ID_LENGTH);
+
+/** The same in a path or a query. */
+export const idTextSchema = idInAddress(MAX_ID_LENGTH);
+
+/** The id of a user in a body: whatever a token's `sub` may be. */
+export const userIdSchema = idInBody(MAX_USER_ID_LENGTH);
+
+/** The same in a path or a query. */
+export const userIdTextSchema = idInAddress(MAX_USER_ID_LENGTH);
 
 /** An amount in a body, as its digits. What they mean depends on the currency: `readAmount` reads them. */
 export const amountSchema = z
@@ -100,7 +115,10 @@ export const limitSchema = z
   .default(DEFAULT_LIMIT)
   .openapi({ type: "integer", minimum: 1, maximum: MAX_LIMIT, default: DEFAULT_LIMIT });
 
-export const cursorSchema = z.string().max(1_000).openapi({ description: "`nextCursor` of the page before." });
+/** A cursor may hold the ids of a user, a service and an order, whose characters have up to four bytes. */
+const MAX_CURSOR_LENGTH = 4_096;
+
+export const cursorSchema = z.string().max(MAX_CURSOR_LENGTH).openapi({ description: "`nextCursor` of the page before." });
 
 export const nextCursorSchema = z.string().optional().openapi({ description: "Absent on the last page." });
 

@@ -18,8 +18,10 @@ export type RequestMemory =
 /** A request with an Idempotency-Key. */
 export interface KeyedRequest {
   readonly key: string;
-  /** The hash of the request after validation. */
+  /** The hash of what the request means. */
   readonly hash: string;
+  /** The hash that an earlier release made of this request, whose kept answers it finds as well. */
+  readonly earlierHash?: string;
   readonly memory: RequestMemory;
   /** True when 202 is the final answer. Otherwise an answer of 202 is not kept, as a repeat may find the outcome. */
   readonly keepAccepted: boolean;
@@ -78,7 +80,7 @@ export function createIdempotentAnswers(deps: {
         if (lease !== undefined) renewing = setInterval((own: string) => void cache.renew(key, own), cache.leaseMs / RENEWALS, lease);
         let known = begun.state === "answered" ? begun.answer : undefined;
         if (known === undefined && memory === "answer") known = cached = await book.find(key);
-        if (known?.requestHash === hash) return replay(context, known);
+        if (known !== undefined && [hash, request.earlierHash].includes(known.requestHash)) return replay(context, known);
         if (known !== undefined && memory === "answer") throw new DomainError("IDEMPOTENCY_CONFLICT");
 
         const response = await run();

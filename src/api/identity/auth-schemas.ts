@@ -1,6 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { ROLES } from "../../contract/identity.ts";
-import { idSchema, idTextSchema, jsonOf, keptText, timeSchema } from "../http/common-schemas.ts";
+import { jsonOf, keptText, timeSchema, userIdSchema, userIdTextSchema } from "../http/common-schemas.ts";
 
 const MIN_PASSWORD_BYTES = 12;
 const MAX_PASSWORD_BYTES = 128;
@@ -56,7 +56,7 @@ export const registerBodySchema = z
   .strictObject({
     login: loginSchema,
     password: newPasswordSchema,
-    userId: idSchema.optional().openapi({ description: "Admins only: the id of a user who has an account here already." }),
+    userId: userIdSchema.optional().openapi({ description: "Admins only: the id of a user who has an account here already." }),
     roles: rolesSchema.optional(),
   })
   .openapi("NewUser");
@@ -135,7 +135,7 @@ export const rolesRoute = createRoute({
   tags: ["auth"],
   summary: "Give a user other roles",
   description: "The user's sessions end, so that no token with the old roles goes on.",
-  request: { params: z.object({ userId: idTextSchema }), body: { required: true, ...jsonOf(rolesBodySchema) } },
+  request: { params: z.object({ userId: userIdTextSchema }), body: { required: true, ...jsonOf(rolesBodySchema) } },
   responses: { 200: { description: "The user as they are now.", ...jsonOf(userSchema) } },
 });
 

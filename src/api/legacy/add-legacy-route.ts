@@ -5,6 +5,7 @@ import type { Api, ApiContext } from "../api-env.ts";
 import { declareAccess } from "../http/declared-access.ts";
 import { createErrorHandler, InvalidRequest } from "../http/error-handler.ts";
 import { readOptionalIdempotencyKey } from "../http/idempotency.ts";
+import type { KeyedRequest } from "../http/idempotent-answers.ts";
 import type { Problem } from "../http/problem.ts";
 import { routerPath } from "../http/routes.ts";
 import type { RouteParts } from "../http/run-route.ts";
@@ -40,13 +41,17 @@ export function addLegacyRoute<Schema extends z.ZodType>(
       const asked = check(route.input, input);
       const act = () => handler(context, asked);
       const keyed = route.keyScope === undefined ? undefined : readOptionalIdempotencyKey(context, route.keyScope);
-      if (keyed === undefined) return await act();
-      const request = { key: keyed.key, hash: hashOf([asked]), memory: "answer", keepAccepted: false } as const;
-      return await firstAnswers.once(context, request, act);
+      return await (keyed === undefined ? act() : firstAnswers.once(context, keyedRequest(keyed.key, route, asked), act));
     } catch (error) {
       return await answerLegacyError(asProblem(error, context));
     }
   });
+}
+
+// Up to 0.1 the hash was made of the input as it was written, an amount with its zeros.
+function keyedRequest<Schema extends z.ZodType>(key: string, { content }: LegacyRoute<Schema>, asked: z.output<Schema>): KeyedRequest {
+  const earlierHash = hashOf([asked]);
+  return { key, hash: content === undefined ? earlierHash : hashOf(content(asked)), earlierHash, memory: "answer", keepAccepted: false };
 }
 
 function check<Schema extends z.ZodType>(schema: Schema, { from, value }: LegacyInput): z.output<Schema> {

@@ -20,6 +20,8 @@ export interface LegacyRoute<Schema extends z.ZodType> {
   readonly inputFrom?: "path";
   /** What its Idempotency-Keys are scoped by. With it the first answer under a key is kept; without a key each request is one of its own. */
   readonly keyScope?: string;
+  /** What the hash of a request with a key is made of: what the input means, not how it is written. Throws: the codes of a wrong input. */
+  readonly content?: (input: z.output<Schema>) => readonly unknown[];
   /** What is answered with 200, for the document. */
   readonly answers: { readonly type: string; readonly schema: z.ZodType; readonly description: string };
   /** Further statuses, for the document. */

@@ -27,18 +27,16 @@ const RESERVE_KEYS = "legacy/reserve";
 const PURCHASE_KEYS = "legacy/purchase";
 const RELEASE_KEYS = "legacy/release";
 
+type TripleWithAmount = z.output<typeof tripleWithAmountSchema>;
+
 /** Money set aside for a user, service and order, as the earlier service had it: by the three ids, without a reservation's own. */
 export function addLegacyReserveRoutes(api: Api, parts: LegacyParts, deps: ApiDeps, checkServices: CheckServices): void {
   const { db, balances, settings } = deps;
   const reservations = createReservationParts(deps);
   const { defaultCurrency: currency, reportTimeZone } = settings;
-  const wishOf = (input: z.output<typeof tripleWithAmountSchema>): TripleWish => ({
-    userId: input.user_id,
-    serviceId: input.service_id,
-    orderId: input.order_id,
-    amountMinor: readAmount(input.amount, currency),
-  });
-  const changing = { access: SERVICES, routeClass: "write", input: tripleWithAmountSchema, answers: OK_ANSWER } as const;
+  const wishOf = (input: TripleWithAmount) => readWish(input, currency);
+  const content = (input: TripleWithAmount) => [wishOf(input)];
+  const changing = { access: SERVICES, routeClass: "write", input: tripleWithAmountSchema, answers: OK_ANSWER, content } as const;
 
   addLegacyRoute(
     api,
@@ -57,8 +55,8 @@ export function addLegacyReserveRoutes(api: Api, parts: LegacyParts, deps: ApiDe
       const wish = wishOf(input);
       if (!(await userExists(db, wish.userId))) throw new DomainError("USER_NOT_FOUND");
       const asked = { reservationId: readOptionalIdempotencyKey(context, RESERVE_KEYS)?.id, ...originOf(context) };
-      await checkServices.during([{ serviceId: wish.serviceId, pointer: "/service_id" }], () => placeTriple(deps, wish, asked));
-      return answerOk(context);
+      const sold = [{ serviceId: wish.serviceId, pointer: "/service_id" }];
+      return answerAct(context, await checkServices.during(sold, () => placeTriple(deps, wish, asked)));
     },
   );
 
@@ -127,6 +125,11 @@ export function addLegacyReserveRoutes(api: Api, parts: LegacyParts, deps: ApiDe
       return answerAct(context, await confirmTriple(reservations, requestOf(context, PURCHASE_KEYS), wishOf(input), currency));
     },
   );
+}
+
+function readWish(input: TripleWithAmount, currency: string): TripleWish {
+  const { user_id: userId, service_id: serviceId, order_id: orderId, amount } = input;
+  return { userId, serviceId, orderId, amountMinor: readAmount(amount, currency) };
 }
 
 function requestOf(context: ApiContext, scope: string): TripleRequest {

@@ -1,15 +1,15 @@
 import { z } from "@hono/zod-openapi";
 import { isRawNumber, type RawNumber } from "../../base/raw-json.ts";
 import { UNASSIGNED_SERVICE } from "../../domain/ledger/operations.ts";
-import { amountSchema, idSchema } from "../http/common-schemas.ts";
+import { amountSchema, idSchema, userIdSchema as userIdField } from "../http/common-schemas.ts";
 
-export const userIdSchema = z.object({ id: idSchema });
+export const userIdSchema = z.object({ id: userIdField });
 
 export const serviceIdSchema = z.object({ id: idSchema });
 
-export const creditSchema = z.object({ id: idSchema, amount: amountSchema });
+export const creditSchema = z.object({ id: userIdField, amount: amountSchema });
 
-export const tripleSchema = z.object({ user_id: idSchema, service_id: idSchema, order_id: idSchema });
+export const tripleSchema = z.object({ user_id: userIdField, service_id: idSchema, order_id: idSchema });
 
 export const tripleWithAmountSchema = tripleSchema.extend({ amount: amountSchema });
 

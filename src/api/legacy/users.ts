@@ -6,6 +6,7 @@ import { deleteUser } from "../../use-cases/identity/delete-user.ts";
 import type { Api } from "../api-env.ts";
 import type { ApiDeps } from "../deps.ts";
 import { ADMINS, SERVICES } from "../http/access.ts";
+import { markReplayed } from "../http/idempotency.ts";
 import { readAmount } from "../http/read-money.ts";
 import { actorOf, originOf } from "../http/request-origin.ts";
 import { addLegacyRoute, type LegacyParts } from "./add-legacy-route.ts";
@@ -57,10 +58,11 @@ export function addLegacyUserRoutes(api: Api, parts: LegacyParts, deps: ApiDeps)
     async (context, { id: userId, amount }) => {
       const amountMinor = readAmount(amount, currency);
       const { key } = legacyRequestKey(context, "legacy/credit");
-      await postOnLedger(
+      const { duplicate } = await postOnLedger(
         ledger,
         depositOperation({ key, userId, currency, amountMinor, comment: "credit over the legacy interface", origin: originOf(context) }),
       );
+      if (duplicate) markReplayed(context);
       return answerOk(context);
     },
   );

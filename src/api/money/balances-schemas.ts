@@ -1,9 +1,9 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { amountSchema, commentSchema, currencySchema, decimalSchema, idTextSchema, timeSchema } from "../http/common-schemas.ts";
+import { amountSchema, commentSchema, currencySchema, decimalSchema, timeSchema, userIdTextSchema } from "../http/common-schemas.ts";
 import { idempotencyHeader } from "../http/idempotency.ts";
 import { momentSchema } from "../http/moment-schema.ts";
 
-export const userParamsSchema = z.object({ userId: idTextSchema });
+export const userParamsSchema = z.object({ userId: userIdTextSchema });
 
 const balanceQuerySchema = z.strictObject({
   currency: currencySchema.optional(),

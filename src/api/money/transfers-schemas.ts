@@ -1,12 +1,12 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { amountSchema, commentSchema, currencySchema, idSchema } from "../http/common-schemas.ts";
+import { amountSchema, commentSchema, currencySchema, userIdSchema } from "../http/common-schemas.ts";
 import { idempotencyHeader } from "../http/idempotency.ts";
 import { movedFields } from "./balances-schemas.ts";
 
 const transferBodySchema = z
   .strictObject({
-    fromUserId: idSchema,
-    toUserId: idSchema,
+    fromUserId: userIdSchema,
+    toUserId: userIdSchema,
     amount: amountSchema,
     currency: currencySchema.optional(),
     comment: commentSchema.optional(),

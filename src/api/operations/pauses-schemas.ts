@@ -1,5 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { commentSchema, idSchema, idTextSchema, timeSchema } from "../http/common-schemas.ts";
+import { commentSchema, timeSchema, userIdSchema, userIdTextSchema } from "../http/common-schemas.ts";
 
 const SCOPES = ["all", "service", "user"] as const;
 const scopeSchema = z.enum(SCOPES, `must be one of ${SCOPES.join(", ")}`);
@@ -10,7 +10,7 @@ const pauseSchema = z
   .object({ scope: scopeSchema, id: z.string().optional(), reason: z.string(), pausedBy: z.string(), pausedAt: timeSchema })
   .openapi("Pause");
 const pauseBodySchema = z
-  .strictObject({ scope: scopeSchema, id: idSchema.optional(), reason: commentSchema.min(1, "must not be empty") })
+  .strictObject({ scope: scopeSchema, id: userIdSchema.optional(), reason: commentSchema.min(1, "must not be empty") })
   .refine(fits, FITS)
   .openapi("NewPause");
 const tags = ["operations"];
@@ -48,6 +48,6 @@ export const endPauseRoute = createRoute({
   operationId: "endPause",
   tags,
   summary: "End a pause: what waited goes on",
-  request: { query: z.strictObject({ scope: scopeSchema, id: idTextSchema.optional() }).refine(fits, FITS) },
+  request: { query: z.strictObject({ scope: scopeSchema, id: userIdTextSchema.optional() }).refine(fits, FITS) },
   responses: { 204: { description: "The pause is not in force (any more)." } },
 });

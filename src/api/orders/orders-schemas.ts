@@ -13,6 +13,8 @@ import {
   linksSchema,
   nextCursorSchema,
   timeSchema,
+  userIdSchema,
+  userIdTextSchema,
   wholeNumber,
 } from "../http/common-schemas.ts";
 import { idempotencyHeader } from "../http/idempotency.ts";
@@ -43,7 +45,7 @@ const paymentSchema = z
 
 export const orderBodySchema = z
   .strictObject({
-    userId: idSchema,
+    userId: userIdSchema,
     items: z
       .array(
         z.strictObject({
@@ -76,7 +78,7 @@ const flagSchema = z
   .openapi({ type: "string", enum: ["true", "false"] });
 
 export const orderQuerySchema = z.strictObject({
-  userId: idTextSchema.optional(),
+  userId: userIdTextSchema.optional(),
   status: z.enum(ORDER_STATUSES, `must be one of ${ORDER_STATUSES.join(", ")}`).optional(),
   stuck: flagSchema,
   limit: limitSchema,

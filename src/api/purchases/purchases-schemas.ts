@@ -4,11 +4,12 @@ import {
   currencySchema,
   cursorSchema,
   decimalSchema,
-  idSchema,
   idTextSchema,
   limitSchema,
   linksSchema,
   timeSchema,
+  userIdSchema,
+  userIdTextSchema,
 } from "../http/common-schemas.ts";
 import { idempotencyHeader } from "../http/idempotency.ts";
 import { timeTextSchema } from "../http/moment-schema.ts";
@@ -28,7 +29,7 @@ const NEEDED_OF_A_CARD = ["card_holder_name", "card_number", "card_expiry", "car
 
 const purchaseBodySchema = z
   .strictObject({
-    user_id: idSchema,
+    user_id: userIdSchema,
     username: text(255),
     amount: amountSchema,
     currency: currencySchema,
@@ -140,6 +141,6 @@ export const listPurchasesRoute = createRoute({
   operationId: "listPurchases",
   tags: ["purchases"],
   summary: "A user's purchases, from HTTP and Kafka, newest first, page by page",
-  request: { query: z.strictObject({ user_id: idTextSchema, limit: limitSchema, cursor: cursorSchema.optional() }) },
+  request: { query: z.strictObject({ user_id: userIdTextSchema, limit: limitSchema, cursor: cursorSchema.optional() }) },
   responses: { 200: { description: "A page.", content: { "application/json": { schema: purchaseListSchema } } } },
 });

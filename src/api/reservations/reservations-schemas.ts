@@ -13,6 +13,8 @@ import {
   linksSchema,
   nextCursorSchema,
   timeSchema,
+  userIdSchema,
+  userIdTextSchema,
   wholeNumber,
 } from "../http/common-schemas.ts";
 import { idempotencyHeader } from "../http/idempotency.ts";
@@ -23,7 +25,7 @@ const lifetimeShape = { ttlSeconds: wholeNumber(1, MAX_TTL_MS / 1_000).optional(
 
 export const reservationBodySchema = z
   .strictObject({
-    userId: idSchema,
+    userId: userIdSchema,
     serviceId: idSchema,
     orderId: idSchema,
     amount: amountSchema,
@@ -45,7 +47,7 @@ export const confirmBodySchema = z.strictObject({ amount: amountSchema.optional(
 
 export const releaseBodySchema = z.strictObject({}).openapi("ReleaseReservation");
 
-const matchShape = { userId: idSchema, serviceId: idSchema, orderId: idSchema, currency: currencySchema.optional() };
+const matchShape = { userId: userIdSchema, serviceId: idSchema, orderId: idSchema, currency: currencySchema.optional() };
 
 export const confirmMatchBodySchema = z
   .strictObject({ ...matchShape, amount: amountSchema.optional() })
@@ -67,7 +69,7 @@ export const reservationParamsSchema = z.object({ reservationId: idTextSchema })
 
 export const reservationQuerySchema = z
   .strictObject({
-    userId: idTextSchema.optional(),
+    userId: userIdTextSchema.optional(),
     orderId: idTextSchema.optional(),
     status: z.enum(HOLD_STATUSES, `must be one of ${HOLD_STATUSES.join(", ")}`).optional(),
     limit: limitSchema,

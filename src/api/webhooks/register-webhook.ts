@@ -66,7 +66,9 @@ export function addRegisterWebhookRoute(routes: Routes, { db, settings }: Pick<A
 
 /** The secret that a request was given when it came first. Throws: IDEMPOTENCY_CONFLICT when it asks for another webhook or none is left. */
 function sealedSecretOf({ webhook, isDeleted, sealedSecret }: Registration, { url, eventTypes, description }: Wanted): string {
-  const isSame = hashOf([webhook.url, webhook.eventTypes, webhook.description]) === hashOf([url, eventTypes, description]);
+  // The types are a set: in another order they ask for the same webhook.
+  const asSet = (types: readonly string[]) => [...new Set(types)].sort();
+  const isSame = hashOf([webhook.url, asSet(webhook.eventTypes), webhook.description]) === hashOf([url, asSet(eventTypes), description]);
   if (!isSame) throw new DomainError("IDEMPOTENCY_CONFLICT");
   if (isDeleted || sealedSecret === undefined)
     throw new DomainError("IDEMPOTENCY_CONFLICT", "the webhook of this key was deleted, or has another secret by now");

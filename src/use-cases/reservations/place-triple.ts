@@ -8,6 +8,7 @@ import type { BalanceReader } from "../../store/ledger/balance-reader.ts";
 import type { Db } from "../../store/postgres/database.ts";
 import { newestHoldingOf, type HoldTriple } from "../../store/reservations/hold-matches.ts";
 import { placeReservation } from "./place-reservation.ts";
+import type { ActResult } from "./reservation-request.ts";
 import { reserveAmong, tripleHoldsOf } from "./triple-holds.ts";
 
 /** A triple and the exact amount that is meant. */
@@ -40,14 +41,15 @@ const ATTEMPTS = 5;
  * Without one a second reserve of a triple that is held or was bought is refused; of several that come at once one is taken.
  * Throws: INSUFFICIENT_FUNDS in the earlier service's words, CONFLICT, ALREADY_CONFIRMED, IDEMPOTENCY_CONFLICT, AMBIGUOUS, UNAVAILABLE, DEADLINE_EXCEEDED.
  */
-export async function placeTriple(deps: Deps, wish: TripleWish, asked: Asked): Promise<void> {
+export async function placeTriple(deps: Deps, wish: TripleWish, asked: Asked): Promise<ActResult> {
   const { userId, serviceId, orderId, amountMinor } = wish;
   const triple = [userId, serviceId, orderId];
   if (asked.reservationId !== undefined) {
     const requestHash = hashOf([...triple, amountMinor.toString()]);
     const { reservationId } = asked;
-    if (!(await isHeldBy(deps, wish, { ...asked, reservationId, requestHash }))) throw new DomainError("IDEMPOTENCY_CONFLICT");
-    return;
+    const placed = await place(deps, wish, { ...asked, reservationId, requestHash });
+    if (placed === undefined) throw new DomainError("IDEMPOTENCY_CONFLICT");
+    return placed;
   }
   const requestHash = hashOf([...triple, amountMinor.toString(), randomUUID()]);
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
@@ -59,17 +61,18 @@ export async function placeTriple(deps: Deps, wish: TripleWish, asked: Asked): P
         ? new DomainError("ALREADY_CONFIRMED")
         : new DomainError("CONFLICT", "money were already reserved for order");
     const reservationId = uuidOf(`legacy/reserve:${JSON.stringify([...triple, newest ?? ""])}`);
-    if (await isHeldBy(deps, wish, { ...asked, reservationId, requestHash })) return;
+    const placed = await place(deps, wish, { ...asked, reservationId, requestHash });
+    if (placed !== undefined) return placed;
   }
   throw new DomainError("UNAVAILABLE", "others reserve for the same order without end");
 }
 
-/** True when this very request holds the money; false when another request was decided under the id. Throws: the code it was refused with. */
-async function isHeldBy(
+/** Has this very request hold the money; undefined when another request was decided under the id. Throws: the code it was refused with. */
+async function place(
   deps: Deps,
   { userId, serviceId, orderId, amountMinor }: TripleWish,
   request: { readonly reservationId: string; readonly requestHash: string; readonly caller: string; readonly correlationId: string },
-): Promise<boolean> {
+): Promise<ActResult | undefined> {
   const { defaultCurrency: currency, reservationTtl } = deps.settings;
   const { reservationId, requestHash, caller, correlationId } = request;
   const input: ReservationInput = {
@@ -86,9 +89,9 @@ async function isHeldBy(
     caller,
     correlationId,
   };
-  const { decision } = await placeReservation(deps, input);
-  if (decision.outcome === "conflict") return false;
-  if (decision.outcome === "done") return true;
+  const { decision, replayed } = await placeReservation(deps, input);
+  if (decision.outcome === "conflict") return undefined;
+  if (decision.outcome === "done") return { replayed };
   throw decision.code === "INSUFFICIENT_FUNDS" ? await notEnough(deps, userId, amountMinor) : new DomainError(decision.code);
 }
 
