@@ -20,7 +20,16 @@ export interface ReservationInput {
   readonly caller: string;
   /** How long before the end `reservation.expiring` is sent, in milliseconds; without it, or when the time to live is not longer, never. */
   readonly expiringMs?: number;
+  /** How many requests one run takes before it continues as a new run, REQUESTS_PER_RUN by default. */
+  readonly requestsPerRun?: number;
 }
+
+/**
+ * How many requests a run of a reservation takes before it continues as a new run at its next idle moment. The server takes 2,000 updates
+ * in a run and advises a new run from 4,096 events on, which some 500 requests make (temporalio/temporal, history.maxTotalUpdates and
+ * limit.historyCount.suggestContinueAsNew).
+ */
+export const REQUESTS_PER_RUN = 200;
 
 /**
  * A reservation as it stands. `amountMinor` = captured + released + what is still held.
@@ -72,6 +81,29 @@ export interface AdvanceClockInput {
   readonly caller: string;
   readonly correlationId: string;
 }
+
+/** A request that a reservation's workflow has accepted. */
+export type ReservationWish =
+  | { readonly kind: "confirm"; readonly input: ConfirmInput }
+  | { readonly kind: "release"; readonly input: ReleaseInput }
+  | { readonly kind: "extend"; readonly input: ExtendInput }
+  | { readonly kind: "advanceClock"; readonly input: AdvanceClockInput };
+
+/** What a run of a reservation's workflow hands to the run that continues it. */
+export interface ReservationCarried {
+  /** The state of the hold, with its end. */
+  readonly state: ReservationState;
+  /** The end that was announced, ISO 8601. */
+  readonly announcedEnd?: string;
+  /** Accepted requests without an outcome: the new run goes on with them. */
+  readonly wishes: readonly ReservationWish[];
+}
+
+/**
+ * The type of the failure by which a run answers an accepted request that the next run goes on with. The request is to be sent again under
+ * the same key: the next run answers it.
+ */
+export const CARRIED_OVER = "CARRIED_OVER";
 
 /** Answers once, as soon as the money is held or refused. */
 export const reservationPlacedUpdate = defineUpdate<ReservationState, []>("placed");

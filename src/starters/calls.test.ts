@@ -17,7 +17,9 @@ function startersOf(answers: readonly unknown[], deadlineMs = 1_000) {
 }
 
 const failed = (type: string) => new WorkflowUpdateFailedError("Workflow Update failed", ApplicationFailure.nonRetryable("words", type));
-const grpc = (code: number) => Object.assign(new Error("grpc"), { code });
+const grpc = (code: number, words = "grpc") => Object.assign(new Error(words), { code });
+const notReady = grpc(9, "Unable to perform workflow execution update due to unexpected workflow task failure.");
+const spokenOut = grpc(9, "The limit on the total number of distinct updates in this workflow has been reached (2000).");
 const confirmed = { status: "confirmed" };
 
 describe("an update of a workflow", () => {
@@ -29,11 +31,31 @@ describe("an update of a workflow", () => {
   });
 
   it("is sent again while the workflow is closing, and is UNAVAILABLE when that does not end", async () => {
-    const { starters, updateIds } = startersOf([grpc(9), grpc(9), confirmed]);
+    const closing = grpc(8, "Workflow operation can not be applied because workflow is closing.");
+    const { starters, updateIds } = startersOf([notReady, closing, confirmed]);
     expect(await starters.cancelOrder("o", "reason")).toEqual(confirmed);
     expect(updateIds).toEqual(["cancel", "cancel", "cancel"]);
     for (const act of ["confirmReservation", "releaseReservation"] as const)
-      await expect(startersOf([grpc(9)], 120).starters[act]("r", { requestKey: "k" })).rejects.toMatchObject({ code: "UNAVAILABLE" });
+      await expect(startersOf([notReady], 120).starters[act]("r", { requestKey: "k" })).rejects.toMatchObject({ code: "UNAVAILABLE" });
+  });
+
+  it("is sent again to the run that goes on with it", async () => {
+    const { starters, updateIds } = startersOf([failed("CARRIED_OVER"), confirmed]);
+    expect(await starters.confirmReservation("r", { requestKey: "k" })).toEqual(confirmed);
+    expect(new Set(updateIds).size).toBe(1);
+  });
+
+  it("answers nothing, and at once, when the run takes no more updates", async () => {
+    const { starters, updateIds } = startersOf([spokenOut]);
+    expect(await starters.confirmReservation("r", { requestKey: "k" })).toBeUndefined();
+    expect(updateIds).toHaveLength(1);
+  });
+
+  it("is UNAVAILABLE at once, in Temporal's words, when a precondition is not met that no repetition mends", async () => {
+    const { starters, updateIds } = startersOf([grpc(9, "Namespace is not active in this cluster.")]);
+    const refused = { code: "UNAVAILABLE", message: expect.stringContaining("not active") as string };
+    await expect(starters.confirmReservation("r", { requestKey: "k" })).rejects.toMatchObject(refused);
+    expect(updateIds).toHaveLength(1);
   });
 
   it("is given up as UNAVAILABLE when the server drops it to the end of the deadline", async () => {

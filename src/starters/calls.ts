@@ -14,7 +14,8 @@ import {
 import { ApplicationFailure, type QueryDefinition, type SignalDefinition, TerminatedFailure, TimeoutFailure } from "@temporalio/common";
 import { unlessAborted } from "../base/aborted.ts";
 import { withinOrThrow } from "../base/deadline.ts";
-import { causesOf, DomainError, isErrorCode } from "../base/errors.ts";
+import { causesOf, DomainError, isErrorCode, messageOf } from "../base/errors.ts";
+import { CARRIED_OVER } from "../contract/reservations.ts";
 
 /** The status codes of gRPC that a call of Temporal may end with (grpc/grpc, doc/statuscodes.md). */
 const grpcStatus = {
@@ -33,7 +34,13 @@ const TOO_LATE = new Set<number>([grpcStatus.DEADLINE_EXCEEDED, grpcStatus.CANCE
 /** The failures that the server itself answers an update with (temporalio/temporal, service/history/workflow/update/errors_failures.go). */
 const serverFailure = { unprocessed: "UnprocessedUpdate", workflowCompleted: "AcceptedUpdateCompletedWorkflow" } as const;
 
+/** The server's words when a run has taken as many updates as it may (temporalio/temporal, service/history/workflow/update/registry.go). */
+const SPOKEN_OUT = /limit on the total number/i;
+/** Its words when a workflow task was lost with the update, or the workflow is closing: sent again the update may be served. */
+const NOT_READY = /workflow task|closing|not ready/i;
+
 const DROPPED_PAUSE_MS = 50;
+const CLOSING = "the workflow was closing";
 const TOO_SLOW = "Temporal did not answer in time";
 
 export interface StarterOptions {
@@ -68,8 +75,8 @@ export interface Calls {
   /** Starts a workflow of this type; `alreadyStarted` when its id is taken and the policies in `options` refuse another run. */
   start<Outcome>(type: string, workflowId: string, options: Omit<WorkflowStartOptions, "workflowId">): Promise<Started<Outcome>>;
   /**
-   * Sends an update; undefined when the workflow does not run. An update that the server dropped before the workflow saw it is sent
-   * again, so `work` must give it one id for all its calls.
+   * Sends an update; undefined when the workflow does not run, or its run takes no more updates. An update that the server dropped before
+   * the workflow saw it, or that the workflow's next run goes on with, is sent again, so `work` must give it one id for all its calls.
    */
   update<Result>(work: Work<Result>): Promise<Result | undefined>;
   /** Asks a workflow; undefined when there is none under this id or it does not answer. */
@@ -203,6 +210,7 @@ function asDomainError(error: unknown): unknown {
     // With many updates at once a workflow task may be lost with its updates, and the workflow may end before an update that it accepted.
     if (error.cause.type === serverFailure.unprocessed) return new DroppedUpdate("the update was not processed", error);
     if (error.cause.type === serverFailure.workflowCompleted) return new NotRunning("the workflow has ended", { cause: error });
+    if (error.cause.type === CARRIED_OVER) return new DroppedUpdate(error.cause.message, error);
   }
   if (error instanceof WorkflowUpdateFailedError || error instanceof WorkflowFailedError) return refusalIn(error.cause) ?? error;
   if (error instanceof WorkflowExecutionAlreadyStartedError) return error;
@@ -211,11 +219,24 @@ function asDomainError(error: unknown): unknown {
   const status = grpcStatusIn(error);
   if (status === undefined) return error;
   if (status === grpcStatus.NOT_FOUND) return new NotRunning("the workflow is not running", { cause: error });
-  // A workflow that is just closing takes no update: a moment later it has ended, or takes updates again.
-  if (status === grpcStatus.FAILED_PRECONDITION) return new DroppedUpdate("the workflow was closing", error);
+  if (status === grpcStatus.FAILED_PRECONDITION) return unmetPrecondition(error);
   if (TOO_LATE.has(status)) return new DomainError("DEADLINE_EXCEEDED", TOO_SLOW, {}, error);
+  if (status === grpcStatus.RESOURCE_EXHAUSTED && NOT_READY.test(wordsOf(error))) return new DroppedUpdate(CLOSING, error);
   if (UNREACHABLE.has(status)) return new DomainError("UNAVAILABLE", "Temporal is not reachable", {}, error);
   return error;
+}
+
+// Several refusals of the server share this status, and only some of them pass by themselves.
+function unmetPrecondition(error: unknown): Error {
+  const words = wordsOf(error);
+  // The rows and their keys decide every race, so the caller does without the workflow.
+  if (SPOKEN_OUT.test(words)) return new NotRunning("the workflow's run takes no more updates", { cause: error });
+  if (NOT_READY.test(words)) return new DroppedUpdate(CLOSING, error);
+  return new DomainError("UNAVAILABLE", `Temporal refuses the call: ${words}`, {}, error);
+}
+
+function wordsOf(error: unknown): string {
+  return Array.from(causesOf(error), messageOf).join(": ");
 }
 
 function refusalIn(error: unknown): DomainError | undefined {

@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { sql } from "drizzle-orm";
 import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { reservationWorkflowId } from "../../src/contract/ids.ts";
@@ -267,32 +266,6 @@ describe("while captures are paused", () => {
     expect(read["remainingSeconds"]).toBeGreaterThan(0);
     await endPause(api.db, target);
     await until("it expired", async () => (await api.call("GET", path)).body["status"] === "expired");
-  });
-});
-
-describe("the test clock", () => {
-  test("brings the end nearer, and what would happen on the way happens", async () => {
-    await deposit("clock", "100");
-    const { id, path } = await reserve("clock", "40", { ttlSeconds: 600 });
-    const advance = (advanceMs: number) => api.call("POST", `/api/v1/test-clock/reservations/${id}`, { body: { advanceMs } });
-    const nearer = await advance(570_000);
-    expect(nearer.body).toMatchObject({ status: "held" });
-    expect(nearer.body["remainingSeconds"]).toBeLessThanOrEqual(30);
-    const messages = () =>
-      api.db.execute<{ payload: string }>(sql`select payload from outbox where topic = 'reservations.events' and aggregate_id = ${id}`);
-    await until("it was told", async () => (await messages()).length === 1);
-    expect(JSON.parse((await messages())[0]?.payload ?? "")).toMatchObject({ reservationId: id, heldMinor: "4000", userId: "clock" });
-    await advance(30_000);
-    await untilStatus(path, "expired");
-    expect(codeOf(await advance(1_000))).toEqual([409, "RESERVATION_EXPIRED"]);
-    expect(await messages()).toHaveLength(1);
-  });
-
-  test("is not there in production", async () => {
-    const production = createTestApi({ databaseUrl: database.appUrl, starters: workflows.starters, settings: { testClock: false } });
-    const call = () => production.app.request("/api/v1/test-clock/reservations/any", { method: "POST", body: "{}" });
-    expect((await call()).status).toBe(404);
-    await production.close();
   });
 });
 

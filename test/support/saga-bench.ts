@@ -42,16 +42,20 @@ export interface SagaBench {
   close(): Promise<void>;
 }
 
-/** Opens the bench and starts its worker. Without `redisUrl` it has no cache. */
-export async function openSagaBench(options: { readonly redisUrl: string | undefined }): Promise<SagaBench> {
+/** Opens the bench and starts its worker. Without `redisUrl` it has no cache; without `temporalAddress` it uses the Temporal of all tests. */
+export async function openSagaBench(options: {
+  readonly redisUrl: string | undefined;
+  readonly temporalAddress?: string;
+}): Promise<SagaBench> {
   quietRuntime();
   const testDatabase = await createTestDatabase();
   const url = testDatabase.appUrl;
   const database = createDatabase({ url, name: "saga-bench", laneCount: 4, deadlineMs: 10_000 });
   const ledger = createLedger({ url, name: "saga-bench", laneCount: 2, deadlineMs: 10_000 });
   const cache = createBalanceCache({ url: options.redisUrl, logger: SILENT_LOG });
-  const namespace = await makeTestNamespace(inject("temporalAddress"));
-  const link = await createTemporal({ address: inject("temporalAddress"), namespace, deadlineMs: 10_000, logger: SILENT_LOG });
+  const address = options.temporalAddress ?? inject("temporalAddress");
+  const namespace = await makeTestNamespace(address);
+  const link = await createTemporal({ address, namespace, deadlineMs: 10_000, logger: SILENT_LOG });
   const psp = createFakePsp();
   const bundlePath = await buildWorkflowBundle(inject("cacheDir"));
   const post: Ledger["post"] = async (operation) => {

@@ -1,4 +1,12 @@
-import { allHandlersFinished, CancellationScope, CancelledFailure, condition, setCurrentDetails, setHandler } from "@temporalio/workflow";
+import {
+  allHandlersFinished,
+  ApplicationFailure,
+  CancellationScope,
+  CancelledFailure,
+  condition,
+  setCurrentDetails,
+  setHandler,
+} from "@temporalio/workflow";
 import { inWords } from "../../src/base/money.ts";
 import type { OperatorAct, OperatorActKind } from "../../src/contract/operator-acts.ts";
 import {
@@ -16,6 +24,9 @@ import { showSagaState } from "../search-attributes.ts";
 import { createOperatorDesk } from "../steps/operator-desk.ts";
 import { fieldsOf, isAdvance, isText, unreadable } from "../untyped-input.ts";
 import type { SagaClock } from "./order-clock.ts";
+
+/** How often a test may move an order's clock: a run takes 2,000 updates at most, and a cancellation must always find room. */
+const MOST_ADVANCES = 1_000;
 
 /** How an order's saga shows itself to clients, operators and the Temporal UI, and how it hears of a cancellation and of operator acts. */
 export interface OrderProgress {
@@ -78,14 +89,7 @@ export function createOrderProgress(order: OrderSagaInput, clock: SagaClock, pla
     },
     { validator: refuseOtherThanReason },
   );
-  setHandler(
-    advanceOrderUpdate,
-    ({ advanceMs }) => {
-      clock.advance(advanceMs);
-      return { advancedMs: advanceMs };
-    },
-    { validator: refuseOtherThanAdvance },
-  );
+  takeAdvances(clock);
 
   const show = () => {
     const { stuck } = desk.standing();
@@ -151,6 +155,25 @@ function detailsOf({ orderId, userId, totalMinor, currency }: OrderSagaInput, ro
   return (
     `Order **${orderId}** of user **${userId}**, ${total}\n\n| | step | result |\n|---|---|---|\n${rows.join("\n")}` +
     (now === undefined ? "" : `\n\n**Waits:** ${now}`)
+  );
+}
+
+function takeAdvances(clock: SagaClock): void {
+  let advances = 0;
+  setHandler(
+    advanceOrderUpdate,
+    ({ advanceMs }) => {
+      advances += 1;
+      clock.advance(advanceMs);
+      return { advancedMs: advanceMs };
+    },
+    {
+      validator(advance) {
+        refuseOtherThanAdvance(advance);
+        if (advances >= MOST_ADVANCES)
+          throw ApplicationFailure.nonRetryable(`the order's clock was moved ${MOST_ADVANCES} times`, "ORDER_STATE_CONFLICT");
+      },
+    },
   );
 }
 

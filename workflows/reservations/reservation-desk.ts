@@ -1,6 +1,22 @@
-import { ApplicationFailure, CancellationScope, condition, isCancellation, setCurrentDetails } from "@temporalio/workflow";
+import {
+  allHandlersFinished,
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  isCancellation,
+  patched,
+  setCurrentDetails,
+  workflowInfo,
+} from "@temporalio/workflow";
 import { formatAmount } from "../../src/base/money.ts";
-import type { ReservationInput, ReservationState } from "../../src/contract/reservations.ts";
+import {
+  CARRIED_OVER,
+  REQUESTS_PER_RUN,
+  type ReservationCarried,
+  type ReservationInput,
+  type ReservationState,
+  type ReservationWish,
+} from "../../src/contract/reservations.ts";
 import { closedReservationCode } from "../../src/domain/reservations/reservation-states.ts";
 import { failureOf, type Failure } from "../steps/failures.ts";
 
@@ -20,19 +36,37 @@ export interface ReservationDesk {
   refuse(failure: Failure): void;
   /** Waits until the money is held; returns the state. Throws: the reservation's refusal. Cannot be cancelled. */
   held(): Promise<ReservationState>;
-  /** Runs the step of a request that takes money out of the hold, once the money is held, and shows its result. Throws: the step's failure. */
-  change(step: () => Promise<ReservationState>): Promise<ReservationState>;
-  /** Runs the step of a request that moves the hold's end, once the money is held, and shows the new end. Throws: the step's failure. */
-  moveEnd(step: () => Promise<ReservationState>): Promise<ReservationState>;
+  /**
+   * Runs the step of a request once the money is held, and shows the state or the end that it leads to.
+   * Throws: the step's failure; CARRIED_OVER when the next run goes on with the request.
+   */
+  request(wish: ReservationWish, step: (wish: ReservationWish) => Promise<ReservationState>): Promise<ReservationState>;
+  /** True when this run is to end and a new run is to go on: at an idle moment after many requests, or when the server advises it. */
+  isRunFull(): boolean;
+  /** Waits a moment, answers the requests that are then under way with CARRIED_OVER, and returns what the next run has to know. */
+  handOver(): Promise<Omit<ReservationCarried, "announcedEnd">>;
   /** For validators. Throws: the code of the closed state once nothing is held any more. */
   refuseOnceClosed(): void;
 }
 
-/** Creates the desk of a reservation whose time begins now. */
-export function createReservationDesk(input: ReservationInput): ReservationDesk {
-  let endMs = Date.now() + input.ttlMs;
+/** A busy run does not wait for its idle moment beyond this multiple of its requests. */
+const MOST_RUNS_IN_ONE = 4;
+/** How long a run that is full waits for the requests that are under way. */
+const HAND_OVER_MS = 1_000;
+
+/** Creates the desk of a reservation: its time begins now, or an earlier run hands it over. */
+export function createReservationDesk(input: ReservationInput, carried?: ReservationCarried): ReservationDesk {
+  const { requestsPerRun = REQUESTS_PER_RUN } = input;
+  let endMs = carried === undefined ? Date.now() + input.ttlMs : Date.parse(carried.state.expiresAt);
   let state: ReservationState | undefined;
   let refusal: ApplicationFailure | undefined;
+  let accepted = 0;
+  const underWay = new Set<ReservationWish>();
+  let giveUp: (failure: ApplicationFailure) => void = () => undefined;
+  const handedOver = new Promise<never>((_resolve, reject) => {
+    giveUp = reject;
+  });
+  handedOver.catch(() => undefined);
 
   const show = (next: ReservationState, note = "") => {
     state = { ...next, expiresAt: new Date(endMs).toISOString() };
@@ -43,17 +77,29 @@ export function createReservationDesk(input: ReservationInput): ReservationDesk 
     if (refusal !== undefined) throw refusal;
     return state as ReservationState;
   };
-  const request = async (step: () => Promise<ReservationState>): Promise<ReservationState> => {
+  const outcomeOf = async (step: () => Promise<ReservationState>): Promise<ReservationState> => {
     await held();
     try {
       // Repeated until its outcome is known: the money may have moved, and a client that repeats the request joins this very update.
-      return await CancellationScope.nonCancellable(step);
+      return await Promise.race([CancellationScope.nonCancellable(step), handedOver]);
     } catch (error) {
+      if (error instanceof ApplicationFailure && error.type === CARRIED_OVER) throw error;
       if (isCancellation(error)) throw error;
       const { code, message } = failureOf(error);
       throw ApplicationFailure.nonRetryable(message, code);
     }
   };
+
+  const showTaken = (next: ReservationState) => {
+    // Two requests may be under way at once: the answer that comes second may carry the older state, which must not be shown.
+    if (state?.status === "held" && movedMinor(next) >= movedMinor(state)) show(next);
+  };
+  const showMoved = (next: ReservationState) => {
+    if (next.status !== "held" || state?.status !== "held") return;
+    endMs = Date.parse(next.expiresAt);
+    show(movedMinor(next) >= movedMinor(state) ? next : state);
+  };
+  if (carried !== undefined) show(carried.state);
 
   return {
     state: () => state,
@@ -74,18 +120,31 @@ export function createReservationDesk(input: ReservationInput): ReservationDesk 
       setCurrentDetails(`Refused: ${message}`);
     },
     held,
-    async change(step) {
-      const next = await request(step);
-      // Two requests may be under way at once: the answer that comes second may carry the older state, which must not be shown.
-      if (state?.status === "held" && movedMinor(next) >= movedMinor(state)) show(next);
-      return next;
+    async request(wish, step) {
+      accepted += 1;
+      underWay.add(wish);
+      try {
+        const next = await outcomeOf(() => step(wish));
+        if (wish.kind === "confirm" || wish.kind === "release") showTaken(next);
+        else showMoved(next);
+        return next;
+      } finally {
+        underWay.delete(wish);
+      }
     },
-    async moveEnd(step) {
-      const next = await request(step);
-      if (next.status !== "held" || state?.status !== "held") return next;
-      endMs = Date.parse(next.expiresAt);
-      show(movedMinor(next) >= movedMinor(state) ? next : state);
-      return next;
+    isRunFull() {
+      const isIdle = underWay.size === 0 && allHandlersFinished();
+      const isFull = accepted >= requestsPerRun && (isIdle || accepted >= MOST_RUNS_IN_ONE * requestsPerRun);
+      // The patch is looked at last: a run that is not full has no marker, and an earlier run that went on beyond the bounds replays.
+      return (isFull || workflowInfo().continueAsNewSuggested) && state?.status === "held" && patched("reservation-continues-as-new");
+    },
+    async handOver() {
+      // Most requests take milliseconds. New ones that come meanwhile are taken too.
+      await condition(() => underWay.size === 0 && allHandlersFinished(), HAND_OVER_MS);
+      const wishes = [...new Map([...underWay].map((wish) => [`${wish.kind} ${wish.input.requestKey}`, wish])).values()];
+      giveUp(ApplicationFailure.nonRetryable("the reservation goes on in a new run: send the request again under its key", CARRIED_OVER));
+      await condition(allHandlersFinished);
+      return { state: state as ReservationState, wishes };
     },
     // A validator's refusal leaves nothing in the history and takes no turn on Postgres: of a hundred requests that want one reservation,
     // ninety-nine end here.

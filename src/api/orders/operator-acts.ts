@@ -28,7 +28,9 @@ export function addOperatorActRoutes(routes: Routes, deps: ApiDeps): void {
       const order = await findOwnOrder(context, deps, context.req.valid("param").orderId);
       if (isClosed(order)) throw new DomainError("ORDER_STATE_CONFLICT", `the order is ${order.sagaState}`);
       const moved = await starters.advanceOrder(order.orderId, context.req.valid("json").advanceMs);
-      if (moved === undefined) throw new DomainError("ORDER_STATE_CONFLICT", "the order has ended meanwhile");
-      return context.json(showOrder(await findOwnOrder(context, deps, order.orderId)), 200);
+      const fresh = await findOwnOrder(context, deps, order.orderId);
+      if (moved !== undefined) return context.json(showOrder(fresh), 200);
+      if (isClosed(fresh)) throw new DomainError("ORDER_STATE_CONFLICT", "the order has ended meanwhile");
+      throw new DomainError("UNAVAILABLE", "nothing runs the order at this moment");
     });
 }
