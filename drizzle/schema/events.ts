@@ -110,3 +110,27 @@ export const importFiles = pgTable(
   },
   (table) => [primaryKey({ columns: [table.topic, table.source, table.version] }), check("import_files_rows", sql`${table.rows} > 0`)],
 );
+
+/**
+ * The topics that stood under one name: a topic that is deleted and made again, or another cluster's, is another incarnation, and a place in it is
+ * another place. Those with one number are declared to hold the same messages at the same places. The number is final from the first read on.
+ */
+export const topicIncarnations = pgTable(
+  "topic_incarnations",
+  {
+    topic: text("topic").notNull(),
+    clusterId: text("cluster_id").notNull(),
+    /** Empty for a broker that gives topics no ids. */
+    topicId: text("topic_id").notNull(),
+    /** 1 is the first that was read, and what earlier releases read. */
+    number: integer("number").notNull(),
+    recordedAt: moment("recorded_at")
+      .notNull()
+      .default(sql`clock_timestamp()`),
+    firstReadAt: moment("first_read_at"),
+  },
+  (table) => [
+    primaryKey({ columns: [table.topic, table.clusterId, table.topicId] }),
+    check("topic_incarnations_number", sql`${table.number} > 0`),
+  ],
+);

@@ -29,8 +29,8 @@ export const outbox = pgTable(
       .default(sql`pg_current_xact_id()`),
   },
   (table) => [
-    index("outbox_unpublished")
-      .on(table.id)
+    index("outbox_waiting")
+      .on(table.topic, table.id)
       .where(sql`${table.publishedAt} is null`),
     index("outbox_order")
       .on(table.aggregateId)

@@ -30,8 +30,11 @@ function bench(
   const deps: RelayDeps = {
     takeLease: async () => true,
     renewLeaseMs: 5_000,
-    readUnpublished: async ({ limit, withoutTopics, withoutIds }) =>
-      rows.filter(({ id, topic }) => !withoutTopics.includes(topic) && !withoutIds.includes(id)).slice(0, limit),
+    readUnpublished: async ({ limitPerTopic, withoutTopics, withoutIds }) => {
+      const sendable = rows.filter(({ id, topic }) => !withoutTopics.includes(topic) && !withoutIds.includes(id));
+      const topics = [...new Set(sendable.map(({ topic }) => topic))];
+      return topics.flatMap((wanted) => sendable.filter(({ topic }) => topic === wanted).slice(0, limitPerTopic));
+    },
     markPublished: async (ids) => {
       rows = rows.filter(({ id }) => !ids.includes(id));
     },
@@ -83,6 +86,40 @@ describe("the relay", () => {
     expect(await relay.step()).toBe(2);
   });
 
+  it("publishes each topic's rows in the same step, however many of another topic stand before them", async () => {
+    const sent: string[] = [];
+    const many = Array.from({ length: 1_000 }, (_, place) => row(place + 1, "notifications"));
+    const { relay } = bench([...many, row(1_001, "saga.commands"), row(1_002, "orders.events")], async (topic, values) => {
+      sent.push(`${topic} ${values.length}`);
+    });
+    await relay.step();
+    expect(sent.toSorted()).toEqual(["notifications 10", "orders.events 1", "saga.commands 1"]);
+  });
+
+  it("does not wait for a topic that takes long, sends nothing to it meanwhile, and keeps its order", async () => {
+    const sent: string[] = [];
+    let letGo = () => {};
+    const slow = new Promise<void>((resolve) => (letGo = resolve));
+    const { relay, add, left } = bench([row(1, "slow"), row(2, "fine")], async (topic, values) => {
+      if (topic === "slow") await slow;
+      sent.push(...values);
+    });
+    await relay.step();
+    expect(sent).toEqual(["2"]);
+    add(row(3, "slow"));
+    add(row(4, "fine"));
+    await relay.step();
+    expect(sent).toEqual(["2", "4"]);
+    letGo();
+    await until("the slow topic is done", () => sent.includes("1"));
+    await until("the slow topic's next row is sent", async () => {
+      await relay.step();
+      return sent.includes("3");
+    });
+    expect(sent).toEqual(["2", "4", "1", "3"]);
+    expect(left()).toEqual([]);
+  });
+
   it("sends no more at once than the broker takes in one record batch", async () => {
     const sizes: number[] = [];
     const big = Buffer.alloc(300_000, "x");
@@ -125,7 +162,6 @@ describe("the relay", () => {
       if (values.some((value) => value.length > 800_000)) throw Object.assign(new Error("too large"), { type: "MESSAGE_TOO_LARGE" });
       sent.push(...values);
     });
-    await relay.step();
     await relay.step();
     expect(sent).toEqual(["102", "103"]);
     while ((await relay.step()) > 0);

@@ -12,17 +12,21 @@ export interface RelayDeps extends PublisherDeps, SleepDeps {
   /** How often the lease is renewed beside the publishing, so that it does not end while a send takes long. */
   readonly renewLeaseMs: number;
   readonly readUnpublished: (input: {
-    readonly limit: number;
+    readonly limitPerTopic: number;
     readonly withoutTopics: readonly string[];
     readonly withoutIds: readonly string[];
   }) => Promise<OutboxRow[]>;
+  /** How many rows of each topic one step publishes at most. */
   readonly batchSize: number;
   readonly backoff: { readonly firstMs: number; readonly maxMs: number };
   readonly nowMs: () => number;
 }
 
+/** A topic that takes longer than this is left to itself, and the others go on. */
+const SLOW_TOPIC_MS = 500;
+
 export interface Relay {
-  /** Publishes one batch. Returns how many rows it tried: after a full batch the next one follows at once. Throws: what the store throws. */
+  /** Publishes one batch of each topic. Returns how many rows it tried: after a full batch the next one follows at once. Throws: what the store throws. */
   step(): Promise<number>;
   /** Tells the relay of new rows: it ends its sleep. */
   wakeUp(): void;
@@ -33,36 +37,49 @@ export interface Relay {
 /**
  * Brings the outbox to Kafka, in the order of the rows, and marks a row only when Kafka has acknowledged it: after a kill in between the row
  * is published again, under the same event id, and none is lost. By a lease one process at a time does it, so rows of one key keep
- * their order. A topic that fails rests a while and holds up no other topic; a row that no topic takes holds up no other row.
+ * their order. Each topic has its own share of every step, so that a million rows of one topic hold up no row of another. A topic that fails
+ * rests a while, and neither it nor one that takes long holds up another topic; a row that no topic takes holds up no other row.
  */
 export function createRelay(deps: RelayDeps): Relay {
   const rests = createTopicRests(deps);
   const unsendable = createUnsendableRows(deps);
   const publisher = createTopicPublisher(deps, rests, unsendable);
 
-  // A topic whose rows had to be set aside is left out of one read: many such rows in a row would hold up the other topics behind them.
-  const readRows = async (): Promise<OutboxRow[]> => {
-    const withoutTopics = rests.resting();
-    const leftOutOnce = unsendable.takeTopics();
-    const read = (without: readonly string[]) =>
-      deps.readUnpublished({ limit: deps.batchSize, withoutTopics: without, withoutIds: unsendable.ids() });
-    const rows = await read([...withoutTopics, ...leftOutOnce]);
-    return rows.length > 0 || leftOutOnce.length === 0 ? rows : await read(withoutTopics);
+  /** The topics that are being published to. A topic that takes long is not waited for, and gets no further rows until it is done. */
+  const inHand = new Map<string, Promise<void>>();
+  let failed: { readonly reason: unknown } | undefined;
+
+  const beginTopic = (topic: string, rows: readonly OutboxRow[]): Promise<void> => {
+    const publishing = publisher
+      .publish(topic, rows)
+      .catch((reason: unknown) => {
+        failed ??= { reason };
+      })
+      .finally(() => inHand.delete(topic));
+    inHand.set(topic, publishing);
+    return publishing;
   };
 
   const step = async (): Promise<number> => {
-    const rows = await readRows();
-    const topics = [...new Set(rows.map((row) => row.topic))];
-    const outcomes = await Promise.allSettled(
-      topics.map((topic) =>
-        publisher.publish(
-          topic,
-          rows.filter((row) => row.topic === topic),
-        ),
+    const rows = await deps.readUnpublished({
+      limitPerTopic: deps.batchSize,
+      withoutTopics: [...rests.resting(), ...inHand.keys()],
+      withoutIds: unsendable.ids(),
+    });
+    const published = [...new Set(rows.map(({ topic }) => topic))].map((topic) =>
+      beginTopic(
+        topic,
+        rows.filter((row) => row.topic === topic),
       ),
     );
-    for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
-    return rows.length;
+    const cut = new AbortController();
+    const late = sleep(SLOW_TOPIC_MS, undefined, { signal: cut.signal }).catch(() => {});
+    await Promise.race([Promise.all(published), late]);
+    cut.abort();
+    if (failed === undefined) return rows.length;
+    const { reason } = failed;
+    failed = undefined;
+    throw reason;
   };
 
   const turn = async (): Promise<"full" | "idle" | "not mine"> => {
@@ -100,6 +117,7 @@ export function createRelay(deps: RelayDeps): Relay {
         }
         if (restMs > 0) await sleep(restMs, undefined, { signal }).catch(() => {});
       }
+      await Promise.all(inHand.values());
       clearInterval(renewal);
     },
   };

@@ -7,8 +7,6 @@ export interface UnsendableRows {
   setAside(row: { readonly id: string }, topic: string, error: unknown): void;
   /** The ids of the rows that are set aside at this moment. */
   ids(): string[];
-  /** The topics of rows that were set aside since the last call. */
-  takeTopics(): string[];
 }
 
 /** How long a row stays set aside before it is tried again. */
@@ -17,21 +15,14 @@ const SET_ASIDE_MS = 600_000;
 /** No row is set aside at first. */
 export function createUnsendableRows(deps: { readonly nowMs: () => number; readonly log: Log }): UnsendableRows {
   const untilMsById = new Map<string, number>();
-  const topics = new Set<string>();
   return {
     setAside(row, topic, error) {
       untilMsById.set(row.id, deps.nowMs() + SET_ASIDE_MS);
-      topics.add(topic);
       deps.log.error({ topic, outboxId: row.id, err: messageOf(error) }, "this outbox row cannot be sent as it is");
     },
     ids() {
       for (const [id, untilMs] of untilMsById) if (untilMs <= deps.nowMs()) untilMsById.delete(id);
       return [...untilMsById.keys()];
-    },
-    takeTopics() {
-      const taken = [...topics];
-      topics.clear();
-      return taken;
     },
   };
 }

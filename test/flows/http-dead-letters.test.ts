@@ -35,7 +35,7 @@ const idOf = async (offset: string): Promise<string> => {
 };
 const show = async (offset: string) => (await api.call("GET", `/api/v1/dead-letters/${await idOf(offset)}`)).body;
 const redriven = async () =>
-  (await readUnpublished(api.db, { limit: 1_000, withoutTopics: [] })).filter(({ aggregateType }) => aggregateType === "redrive");
+  (await readUnpublished(api.db, { limitPerTopic: 1_000, withoutTopics: [] })).filter(({ aggregateType }) => aggregateType === "redrive");
 
 beforeAll(async () => {
   database = await createTestDatabase();

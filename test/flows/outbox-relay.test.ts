@@ -97,7 +97,7 @@ async function notificationsOf(userId: string): Promise<Notification[]> {
   return messages.map(({ value }) => JSON.parse(String(value)) as Notification);
 }
 
-const unpublished = () => readUnpublished(database.db, { limit: 1_000, withoutTopics: [] });
+const unpublished = () => readUnpublished(database.db, { limitPerTopic: 1_000, withoutTopics: [] });
 
 describe("the outbox relay", () => {
   it("tells of every operation once, in the order it happened, and to both sides of a transfer", async () => {
@@ -252,5 +252,21 @@ describe("the outbox relay", () => {
       attempts: "1",
       trace: "t",
     });
+  });
+
+  it("brings a command and a change of an order at once, whatever number of messages wait for another topic before them", async () => {
+    const [crowd, command, change] = ["crowd", "command", "change"].map((name) => `${name}-${run}`);
+    if (crowd === undefined || command === undefined || change === undefined) throw new Error("three topics");
+    await ensureTopics(
+      inject("kafkaBrokers"),
+      [crowd, command, change].map((topic) => ({ topic, partitions: 1, settings: {} })),
+    );
+    await database.db.execute(`
+      insert into outbox (aggregate_type, aggregate_id, topic, raw_value)
+      select 'dead_letter', place::text, case place when 30001 then '${command}' when 30002 then '${change}' else '${crowd}' end, 'x'
+        from generate_series(1, 30002) places (place) order by places.place`);
+    await newRelay().step();
+    const lengthOf = async (topic: string) => Number((await kafka.topicOffsets(topic))[0]?.high);
+    expect(await Promise.all([command, change, crowd].map(lengthOf))).toEqual([1, 1, 50]);
   });
 });

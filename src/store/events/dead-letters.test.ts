@@ -39,7 +39,9 @@ const letter = (identity: string, offset: string, change: Partial<DeadLetter> = 
 });
 const write = (...letters: DeadLetter[]) => writeDeadLetters(database.db, { deadLetterTopic: "dlq.purchases", letters });
 const waiting = async () =>
-  (await readUnpublished(database.db, { limit: 100, withoutTopics: [] })).filter(({ aggregateType }) => aggregateType === "dead_letter");
+  (await readUnpublished(database.db, { limitPerTopic: 100, withoutTopics: [] })).filter(
+    ({ aggregateType }) => aggregateType === "dead_letter",
+  );
 
 describe("dead letters", () => {
   it("are kept once, and leave once with the original bytes and the reason in headers", async () => {
@@ -150,7 +152,7 @@ describe("the outbox", () => {
     await write(letter("outbox", "300"));
     const row = (await waiting()).find(({ headers }) => headers["offset"] === "300");
     if (row === undefined) throw new Error("the row is missing");
-    expect(await readUnpublished(database.db, { limit: 100, withoutTopics: ["dlq.purchases"] })).toEqual([]);
+    expect(await readUnpublished(database.db, { limitPerTopic: 100, withoutTopics: ["dlq.purchases"] })).toEqual([]);
     await countFailedAttempt(database.db, [row.id]);
     expect((await waiting()).find(({ id }) => id === row.id)?.attempts).toBe(1);
     await markPublished(database.db, [row.id]);

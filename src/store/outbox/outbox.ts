@@ -47,32 +47,30 @@ interface RawRow extends Record<string, unknown> {
   attempts: number;
 }
 
-/** Dead letters may have a megabyte each; one read brings at most so many bytes of them, and always at least one row. */
-const MAX_RAW_BYTES = 4_000_000;
+/** Dead letters may have a megabyte each; one read brings at most so many bytes of them for a topic, and always at least one row. */
+const MAX_RAW_BYTES_PER_TOPIC = 4_000_000;
 
 /**
- * The oldest messages that are not published, in the order of their ids. It looks for what is unmarked and never for
- * `id >` the last one: a row whose transaction committed late has an id that was passed already. Messages that are left out by topic or
- * id count neither towards the limit nor towards the bytes. Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
+ * The oldest messages of each topic that are not published, in the order of their ids: however many wait for one topic, those of the others are
+ * read beside them. It looks for what is unmarked and never for `id >` the last one: a row whose transaction committed late has an id that was
+ * passed already. Messages that are left out by topic or id count neither towards the limit nor towards the bytes.
+ * Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
  */
 export async function readUnpublished(
   db: Db,
-  input: { readonly limit: number; readonly withoutTopics: readonly string[]; readonly withoutIds?: readonly string[] },
+  input: { readonly limitPerTopic: number; readonly withoutTopics: readonly string[]; readonly withoutIds?: readonly string[] },
 ): Promise<OutboxRow[]> {
   const rows = await db.execute<RawRow>(sql`
     select w.id, w.aggregate_type, w.aggregate_id, w.topic, w.message_key, w.payload, w.raw_key, w.raw_value, w.headers, w.attempts,
            case when o.id is not null then json_build_object('id', o.id::text, 'kind', o.kind, 'currency', o.currency, 'amount_minor', o.amount_minor::text,
              'user_id', o.user_id, 'peer_user_id', o.peer_user_id, 'service_id', o.service_id, 'order_id', o.order_id, 'hold_id', o.hold_id,
              'comment', o.comment, 'correlation_id', o.correlation_id, 'effective_at', o.effective_at, 'recorded_at', o.recorded_at) end as operation
-      from (select *, sum(coalesce(octet_length(raw_value), 0)) over (order by id) - coalesce(octet_length(raw_value), 0) as bytes_before
-              from (select * from outbox
-                     where published_at is null
-                       and topic not in (select json_array_elements_text(${JSON.stringify(input.withoutTopics)}::json))
-                       and id not in (select value::bigint from json_array_elements_text(${JSON.stringify(input.withoutIds ?? [])}::json))
-                     order by id
-                     limit ${input.limit}::integer) oldest) w
+      from (select *, sum(coalesce(octet_length(raw_value), 0)) over (partition by topic order by id) - coalesce(octet_length(raw_value), 0) as bytes_before
+              from waiting_outbox(${input.limitPerTopic}::integer,
+                     array(select json_array_elements_text(${JSON.stringify(input.withoutTopics)}::json)),
+                     array(select value::bigint from json_array_elements_text(${JSON.stringify(input.withoutIds ?? [])}::json)))) w
       left join operations o on o.id = w.operation_id
-     where w.bytes_before < ${MAX_RAW_BYTES}::bigint
+     where w.bytes_before < ${MAX_RAW_BYTES_PER_TOPIC}::bigint
      order by w.id`);
   return [...rows].map((row) => ({
     id: row.id,
