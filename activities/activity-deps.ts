@@ -19,7 +19,10 @@ export interface ActivityLog {
 /** The cache of balances. `enabled` is false without Redis. */
 export interface BalanceSink {
   readonly enabled: boolean;
-  put(balances: readonly BalanceRecord[]): Promise<void>;
+  /** False while the cache can be told nothing. */
+  isUp(): boolean;
+  /** False when the cache may not have been told. */
+  put(balances: readonly BalanceRecord[]): Promise<boolean>;
 }
 
 /** The cache of ended orders. `enabled` is false without Redis. */

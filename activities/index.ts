@@ -4,7 +4,7 @@ import { createLostOrderCheck } from "./audit/lost-orders.ts";
 import { createProofActivities } from "./audit/proof.ts";
 import { createReservationSweep } from "./audit/sweep-reservations.ts";
 import { createWaitingChecks } from "./audit/waiting-work.ts";
-import { createCacheActivities } from "./beside/balance-cache.ts";
+import { createBalanceRefresh, createCacheActivities } from "./beside/balance-cache.ts";
 import { createOrderCacheRefresh } from "./beside/order-cache.ts";
 import { tellingOrderEnds } from "./beside/order-ends.ts";
 import { refreshingLedger } from "./beside/refreshing-ledger.ts";
@@ -23,8 +23,8 @@ export type { ActivityDeps } from "./activity-deps.ts";
 
 /** Every activity of Saldo over its dependencies. An error reaches the activity's workflow as an ApplicationFailure with a code. */
 export function createActivities(deps: ActivityDeps) {
-  const cache = createCacheActivities(deps);
-  const ledger = refreshingLedger(deps.ledger, cache.refreshWallets);
+  const refreshBalances = createBalanceRefresh(deps);
+  const ledger = refreshingLedger(deps.ledger, refreshBalances);
   const refreshOrderCache = createOrderCacheRefresh(deps);
   const orderSteps = {
     ...createOrderActivities({ ...deps, ledger, refreshOrderCache }),
@@ -35,7 +35,7 @@ export function createActivities(deps: ActivityDeps) {
     ...createRefundActivities({ ...deps, ledger }),
     ...createPauseActivities(deps),
     ...createReservationActivities({ ...deps, ledger }),
-    ...cache,
+    ...createCacheActivities(refreshBalances),
     ...createEventActivities(deps),
     ...createReportActivities(deps),
     ...createSagaPaymentActivities({ ...deps, ledger }),

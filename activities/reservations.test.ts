@@ -13,7 +13,7 @@ import { beginPause, endPause } from "../src/store/operators/pauses.ts";
 import { createDatabase, type Database } from "../src/store/postgres/database.ts";
 import { getHold } from "../src/store/reservations/holds.ts";
 import { createTestDatabase, type TestDatabase } from "../test/support/test-database.ts";
-import { createCacheActivities } from "./beside/balance-cache.ts";
+import { createBalanceRefresh } from "./beside/balance-cache.ts";
 import { withFailures } from "./failures.ts";
 import { createReservationActivities } from "./reservations.ts";
 
@@ -266,13 +266,13 @@ describe("refreshing a cached balance", () => {
   it("puts what stands in Postgres, and nothing for who has no account", async () => {
     const { reservation, place } = await newReservation({ fundsMinor: 15_000n });
     await place();
-    const put = vi.fn(async () => {});
-    const { refreshWallets } = createCacheActivities({ db: database.db, balanceCache: { enabled: true, put }, logger: SILENT_LOG });
-    await refreshWallets({ wallets: [{ userId: reservation.userId, currency: "RUB" }] });
+    const put = vi.fn(async () => true);
+    const refresh = createBalanceRefresh({ db: database.db, balanceCache: { enabled: true, isUp: () => true, put }, logger: SILENT_LOG });
+    await refresh([{ userId: reservation.userId, currency: "RUB" }]);
     expect(put).toHaveBeenCalledWith([
       { userId: reservation.userId, currency: "RUB", availableMinor: 5_000n, heldMinor: 10_000n, version: 3n },
     ]);
-    await refreshWallets({ wallets: [{ userId: "nobody", currency: "RUB" }] });
+    await refresh([{ userId: "nobody", currency: "RUB" }]);
     expect(put).toHaveBeenLastCalledWith([]);
   });
 
@@ -280,10 +280,10 @@ describe("refreshing a cached balance", () => {
     const put = vi.fn(async () => {
       throw new Error("broken");
     });
-    const without = createCacheActivities({ db: database.db, balanceCache: { enabled: false, put }, logger: SILENT_LOG });
-    await without.refreshWallets({ wallets: [{ userId: "ann", currency: "RUB" }] });
+    const without = createBalanceRefresh({ db: database.db, balanceCache: { enabled: false, isUp: () => false, put }, logger: SILENT_LOG });
+    await without([{ userId: "ann", currency: "RUB" }]);
     expect(put).not.toHaveBeenCalled();
-    const broken = createCacheActivities({ db: database.db, balanceCache: { enabled: true, put }, logger: SILENT_LOG });
-    await expect(broken.refreshWallets({ wallets: [{ userId: "ann", currency: "RUB" }] })).resolves.toBeUndefined();
+    const broken = createBalanceRefresh({ db: database.db, balanceCache: { enabled: true, isUp: () => true, put }, logger: SILENT_LOG });
+    await expect(broken([{ userId: "ann", currency: "RUB" }])).resolves.toBeUndefined();
   });
 });

@@ -15,6 +15,7 @@ import { createDeferredStarters } from "../src/starters/deferred.ts";
 import { createStarters } from "../src/starters/index.ts";
 import { createAnswerBook } from "../src/store/idempotency-answers.ts";
 import { createBalanceReader } from "../src/store/ledger/balance-reader.ts";
+import { createOrderStamps } from "../src/store/orders/order-stamps.ts";
 import { readOutboxBacklog, readWaitingItems } from "../src/store/outbox/outbox-backlog.ts";
 import { createDatabase } from "../src/store/postgres/database.ts";
 import { apiSettings } from "./parts/api-settings.ts";
@@ -62,7 +63,7 @@ await runRole("api", async ({ signal, ready }) => {
     db: database.db,
     auditDb: auditing.db,
     ledger: parts.ledger,
-    psp,
+    ...(config.PSP_URL === undefined ? {} : { psp }),
     starters,
     balances: createBalanceReader(database.db),
     checkCorrection: createCorrectionCheck(config, { db: database.db, starters }),
@@ -71,6 +72,7 @@ await runRole("api", async ({ signal, ready }) => {
     limits: createRequestLimits({ limits: requestQuotas(config, redis), addresses, onRefused: metrics.rateLimited }),
     firstAnswers: createIdempotentAnswers({ book: createAnswerBook(database.db), cache: createAnswerCache(redis), log: logger }),
     orderCache: parts.orderCache,
+    orderStamps: createOrderStamps(database.db),
     metrics,
     log: logger,
     requestLog: logger.child({}, { redact: [] }),

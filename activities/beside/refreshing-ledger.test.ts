@@ -19,6 +19,6 @@ it("brings all balances that a change moved into the cache at once, and none tha
   const results = ["done", "refused", "done"].map((outcome) => ({ outcome }) as PostResult);
   const book = { postAll: async () => results } as unknown as Ledger;
   const refreshed: unknown[] = [];
-  await refreshingLedger(book, async ({ wallets }) => void refreshed.push(wallets)).postAll([deposit("ann"), deposit("ben"), transfer]);
+  await refreshingLedger(book, async (wallets) => void refreshed.push(wallets)).postAll([deposit("ann"), deposit("ben"), transfer]);
   expect(refreshed).toEqual([["ann", "cid", "dan"].map((userId) => ({ userId, currency: "RUB" }))]);
 });

@@ -1,15 +1,16 @@
 import type { BalanceKey } from "../../src/contract/balances.ts";
 import type { Operation } from "../../src/domain/ledger/operations.ts";
 import type { Ledger, PostResult } from "../../src/store/ledger/ledger.ts";
+import type { RefreshBalances } from "./balance-cache.ts";
 
 /**
  * A ledger that refreshes the cached balances after each change: after the commit and without waiting, so that the cache cannot delay
- * or fail a posting. Where the process dies before the refresh, the next change or the end of the key's lifetime mends the cache.
+ * or fail a posting.
  */
-export function refreshingLedger(ledger: Ledger, refresh: (input: { readonly wallets: readonly BalanceKey[] }) => Promise<void>): Ledger {
+export function refreshingLedger(ledger: Ledger, refresh: RefreshBalances): Ledger {
   const refreshDone = (operations: readonly Operation[], results: readonly PostResult[]) => {
     const done = operations.filter((_operation, place) => results[place]?.outcome === "done");
-    void refresh({ wallets: done.flatMap(walletsOf) });
+    void refresh(done.flatMap(walletsOf));
   };
   return {
     ...ledger,

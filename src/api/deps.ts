@@ -6,6 +6,7 @@ import type { OrderCache } from "../adapters/redis/order-cache.ts";
 import type { Starters } from "../starters/index.ts";
 import type { BalanceReader } from "../store/ledger/balance-reader.ts";
 import type { Ledger } from "../store/ledger/ledger.ts";
+import type { OrderStamps } from "../store/orders/order-stamps.ts";
 import type { Db } from "../store/postgres/database.ts";
 import type { Identity } from "../use-cases/identity/identity.ts";
 import type { Authenticator, RequestLimits } from "./http/guard.ts";
@@ -49,8 +50,13 @@ export interface ApiSettings {
     /** How long after its expiry a reservation can still be confirmed, which is a rescue; 0 is never. */
     readonly graceMs: number;
   };
-  /** How long an order waits for the payment provider, and how often a compensation is tried before it is parked. */
-  readonly orders?: { readonly paymentDeadlineMs: number; readonly compensationFastRetries: number };
+  /** How long an order waits for the payment provider, how often a compensation is tried before it is parked, and who pays. */
+  readonly orders?: {
+    readonly paymentDeadlineMs: number;
+    readonly compensationFastRetries: number;
+    /** There when another service pays the orders. */
+    readonly paidBy?: "saga-commands";
+  };
   /** True outside production: timers can be moved by HTTP. */
   readonly testClock?: boolean;
   /** The topics that events are read from. */
@@ -82,6 +88,7 @@ export interface ApiDeps {
   readonly limits: RequestLimits;
   readonly firstAnswers: IdempotentAnswers;
   readonly orderCache: OrderCache;
+  readonly orderStamps: OrderStamps;
   readonly metrics: Metrics;
   readonly log: Log;
   /** Takes one line per request. Its fields are fixed and hold no secret, so the log's search for secrets, which costs more than the line, is left out. */

@@ -12,6 +12,15 @@ export type OrderStatus = (typeof ORDER_STATUSES)[number];
 export const PAYMENT_METHODS = ["wallet", "card"] as const;
 export type PaymentMethod = (typeof PAYMENT_METHODS)[number];
 
+/** The steps of an order's saga, by what pays it, in their order. */
+export const ORDER_STEPS = {
+  wallet: ["create the order", "hold the money", "capture the money"],
+  card: ["create the order", "authorise the card", "capture the money", "book the money"],
+  "saga-commands": ["create the order", "ask the payment service", "wait for the payment service", "book the money"],
+} as const;
+export type OrderPayer = keyof typeof ORDER_STEPS;
+export type OrderStep = (typeof ORDER_STEPS)[OrderPayer][number];
+
 export const PAYMENT_STATUSES = ["pending", "authorised", "captured", "cancelled", "declined", "part_refunded", "refunded"] as const;
 export type PaymentStatus = (typeof PAYMENT_STATUSES)[number];
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Log } from "../../src/adapters/log.ts";
+import { DomainError } from "../../src/base/errors.ts";
 import { createTestApi, type TestApi } from "../support/http-api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 
@@ -70,10 +71,19 @@ describe("outages", () => {
       databaseUrl: database.appUrl,
       checks: [
         { name: "postgres", needed: true, check: fine },
-        { name: "redis", needed: false, check: gone },
+        { name: "redis", needed: false, check: () => Promise.reject(new DomainError("UNAVAILABLE", "Redis takes no writes (READONLY)")) },
+        { name: "kafka", needed: false, check: gone },
       ],
     });
-    expect((await ready.call("GET", "/readyz")).status).toBe(200);
+    const degraded = await ready.call("GET", "/readyz");
+    expect([degraded.status, degraded.body["status"]]).toEqual([200, "degraded"]);
+    expect(degraded.body["parts"]).toMatchObject([
+      { name: "postgres", ok: true },
+      { name: "redis", ok: false, reason: "Redis takes no writes (READONLY)" },
+      { name: "kafka", ok: false },
+    ]);
+    // An error that is not Saldo's own may hold an address.
+    expect(degraded.text).not.toContain("gone");
     await ready.close();
     const notReady = createTestApi({ databaseUrl: database.appUrl, checks: [{ name: "postgres", needed: true, check: gone }] });
     const answer = await notReady.call("GET", "/readyz");

@@ -1,13 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
-import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { createOrderCacheRefresh } from "../../activities/beside/order-cache.ts";
 import { createOrderActivities } from "../../activities/orders.ts";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { createOrderCache, type OrderCache } from "../../src/adapters/redis/order-cache.ts";
 import { openRedis, type RedisLink } from "../../src/adapters/redis/redis.ts";
+import { createOrderStamps } from "../../src/store/orders/order-stamps.ts";
 import { orderAge, orderToText } from "../../src/store/orders/order-text.ts";
-import { getOrder } from "../../src/store/orders/orders.ts";
+import { getOrder, settleByHand } from "../../src/store/orders/orders.ts";
 import { createTestApi, type TestApi } from "../support/http-api.ts";
 import { startTestWorkflows, type TestWorkflows } from "../support/http-system.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
@@ -52,6 +53,13 @@ async function remembered(orderId: string): Promise<void> {
   createOrderCacheRefresh({ db: api.db, orderCache: cache, logger: SILENT_LOG })(orderId);
   await until("the order is cached", async () => (await cache.get(orderId)) !== undefined);
 }
+/** Puts the order as it stands into the cache, except for its comment. */
+async function cacheAs(orderId: string, comment: string): Promise<void> {
+  const stamp = await createOrderStamps(api.db).read(orderId);
+  const order = await getOrder(api.db, orderId);
+  if (order === undefined || stamp === undefined) throw new Error("the order is there");
+  await cache.put(orderId, { version: orderAge(order) + 1n, text: orderToText({ order: { ...order, comment }, stamp }) });
+}
 
 test("an order that has ended is answered from the cache exactly as from the database", async () => {
   const orderId = await completed();
@@ -59,9 +67,7 @@ test("an order that has ended is answered from the cache exactly as from the dat
   await remembered(orderId);
   expect((await api.call("GET", path(orderId))).body).toEqual(fromDatabase.body);
   // That it is the cache that answers shows in what the row says meanwhile.
-  const order = await getOrder(api.db, orderId);
-  if (order === undefined) throw new Error("the order is there");
-  await cache.put(orderId, { version: orderAge(order) + 2n, text: orderToText({ ...order, comment: "from the cache" }) });
+  await cacheAs(orderId, "from the cache");
   expect((await api.call("GET", path(orderId))).body["comment"]).toBe("from the cache");
 });
 
@@ -73,7 +79,7 @@ test("the step that ends an order brings it there", async () => {
   expect(seen).toEqual([orderId]);
 });
 
-test("a refund is seen at once by who asked for it, also when the order as it was comes to the cache late", async () => {
+test("a refund is seen at once also when the order as it was comes to the cache late", async () => {
   const orderId = await completed();
   await remembered(orderId);
   const late = await cache.get(orderId);
@@ -82,12 +88,45 @@ test("a refund is seen at once by who asked for it, also when the order as it wa
     headers: { prefer: "wait=20" },
   });
   expect(refund.status).toBe(201);
-  if (late !== undefined) await cache.put(orderId, late);
+  if (late !== undefined) await cache.put(orderId, { ...late, version: late.version + 1_000_000n });
   expect((await api.call("GET", path(orderId))).body["payment"]).toMatchObject({ refunded: "4.00", status: "part_refunded" });
-  // Of an order that is given back in parts the database tells.
-  createOrderCacheRefresh({ db: api.db, orderCache: cache, logger: SILENT_LOG })(orderId);
-  await api.db.execute(sql`select pg_sleep(0.3)`);
-  expect(await cache.get(orderId)).toBeUndefined();
+});
+
+describe("a change that the cache was never told of is seen by every process:", () => {
+  const cases: [string, (orderId: string) => Promise<unknown>, (body: Record<string, unknown>) => unknown, unknown][] = [
+    [
+      "a refund through a process whose Redis is away",
+      async (orderId) => {
+        const blind = createTestApi({ databaseUrl: database.appUrl, starters: workflows.starters });
+        const body = { reason: "returned", amount: "4" };
+        const { status } = await blind.call("POST", `${path(orderId)}/refunds`, { body, headers: { prefer: "wait=20" } });
+        expect(status).toBe(201);
+        await blind.close();
+      },
+      ({ payment }) => (payment as { refunded: string }).refunded,
+      "4.00",
+    ],
+    [
+      "an operator's act that a worker writes down",
+      (orderId) => settleByHand(api.db, { orderId, step: "refund", act: "settle", reason: "paid in cash", actor: "ann" }),
+      ({ settledByHand }) => settledByHand,
+      'settle "refund" by ann: paid in cash',
+    ],
+    [
+      "a statement that leaves the time of the last change alone",
+      (orderId) => api.db.execute(sql`update payments set provider_reference = 'late' where order_id = ${orderId}`),
+      ({ payment }) => (payment as { providerReference?: string }).providerReference,
+      "late",
+    ],
+  ];
+  test.each(cases)("%s", async (_name, change, read, expected) => {
+    const orderId = await completed();
+    await remembered(orderId);
+    expect(read((await api.call("GET", path(orderId))).body)).not.toBe(expected);
+    await change(orderId);
+    expect(await cache.get(orderId)).toBeDefined();
+    expect(read((await api.call("GET", path(orderId))).body)).toBe(expected);
+  });
 });
 
 test("an order that goes on is never cached", async () => {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { orderWorkflowId } from "../../src/contract/ids.ts";
 import { orderInputOf } from "../../src/store/orders/unfinished.ts";
 import type { FakePsp } from "../support/fake-psp.ts";
-import type { TestApi } from "../support/http-api.ts";
+import { createTestApi, type TestApi } from "../support/http-api.ts";
 import type { TestWorkflows } from "../support/http-system.ts";
 import { card, CARD_NUMBER, createOrderClient, expectRightBooks, openOrderShop, type OrderShop } from "../support/order-shop.ts";
 import { until } from "../support/until.ts";
@@ -190,6 +190,43 @@ describe("a dry run", () => {
     expect((refused.body["refusals"] as { code: string }[]).map(({ code }) => code)).toEqual(["UNKNOWN_SERVICE", "INSUFFICIENT_FUNDS"]);
     expect((await api.call("GET", "/api/v1/orders?userId=dora")).body["orders"]).toEqual([]);
     expect(await balance("dora")).toMatchObject({ available: "120.00", held: "0.00" });
+  });
+
+  describe("of a mode in which the wallet does not pay", () => {
+    const wish = (more: object) => ({ userId: "poor", items: [{ serviceId: "gig", amount: "70" }], ...more });
+    const tried = async (other: TestApi, body: object) => {
+      const answer = await other.call("POST", "/api/v1/orders?dryRun=true", { body });
+      await other.close();
+      expect(answer.status).toBe(200);
+      return answer.body;
+    };
+    const otherApi = (options: Partial<Parameters<typeof createTestApi>[0]>) =>
+      createTestApi({ databaseUrl: shop.databaseUrl, starters: shop.workflows.starters, ...options });
+    const orders = { paymentDeadlineMs: 60_000, compensationFastRetries: 1, paidBy: "saga-commands" as const };
+
+    test("does not ask the wallet where a payment service pays", async () => {
+      const trial = await tried(otherApi({ settings: { orders } }), wish({}));
+      expect(trial).toMatchObject({ wouldSucceed: true, refusals: [], paidBy: "saga-commands" });
+      expect(trial["steps"]).toEqual(["create the order", "ask the payment service", "wait for the payment service", "book the money"]);
+      expect(trial["undecided"]).toContain("the payment service");
+      expect(trial["balances"]).toBeUndefined();
+    });
+
+    test("is of the card where an order is paid by card, whoever pays the others", async () => {
+      const trial = await tried(otherApi({ settings: { orders }, psp }), wish({ payment: { method: "card", card } }));
+      expect(trial).toMatchObject({ wouldSucceed: true, paidBy: "card" });
+      expect(trial["steps"]).toEqual(["create the order", "authorise the card", "capture the money", "book the money"]);
+    });
+
+    test("refuses a card where there is no provider, as the order would be", async () => {
+      const withoutProvider = () => otherApi({});
+      const body = wish({ payment: { method: "card", card } });
+      const trial = await tried(withoutProvider(), body);
+      expect(trial).toMatchObject({ wouldSucceed: false, refusals: [{ code: "PSP_UNAVAILABLE" }] });
+      const other = withoutProvider();
+      expect((await other.call("POST", "/api/v1/orders", { body })).body["code"]).toBe("PSP_UNAVAILABLE");
+      await other.close();
+    });
   });
 });
 

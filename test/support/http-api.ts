@@ -16,6 +16,7 @@ import type { Starters } from "../../src/starters/index.ts";
 import { createAnswerBook } from "../../src/store/idempotency-answers.ts";
 import { createBalanceReader } from "../../src/store/ledger/balance-reader.ts";
 import { createLedger, type Ledger } from "../../src/store/ledger/ledger.ts";
+import { createOrderStamps } from "../../src/store/orders/order-stamps.ts";
 import { createDatabase, type Db } from "../../src/store/postgres/database.ts";
 import type { Identity } from "../../src/use-cases/identity/identity.ts";
 import { createOpenApiCheck } from "./open-api-check.ts";
@@ -92,6 +93,7 @@ export function createTestApi(options: {
       log: options.log ?? SILENT_LOG,
     }),
     orderCache: createOrderCache(options.redis ?? openRedis({ url: undefined, logger: SILENT_LOG })),
+    orderStamps: createOrderStamps(database.db),
     metrics: options.metrics ?? NO_METRICS,
     log: options.log ?? SILENT_LOG,
     requestLog: options.log ?? SILENT_LOG,

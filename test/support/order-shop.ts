@@ -14,6 +14,7 @@ import { until } from "./until.ts";
 /** A shop with the services `gig` and `record`, over real workflows and a provider in memory. */
 export interface OrderShop {
   readonly api: TestApi;
+  readonly databaseUrl: string;
   readonly psp: FakePsp;
   readonly workflows: TestWorkflows;
   close(): Promise<void>;
@@ -39,6 +40,7 @@ export async function openOrderShop(): Promise<OrderShop> {
   });
   return {
     api,
+    databaseUrl: database.appUrl,
     psp,
     workflows,
     async close() {

@@ -1,4 +1,6 @@
 import { resolve } from "node:path";
+import { createBalanceRefresh } from "../../activities/beside/balance-cache.ts";
+import { refreshingLedger } from "../../activities/beside/refreshing-ledger.ts";
 import { createActivities } from "../../activities/index.ts";
 import { createLogger, type Logger } from "../../src/adapters/logger.ts";
 import { countPosts } from "../../src/adapters/metrics/counted-ledger.ts";
@@ -26,7 +28,7 @@ export interface StoreParts {
   readonly logger: Logger;
   readonly databaseUrl: string;
   readonly database: Database;
-  /** Each operation that is posted to it is counted in `metrics`. */
+  /** Each operation that is posted to it is counted in `metrics`, and brings the balances it changed into the cache. */
   readonly ledger: Ledger;
   readonly redis: RedisLink;
   readonly orderCache: OrderCache;
@@ -57,9 +59,10 @@ export function openStoreParts(config: Config, role: string): StoreParts {
   installRuntime(logger);
   const database = createDatabase({ ...options, name: `saldo-${role}`, laneCount: config.READ_LANES });
   const metrics = createMetrics();
-  const ledger = countPosts(createLedger({ ...options, name: `saldo-${role}-ledger`, laneCount: config.LEDGER_LANES }), metrics);
+  const plainLedger = countPosts(createLedger({ ...options, name: `saldo-${role}-ledger`, laneCount: config.LEDGER_LANES }), metrics);
   const redis = openRedis({ url: config.REDIS_URL, logger });
   const balanceCache = createBalanceCache({ redis });
+  const ledger = refreshingLedger(plainLedger, createBalanceRefresh({ db: database.db, balanceCache, logger }));
   const orderCache = createOrderCache(redis);
   const psp = createPsp({ url: config.PSP_URL, apiKey: config.PSP_API_KEY, timeoutMs: config.PSP_TIMEOUT_MS, logger });
   return {
@@ -80,7 +83,7 @@ export function openStoreParts(config: Config, role: string): StoreParts {
         activities: createActivities({
           db: database.db,
           openLane: database.openLane,
-          ledger,
+          ledger: plainLedger,
           balanceCache,
           orderCache,
           psp,

@@ -16,6 +16,7 @@ import {
   orderUndoPlanQuery,
   type OrderOutcome,
   type OrderSagaInput,
+  type OrderStep,
   type SagaState,
   type UndoStep,
 } from "../../src/contract/orders.ts";
@@ -31,9 +32,9 @@ const MOST_ADVANCES = 1_000;
 /** How an order's saga shows itself to clients, operators and the Temporal UI, and how it hears of a cancellation and of operator acts. */
 export interface OrderProgress {
   /** Begins a step that can still be undone. Throws: CancelledFailure when a cancellation was asked for. */
-  enter(step: string): void;
+  enter(step: OrderStep): void;
   /** Begins a step that is never undone once it has happened. */
-  pass(step: string): void;
+  pass(step: OrderStep): void;
   /** True when a cancellation of the order was asked for. */
   cancelWanted(): boolean;
   /** The reason given with the cancellation, masked; undefined without a cancellation or without a reason. */

@@ -8,8 +8,10 @@ import { openRedis, type RedisLink } from "./redis.ts";
 export interface BalanceCache {
   /** False when there is no Redis at all: then nothing needs to be read for it. */
   readonly enabled: boolean;
-  /** Keeps the balances; an older version never overwrites a newer one. Never throws: a cache that is away is only slower. */
-  put(balances: readonly BalanceRecord[]): Promise<void>;
+  /** False while the cache can be told nothing. */
+  isUp(): boolean;
+  /** Keeps the balances; an older version never overwrites a newer one. False when it may not have been told. Never throws. */
+  put(balances: readonly BalanceRecord[]): Promise<boolean>;
   /** The balance as it was last written, or undefined when it is not there or cannot be had. */
   get(key: BalanceKey): Promise<BalanceRecord | undefined>;
   close(): Promise<void>;
@@ -30,9 +32,10 @@ export function createBalanceCache(
   const link = "redis" in options ? options.redis : openRedis(options);
   return {
     enabled: link.enabled,
+    isUp: link.isUp,
     async put(balances) {
-      if (balances.length === 0) return;
-      await link.attempt(async (redis) => {
+      if (balances.length === 0) return true;
+      const told = await link.attempt(async (redis) => {
         const pipeline = redis.pipeline();
         for (const { version, availableMinor, heldMinor, ...key } of balances)
           pipeline.eval(
@@ -45,7 +48,9 @@ export function createBalanceCache(
           );
         const [failed] = ((await pipeline.exec()) ?? []).flatMap(([error]) => (error === null ? [] : [error]));
         if (failed !== undefined) throw failed;
+        return true;
       });
+      return told === true;
     },
     async get(key) {
       return await link.attempt(async (redis) => {

@@ -1,3 +1,4 @@
+import type { Redis } from "ioredis";
 import { RateLimiterRedis, RateLimiterRes } from "rate-limiter-flexible";
 import { createLocalWindows, type Count } from "./local-windows.ts";
 import type { RedisLink } from "./redis.ts";
@@ -49,10 +50,18 @@ export function createRateLimit(options: {
   const { redis, prefix, quota, windowMs, nowMs = () => performance.now() } = options;
   if (quota === 0) return undefined;
   const local = createLocalWindows(windowMs, nowMs);
+  /** Keys that Redis could not be told to forget; their count there is not to be read. */
+  const untold = createLocalWindows(windowMs, nowMs);
+  const forgetInRedis = async (client: Redis, key: string): Promise<true> => {
+    await client.del(`${prefix}:${key}`);
+    untold.set(key, { count: 0, endsAtMs: nowMs() });
+    return true;
+  };
   let limiter: RateLimiterRedis | undefined;
 
   const countInRedis = (key: string): Promise<Count | undefined> =>
     redis.attempt(async (client) => {
+      if (untold.get(key) !== undefined) await forgetInRedis(client, key);
       limiter ??= new RateLimiterRedis({
         storeClient: client,
         keyPrefix: prefix,
@@ -84,7 +93,8 @@ export function createRateLimit(options: {
     },
     async forget(key) {
       local.set(key, { count: 0, endsAtMs: nowMs() });
-      await redis.attempt((client) => client.del(`${prefix}:${key}`));
+      const told = await redis.attempt((client) => forgetInRedis(client, key));
+      if (told !== true) untold.add(key);
     },
   };
 

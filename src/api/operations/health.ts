@@ -1,4 +1,5 @@
 import { createRoute } from "@hono/zod-openapi";
+import { DomainError } from "../../base/errors.ts";
 import type { ApiDeps, DependencyCheck } from "../deps.ts";
 import { makeProblem, PROBLEM_TYPE, problemHeaders } from "../http/problem.ts";
 import type { Routes } from "../http/routes.ts";
@@ -20,7 +21,10 @@ const readyRoute = createRoute({
   tags: ["operations"],
   summary: "The parts that requests need answer",
   responses: {
-    200: { description: "They do.", content: { "application/json": { schema: readySchema } } },
+    200: {
+      description: "They do; `degraded` when a part that they do not need does not.",
+      content: { "application/json": { schema: readySchema } },
+    },
     503: {
       description: "`UNAVAILABLE`: a needed part does not answer; `parts` says which.",
       content: { [PROBLEM_TYPE]: { schema: notReadySchema } },
@@ -46,7 +50,8 @@ export function addHealthRoutes(routes: Routes, { checks, settings }: ApiDeps): 
 
   routes.add(readyRoute, options, async (context) => {
     const parts = await Promise.all(checks.map(runCheck));
-    if (parts.every(({ needed, ok }) => ok || !needed)) return context.json({ status: "ready" as const, parts }, 200);
+    const status = parts.every(({ ok }) => ok) ? ("ready" as const) : ("degraded" as const);
+    if (parts.every(({ needed, ok }) => ok || !needed)) return context.json({ status, parts }, 200);
     const problem = makeProblem({ code: "UNAVAILABLE", instance: context.req.path, correlationId: context.get("correlationId") });
     return context.json({ ...problem, parts }, 503, problemHeaders(problem) as { "content-type": typeof PROBLEM_TYPE });
   });
@@ -54,11 +59,13 @@ export function addHealthRoutes(routes: Routes, { checks, settings }: ApiDeps): 
 
 async function runCheck({ name, needed, check, details }: DependencyCheck) {
   const startedAtMs = performance.now();
-  const ok = await check().then(
-    () => true,
-    () => false,
+  const trouble = await check().then(
+    () => undefined,
+    (error: unknown) => ({ reason: error instanceof DomainError ? error.message : undefined }),
   );
+  const ok = trouble === undefined;
   const ms = Math.round(performance.now() - startedAtMs);
   const more = ok && details !== undefined ? { details: await details() } : {};
-  return { name, needed, ok, ms, ...more };
+  // Anyone may ask, so only Saldo's own words are shown: a library's may hold an address.
+  return { name, needed, ok, ms, ...(trouble?.reason === undefined ? {} : { reason: trouble.reason }), ...more };
 }

@@ -28,7 +28,7 @@ export function addCreateOrderRoute(routes: Routes, deps: ApiDeps, checkServices
       const asked = readOrder(body, { orderId, ...originOf(context) }, deps.settings);
       if (context.req.valid("query").dryRun === true) {
         keepNoAnswer(context);
-        return context.json(await tryOrder(deps.db, checkServices, asked), 200);
+        return context.json(await tryOrder({ ...deps, checkServices }, asked), 200);
       }
       const waitMs = waitAsked(context);
       context.header("location", orderPath(orderId));

@@ -148,13 +148,17 @@ export const orderTrialSchema = z
     total: decimalSchema,
     currency: z.string(),
     paymentMethod: z.enum(PAYMENT_METHODS),
+    paidBy: z.enum(["wallet", "card", "saga-commands"]).openapi({
+      description: "What pays it: Saldo's wallet, a card, or a payment service that is asked over `saga.commands` (ORDER_PAYMENT).",
+    }),
     steps: z.array(z.string()).openapi({ description: "What would be done, in its order." }),
     refusals: z.array(failureSchema.extend({ pointer: z.string().optional() })).openapi({ description: "Every reason why it would fail." }),
     waitingFor: z.string().optional().openapi({ description: "What it would have to wait for, such as a pause." }),
+    undecided: z.string().optional().openapi({ description: "What only the order itself would show, such as the bank's word." }),
     balances: z
       .object({ before: walletSchema, whileHeld: walletSchema, after: walletSchema })
       .optional()
-      .openapi({ description: "The wallet as it would go; absent when it does not suffice or is not touched." }),
+      .openapi({ description: "The wallet as it would go; absent when it does not suffice or does not pay." }),
   })
   .openapi("OrderTrial");
 

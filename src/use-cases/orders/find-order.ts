@@ -4,6 +4,7 @@ import { DomainError } from "../../base/errors.ts";
 import type { OrderSagaStatus } from "../../contract/orders.ts";
 import { isFinal } from "../../domain/orders/order-states.ts";
 import type { Starters } from "../../starters/index.ts";
+import type { OrderStamps } from "../../store/orders/order-stamps.ts";
 import { orderFromText } from "../../store/orders/order-text.ts";
 import { getOrder, type OrderRecord } from "../../store/orders/orders.ts";
 import type { Db } from "../../store/postgres/database.ts";
@@ -62,26 +63,34 @@ export interface StandingOrder {
   readonly running?: OrderSagaStatus;
 }
 
+interface StandingOrderDeps {
+  readonly db: Db;
+  readonly starters: Pick<Starters, "orderStatus" | "userOfOrder">;
+  readonly orderCache: Pick<OrderCache, "get">;
+  readonly orderStamps: OrderStamps;
+}
+
 /**
- * The order from the cache, which has only orders that have ended, else from its row and its workflow.
+ * The order from the cache, which has only orders that have ended, else from its row and its workflow. What the cache holds counts only
+ * while Postgres has the stamp it was read with: a cache that could not be told of a change, by whomever, is not believed.
  * Throws: ORDER_NOT_FOUND; UNAVAILABLE, DEADLINE_EXCEEDED when it stands in no row and its workflow cannot be found.
  */
-export async function findStandingOrder(
-  deps: {
-    readonly db: Db;
-    readonly starters: Pick<Starters, "orderStatus" | "userOfOrder">;
-    readonly orderCache: Pick<OrderCache, "get">;
-  },
-  viewer: Viewer,
-  orderId: string,
-): Promise<StandingOrder> {
-  const { db, starters, orderCache } = deps;
-  const cached = await orderCache.get(orderId);
-  const order = (cached === undefined ? undefined : orderFromText(cached.text)) ?? (await findAcceptedOrder(deps, viewer, orderId));
+export async function findStandingOrder(deps: StandingOrderDeps, viewer: Viewer, orderId: string): Promise<StandingOrder> {
+  const { db, starters } = deps;
+  const order = (await cachedOrder(deps, orderId)) ?? (await findAcceptedOrder(deps, viewer, orderId));
   if (order !== undefined) requireVisible(viewer, order);
   if (order !== undefined && isClosed(order)) return { order };
   const running = await withinOrNothing(starters.orderStatus(orderId), ACTIVE_DEADLINE_MS);
   // It may have ended since its row was read: then the row tells all of it, and the workflow only how it ended.
   if (running !== undefined && !isFinal(running.sagaState)) return { order, running };
   return { order: (await getOrder(db, orderId)) ?? order };
+}
+
+async function cachedOrder(
+  { orderCache, orderStamps }: Pick<StandingOrderDeps, "orderCache" | "orderStamps">,
+  orderId: string,
+): Promise<OrderRecord | undefined> {
+  const cached = await orderCache.get(orderId);
+  const known = cached === undefined ? undefined : orderFromText(cached.text);
+  return known !== undefined && known.stamp === (await orderStamps.read(orderId)) ? known.order : undefined;
 }

@@ -1,8 +1,6 @@
-import type { OrderCache } from "../../adapters/redis/order-cache.ts";
 import { DomainError } from "../../base/errors.ts";
 import { hashOf } from "../../base/hash.ts";
 import type { Starters } from "../../starters/index.ts";
-import { ageOfChange } from "../../store/orders/order-text.ts";
 import type { OrderRecord } from "../../store/orders/orders.ts";
 import { getRefund, reserveRefund, type RefundRecord } from "../../store/orders/refunds.ts";
 import type { Db } from "../../store/postgres/database.ts";
@@ -10,7 +8,6 @@ import type { Db } from "../../store/postgres/database.ts";
 interface Deps {
   readonly db: Db;
   readonly starters: Pick<Starters, "startRefund">;
-  readonly orderCache: Pick<OrderCache, "drop">;
   readonly settings: { readonly orders?: { readonly compensationFastRetries: number } };
 }
 
@@ -36,13 +33,11 @@ export interface AskedRefund {
  * Throws: ORDER_STATE_CONFLICT, REFUND_EXCEEDS_PAYMENT, INVALID_AMOUNT, IDEMPOTENCY_CONFLICT, UNAVAILABLE, DEADLINE_EXCEEDED.
  */
 export async function refundOrder(deps: Deps, order: OrderRecord, wish: RefundWish, waitMs: number): Promise<AskedRefund> {
-  const { db, starters, orderCache, settings } = deps;
+  const { db, starters, settings } = deps;
   const { orderId, userId, currency } = order;
   const requestHash = hashOf([orderId, wish.amountMinor?.toString() ?? null]);
   const reserved = await reserveRefund(db, { ...wish, orderId, requestHash });
   const replayed = reserved.known;
-  // Before anybody is told of the refund: the order as it is cached does not know of it.
-  await orderCache.drop(orderId, ageOfChange(reserved.createdAt));
   if (reserved.status !== "pending") return { refund: reserved, replayed, decided: true };
   const started = await starters.startRefund({
     refundId: wish.refundId,

@@ -1,6 +1,7 @@
+import type { Psp } from "../../adapters/psp/psp.ts";
 import { DomainError, type ErrorCode } from "../../base/errors.ts";
 import { formatAmount, inWords } from "../../base/money.ts";
-import type { PaymentMethod } from "../../contract/orders.ts";
+import { ORDER_STEPS, type OrderPayer, type PaymentMethod } from "../../contract/orders.ts";
 import { readBalances } from "../../store/ledger/balances.ts";
 import { pausedFor } from "../../store/operators/pauses.ts";
 import type { Db } from "../../store/postgres/database.ts";
@@ -19,36 +20,55 @@ export interface Trial {
   readonly total: string;
   readonly currency: string;
   readonly paymentMethod: PaymentMethod;
+  readonly paidBy: OrderPayer;
   readonly steps: string[];
   /** Why each thing that is wrong is refused; `pointer` names its place in the request. */
   readonly refusals: { readonly code: ErrorCode; readonly message: string; readonly pointer?: string }[];
   /** What it would wait for before its money is captured. */
   readonly waitingFor?: string;
-  /** The wallet before it, while its money is held, and after it; not of a card. */
+  /** What only the order itself would show. */
+  readonly undecided?: string;
+  /** The wallet before it, while its money is held, and after it; only of an order that the wallet pays. */
   readonly balances?: { readonly before: Balances; readonly whileHeld: Balances; readonly after: Balances };
 }
 
-const STEPS = {
-  wallet: ["create the order", "hold the money", "capture the money"],
-  card: ["create the order", "authorise the card", "capture the money", "book the money"],
-} as const;
+const UNDECIDED: Partial<Record<OrderPayer, string>> = {
+  card: "whether the card's bank agrees",
+  "saga-commands": "whether the payment service pays, and in time",
+};
 
-/** Says what would become of an order, and writes nothing. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
-export async function tryOrder(db: Db, checkServices: CheckServices, { input }: AskedOrder): Promise<Trial> {
+interface TrialDeps {
+  readonly db: Db;
+  /** Without one every card is refused. */
+  readonly psp?: Psp;
+  readonly checkServices: CheckServices;
+}
+
+/**
+ * Says what would become of an order, by what pays it: Saldo's wallet, a card, or a payment service that is asked over Kafka. Writes
+ * nothing and asks nobody outside. Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
+ */
+export async function tryOrder({ db, psp, checkServices }: TrialDeps, { input, card }: AskedOrder): Promise<Trial> {
   const { userId, currency, paymentMethod } = input;
   const totalMinor = BigInt(input.totalMinor);
   const serviceIds = input.lines.map(({ serviceId }) => serviceId);
+  const paidBy: OrderPayer = card === undefined ? (input.paidBy ?? "wallet") : "card";
   const refusals = await unknownServices(checkServices, input.lines);
+  if (paidBy === "card" && psp === undefined)
+    refusals.push({ code: "PSP_UNAVAILABLE", message: "no payment provider is set up", pointer: "/payment/method" });
   const pause = await pausedFor(db, { serviceIds, userId });
   const common = {
     dryRun: true as const,
     total: formatAmount(totalMinor, currency),
     currency,
     paymentMethod,
-    steps: [...STEPS[paymentMethod]],
+    paidBy,
+    steps: [...ORDER_STEPS[paidBy]],
+    ...(UNDECIDED[paidBy] === undefined ? {} : { undecided: UNDECIDED[paidBy] }),
     ...(pause === undefined ? {} : { waitingFor: `the end of a pause: ${pause.reason}` }),
   };
-  if (paymentMethod === "card") return { ...common, wouldSucceed: refusals.length === 0, refusals };
+  // Of an order that another pays the wallet decides nothing.
+  if (paidBy !== "wallet") return { ...common, wouldSucceed: refusals.length === 0, refusals };
   const [balance] = await readBalances(db, [{ userId, currency }]);
   const { availableMinor = 0n, heldMinor = 0n } = balance ?? {};
   if (availableMinor < totalMinor) {
