@@ -3,10 +3,10 @@ import { isIP } from "node:net";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
-import { isMap, isScalar, parseDocument } from "yaml";
 import { z } from "zod";
 import { isCurrency } from "./base/money.ts";
 import { readPostgresUrl } from "./base/postgres-url.ts";
+import { readYamlVariables } from "./base/yaml-variables.ts";
 import { ROLES } from "./contract/identity.ts";
 import { COMPENSATION_FAST_RETRIES, ORDER_PAYMENT_DEADLINE_MS } from "./contract/order-times.ts";
 import { mayComeIn } from "./contract/topics.ts";
@@ -324,30 +324,12 @@ function dotEnvVariables(path: string): Record<string, string> {
 
 function yamlVariables(path: string | undefined): Record<string, string> {
   if (path === undefined || path === "") return {};
-  const document = parseDocument(readYaml(path));
-  if (document.errors.length > 0) throw new ConfigError([`SALDO_CONFIG: the file ${path} cannot be read as YAML`]);
-  const { contents } = document;
-  if (contents === null || (isScalar(contents) && contents.value === null)) return {};
-  const entries = isMap(contents) ? contents.items.map(({ key, value }) => [textOf(key), textOf(value)] as const) : [];
-  const texts = entries.filter((entry): entry is [string, string] => entry[0] !== undefined && entry[1] !== undefined);
-  if (!isMap(contents) || texts.length < entries.length)
-    throw new ConfigError([`SALDO_CONFIG: ${path} must hold one level of NAME: value`]);
-  return definedOnly(Object.fromEntries(texts));
-}
-
-function readYaml(path: string): string {
+  let variables: Record<string, string> | undefined;
   try {
-    return readFileSync(path, "utf8");
+    variables = readYamlVariables(readFileSync(path, "utf8"));
   } catch {
     throw new ConfigError([`SALDO_CONFIG: the file ${path} cannot be read as YAML`]);
   }
-}
-
-/** A scalar as it is written: a token of twenty digits, `007` or `1e3` is no number here. `null` is empty text: not set. */
-function textOf(node: unknown): string | undefined {
-  if (node === null) return "";
-  if (!isScalar(node)) return undefined;
-  const { value, source } = node;
-  if (value === null) return "";
-  return typeof value === "number" && source !== undefined ? source : String(value);
+  if (variables === undefined) throw new ConfigError([`SALDO_CONFIG: ${path} must hold one level of NAME: value`]);
+  return definedOnly(variables);
 }
