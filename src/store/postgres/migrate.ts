@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { drizzle } from "drizzle-orm/postgres-js";
 import { migrate } from "drizzle-orm/postgres-js/migrator";
 import postgres from "postgres";
+import { ipv6HostOf } from "../../base/postgres-url.ts";
 
 const MIGRATIONS_FOLDER = fileURLToPath(new URL("../../../drizzle/migrations", import.meta.url));
 /** Any constant serves; it only has to be the same in every migrator. */
@@ -60,7 +61,7 @@ async function prepareRoles(admin: postgres.Sql, appUrl: string): Promise<void> 
  * Locks: one migrator at a time per database; another one waits. Safe to retry: applied migrations are left alone.
  */
 export async function migrateDatabase(input: { adminUrl: string; appUrl: string }): Promise<{ applied: number }> {
-  const admin = postgres(input.adminUrl, { max: 1, fetch_types: false, onnotice: () => {} });
+  const admin = postgres(input.adminUrl, { ...ipv6HostOf(input.adminUrl), max: 1, fetch_types: false, onnotice: () => {} });
   try {
     await admin`select pg_advisory_lock(${MIGRATION_LOCK})`;
     // Migrations name their tables without a schema.
