@@ -135,6 +135,56 @@ describe("the configuration", () => {
     expect(loadConfig({ REDIS_URL: "", HTTP_PORT: "" }, empty).HTTP_PORT).toBe(8080);
   });
 
+  // colinhacks/zod#2461: the coercion makes 0 of blanks, and 0 stands for "no limit".
+  it("takes a blank variable for one that is not set, and never for 0", () => {
+    const blank = { RATE_LIMIT_LOGIN: " ", LOGIN_FAILURES_PER_15_MINUTES: "\t", RESERVATION_GRACE_MS: "\u00a0" };
+    expect(loadConfig(blank, empty)).toMatchObject({
+      RATE_LIMIT_LOGIN: 30,
+      LOGIN_FAILURES_PER_15_MINUTES: 10,
+      RESERVATION_GRACE_MS: 60_000,
+    });
+  });
+
+  it.each(["0x10", "1e3", "6_000", "1.0", "-1", "10m", "Infinity", "１０"])("does not take %s for a whole number", (text) => {
+    expect(problemsOf({ RATE_LIMIT_PER_MINUTE: text })).toEqual(["RATE_LIMIT_PER_MINUTE: must be a whole number such as 600000"]);
+  });
+
+  // eemeli/yaml#118: a number of YAML loses its zeros in front, and its last digits beyond 2^53.
+  it.each([
+    ["METRICS_TOKEN: 12345678901234567890", { METRICS_TOKEN: "12345678901234567890" }],
+    ["METRICS_TOKEN: 0012345678901234", { METRICS_TOKEN: "0012345678901234" }],
+    ["KAFKA_GROUP: 1.10", { KAFKA_GROUP: "1.10" }],
+    ["KAFKA_TOPIC: 1e3", { KAFKA_TOPIC: "1e3" }],
+    ["AUTH_AUDIENCE: 0x1F", { AUTH_AUDIENCE: "0x1F" }],
+    ["LOG_PRETTY: True", { LOG_PRETTY: true }],
+    ["KAFKA_GROUP:\nRATE_LIMIT_LOGIN: ~", { KAFKA_GROUP: "purchase-processor-group", RATE_LIMIT_LOGIN: 30 }],
+    ["# nothing", { HTTP_PORT: 8080 }],
+  ])("reads the YAML file as it is written: %s", (yaml, expected) => {
+    writeFileSync(join(folder, "written.yaml"), yaml);
+    expect(loadConfig({ SALDO_CONFIG: join(folder, "written.yaml") }, empty)).toMatchObject(expected);
+  });
+
+  it.each(["KAFKA_GROUP: [a, b]", "KAFKA_GROUP:\n  name: a", "- KAFKA_GROUP", "just text"])(
+    "takes a YAML file of one level only: %j",
+    (yaml) => {
+      writeFileSync(join(folder, "deep.yaml"), yaml);
+      expect(problemsOf({ SALDO_CONFIG: join(folder, "deep.yaml") })).toEqual([
+        expect.stringMatching(/must hold one level of NAME: value$/),
+      ]);
+    },
+  );
+
+  // t8y2/dbx#1210: addresses as other clients take them have parameters that no server knows, and then nothing can be read or written.
+  it("takes an address of Postgres as other clients do, and names the parameter that it cannot keep", () => {
+    const address = "postgres://app:s3cret@db/saldo";
+    const kept = loadConfig({ DATABASE_URL: `${address}?schema=public&sslmode=require&keepalives=1` }, empty).DATABASE_URL;
+    expect(kept).toBe(`${address}?sslmode=require`);
+    for (const variable of ["DATABASE_URL", "DATABASE_ADMIN_URL"])
+      expect(problemsOf({ [variable]: `${address}?channel_binding=require` })).toEqual([
+        expect.stringMatching(`^${variable}: must not have the parameter channel_binding,.*sslmode=verify-full`),
+      ]);
+  });
+
   it("takes the address clients reach the API at with or without its scheme, and gives it without a slash at the end", () => {
     const given = ["https://pay.example/", "pay.example:8080", "0.0.0.0:8080/"].map(
       (text) => loadConfig({ SERVER_URL: text }, empty).SERVER_URL,

@@ -3,15 +3,23 @@ import { isIP } from "node:net";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
-import { parse as parseYaml } from "yaml";
 import { z } from "zod";
 import { isCurrency } from "./base/money.ts";
+import { readPostgresUrl } from "./base/postgres-url.ts";
+import { readYamlVariables } from "./base/yaml-variables.ts";
 import { ROLES } from "./contract/identity.ts";
 import { COMPENSATION_FAST_RETRIES, ORDER_PAYMENT_DEADLINE_MS } from "./contract/order-times.ts";
 import { mayComeIn } from "./contract/topics.ts";
 
-const port = (defaultPort: number) => z.coerce.number().int().min(0).max(65_535).default(defaultPort);
-const durationMs = (defaultMs: number, minMs: number, maxMs: number) => z.coerce.number().int().min(minMs).max(maxMs).default(defaultMs);
+/** Read from its digits: `Number` would make 0 of blanks, which many variables take for "no limit", and 16 of `0x10`. */
+const wholeNumber = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\s*\d{1,15}\s*$/, "must be a whole number such as 600000")
+    .transform(Number)
+    .pipe(z.number().min(min).max(max));
+const port = (defaultPort: number) => wholeNumber(0, 65_535).default(defaultPort);
+const durationMs = (defaultMs: number, minMs: number, maxMs: number) => wholeNumber(minMs, maxMs).default(defaultMs);
 const flag = (defaultValue: boolean) =>
   z
     .enum(["true", "false", "1", "0"])
@@ -30,8 +38,18 @@ const serverUrl = z
   .trim()
   .transform((text) => (/^https?:\/\//.test(text) ? text : `http://${text}`).replace(/\/+$/, ""))
   .refine((text) => URL.canParse(text), "is not an address such as https://pay.example");
+/** With the parameters that the driver understands; see `readPostgresUrl`. */
+const postgresUrl = z.url({ protocol: /^postgres(ql)?$/ }).transform((text, context) => {
+  const { url, unkept } = readPostgresUrl(text);
+  for (const name of unkept)
+    context.addIssue({
+      code: "custom",
+      message: `must not have the parameter ${name}, which the driver does not know: the server's certificate is checked with sslmode=verify-full, settings of the server stand in options=-c`,
+    });
+  return url;
+});
 /** Requests per window; 0 is no limit. */
-const quota = (defaultQuota: number) => z.coerce.number().int().min(0).max(10_000_000).default(defaultQuota);
+const quota = (defaultQuota: number) => wholeNumber(0, 10_000_000).default(defaultQuota);
 const listOf = (isMember: (text: string) => boolean, message: string) =>
   z
     .string()
@@ -63,7 +81,7 @@ const schema = z
     PURCHASES_PORT: port(8084),
     SERVER_URL: serverUrl.optional(),
     ALLOW_INSECURE_BIND: z.enum(["no", "container"]).default("no"),
-    MAX_BODY_BYTES: z.coerce.number().int().min(1024).max(10_485_760).default(65_536),
+    MAX_BODY_BYTES: wholeNumber(1024, 10_485_760).default(65_536),
 
     AUTH_MODE: z.enum(["required", "off"]).default("required"),
     AUTH_KEYS_DIR: optionalText,
@@ -71,7 +89,7 @@ const schema = z
     AUTH_AUDIENCE: z.string().min(1).max(255).default("saldo-api"),
     ACCESS_TOKEN_TTL_MS: durationMs(900_000, 1_000, 900_000),
     SESSION_TTL_MS: durationMs(2_592_000_000, 1_000, 31_536_000_000),
-    LOGIN_FAILURES_PER_15_MINUTES: z.coerce.number().int().min(0).max(10_000).default(10),
+    LOGIN_FAILURES_PER_15_MINUTES: wholeNumber(0, 10_000).default(10),
     AUTH_JWKS_URL: z.url({ protocol: /^https?$/ }).optional(),
     AUTH_EXTERNAL_ISSUER: optionalText,
     AUTH_EXTERNAL_AUDIENCE: optionalText,
@@ -79,11 +97,11 @@ const schema = z
     AUTH_EXTERNAL_ROLE: z.enum(ROLES).default("user"),
     SALDO_TOKEN: optionalText,
 
-    DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
-    DATABASE_ADMIN_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+    DATABASE_URL: postgresUrl.optional(),
+    DATABASE_ADMIN_URL: postgresUrl.optional(),
     POSTGRES_PORT: port(5432),
-    LEDGER_LANES: z.coerce.number().int().min(1).max(8).default(2),
-    READ_LANES: z.coerce.number().int().min(1).max(50).default(4),
+    LEDGER_LANES: wholeNumber(1, 8).default(2),
+    READ_LANES: wholeNumber(1, 50).default(4),
     DATABASE_DEADLINE_MS: durationMs(10_000, 100, 120_000),
 
     TEMPORAL_ADDRESS: optionalText,
@@ -92,7 +110,7 @@ const schema = z
     TEMPORAL_UI_PORT: port(8233),
     TEMPORAL_DEADLINE_MS: durationMs(5_000, 100, 60_000),
     WORKFLOW_BUNDLE_PATH: optionalText,
-    WORKFLOW_CACHE_SIZE: z.coerce.number().int().min(0).max(10_000).default(500),
+    WORKFLOW_CACHE_SIZE: wholeNumber(0, 10_000).default(500),
     API_HOSTS_WORKER: flag(true),
     BRIDGE_HOSTS_WORKER: flag(true),
 
@@ -109,7 +127,7 @@ const schema = z
     SAGA_COMMANDS: z.enum(["execute", "ignore"]).default("execute"),
     ORDER_PAYMENT: z.enum(["own", "saga-commands"]).default("own"),
     KAFKA_SESSION_TIMEOUT_MS: durationMs(10_000, 1_000, 120_000),
-    EVENT_BATCH_SIZE: z.coerce.number().int().min(1).max(2_000).default(1_000),
+    EVENT_BATCH_SIZE: wholeNumber(1, 2_000).default(1_000),
     BRIDGE_STALL_MS: durationMs(60_000, 1_000, 3_600_000),
     OUTBOX_POLL_MS: durationMs(1_000, 10, 60_000),
 
@@ -137,16 +155,16 @@ const schema = z
     RATE_LIMIT_PER_MINUTE: quota(6_000),
     RATE_LIMIT_PER_USER: quota(6_000),
     RATE_LIMIT_LOGIN: quota(30),
-    STREAMS_PER_USER: z.coerce.number().int().min(1).max(100_000).default(20),
-    STREAMS_IN_ALL: z.coerce.number().int().min(1).max(100_000).default(1_000),
+    STREAMS_PER_USER: wholeNumber(1, 100_000).default(20),
+    STREAMS_IN_ALL: wholeNumber(1, 100_000).default(1_000),
     TRUSTED_PROXIES: listOf(isAddressRange, "must be addresses or ranges such as 10.0.0.0/8, with commas between"),
     CORS_ORIGINS: listOf(isOrigin, "must be origins such as https://shop.example, with commas between"),
     METRICS_TOKEN: z.string().min(16).max(512).optional(),
     METRICS_HOST: z.string().min(1).default("127.0.0.1"),
-    METRICS_PORT: z.coerce.number().int().min(0).max(65_000).optional(),
+    METRICS_PORT: wholeNumber(0, 65_000).optional(),
 
     ORDER_PAYMENT_DEADLINE_MS: durationMs(ORDER_PAYMENT_DEADLINE_MS, 1_000, 86_400_000),
-    COMPENSATION_FAST_RETRIES: z.coerce.number().int().min(0).max(100).default(COMPENSATION_FAST_RETRIES),
+    COMPENSATION_FAST_RETRIES: wholeNumber(0, 100).default(COMPENSATION_FAST_RETRIES),
 
     DEFAULT_CURRENCY: z.string().refine(isCurrency, "is not a known currency").default("RUB"),
     REPORT_TZ: z.string().refine(isTimeZone, "is not a time zone such as Europe/Moscow").default("Europe/Moscow"),
@@ -293,10 +311,10 @@ function isTimeZone(name: string): boolean {
   }
 }
 
-// An empty variable means "not set": compose files pass VARIABLE= for those left out.
+// An empty or blank variable means "not set": compose files pass VARIABLE= for those left out.
 function definedOnly(environment: Environment): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ""),
+    Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1].trim() !== ""),
   );
 }
 
@@ -306,13 +324,12 @@ function dotEnvVariables(path: string): Record<string, string> {
 
 function yamlVariables(path: string | undefined): Record<string, string> {
   if (path === undefined || path === "") return {};
-  let content: unknown;
+  let variables: Record<string, string> | undefined;
   try {
-    content = parseYaml(readFileSync(path, "utf8"));
+    variables = readYamlVariables(readFileSync(path, "utf8"));
   } catch {
     throw new ConfigError([`SALDO_CONFIG: the file ${path} cannot be read as YAML`]);
   }
-  const parsed = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]).transform(String)).safeParse(content ?? {});
-  if (!parsed.success) throw new ConfigError([`SALDO_CONFIG: ${path} must hold one level of NAME: value`]);
-  return parsed.data;
+  if (variables === undefined) throw new ConfigError([`SALDO_CONFIG: ${path} must hold one level of NAME: value`]);
+  return definedOnly(variables);
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { Kafka, logLevel } from "kafkajs";
+import { brokerAddresses } from "./kafka-addresses.ts";
 import { mendFetching } from "./kafka-fetch.ts";
 import { fetchTopicOffsets } from "./kafka-offsets.ts";
 import { Unreadable, type ClientRecord } from "./kafka-records.ts";
@@ -35,7 +36,7 @@ export async function dumpKafka(
   const group = `saldo-dump-${randomUUID()}`;
   const client = new Kafka({
     clientId: group,
-    brokers: [...options.brokers],
+    ...brokerAddresses(options.brokers),
     logLevel: logLevel.NOTHING,
     connectionTimeout: 3_000,
     retry: { retries: 8, initialRetryTime: 200, maxRetryTime: 3_000 },

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Kafka as KafkaClient, logLevel, Partitioners, type Admin, type KafkaConfig } from "kafkajs";
 import type { TopicPlan } from "../../contract/topics.ts";
 import { SILENT_LOG, type Log } from "../log.ts";
+import { brokerAddresses } from "./kafka-addresses.ts";
 import { createConsumer, type ConsumerOptions, type KafkaConsumer } from "./kafka-consumer.ts";
 import { mendFetching } from "./kafka-fetch.ts";
 import { adminOfEnds } from "./kafka-internals.ts";
@@ -200,7 +201,7 @@ function createProducer(client: KafkaClient): KafkaProducer {
 function clientConfig(options: KafkaOptions): KafkaConfig {
   return {
     clientId: options.clientId,
-    brokers: [...options.brokers],
+    ...brokerAddresses(options.brokers),
     connectionTimeout: 3_000,
     requestTimeout: 15_000,
     // By default a client that lost its broker asks again after 6 s, then 12 s: longer than the broker's own restart.

@@ -23,6 +23,12 @@ describe("cursors", () => {
     ["whose offset is on no map", encodeCursor("orders", ["2026-11-21 06:33:01+99", "id"])],
     ["whose id holds NUL", encodeCursor("orders", ["2026-11-21 06:33:01+00", "a\0"])],
     ["whose id is empty", encodeCursor("orders", ["2026-11-21 06:33:01+00", ""])],
+    // anomalyco/opencode#48034: what a broken copy added was decoded past.
+    ["with a character too many", `${encodeCursor("orders", POSITION)}!`],
+    ["with a blank in it", encodeCursor("orders", POSITION).replace(/^..../, "$& ")],
+    ["with padding", `${encodeCursor("orders", POSITION)}=`],
+    ["whose bytes are not UTF-8", Buffer.from('["orders","2026-11-21 06:33:01+00","\xff"]', "latin1").toString("base64url")],
+    ["that was written otherwise", Buffer.from(JSON.stringify(["orders", ...POSITION], null, 1)).toString("base64url")],
     ["that is no JSON", "????"],
     ["that is empty", ""],
   ])("refuse one %s", (_what, cursor) => {

@@ -13,7 +13,9 @@ export function encodeCursor(list: string, position: readonly string[]): string 
 /** The place that a cursor holds, part by part. Throws: INVALID_CURSOR when the text was not made by this list, or its parts do not look as `shapes` says. */
 export function decodeCursor(list: string, cursor: string, shapes: readonly Shape[]): string[] {
   const [name, ...position] = parseParts(cursor);
-  if (name !== list || position.length !== shapes.length || !shapes.every((shape, place) => shape.test(position[place] ?? "")))
+  const fits = position.length === shapes.length && shapes.every((shape, place) => shape.test(position[place] ?? ""));
+  // Node decodes base64url past characters that are none: only the very text that was made here counts.
+  if (name !== list || !fits || cursor !== encodeCursor(list, position))
     throw new DomainError("INVALID_CURSOR", undefined, { pointer: "cursor" });
   return position;
 }

@@ -1,7 +1,12 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import postgres from "postgres";
 import { describe, expect, it } from "vitest";
-import { createTestDatabase } from "../../../test/support/test-database.ts";
+import { withDatabase } from "../../../test/support/database-url.ts";
+import { createTestDatabase, type TestDatabase } from "../../../test/support/test-database.ts";
+import { depositOperation } from "../../domain/ledger/wallet-operations.ts";
+import { createLedger } from "../ledger/ledger.ts";
+import { createLane } from "./lane.ts";
 import { migrateDatabase } from "./migrate.ts";
 
 interface Journal {
@@ -41,5 +46,72 @@ describe("migrations", () => {
     const results = await Promise.all(Array.from({ length: 4 }, () => migrateDatabase(database)));
     expect(results.map((result) => result.applied)).toEqual([0, 0, 0, 0]);
     await database.drop();
+  });
+});
+
+/** Gives a database defaults of its own, as whoever runs the cluster may. */
+async function setDefaults(database: TestDatabase, defaults: Readonly<Record<string, string>>): Promise<void> {
+  const admin = postgres(database.adminUrl, { max: 1, fetch_types: false, onnotice: () => {} });
+  const name = new URL(database.adminUrl).pathname.slice(1);
+  for (const [setting, value] of Object.entries(defaults)) await admin.unsafe(`alter database ${name} set ${setting} = ${value}`);
+  await admin.end({ timeout: 5 });
+}
+
+// immich-app/static-pages#719, lib/pq#76: a driver reads times and bytes as they are by default, and the database has another default.
+describe("the defaults of a cluster", () => {
+  const STRANGE: Readonly<Record<string, string>> = {
+    datestyle: "'German'",
+    timezone: "'America/St_Johns'",
+    bytea_output: "'escape'",
+    search_path: "'elsewhere'",
+    default_transaction_isolation: "'serializable'",
+  };
+
+  it("do not reach the sessions of the application", async () => {
+    const database = await createTestDatabase();
+    await setDefaults(database, STRANGE);
+    await migrateDatabase(database);
+    const lane = createLane({ url: database.appUrl, name: "migrate-test", deadlineMs: 10_000 });
+    const [row] = await lane.values(
+      `select '2026-02-01 10:00:00.5+03'::timestamptz, '\\x00ff5c'::bytea, to_regclass('operations')::text, current_setting('transaction_isolation')`,
+      [],
+    );
+    await lane.close();
+    await database.drop();
+    expect(row).toEqual(["2026-02-01 07:00:00.5+00", Buffer.from([0x00, 0xff, 0x5c]), "operations", "read committed"]);
+  });
+
+  it.each(["German", "SQL, DMY"])("leave a deposit its time: datestyle %s", async (style) => {
+    const database = await createTestDatabase();
+    await setDefaults(database, { datestyle: `'${style}'` });
+    await migrateDatabase(database);
+    const ledger = createLedger({ url: database.appUrl, name: "migrate-test", laneCount: 1, deadlineMs: 10_000 });
+    const origin = { caller: "test", correlationId: "test" };
+    const beganMs = Date.now();
+    const posted = await ledger.post(
+      depositOperation({ key: style, userId: "ann", currency: "RUB", amountMinor: 1n, comment: "", origin }),
+    );
+    await ledger.close();
+    await database.drop();
+    expect(posted).toMatchObject({ outcome: "done" });
+    const recordedMs = "recordedAt" in posted ? posted.recordedAt.getTime() : Number.NaN;
+    expect(Math.abs(recordedMs - beganMs)).toBeLessThan(60_000);
+  });
+
+  it("leave the tables in their schema when a new database is made", async () => {
+    const copy = await createTestDatabase();
+    const name = `${new URL(copy.adminUrl).pathname.slice(1)}_new`;
+    const admin = postgres(copy.adminUrl, { max: 1, fetch_types: false, onnotice: () => {} });
+    await admin.unsafe(`create database ${name} template template0`);
+    const fresh = { ...copy, adminUrl: withDatabase(copy.adminUrl, name), appUrl: withDatabase(copy.appUrl, name) };
+    await setDefaults(fresh, STRANGE);
+    const { applied } = await migrateDatabase(fresh);
+    const lane = createLane({ url: fresh.appUrl, name: "migrate-test", deadlineMs: 10_000 });
+    const [row] = await lane.values("select to_regclass('public.operations')::text", []);
+    await lane.close();
+    await admin.unsafe(`drop database ${name} with (force)`);
+    await admin.end({ timeout: 5 });
+    await copy.drop();
+    expect({ applied, row }).toEqual({ applied: journal.entries.length, row: ["operations"] });
   });
 });

@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { drizzle } from "drizzle-orm/postgres-js";
 import { migrate } from "drizzle-orm/postgres-js/migrator";
 import postgres from "postgres";
+import { ipv6HostOf } from "../../base/postgres-url.ts";
 
 const MIGRATIONS_FOLDER = fileURLToPath(new URL("../../../drizzle/migrations", import.meta.url));
 /** Any constant serves; it only has to be the same in every migrator. */
@@ -23,6 +24,20 @@ async function ensureRole(admin: postgres.Sql, name: string, options: string): P
   );
 }
 
+/**
+ * How a session must be for our statements to mean, and for times and bytes to be written as, what we take them for. Whoever runs a cluster
+ * may have other defaults for it: with `datestyle = German` every answer with a time is an error after its effect, with
+ * `bytea_output = escape` bytes are read as other bytes. They are settings of the role in its database and not of the connection,
+ * because PgBouncer refuses most of these at a connection's start.
+ */
+const SESSION_SETTINGS = {
+  datestyle: "ISO",
+  timezone: "UTC",
+  bytea_output: "hex",
+  search_path: "public",
+  default_transaction_isolation: "read committed",
+} as const;
+
 async function prepareRoles(admin: postgres.Sql, appUrl: string): Promise<void> {
   const app = new URL(appUrl);
   const login = decodeURIComponent(app.username);
@@ -33,19 +48,24 @@ async function prepareRoles(admin: postgres.Sql, appUrl: string): Promise<void> 
   if (login !== "saldo_app") await admin.unsafe(`GRANT saldo_app TO ${quoteIdentifier(login)}`);
   await admin.unsafe("GRANT saldo_owner TO CURRENT_USER");
   const database = quoteIdentifier(decodeURIComponent(app.pathname.slice(1)));
+  for (const [name, value] of Object.entries(SESSION_SETTINGS))
+    await admin.unsafe(`ALTER ROLE ${quoteIdentifier(login)} IN DATABASE ${database} SET ${name} = ${quoteLiteral(value)}`);
   await admin.unsafe(`GRANT CREATE ON DATABASE ${database} TO saldo_owner`);
   await admin.unsafe("GRANT CREATE, USAGE ON SCHEMA public TO saldo_owner");
 }
 
 /**
  * Brings the database to the newest schema and makes the roles: `saldo_owner` owns everything, `saldo_app` may do what the
- * application needs, and the login of `appUrl` is a member of it with the password that stands there.
+ * application needs, and the login of `appUrl` is a member of it with the password that stands there. Its sessions in this database have
+ * the settings that our statements rely on, whatever the cluster's defaults are.
  * Locks: one migrator at a time per database; another one waits. Safe to retry: applied migrations are left alone.
  */
 export async function migrateDatabase(input: { adminUrl: string; appUrl: string }): Promise<{ applied: number }> {
-  const admin = postgres(input.adminUrl, { max: 1, fetch_types: false, onnotice: () => {} });
+  const admin = postgres(input.adminUrl, { ...ipv6HostOf(input.adminUrl), max: 1, fetch_types: false, onnotice: () => {} });
   try {
     await admin`select pg_advisory_lock(${MIGRATION_LOCK})`;
+    // Migrations name their tables without a schema.
+    await admin.unsafe(`SET search_path = ${SESSION_SETTINGS.search_path}`);
     await prepareRoles(admin, input.appUrl);
     await admin.unsafe("SET ROLE saldo_owner");
     const before = await countApplied(admin);

@@ -17,7 +17,7 @@ const ID = /^[\x21-\x7e]{1,128}$/;
 /** The supervisor and load balancers ask these every second: their lines would drown the others. */
 const QUIET_ROUTES = new Set(["/healthz", "/readyz", "/metrics"]);
 const LOGGED_IDS = new Set(["orderId", "reservationId", "userId"]);
-const NUL_IN_QUERY = /^[^?]*\/api\/v1\/[^?]*\?.*%00/;
+const QUERY = /^[^?]*\/api\/v1\/[^?]*\?(.*)$/s;
 const ONE_YEAR_SECONDS = 31_536_000;
 
 interface ContextDeps {
@@ -32,7 +32,7 @@ interface ContextDeps {
 /**
  * Gives each request its correlation id (the client's, when it is 1 to 128 visible ASCII characters, else the id of the client's trace),
  * its caller, the headers every answer has, and one line in the log. The ids are echoed; `X-Request-Id` names this one exchange.
- * A path that is not percent-encoded UTF-8 is refused here: no route could tell what it names.
+ * A path or query that is not percent-encoded UTF-8 is refused here: no route could tell what it names.
  */
 export function requestContext(deps: ContextDeps, guard: Guard): MiddlewareHandler<ApiEnv> {
   const { requestLog: log, metrics, settings } = deps;
@@ -101,17 +101,23 @@ async function refuseAddress(context: ApiContext, guard: Guard, problem: string)
 function problemOf(url: string): string | undefined {
   if (!hasTextPath(url)) return "the path is not percent-encoded UTF-8 text without control characters";
   // Text in Postgres cannot hold NUL. The legacy paths check their query themselves, as they answer in a form of their own.
-  return NUL_IN_QUERY.test(url) ? "the query holds a NUL character" : undefined;
+  const query = decoded(QUERY.exec(url)?.[1] ?? "");
+  if (query === undefined) return "the query is not percent-encoded UTF-8 text";
+  return query.includes("\0") ? "the query holds a NUL character" : undefined;
+}
+
+function hasTextPath(url: string): boolean {
+  const end = url.indexOf("?");
+  const path = decoded(end < 0 ? url : url.slice(0, end));
+  return path !== undefined && !/\p{Cc}/u.test(path);
 }
 
 // The router passes on undecoded what it cannot decode: `%ff` would be taken for a name of three characters.
-function hasTextPath(url: string): boolean {
-  const end = url.indexOf("?");
-  const path = end < 0 ? url : url.slice(0, end);
-  if (!path.includes("%")) return true;
+function decoded(text: string): string | undefined {
+  if (!text.includes("%")) return text;
   try {
-    return !/\p{Cc}/u.test(decodeURIComponent(path));
+    return decodeURIComponent(text);
   } catch {
-    return false;
+    return undefined;
   }
 }
