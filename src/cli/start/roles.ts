@@ -4,7 +4,7 @@ import type { RoleSpec } from "../../stack/processes/supervisor.ts";
 
 export const PROJECT_DIR = fileURLToPath(new URL("../../../", import.meta.url));
 
-/** The file each role starts from. */
+/** The file each role starts from: a source, or JavaScript that was compiled from it. */
 export type RoleEntries = {
   readonly api: string;
   readonly worker: string;
@@ -83,7 +83,7 @@ export function rolesFor(input: { entries: RoleEntries; addresses: RoleAddresses
   const role = (name: keyof RoleEntries, graceMs: number): RoleSpec => ({
     name,
     command: process.execPath,
-    args: ["--import", "tsx", entries[name]],
+    args: [...(entries[name].endsWith(".js") ? ["--enable-source-maps"] : ["--import", "tsx"]), entries[name]],
     environment: input.environment,
     cwd: PROJECT_DIR,
     graceMs,

@@ -73,6 +73,13 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     () => "built",
   );
   bundle.catch(() => undefined);
+  const compiled = step(
+    "Roles",
+    "compiling",
+    () => options.steps.compileRoles(options.entries, cacheDir),
+    () => "compiled",
+  );
+  compiled.catch(() => undefined);
   const stack = await startStack(stackOptionsOf(options, folders, ports));
   const roles: SupervisedRole[] = [];
   let stopping: Promise<void> | undefined;
@@ -92,7 +99,8 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     const reportsDir = config.REPORTS_DIR ?? join(dataDir, "reports");
     mkdirSync(reportsDir, { recursive: true, mode: 0o700 });
     const environment = roleEnvironment(options.environment, addresses, { dataDir, cacheDir, bundlePath, reportsDir, keysDir });
-    const plan = rolesFor({ entries: options.entries, addresses, environment, host: config.HTTP_HOST });
+    const entries = await abortable(compiled);
+    const plan = rolesFor({ entries, addresses, environment, host: config.HTTP_HOST });
     let note: (() => void) | undefined;
     const onRoleEvent = (event: RoleEvent) => {
       if (event.state === "ready" && stopping === undefined) note?.();
