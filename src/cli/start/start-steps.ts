@@ -5,6 +5,7 @@ import { ensureSigningKey } from "../../adapters/tokens/signing-keys.ts";
 import type { Config } from "../../config.ts";
 import { topicsOf } from "../../contract/topics.ts";
 import { migrateDatabase } from "../../store/postgres/migrate.ts";
+import { compileRoles } from "./compile-roles.ts";
 import type { SystemSteps } from "./prepare-servers.ts";
 
 /** The steps between servers and roles, over the real servers. */
@@ -12,6 +13,7 @@ export function createStartSteps(config: Config): SystemSteps {
   return {
     migrate: migrateDatabase,
     buildWorkflowBundle,
+    compileRoles,
     ensureTopics: (brokers) => ensureTopics(brokers, topicsOf(config)),
     ensureSchedules,
     ensureSigningKey,

@@ -78,6 +78,7 @@ function start(overrides: Partial<SystemOptions> = {}): Promise<System> {
     steps: {
       migrate: async () => ({ applied: 3 }),
       buildWorkflowBundle: async () => join(directory, "bundle.js"),
+      compileRoles: async (entries) => entries,
       ensureTopics: async () => undefined,
       ensureSchedules: async () => undefined,
       ensureSigningKey: async () => ({ made: false }),

@@ -14,7 +14,7 @@ import { startStack, type Stack, type StackOptions } from "../../stack/stack.ts"
 import { addressesOf } from "./addresses.ts";
 import { planPorts, wantedPorts, type RolePorts } from "./plan-ports.ts";
 import { prepareServers, type SystemSteps } from "./prepare-servers.ts";
-import { roleEnvironment, rolesFor, type RoleEntries } from "./roles.ts";
+import { roleEnvironment, rolesFor, type RoleFiles } from "./roles.ts";
 import { pidsOf, runningNote, type RunningSystem } from "./running-note.ts";
 import { createStepRunner, lineOfServer, superviseOnChecklist } from "./start-progress.ts";
 import type { ChecklistLine } from "./terminal-checklist.ts";
@@ -24,7 +24,7 @@ export type SystemOptions = {
   /** The environment that the roles inherit. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly ephemeral: boolean;
-  readonly entries: RoleEntries;
+  readonly entries: RoleFiles;
   readonly steps: SystemSteps;
   readonly onStep?: (line: ChecklistLine) => void;
   /** What becomes of a role after the start: it died, it runs again. */
@@ -73,6 +73,13 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     () => "built",
   );
   bundle.catch(() => undefined);
+  const compiled = step(
+    "Roles",
+    "compiling",
+    () => options.steps.compileRoles(options.entries, cacheDir),
+    () => "compiled",
+  );
+  compiled.catch(() => undefined);
   const stack = await startStack(stackOptionsOf(options, folders, ports));
   const roles: SupervisedRole[] = [];
   let stopping: Promise<void> | undefined;
@@ -92,7 +99,8 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     const reportsDir = config.REPORTS_DIR ?? join(dataDir, "reports");
     mkdirSync(reportsDir, { recursive: true, mode: 0o700 });
     const environment = roleEnvironment(options.environment, addresses, { dataDir, cacheDir, bundlePath, reportsDir, keysDir });
-    const plan = rolesFor({ entries: options.entries, addresses, environment, host: config.HTTP_HOST });
+    const entries = await abortable(compiled);
+    const plan = rolesFor({ entries, addresses, environment, host: config.HTTP_HOST });
     let note: (() => void) | undefined;
     const onRoleEvent = (event: RoleEvent) => {
       if (event.state === "ready" && stopping === undefined) note?.();

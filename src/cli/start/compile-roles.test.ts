@@ -1,0 +1,110 @@
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { compileRoles } from "./compile-roles.ts";
+import { ROLE_FILES, type RoleEntries } from "./roles.ts";
+
+let folder: string;
+let cacheDir: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "saldo-compile-"));
+  cacheDir = join(folder, "cache");
+  mkdirSync(cacheDir);
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+function source(name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+function entriesOf(entry: string): RoleEntries {
+  return { api: entry, worker: entry, bridge: entry, relay: entry, psp: entry };
+}
+
+const run = (file: string) => promisify(execFile)(process.execPath, ["--enable-source-maps", file]);
+
+test("a compiled role finds the packages of npm, and the files beside its source", async () => {
+  source("beside.txt", "found");
+  const entry = source(
+    "role.ts",
+    `import { readFileSync } from "node:fs";
+     import { z } from "zod";
+     const text: string = readFileSync(new URL("./beside.txt", import.meta.url), "utf8");
+     console.log(z.string().parse(text));`,
+  );
+  const { api } = await compileRoles(entriesOf(entry), cacheDir);
+  expect((await run(api)).stdout).toBe("found\n");
+});
+
+test("an error of a compiled role names the line of its source", async () => {
+  const entry = source("role.ts", `type Nothing = undefined;\n\nfunction fail(): Nothing {\n  throw new Error("broken");\n}\nfail();\n`);
+  const { worker } = await compileRoles(entriesOf(entry), cacheDir);
+  await expect(run(worker)).rejects.toMatchObject({ stderr: expect.stringMatching(/role\.ts:4/) });
+});
+
+test("the same sources give the same files, also to many starts at once, and a changed import gives others", async () => {
+  source("word.ts", `export const WORD = "first";`);
+  const entry = source("role.ts", `import { WORD } from "./word.ts";\nconsole.log(WORD);`);
+  const compile = () => compileRoles(entriesOf(entry), cacheDir);
+  const [first, ...same] = await Promise.all([compile(), compile(), compile()]);
+  for (const again of [...same, await compile()]) expect(again).toEqual(first);
+  expect(readdirSync(cacheDir)).toHaveLength(1);
+  source("word.ts", `export const WORD = "second";`);
+  const changed = await compile();
+  expect(changed.api).not.toBe(first?.api);
+  expect((await run(changed.api)).stdout).toBe("second\n");
+  expect((await run(first?.api ?? "")).stdout).toBe("first\n");
+});
+
+test("a result that no start has used for thirty days is removed by the next, a younger one stays", async () => {
+  const entry = source("role.ts", "console.log(1);");
+  const old = dirname((await compileRoles(entriesOf(entry), cacheDir)).api);
+  writeFileSync(entry, "console.log(2);");
+  const young = dirname((await compileRoles(entriesOf(entry), cacheDir)).api);
+  const daysAgo = new Date(Date.now() - 31 * 24 * 3_600_000);
+  utimesSync(old, daysAgo, daysAgo);
+  writeFileSync(entry, "console.log(3);");
+  const newest = dirname((await compileRoles(entriesOf(entry), cacheDir)).api);
+  expect(
+    readdirSync(cacheDir)
+      .map((name) => join(cacheDir, name))
+      .toSorted(),
+  ).toEqual([young, newest].toSorted());
+});
+
+test("the roles themselves compile, and the packages of npm stay outside", async () => {
+  const compiled = await compileRoles(ROLE_FILES, cacheDir);
+  expect(Object.values(compiled).every((file) => file.endsWith(".js"))).toBe(true);
+  const texts = readdirSync(dirname(compiled.api))
+    .filter((name) => name.endsWith(".js"))
+    .map((name) => readFileSync(join(dirname(compiled.api), name), "utf8"));
+  expect(texts.some((text) => text.includes('from "@temporalio/worker"'))).toBe(true);
+  expect(texts.filter((text) => text.includes("// node_modules/"))).toEqual([]);
+});
+
+/** What the SDK does in a thread that runs workflows: it asks for the hook and says on the console that there is none. */
+const ASK = `
+  const { promiseHooks } = require("node:v8");
+  try { promiseHooks.createHook({ init: () => undefined })(); said.push("hooked"); }
+  catch { console.warn("v8.promiseHooks.createHook is not available"); console.warn("a later warning"); said.push("refused"); }`;
+const MAIN = (threadFile: string) => `
+  const { Worker } = require("node:worker_threads");
+  const said = []; ${ASK}
+  new Worker(${JSON.stringify(threadFile)}).on("message", (thread) => console.log(JSON.stringify({ main: said, thread })));`;
+const THREAD = `const said = []; ${ASK} require("node:worker_threads").parentPort.postMessage(said);`;
+
+test("only the threads of workflows go without the promise hook, and of its lack no line is written", async () => {
+  const [main, thread] = [join(folder, "main.cjs"), join(folder, "thread.cjs")];
+  writeFileSync(thread, THREAD);
+  writeFileSync(main, MAIN(thread));
+  const { workflowThread = "" } = await compileRoles(ROLE_FILES, cacheDir);
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, ["--import", workflowThread, main]);
+  expect(JSON.parse(stdout)).toEqual({ main: ["hooked"], thread: ["refused"] });
+  expect(stderr.split("\n").toSorted()).toEqual(["", "a later warning"]);
+});
