@@ -61,7 +61,9 @@ export function readPostgresUrl(text: string): PostgresAddressParts {
  * Host and port for the driver when an address of Postgres names an IPv6 address, which the driver itself splits at its first colon; else
  * nothing, as the address says it all. `url` must be a URL.
  */
-export function ipv6HostOf(url: string): { host?: string[]; port?: number[] } {
+export function ipv6HostOf(url: string): { host?: string; port?: number } {
   const { hostname, port } = new URL(url);
-  return hostname.startsWith("[") ? { host: [hostname.slice(1, -1)], port: [port === "" ? 5432 : Number(port)] } : {};
+  if (!hostname.startsWith("[")) return {};
+  // The driver takes lists as they are and splits a text; its types know the text and the number alone.
+  return { host: [hostname.slice(1, -1)] as unknown as string, port: [port === "" ? 5432 : Number(port)] as unknown as number };
 }
