@@ -5,6 +5,7 @@ import { uuidv7 } from "uuidv7";
 import type { ErrorCode } from "../../base/errors.ts";
 import type { Api } from "../api-env.ts";
 import { createConnectionTurns } from "./connection-turns.ts";
+import { isFramedRight, isOldVersion, nameHost } from "./http-versions.ts";
 import { makeProblem, problemHeaders, SECURITY_HEADERS } from "./problem.ts";
 
 /** A client that sends its headers, or all of its request, more slowly than this is cut off. */
@@ -34,10 +35,9 @@ export async function listen(
   const listener = getRequestListener(api.fetch, { errorHandler: () => plainProblem("INVALID_REQUEST") });
   const turns = createConnectionTurns();
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
-    // Of two Host headers a proxy could read one and Saldo the other (RFC 9112, 3.2).
-    if (request.rawHeaders.filter((name, place) => place % 2 === 0 && name.toLowerCase() === "host").length > 1)
-      refuse(request, response, 400, "INVALID_REQUEST");
-    else void listener(request, response);
+    if (!isFramedRight(request)) return refuse(request, response, 400, "INVALID_REQUEST");
+    if (isOldVersion(request) && !request.headers.host) nameHost(request);
+    void listener(request, response);
   };
   const cutOff = (error: Error & { code?: string }, socket: Socket): void => {
     const response = turns.answering(socket);
@@ -49,7 +49,7 @@ export async function listen(
     {
       maxHeaderSize: MAX_HEADER_BYTES,
       insecureHTTPParser: false,
-      // Node's own answer to a request without a host has no body; the listener refuses it in the form of every error.
+      // Node's own answer to a request without a host has no body; here it is refused in the form of every error.
       requireHostHeader: false,
       headersTimeout: headersTimeoutMs,
       requestTimeout: requestTimeoutMs,
@@ -85,8 +85,10 @@ async function close(server: Server, graceMs: number): Promise<void> {
 // The request's body stays unread, so the connection cannot take another request.
 function refuse(request: IncomingMessage, response: ServerResponse, status: number, code: ErrorCode): void {
   const problem = { ...makeProblem({ code, instance: pathOf(request), correlationId: uuidv7() }), status };
-  response.writeHead(status, { ...Object.fromEntries(SECURITY_HEADERS), ...problemHeaders(problem), connection: "close" });
-  response.end(JSON.stringify(problem));
+  const body = JSON.stringify(problem);
+  const framing = { "content-length": String(Buffer.byteLength(body)), connection: "close" };
+  response.writeHead(status, { ...Object.fromEntries(SECURITY_HEADERS), ...problemHeaders(problem), ...framing });
+  response.end(body);
 }
 
 function pathOf({ url = "" }: IncomingMessage): string {
