@@ -53,7 +53,7 @@ export const ERROR_CATALOGUE = {
   WEBHOOK_DISABLED: { title: "The webhook is disabled; enable it first.", remedy: "change the request" },
   TOO_MANY_WEBHOOKS: { title: "As many webhooks are registered as there may be; delete one first.", remedy: "change the request" },
   PAYLOAD_TOO_LARGE: { title: "The body is larger than allowed.", remedy: "change the request" },
-  UNSUPPORTED_MEDIA_TYPE: { title: "The body must be application/json, plain or as gzip, deflate or br.", remedy: "change the request" },
+  UNSUPPORTED_MEDIA_TYPE: { title: "The body must be application/json.", remedy: "change the request" },
   RATE_LIMITED: { title: "Too many requests; wait as long as Retry-After says.", remedy: "retry" },
   INVALID_AMOUNT: { title: "The amount is not a positive sum with the currency's decimals.", remedy: "change the request" },
   INVALID_CURRENCY: { title: "The currency is not known.", remedy: "change the request" },

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { accessTable } from "../../src/api/http/declared-access.ts";
 import { parseJsonKeepingNumbers } from "../../src/base/raw-json.ts";
 import { createTestApi, TEST_SETTINGS, type TestApi } from "../support/http-api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
@@ -54,6 +55,30 @@ describe("every refusal is problem details", () => {
     expect((await api.call("PATCH", "/api/v1/services")).headers.get("allow")).toBe("GET, HEAD, POST");
     expect((await api.call("GET", "/api/v1/balances/anna/deposits")).headers.get("allow")).toBe("POST");
   });
+
+  test("every address names exactly the methods of its own routes", async () => {
+    const methodsOf = new Map<string, Set<string>>();
+    for (const { method, path } of accessTable(api.app)) {
+      // A path with an ending is to the router the path without it.
+      const own = methodsOf.get(path.replace(/\}\.\w+$/, "}")) ?? new Set();
+      methodsOf.set(path.replace(/\}\.\w+$/, "}"), own.add(method));
+      if (method === "GET") own.add("HEAD");
+    }
+    for (const [path, methods] of methodsOf) {
+      const answer = await api.app.request(path.replaceAll(/\{\w+\}/g, "x"), { method: "PROPFIND" });
+      expect([path, answer.status, answer.headers.get("allow")]).toEqual([path, 405, [...methods].sort().join(", ")]);
+    }
+  });
+
+  test.each(["/api/v1/reservations/confirm", "/api/v1/reservations/release", "/api/v1/dead-letters/redrive"])(
+    "%s is a path for POST and no id",
+    async (path) => {
+      for (const method of ["GET", "HEAD", "PUT", "DELETE"]) {
+        const answer = await api.app.request(path, { method });
+        expect([method, answer.status, answer.headers.get("allow")]).toEqual([method, 405, "POST"]);
+      }
+    },
+  );
 });
 
 describe("bodies", () => {

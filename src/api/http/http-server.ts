@@ -7,6 +7,7 @@ import type { Api } from "../api-env.ts";
 import { createConnectionTurns } from "./connection-turns.ts";
 import { isFramedRight, isOldVersion, nameHost } from "./http-versions.ts";
 import { makeProblem, problemHeaders, SECURITY_HEADERS } from "./problem.ts";
+import { listMethods, routeMethods } from "./route-methods.ts";
 
 /** A client that sends its headers, or all of its request, more slowly than this is cut off. */
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -34,6 +35,7 @@ export async function listen(
   const { headersTimeoutMs = HEADERS_TIMEOUT_MS, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
   const listener = getRequestListener(api.fetch, { errorHandler: () => plainProblem("INVALID_REQUEST") });
   const turns = createConnectionTurns();
+  const methods = listMethods(routeMethods(api));
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
     if (!isFramedRight(request)) return refuse(request, response, 400, "INVALID_REQUEST");
     if (isOldVersion(request) && !request.headers.host) nameHost(request);
@@ -43,7 +45,7 @@ export async function listen(
     const response = turns.answering(socket);
     // Once an answer has begun, a second one would be read as the rest of the first.
     if (response !== undefined && response.headersSent && !response.writableFinished) socket.destroy();
-    else answerClientError(error, socket);
+    else answerClientError(error, socket, methods);
   };
   const server = createServer(
     {
@@ -96,9 +98,9 @@ function pathOf({ url = "" }: IncomingMessage): string {
 }
 
 // A request that Node's parser refuses never reaches the app; it is answered in the form of every other error.
-function answerClientError(error: Error & { code?: string }, socket: Socket): void {
+function answerClientError(error: Error & { code?: string }, socket: Socket, methods: string): void {
   if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
-  const [status, code, extra] = clientErrorMeaning(error.code);
+  const [status, code, extra] = clientErrorMeaning(error.code, methods);
   const problem = { ...makeProblem({ code, instance: "", correlationId: uuidv7() }), status };
   const body = JSON.stringify(problem);
   const headers = {
@@ -121,8 +123,8 @@ const STATUS_TEXT: Readonly<Record<number, string>> = {
   431: "Request Header Fields Too Large",
 };
 
-function clientErrorMeaning(code: string | undefined): [number, ErrorCode, Record<string, string>] {
-  if (code === "HPE_INVALID_METHOD") return [405, "METHOD_NOT_ALLOWED", { allow: "GET, HEAD, POST" }];
+function clientErrorMeaning(code: string | undefined, methods: string): [number, ErrorCode, Record<string, string>] {
+  if (code === "HPE_INVALID_METHOD") return [405, "METHOD_NOT_ALLOWED", { allow: methods }];
   if (code === "ERR_HTTP_REQUEST_TIMEOUT") return [408, "INVALID_REQUEST", {}];
   if (code === "HPE_HEADER_OVERFLOW") return [431, "INVALID_REQUEST", {}];
   return [400, "INVALID_REQUEST", {}];
