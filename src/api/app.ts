@@ -44,7 +44,7 @@ export function createApp(deps: ApiDeps): Api {
   const routes = createRoutes(api, parts);
   const checkServices = createServiceCheck(deps.db);
   api.use(endBodyOfHead, requestContext(deps, guard));
-  if (settings.corsOrigins !== undefined && settings.corsOrigins.length > 0) api.use(cors(settings.corsOrigins));
+  if (settings.corsOrigins !== undefined && settings.corsOrigins.length > 0) api.use(cors(api, settings.corsOrigins));
   addHealthRoutes(routes, deps);
   addMetricsRoute(routes, deps);
   addAuthRoutes(routes, deps);

@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Log } from "../../src/adapters/log.ts";
+import { accessTable } from "../../src/api/http/declared-access.ts";
+import type { Authenticator } from "../../src/api/http/guard.ts";
+import { DomainError } from "../../src/base/errors.ts";
 import { createTestApi, type TestApi } from "../support/http-api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 
@@ -87,6 +90,42 @@ describe("pages of other origins", () => {
       expect([origin, other.headers.get("access-control-allow-origin"), other.headers.get("vary")]).toEqual([origin, null, "origin"]);
     }
     await open.close();
+  });
+
+  test("are told of every method and every header of a request that some route takes", async () => {
+    const open = createTestApi({ databaseUrl: database.appUrl, settings: { corsOrigins: [shop] } });
+    const { headers } = await open.app.request("/api/v1/transfers", { method: "OPTIONS", headers: preflight });
+    const listed = (name: string) => (headers.get(name) ?? "").split(", ");
+    const methods = accessTable(open.app).map(({ method }) => method);
+    expect(listed("access-control-allow-methods").toSorted()).toEqual([...new Set([...methods, "HEAD"])].sort());
+    const document = (await (await open.app.request("/openapi.json")).json()) as {
+      paths: Record<string, Record<string, { parameters?: { in: string; name: string }[] }>>;
+    };
+    const declared = Object.values(document.paths).flatMap((routes) =>
+      Object.values(routes).flatMap(({ parameters = [] }) =>
+        parameters.filter((parameter) => parameter.in === "header").map(({ name }) => name.toLowerCase()),
+      ),
+    );
+    expect(declared.length).toBeGreaterThan(3);
+    const fixed = ["authorization", "content-type", "content-encoding", "traceparent", "x-correlation-id", "x-request-id"];
+    expect(listed("access-control-allow-headers").toSorted()).toEqual([...new Set([...declared, ...fixed])].sort());
+    await open.close();
+  });
+
+  test("may read every header that an answer has", async () => {
+    const authenticator: Authenticator = { authenticate: () => Promise.reject(new DomainError("UNAUTHENTICATED")) };
+    const open = createTestApi({ databaseUrl: database.appUrl, settings: { corsOrigins: [shop] } });
+    const closed = createTestApi({ databaseUrl: database.appUrl, settings: { corsOrigins: [shop] }, authenticator });
+    const exposedTo = async (asked: TestApi, path: string, init: RequestInit = {}) => {
+      const answer = await asked.app.request(path, { ...init, headers: { origin: shop, ...(init.headers as Record<string, string>) } });
+      return (answer.headers.get("access-control-expose-headers") ?? "").split(", ");
+    };
+    expect(await exposedTo(open, "/api/v1/transfers")).toEqual(expect.arrayContaining(["allow", "x-correlation-id", "x-request-id"]));
+    expect(await exposedTo(closed, "/api/v1/transfers", { method: "POST" })).toContain("www-authenticate");
+    const zipped = { method: "POST", body: "x", headers: { "content-type": "application/json", "content-encoding": "zstd" } };
+    expect(await exposedTo(open, "/api/v1/services", zipped)).toContain("accept-encoding");
+    expect(await exposedTo(open, "/docs", { method: "HEAD" })).toContain("content-security-policy");
+    await Promise.all([open.close(), closed.close()]);
   });
 });
 

@@ -97,6 +97,42 @@ it("an id that the stream never gave, as one of a later time, is none", async ()
   expect(text).toMatch(/^event: state\ndata: .*"version":"1"/);
 });
 
+describe("a stream ends as its client reads bodies", () => {
+  const ask = (version: string, headers: string, subject: string) =>
+    new Promise<string>((resolve, reject) => {
+      let text = "";
+      const socket = connect(server.port, "127.0.0.1", () =>
+        socket.write(`GET /api/v1/orders/watched/events HTTP/${version}\r\n${headers}Authorization: Bearer ${subject}\r\nHost: x\r\n\r\n`),
+      );
+      socket.on("data", (bytes: Buffer) => {
+        text += bytes.toString();
+        // The stream goes on for as long as its token holds.
+        if (text.includes("event: state")) ended.add(subject);
+      });
+      socket.on("error", reject);
+      socket.on("close", () => resolve(text));
+    });
+  const headOf = (answer: string) => answer.slice(0, answer.indexOf("\r\n\r\n")).toLowerCase();
+
+  it.each([
+    ["1.0", "", "old"],
+    ["1.0", "Connection: keep-alive\r\n", "old and patient"],
+  ])("HTTP/%s (%j) gets no chunks, and the connection's end is the end", async (version, headers, subject) => {
+    const answer = await ask(version, headers, subject);
+    expect(headOf(answer)).not.toContain("transfer-encoding");
+    expect(headOf(answer)).toContain("connection: close");
+    expect(answer.slice(answer.indexOf("\r\n\r\n") + 4)).toMatch(/^event: state\ndata: /);
+  });
+
+  it("HTTP/1.1 with Connection: close gets chunks, and the connection is closed behind the last of them", async () => {
+    const answer = await ask("1.1", "Connection: close\r\n", "leaving");
+    expect(headOf(answer)).toContain("transfer-encoding: chunked");
+    expect(headOf(answer)).toContain("connection: close");
+    expect(headOf(answer)).toContain("cache-control: no-store");
+    expect(answer.endsWith("0\r\n\r\n")).toBe(true);
+  });
+});
+
 describe("the place of a stream is that of a body that is read", () => {
   const EVENTS = "/api/v1/orders/watched/events";
   const getAs = (subject: string) => `GET ${EVENTS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${subject}\r\n\r\n`;

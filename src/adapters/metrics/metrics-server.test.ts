@@ -38,6 +38,12 @@ describe("the metrics of a role without an HTTP interface", () => {
     expect(await get(port, "/healthz")).toEqual({ status: 200, text: '{"status":"ok"}\n' });
     expect((await get(port, "/other")).status).toBe(404);
     expect((await get(port, "/metrics", {}, "POST")).status).toBe(405);
+    expect((await get(port, "/healthz", {}, "HEAD")).status).toBe(200);
+  });
+
+  it("are not ended by an address that is none", async () => {
+    const port = (await serve())?.port ?? 0;
+    for (const path of ["//", "//[", "http://"]) expect((await get(port, path)).status).toBe(404);
   });
 
   it("are for those with the token where there is one, and else not for pages of other sites", async () => {

@@ -32,8 +32,8 @@ export async function serveMetrics(options: MetricsServerOptions): Promise<Metri
   const server = createServer((request, response) => {
     const answer = (status: number, text: string, type = "text/plain; charset=utf-8") =>
       response.writeHead(status, { "content-type": type, "cache-control": "no-store" }).end(text);
-    const path = new URL(request.url ?? "/", "http://localhost").pathname;
-    if (request.method !== "GET") return void answer(405, "only GET\n");
+    const [path] = (request.url ?? "").split("?", 1);
+    if (request.method !== "GET" && request.method !== "HEAD") return void answer(405, "only GET\n");
     if (path === "/healthz") return void answer(200, '{"status":"ok"}\n', "application/json");
     if (path !== "/metrics") return void answer(404, "there is /metrics and /healthz\n");
     if (!mayRead(request)) return void answer(401, "METRICS_TOKEN is asked for\n");

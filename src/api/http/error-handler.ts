@@ -22,8 +22,9 @@ export function createErrorHandler(log: Log): (error: unknown, context: Context<
   return (error, context) => {
     const domainError = asDomainError(error);
     const response = answerProblem(context, domainError.code, domainError.message, errorsOf(domainError));
-    const { retryAfterMs, retryAfterSeconds = secondsOf(retryAfterMs) } = domainError.details;
+    const { retryAfterMs, retryAfterSeconds = secondsOf(retryAfterMs), acceptEncoding } = domainError.details;
     if (retryAfterSeconds !== undefined) response.headers.set("retry-after", retryAfterSeconds);
+    if (acceptEncoding !== undefined) response.headers.set("accept-encoding", acceptEncoding);
     if (response.status >= 500)
       log.error(
         { err: error, code: domainError.code, correlationId: context.get("correlationId"), path: maskDigits(context.req.path) },

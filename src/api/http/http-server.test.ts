@@ -81,12 +81,25 @@ describe("the HTTP server", () => {
     ["a broken header", `GET /healthz HTTP/1.1\r\n${HOST}Bad Header: x\r\n\r\n`, 400],
     ["headers of 20 KB", `GET /healthz HTTP/1.1\r\n${HOST}X-Big: ${"x".repeat(20_000)}\r\n\r\n`, 431],
     ["no host", "GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n", 400],
+    ["an empty host", "GET /healthz HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n", 400],
+    ["chunks in HTTP/1.0", `POST /api/v1/services HTTP/1.0\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, 400],
     ["a host that is no host", "GET /healthz HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n", 400],
+    ["two hosts in HTTP/1.0", "GET /healthz HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n", 400],
     ["two hosts", "GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n", 400],
     ["a tunnel", `CONNECT example.com:443 HTTP/1.1\r\n${HOST}\r\n`, 405],
     ["an expectation nobody knows", `GET /healthz HTTP/1.1\r\n${HOST}Expect: tea\r\n\r\n`, 417],
   ])("%s is refused", async (_what, text, status) => {
     expect(statusOf(await exchange(text))).toBe(status);
+  });
+
+  test.each([
+    ["/healthz", "without a host", ""],
+    ["/readyz", "with an empty host", "Host:\r\n"],
+    ["/version", "with a host", "Host: saldo.example\r\n"],
+  ])("HTTP/1.0 gets %s %s, and its connection is closed", async (path, _how, host) => {
+    const answer = await exchange(`GET ${path} HTTP/1.0\r\n${host}\r\n`);
+    expect(statusOf(answer)).toBe(200);
+    expect(answer.toLowerCase()).toContain("connection: close");
   });
 
   test("what the parser refuses is problem details too", async () => {
@@ -189,6 +202,7 @@ describe("the HTTP server", () => {
     const statusFor = async (host: string) =>
       statusOf(await exchange(`GET /version HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`, 20_000, local.port));
     expect(await Promise.all(["localhost", "localhost:8080", "127.0.0.1:1", "[::1]:8080"].map(statusFor))).toEqual([200, 200, 200, 200]);
+    expect(statusOf(await exchange("GET /version HTTP/1.0\r\n\r\n", 20_000, local.port))).toBe(200);
     expect(await Promise.all(["evil.example", "evil.example:8080", "localhost.evil.example", "10.0.0.1"].map(statusFor))).toEqual([
       403, 403, 403, 403,
     ]);

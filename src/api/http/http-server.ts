@@ -5,7 +5,9 @@ import { uuidv7 } from "uuidv7";
 import type { ErrorCode } from "../../base/errors.ts";
 import type { Api } from "../api-env.ts";
 import { createConnectionTurns } from "./connection-turns.ts";
+import { isFramedRight, isOldVersion, nameHost } from "./http-versions.ts";
 import { makeProblem, problemHeaders, SECURITY_HEADERS } from "./problem.ts";
+import { listMethods, routeMethods } from "./route-methods.ts";
 
 /** A client that sends its headers, or all of its request, more slowly than this is cut off. */
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -33,23 +35,23 @@ export async function listen(
   const { headersTimeoutMs = HEADERS_TIMEOUT_MS, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
   const listener = getRequestListener(api.fetch, { errorHandler: () => plainProblem("INVALID_REQUEST") });
   const turns = createConnectionTurns();
+  const methods = listMethods(routeMethods(api));
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
-    // Of two Host headers a proxy could read one and Saldo the other (RFC 9112, 3.2).
-    if (request.rawHeaders.filter((name, place) => place % 2 === 0 && name.toLowerCase() === "host").length > 1)
-      refuse(request, response, 400, "INVALID_REQUEST");
-    else void listener(request, response);
+    if (!isFramedRight(request)) return refuse(request, response, 400, "INVALID_REQUEST");
+    if (isOldVersion(request) && !request.headers.host) nameHost(request);
+    void listener(request, response);
   };
   const cutOff = (error: Error & { code?: string }, socket: Socket): void => {
     const response = turns.answering(socket);
     // Once an answer has begun, a second one would be read as the rest of the first.
     if (response !== undefined && response.headersSent && !response.writableFinished) socket.destroy();
-    else answerClientError(error, socket);
+    else answerClientError(error, socket, methods);
   };
   const server = createServer(
     {
       maxHeaderSize: MAX_HEADER_BYTES,
       insecureHTTPParser: false,
-      // Node's own answer to a request without a host has no body; the listener refuses it in the form of every error.
+      // Node's own answer to a request without a host has no body; here it is refused in the form of every error.
       requireHostHeader: false,
       headersTimeout: headersTimeoutMs,
       requestTimeout: requestTimeoutMs,
@@ -85,8 +87,10 @@ async function close(server: Server, graceMs: number): Promise<void> {
 // The request's body stays unread, so the connection cannot take another request.
 function refuse(request: IncomingMessage, response: ServerResponse, status: number, code: ErrorCode): void {
   const problem = { ...makeProblem({ code, instance: pathOf(request), correlationId: uuidv7() }), status };
-  response.writeHead(status, { ...Object.fromEntries(SECURITY_HEADERS), ...problemHeaders(problem), connection: "close" });
-  response.end(JSON.stringify(problem));
+  const body = JSON.stringify(problem);
+  const framing = { "content-length": String(Buffer.byteLength(body)), connection: "close" };
+  response.writeHead(status, { ...Object.fromEntries(SECURITY_HEADERS), ...problemHeaders(problem), ...framing });
+  response.end(body);
 }
 
 function pathOf({ url = "" }: IncomingMessage): string {
@@ -94,9 +98,9 @@ function pathOf({ url = "" }: IncomingMessage): string {
 }
 
 // A request that Node's parser refuses never reaches the app; it is answered in the form of every other error.
-function answerClientError(error: Error & { code?: string }, socket: Socket): void {
+function answerClientError(error: Error & { code?: string }, socket: Socket, methods: string): void {
   if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
-  const [status, code, extra] = clientErrorMeaning(error.code);
+  const [status, code, extra] = clientErrorMeaning(error.code, methods);
   const problem = { ...makeProblem({ code, instance: "", correlationId: uuidv7() }), status };
   const body = JSON.stringify(problem);
   const headers = {
@@ -119,8 +123,8 @@ const STATUS_TEXT: Readonly<Record<number, string>> = {
   431: "Request Header Fields Too Large",
 };
 
-function clientErrorMeaning(code: string | undefined): [number, ErrorCode, Record<string, string>] {
-  if (code === "HPE_INVALID_METHOD") return [405, "METHOD_NOT_ALLOWED", { allow: "GET, HEAD, POST" }];
+function clientErrorMeaning(code: string | undefined, methods: string): [number, ErrorCode, Record<string, string>] {
+  if (code === "HPE_INVALID_METHOD") return [405, "METHOD_NOT_ALLOWED", { allow: methods }];
   if (code === "ERR_HTTP_REQUEST_TIMEOUT") return [408, "INVALID_REQUEST", {}];
   if (code === "HPE_HEADER_OVERFLOW") return [431, "INVALID_REQUEST", {}];
   return [400, "INVALID_REQUEST", {}];

@@ -1,13 +1,14 @@
 import type { Context } from "hono";
 import { DomainError } from "../../base/errors.ts";
 import { parseJsonKeepingNumbers } from "../../base/raw-json.ts";
+import { decodeContent, tooLarge } from "./content-coding.ts";
+import { isJsonType } from "./media-type.ts";
 
-const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;\s*charset=(?:utf-8|"utf-8")\s*)?$/i;
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /**
  * Reads the body as JSON whose numbers keep their digits (`RawNumber`). With `optional`, no body is `{}`.
- * Throws: UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE (also for a chunked body), MALFORMED_JSON, INVALID_REQUEST.
+ * Throws: UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE (also for a chunked or compressed body), MALFORMED_JSON, INVALID_REQUEST.
  */
 export async function readJsonBody(context: Context, options: { readonly maxBytes: number; readonly optional: boolean }): Promise<unknown> {
   const { req } = context;
@@ -19,11 +20,19 @@ export async function readJsonBody(context: Context, options: { readonly maxByte
     (length === "0" || (length === undefined && req.header("transfer-encoding") === undefined))
   )
     return {};
-  if (contentType === undefined || !JSON_TYPE.test(contentType)) throw new DomainError("UNSUPPORTED_MEDIA_TYPE");
+  if (!isJsonType(contentType)) throw new DomainError("UNSUPPORTED_MEDIA_TYPE");
   const bytes = await unlessCutOff(
     length === undefined ? readUpTo(req.raw.body, options.maxBytes) : readOfLength(context, Number(length), options.maxBytes),
   );
-  return parseJsonKeepingNumbers(decodeUtf8(bytes));
+  return await parseJsonBody(context, bytes, options.maxBytes);
+}
+
+/**
+ * The JSON of a body as it was sent, with its Content-Encoding taken off within the limit.
+ * Throws: UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE, MALFORMED_JSON.
+ */
+export async function parseJsonBody(context: Context, bytes: Uint8Array, maxBytes: number): Promise<unknown> {
+  return parseJsonKeepingNumbers(decodeUtf8(await decodeContent(bytes, context.req.header("content-encoding"), maxBytes)));
 }
 
 /**
@@ -61,12 +70,7 @@ export async function readUpTo(body: AsyncIterable<Uint8Array> | null, maxBytes:
   return Buffer.concat(chunks, total);
 }
 
-function tooLarge(maxBytes: number): DomainError {
-  return new DomainError("PAYLOAD_TOO_LARGE", `the body may have ${maxBytes} bytes`);
-}
-
-/** A body as text. Throws: MALFORMED_JSON when it is not UTF-8. */
-export function decodeUtf8(bytes: Uint8Array): string {
+function decodeUtf8(bytes: Uint8Array): string {
   try {
     return decoder.decode(bytes);
   } catch {

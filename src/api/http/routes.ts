@@ -25,12 +25,18 @@ export interface Routes {
 
 /** Adds routes to an app, each of them behind the same guard, first answers and limit of a body. */
 export function createRoutes(api: Api, parts: RouteParts): Routes {
+  const literals = new Set<string>();
   return {
     add(route, options, handler) {
       declareAccess(api, { method: route.method, path: route.path, access: options.access });
       api.openAPIRegistry.registerPath(documentRoute(route, options));
       const run = runRoute(route, options, parts, handler);
-      if (endingOf(route.path) === "") api.on([route.method], [routerPath(route.path)], run);
+      const isLiteral = !route.path.includes("{");
+      if (isLiteral) literals.add(route.path);
+      // The router would take `GET /reservations/confirm`, which is a path for POST, for the reservation "confirm".
+      const unlessLiteral: Handler<ApiEnv> = async (context, next) =>
+        !isLiteral && literals.has(context.req.path) ? next() : await (run(context, next) as Promise<Response>);
+      if (endingOf(route.path) === "") api.on([route.method], [routerPath(route.path)], unlessLiteral);
       return run;
     },
     addPage(path, handler) {

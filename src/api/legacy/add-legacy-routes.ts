@@ -3,6 +3,7 @@ import type { CheckServices } from "../../use-cases/services/known-services.ts";
 import type { Api, ApiEnv } from "../api-env.ts";
 import type { ApiDeps } from "../deps.ts";
 import { answerProblem } from "../http/error-handler.ts";
+import { listMethods, routeMethods } from "../http/route-methods.ts";
 import { answerLegacyError, type LegacyParts } from "./add-legacy-route.ts";
 import { addLegacyReportRoutes } from "./reports.ts";
 import { addLegacyReserveRoutes } from "./reserves.ts";
@@ -17,16 +18,15 @@ export function addLegacyRoutes(api: Api, parts: LegacyParts, deps: ApiDeps, che
   addLegacyReserveRoutes(api, parts, deps, checkServices);
   addLegacyReportRoutes(api, parts, deps);
 
-  const methodsByPath = new Map<string, string[]>();
-  for (const { method, path } of api.routes.slice(before)) methodsByPath.set(path, [...(methodsByPath.get(path) ?? []), method]);
-  for (const [path, methods] of methodsByPath) api.all(path, refuseMethod(methods));
+  const routes = routeMethods({ routes: api.routes.slice(before) });
+  for (const path of new Set(routes.map((route) => route.path)))
+    api.all(path, refuseMethod(listMethods(routes.filter((route) => route.path === path))));
 }
 
 // Other methods of the legacy paths are refused in the form of the legacy paths.
-function refuseMethod(methods: readonly string[]): Handler<ApiEnv> {
-  const allowed = methods.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])).sort();
+function refuseMethod(methods: string): Handler<ApiEnv> {
   return async (context) => {
-    context.header("allow", allowed.join(", "));
+    context.header("allow", methods);
     return await answerLegacyError(answerProblem(context, "METHOD_NOT_ALLOWED"));
   };
 }

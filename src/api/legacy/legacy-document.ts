@@ -37,7 +37,7 @@ const DESCRIPTIONS: Readonly<Record<number, string>> = {
   404: "There is no such report.",
   409: "The first request with this Idempotency-Key is still running.",
   413: "The body is larger than allowed.",
-  415: "The body must be application/json.",
+  415: "The body of a POST must be application/json; a Content-Encoding must be gzip, deflate or br.",
   429: "Too many requests; wait as long as Retry-After says.",
   500: "Something went wrong on our side.",
   503: "A part that this request needs is not reachable.",
@@ -56,7 +56,7 @@ export function documentLegacyRoute<Schema extends z.ZodType>(route: LegacyRoute
     429,
     500,
     503,
-    ...(method === "post" ? [415] : []),
+    ...(route.inputFrom === "path" ? [] : [415]),
     ...(route.keyScope === undefined ? [] : [409]),
     ...(route.alsoAnswers ?? []),
   ];

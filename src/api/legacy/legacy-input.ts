@@ -1,8 +1,7 @@
 import type { IncomingMessage } from "node:http";
-import { parseJsonKeepingNumbers } from "../../base/raw-json.ts";
 import type { ApiContext } from "../api-env.ts";
 import { singleValues } from "../http/check-request.ts";
-import { decodeUtf8, readJsonBody, readUpTo, unlessCutOff } from "../http/request-body.ts";
+import { parseJsonBody, readJsonBody, readUpTo, unlessCutOff } from "../http/request-body.ts";
 
 /** How much of a body that is over the limit is still taken from the connection, so that its next request can be read. */
 const MAX_DRAINED_BYTES = 1_048_576;
@@ -31,7 +30,7 @@ export async function readLegacyInput(context: ApiContext, maxBytes: number): Pr
     ? await unlessCutOff(readUpTo(bodyOf(context), maxBytes)).catch((error: unknown) => leaveRest(context, error))
     : undefined;
   if (bytes === undefined || bytes.byteLength === 0) return { from: "query", value: singleValues(context.req.queries()) };
-  return { from: "json", value: parseJsonKeepingNumbers(decodeUtf8(bytes)) };
+  return { from: "json", value: await parseJsonBody(context, bytes, maxBytes) };
 }
 
 function hasBody({ req }: ApiContext): boolean {

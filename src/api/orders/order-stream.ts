@@ -61,6 +61,8 @@ export function addOrderStreamRoute(routes: Routes, deps: Pick<ApiDeps, "db" | "
       async (error) => log.warn({ orderId, reason: messageOf(error) }, "a stream of an order was cut"),
     );
     for (const [name, value] of Object.entries(STREAM_HEADERS)) answer.headers.set(name, value);
+    // How the body ends, and whether the connection stays, is for the server: HTTP/1.0 has no chunks, and a client may want it closed.
+    for (const name of ["transfer-encoding", "connection"]) answer.headers.delete(name);
     return answer;
   });
 }
