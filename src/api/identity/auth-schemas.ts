@@ -16,7 +16,7 @@ const loginSchema = z
 const newPasswordSchema = z
   .string()
   .refine((text) => {
-    const bytes = Buffer.byteLength(text);
+    const bytes = Buffer.byteLength(text.normalize("NFC"));
     return bytes >= MIN_PASSWORD_BYTES && bytes <= MAX_PASSWORD_BYTES;
   }, `must have ${MIN_PASSWORD_BYTES} to ${MAX_PASSWORD_BYTES} bytes`)
   .openapi({ minLength: MIN_PASSWORD_BYTES, maxLength: MAX_PASSWORD_BYTES, format: "password" });
