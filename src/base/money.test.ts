@@ -56,6 +56,19 @@ describe("an amount", () => {
     expect(() => parseAmount(text, "RUB")).toThrow(expect.objectContaining({ code: "INVALID_AMOUNT" }));
   });
 
+  it.each([
+    ["99999999999999999", "RUB", "the amount is above 9999999999.99 RUB, the largest one operation may carry"],
+    ["12345678901234567.89", "RUB", "the amount is above 9999999999.99 RUB, the largest one operation may carry"],
+    ["9".repeat(1_000), "JPY", "the amount is above 999999999999 JPY, the largest one operation may carry"],
+    ["10000000000", "RUB", "the amount is above 9999999999.99 RUB, the largest one operation may carry"],
+    ["1.0000000", "RUB", "RUB has 2 decimals"],
+    ["0.00", "RUB", "the amount must be above zero"],
+    ["-1", "RUB", "the amount is not a plain decimal such as 100.50"],
+    ["1e17", "RUB", "the amount is not a plain decimal such as 100.50"],
+  ])("is refused in words that name what is wrong: %s %s", (text, currency, message) => {
+    expect(() => parseAmount(text, currency)).toThrow(expect.objectContaining({ code: "INVALID_AMOUNT", message }));
+  });
+
   it("is refused with more decimals than its currency has", () => {
     expect(() => parseAmount("1.5", "JPY")).toThrow(expect.objectContaining({ code: "INVALID_AMOUNT" }));
     expect(() => parseAmount("1.5", "PTS")).toThrow(expect.objectContaining({ code: "INVALID_AMOUNT" }));

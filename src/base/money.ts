@@ -4,7 +4,9 @@ import { DomainError } from "./errors.ts";
 /** The largest amount one operation may carry, in minor units of any currency: 9,999,999,999.99 in a currency with two decimals. */
 export const MAX_AMOUNT_MINOR = 999_999_999_999n;
 
-const DECIMAL = /^(0|[1-9]\d{0,15})(?:\.(\d{1,6}))?$/;
+const DECIMAL = /^(0|[1-9]\d*)(?:\.(\d+))?$/;
+/** Whole units with more digits are above MAX_AMOUNT_MINOR in every currency, and no number is made of them. */
+const MAX_WHOLE_DIGITS = 15;
 
 /** The number of decimals of a currency. Throws: INVALID_CURRENCY. */
 export function exponentOf(currency: string): number {
@@ -29,9 +31,13 @@ export function parseAmount(text: string, currency: string): bigint {
   if (match === null) throw new DomainError("INVALID_AMOUNT", "the amount is not a plain decimal such as 100.50");
   const [, whole = "0", fraction = ""] = match;
   if (fraction.length > exponent) throw new DomainError("INVALID_AMOUNT", `${currency} has ${exponent} decimals`);
-  const amountMinor = BigInt(whole + fraction.padEnd(exponent, "0"));
+  const amountMinor = whole.length > MAX_WHOLE_DIGITS ? undefined : BigInt(whole + fraction.padEnd(exponent, "0"));
+  if (amountMinor === undefined || amountMinor > MAX_AMOUNT_MINOR)
+    throw new DomainError(
+      "INVALID_AMOUNT",
+      `the amount is above ${inWords(MAX_AMOUNT_MINOR, currency)}, the largest one operation may carry`,
+    );
   if (amountMinor <= 0n) throw new DomainError("INVALID_AMOUNT", "the amount must be above zero");
-  if (amountMinor > MAX_AMOUNT_MINOR) throw new DomainError("INVALID_AMOUNT", "the amount is above the largest one operation may carry");
   return amountMinor;
 }
 

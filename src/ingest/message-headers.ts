@@ -1,7 +1,7 @@
 import type { MessageHeaders } from "../adapters/kafka/kafka-consumer.ts";
 import { traceIdOf } from "../contract/ids.ts";
 import { MAX_MESSAGE_HEADERS } from "../contract/topics.ts";
-import { isCardInId } from "../domain/cards/card-in-ids.ts";
+import { looksLikeCardNumber } from "../domain/cards/card.ts";
 
 /** How many characters of all headers together are kept, names included. */
 const MAX_CHARACTERS = 16_384;
@@ -39,7 +39,7 @@ export function headerText(headers: MessageHeaders, name: string): string {
  */
 export function correlationIdOf(headers: MessageHeaders): string | undefined {
   const text = headerText(headers, "correlation-id");
-  return /^[\x21-\x7e]{1,128}$/.test(text) && !isCardInId(text) ? text : traceIdOf(headerText(headers, "traceparent"));
+  return /^[\x21-\x7e]{1,128}$/.test(text) && !looksLikeCardNumber(text) ? text : traceIdOf(headerText(headers, "traceparent"));
 }
 
 function listOf(values: MessageHeaders[string]): readonly (Buffer | string | undefined)[] {

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { hash, verify } from "@node-rs/argon2";
 import type postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bearer, createAuthClient, newLogin, openAuthBench, PASSWORD, withoutIds, type AuthBench } from "../support/auth-bench.ts";
@@ -73,6 +74,19 @@ describe("registering", () => {
 });
 
 describe("logging in", () => {
+  it("takes a password in the form that another keyboard writes, and makes the hash of an earlier release anew", async () => {
+    const [composed, decomposed] = ["\u0439ogurt caf\u00e9 long", "\u0439ogurt caf\u00e9 long".normalize("NFD")];
+    const login = newLogin();
+    expect((await post("register", { login, password: decomposed })).status).toBe(201);
+    expect((await post("login", { login, password: composed })).status).toBe(200);
+    const old = await hash(decomposed, { memoryCost: 47_104, timeCost: 1, parallelism: 1 });
+    await sql`update users set password_hash = ${old} where login = ${login}`;
+    expect((await post("login", { login, password: composed })).status).toBe(200);
+    const [row] = await sql<{ password_hash: string }[]>`select password_hash from users where login = ${login}`;
+    expect(await verify(row?.password_hash ?? "", composed)).toBe(true);
+    expect((await post("login", { login, password: "yogurt cafe long" })).status).toBe(401);
+  });
+
   it("gives an access token for 15 minutes that says who asks", async () => {
     const { login, userId } = await registered();
     const { body } = await post("login", { login: login.toUpperCase(), password: PASSWORD });

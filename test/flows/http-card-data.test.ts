@@ -4,7 +4,7 @@ import { createTestApi, type TestApi } from "../support/http-api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 
 const SPELLINGS = ["4111111111111111", "4111 1111 1111 1111", "4111-1111-1111-1111"];
-const RIGHT = "order 42 of 2026-11-21, phone 8 800 555-35-35";
+const RIGHT = "order 42 of 2026-11-21, phone 8 800 555-35-35, IMEI 356938035643809, invoice 1000000000000008, at 1763720640103";
 
 let database: TestDatabase;
 let api: TestApi;

@@ -47,6 +47,23 @@ describe("a refund", () => {
     expect((await api.call("GET", `/api/v1/orders/${orderId}/refunds`)).body["refunds"]).toHaveLength(2);
   });
 
+  test("under a key that was used with another reason, amount or order is another refund and is refused", async () => {
+    await deposit("rosa", "200");
+    const [orderId, otherId] = [(await place("rosa")).body["orderId"] as string, (await place("rosa")).body["orderId"] as string];
+    const first = await refund(orderId, { amount: "10" }, "rosa-1");
+    for (const [id, body] of [
+      [orderId, { amount: "10", reason: "broken" }],
+      [orderId, { amount: "11" }],
+      [orderId, {}],
+      [otherId, { amount: "10" }],
+    ] as const) {
+      const other = await refund(id, body, "rosa-1");
+      expect([other.status, other.body["code"]], JSON.stringify(body)).toEqual([422, "IDEMPOTENCY_CONFLICT"]);
+    }
+    expect((await refund(orderId, { amount: "10.00" }, "rosa-1")).body).toEqual(first.body);
+    expect(await balance("rosa")).toMatchObject({ available: "10.00" });
+  });
+
   test("asked for by many at once passes as often as the payment covers", async () => {
     await deposit("rob", "100");
     const orderId = (await place("rob")).body["orderId"] as string;

@@ -1,14 +1,15 @@
+import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { sql } from "drizzle-orm";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from "vitest";
 import { rotateSigningKey } from "../../src/adapters/tokens/signing-keys.ts";
 import { listen, type HttpServer } from "../../src/api/http/http-server.ts";
 import { freePort } from "../../src/stack/free-port.ts";
 import { startRedis, type RunningRedis } from "../../src/stack/servers/redis.ts";
-import { revokeSubject } from "../../src/store/identity/revocations.ts";
 import { createDatabase, type Database } from "../../src/store/postgres/database.ts";
 import { EXPIRING_TABLES, pruneExpired } from "../../src/store/postgres/housekeeping.ts";
 import { createTestApi, type TestApi } from "../support/http-api.ts";
@@ -136,12 +137,52 @@ describe("a token that was logged out in one process", () => {
 });
 
 describe("a subject whose tokens were all revoked", () => {
+  const revoke = (body: object, headers: Record<string, string>) =>
+    here.call("POST", "/api/v1/auth/revocations", { body: { reason: "stolen", ...body }, headers, key: null });
+
+  it.each(["service", "admin"] as const)("is refused everywhere with a stolen token of the role %s, and the act is kept", async (role) => {
+    const subject = `stolen-${role}`;
+    const stolen = await identities.bearer(subject, [role], 86_400_000);
+    expect([await statusAt(here, stolen), await statusAt(there, stolen)]).toEqual([200, 200]);
+    expect((await revoke({ subject }, await identities.bearer("shop", ["service"]))).status).toBe(403);
+    expect((await revoke({ subject, reason: "a laptop was lost" }, await operator())).status).toBe(200);
+    for (const api of [here, there]) await until("it is refused", async () => (await statusAt(api, stolen)) === 401);
+    const [act] = await reading.db.execute(sql`
+      select act, actor, reason from acts where subject_id = ${subject} and subject_type = 'user'`);
+    expect(act).toEqual({ act: "tokens.revoked", actor: "ops", reason: "a laptop was lost" });
+  });
+
+  it("cannot go on with a refresh token either, and begins anew by logging in, in the same second", async () => {
+    const user = { login: `user-${randomUUID()}`, password: "correct horse battery" };
+    const post = (path: string, body: object) => here.call("POST", `/api/v1/auth/${path}`, { body, key: null });
+    const { body: registered } = await post("register", user);
+    const { body: session } = await post("login", user);
+    const bearer = { authorization: `Bearer ${String(session["accessToken"])}` };
+    expect((await revoke({ subject: registered["userId"] }, await operator())).status).toBe(200);
+    expect(await statusAt(here, bearer)).toBe(401);
+    expect((await post("refresh", { refreshToken: session["refreshToken"] })).body["code"]).toBe("INVALID_REFRESH_TOKEN");
+    const { body: next } = await post("login", user);
+    expect(await statusAt(here, { authorization: `Bearer ${String(next["accessToken"])}` })).toBe(200);
+  });
+
+  it("is not named without a reason, nor for a moment that has not come", async () => {
+    const headers = await operator();
+    const later = new Date(Date.now() + 60_000).toISOString();
+    for (const [body, pointer] of [
+      [{ subject: "x", reason: "" }, "/reason"],
+      [{ subject: "x", upTo: later }, "/upTo"],
+      [{ subject: ".." }, "/subject"],
+    ] as const)
+      expect((await revoke(body, headers)).body).toMatchObject({ status: 400, errors: [{ pointer }] });
+  });
+
   it("gets no further with a token of before, but with a new one", async () => {
     const before = await identities.bearer("leaver", ["user"]);
     expect(await statusAt(here, before)).toBe(200);
-    await revokeSubject(reading.db, { subject: "leaver", upTo: new Date() });
+    expect(await revoke({ subject: "leaver" }, await operator())).toMatchObject({ status: 200, body: { subject: "leaver" } });
     await until("the token of before is refused", async () => (await statusAt(here, before)) === 401);
-    await revokeSubject(reading.db, { subject: "leaver", upTo: new Date(0) });
+    const earlier = await revoke({ subject: "leaver", upTo: "1970-01-01T00:00:00Z" }, await operator());
+    expect(new Date(String(earlier.body["revokedUpTo"])).getTime()).toBeGreaterThan(Date.now() - 60_000);
     expect(await statusAt(here, before)).toBe(401);
     await new Promise((resolve) => setTimeout(resolve, 1_100));
     expect(await statusAt(here, await identities.bearer("leaver", ["user"]))).toBe(200);

@@ -20,6 +20,31 @@ it("a hash of other parameters is told apart", async () => {
   expect(await createPasswordHasher().check("another password", weaker)).toBe("wrong");
 });
 
+// One password in both forms: `é`, `й` and a Hangul syllable are one character each or two and three.
+const COMPOSED = "caf\u00e9 \u0439ogurt \ud55c!";
+const DECOMPOSED = COMPOSED.normalize("NFD");
+const MIXED = "cafe\u0301 \u0439ogurt \ud55c!";
+
+it("a password is one in every Unicode form", async () => {
+  const passwords = createPasswordHasher();
+  for (const registered of [COMPOSED, DECOMPOSED, MIXED]) {
+    const known = await passwords.hash(registered);
+    for (const typed of [COMPOSED, DECOMPOSED, MIXED]) expect(await passwords.check(typed, known)).toBe("right");
+    expect(await passwords.check("cafe yogurt \ud55c!", known)).toBe("wrong");
+  }
+});
+
+it("a hash that an earlier release made of the form that was typed is found by both forms, and is to be made anew", async () => {
+  const passwords = createPasswordHasher();
+  const parameters = { memoryCost: 47_104, timeCost: 1, parallelism: 1 };
+  const [composed, decomposed, mixed] = await Promise.all([COMPOSED, DECOMPOSED, MIXED].map((text) => hash(text, parameters)));
+  expect(await passwords.check(DECOMPOSED, composed)).toBe("right");
+  expect(await passwords.check(DECOMPOSED, decomposed)).toBe("stale");
+  expect(await passwords.check(COMPOSED, decomposed)).toBe("stale");
+  expect(await passwords.check(MIXED, mixed)).toBe("stale");
+  expect(await passwords.check(`${COMPOSED} `, decomposed)).toBe("wrong");
+});
+
 it("32 are taken at once, two of them at work, and one more is told to come again", async () => {
   const passwords = createPasswordHasher();
   const calls = Array.from({ length: 33 }, () => passwords.check(PASSWORD, undefined));

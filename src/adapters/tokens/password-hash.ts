@@ -1,10 +1,13 @@
 import { hash, parseOptions, verify } from "@node-rs/argon2";
 import { DomainError } from "../../base/errors.ts";
 
-/** How a password compares with its hash. `stale`: it is right, and the hash was made with other parameters than today's. */
+/** How a password compares with its hash. `stale`: it is right, and the hash was made with other parameters, or of another Unicode form. */
 export type PasswordCheck = "wrong" | "right" | "stale";
 
-/** Both throw UNAVAILABLE when too many wait already: one hash takes 46 MiB and a core. */
+/**
+ * A password is its text in Unicode's composed form (NFC): keyboards and systems write one `é` as one character or as two.
+ * Both throw UNAVAILABLE when too many wait already: one hash takes 46 MiB and a core.
+ */
 export interface PasswordHasher {
   /** The password as argon2id in its PHC form. */
   hash(password: string): Promise<string>;
@@ -42,13 +45,24 @@ export function createPasswordHasher(): PasswordHasher {
     }
   };
   return {
-    hash: (password) => inTurn(() => hash(password, PARAMETERS)),
+    hash: (password) => inTurn(() => hash(password.normalize("NFC"), PARAMETERS)),
     check: (password, known) =>
       inTurn(async () => {
-        if (!(await verify(known ?? NOBODY, password)) || known === undefined) return "wrong";
-        return isOfToday(known) ? "right" : "stale";
+        const [today, earlier] = formsOf(password);
+        if (await verify(known ?? NOBODY, today)) return known === undefined ? "wrong" : isOfToday(known) ? "right" : "stale";
+        // Also without a known hash: a second try for known logins alone would tell them by the time of the answer.
+        if (earlier === undefined || !(await verify(known ?? NOBODY, earlier)) || known === undefined) return "wrong";
+        return "stale";
       }),
   };
+}
+
+// The form that is hashed today, and the form that a hash of an earlier release may have been made of: what was typed, which is what is typed now
+// where that is not composed, else most likely the decomposed form. Of a password in ASCII there is one form only.
+function formsOf(password: string): readonly [string, string | undefined] {
+  const composed = password.normalize("NFC");
+  const other = password === composed ? password.normalize("NFD") : password;
+  return [composed, other === composed ? undefined : other];
 }
 
 function isOfToday(known: string): boolean {

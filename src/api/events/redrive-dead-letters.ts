@@ -5,7 +5,7 @@ import type { ApiDeps } from "../deps.ts";
 import { ADMINS } from "../http/access.ts";
 import { definedOnly } from "../http/filtered-cursor.ts";
 import { noteAct } from "../http/note-act.ts";
-import { refuseCardInIds } from "../http/refuse-card-data.ts";
+import { refuseCardData } from "../http/refuse-card-data.ts";
 import { actorOf } from "../http/request-origin.ts";
 import type { Routes } from "../http/routes.ts";
 import { writeJson } from "../http/write-json.ts";
@@ -21,7 +21,7 @@ export function addRedriveRoutes(routes: Routes, { db, checkCorrection }: Pick<A
     async (context) => {
       const { body: corrected, reason } = context.req.valid("json");
       const body = corrected === undefined ? undefined : typeof corrected === "string" ? corrected : writeJson(corrected);
-      refuseCardInIds(body, "/body");
+      refuseCardData(body, "/body");
       const letter = await findDeadLetter(db, context.req.valid("param").deadLetterId);
       const { deadLetterId, topic, partition, offset } = letter;
       if (body === undefined && letter.bytes + (letter.key?.length ?? 0) > MAX_REDRIVE_BYTES)

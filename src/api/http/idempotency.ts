@@ -2,7 +2,7 @@ import { z } from "@hono/zod-openapi";
 import { DomainError } from "../../base/errors.ts";
 import { uuidOf } from "../../base/hash.ts";
 import { requestKey } from "../../contract/ids.ts";
-import { isCardInId } from "../../domain/cards/card-in-ids.ts";
+import { looksLikeCardNumber } from "../../domain/cards/card.ts";
 import type { ApiContext } from "../api-env.ts";
 
 const KEY = /^[\x21-\x7e]{1,255}$/;
@@ -29,7 +29,7 @@ export function readIdempotencyKey(context: ApiContext, route: string): RequestI
   if (idempotencyKey === undefined) throw new DomainError("IDEMPOTENCY_KEY_REQUIRED");
   if (!KEY.test(idempotencyKey)) throw new DomainError("INVALID_IDEMPOTENCY_KEY");
   // The Idempotency-Key is kept for ever, as a part of the operation's key.
-  if (isCardInId(idempotencyKey)) throw new DomainError("CARD_DATA_REFUSED", undefined, { pointer: "Idempotency-Key" });
+  if (looksLikeCardNumber(idempotencyKey)) throw new DomainError("CARD_DATA_REFUSED", undefined, { pointer: "Idempotency-Key" });
   const key = requestKey({ caller: context.get("caller"), route, idempotencyKey });
   return {
     key,

@@ -1,6 +1,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { ROLES } from "../../contract/identity.ts";
 import { jsonOf, keptText, timeSchema, userIdSchema, userIdTextSchema } from "../http/common-schemas.ts";
+import { momentSchema } from "../http/moment-schema.ts";
 
 const MIN_PASSWORD_BYTES = 12;
 const MAX_PASSWORD_BYTES = 128;
@@ -16,7 +17,7 @@ const loginSchema = z
 const newPasswordSchema = z
   .string()
   .refine((text) => {
-    const bytes = Buffer.byteLength(text);
+    const bytes = Buffer.byteLength(text.normalize("NFC"));
     return bytes >= MIN_PASSWORD_BYTES && bytes <= MAX_PASSWORD_BYTES;
   }, `must have ${MIN_PASSWORD_BYTES} to ${MAX_PASSWORD_BYTES} bytes`)
   .openapi({ minLength: MIN_PASSWORD_BYTES, maxLength: MAX_PASSWORD_BYTES, format: "password" });
@@ -73,6 +74,18 @@ export const refreshBodySchema = z.strictObject({ refreshToken: refreshTokenSche
 export const logoutBodySchema = z.strictObject({ refreshToken: refreshTokenSchema.optional() }).openapi("Logout");
 export const rolesBodySchema = z.strictObject({ roles: rolesSchema, reason: keptText(500).min(1).optional() }).openapi("ChangeRoles");
 
+export const revocationBodySchema = z
+  .strictObject({
+    subject: userIdSchema.openapi({ description: "The tokens' `sub`; of a user, the user's id." }),
+    upTo: momentSchema.optional().openapi({
+      description: "Tokens issued at this moment or before; now without it. A token without `iat` counts as older than any moment.",
+    }),
+    reason: keptText(500).min(1, "must not be empty"),
+  })
+  .openapi("NewRevocation");
+
+export const revocationSchema = z.object({ subject: z.string(), revokedUpTo: timeSchema }).openapi("Revocation");
+
 export const meSchema = z
   .object({ userId: z.string(), login: z.string().optional(), roles: shownRolesSchema, tokenExpiresAt: timeSchema.optional() })
   .openapi("Me");
@@ -91,7 +104,8 @@ export const registerRoute = createRoute({
   operationId: "register",
   tags: ["auth"],
   summary: "Make a login for a new user",
-  description: "Anyone may register and becomes a `user` with a new id. An admin's token may give `userId` and `roles`.",
+  description:
+    "Anyone may register and becomes a `user` with a new id. An admin's token may give `userId` and `roles`; then the login or the id may be a deleted user's.",
   request: { body: { required: true, ...jsonOf(registerBodySchema) } },
   responses: { 201: { description: "Registered.", ...jsonOf(userSchema) } },
 });
@@ -137,6 +151,19 @@ export const rolesRoute = createRoute({
   description: "The user's sessions end, so that no token with the old roles goes on.",
   request: { params: z.object({ userId: userIdTextSchema }), body: { required: true, ...jsonOf(rolesBodySchema) } },
   responses: { 200: { description: "The user as they are now.", ...jsonOf(userSchema) } },
+});
+
+export const revokeTokensRoute = createRoute({
+  method: "post",
+  path: "/api/v1/auth/revocations",
+  operationId: "revokeTokens",
+  tags: ["auth"],
+  summary: "Refuse all tokens of a subject that were issued up to a moment",
+  description:
+    "For a token that was stolen, whoever signed it: a user's, a service's, an operator's or one of the external issuer. Sessions of that time end. In " +
+    "force within half a second, and for ever: a later token of the subject is taken. A repeat, or an earlier moment, changes nothing.",
+  request: { body: { required: true, ...jsonOf(revocationBodySchema) } },
+  responses: { 200: { description: "In force.", ...jsonOf(revocationSchema) } },
 });
 
 export const meRoute = createRoute({

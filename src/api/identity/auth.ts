@@ -3,13 +3,15 @@ import { findUser, type UserRecord } from "../../store/identity/users.ts";
 import { giveRoles } from "../../use-cases/identity/give-roles.ts";
 import { logOut } from "../../use-cases/identity/log-out.ts";
 import { registerUser } from "../../use-cases/identity/register-user.ts";
+import { revokeTokens } from "../../use-cases/identity/revoke-tokens.ts";
 import { refresh, signIn } from "../../use-cases/identity/sign-in.ts";
 import type { ApiContext } from "../api-env.ts";
 import type { ApiDeps } from "../deps.ts";
 import { ADMINS, OWN_DATA } from "../http/access.ts";
+import { InvalidRequest } from "../http/error-handler.ts";
 import { actorOf } from "../http/request-origin.ts";
 import type { Routes } from "../http/routes.ts";
-import { keysRoute, loginRoute, logoutRoute, meRoute, refreshRoute, registerRoute, rolesRoute } from "./auth-schemas.ts";
+import { keysRoute, loginRoute, logoutRoute, meRoute, refreshRoute, registerRoute, revokeTokensRoute, rolesRoute } from "./auth-schemas.ts";
 
 /** Registering, logging in and out, and the keys by which others verify the tokens. */
 export function addAuthRoutes(routes: Routes, deps: ApiDeps): void {
@@ -19,11 +21,13 @@ export function addAuthRoutes(routes: Routes, deps: ApiDeps): void {
   routes.add(registerRoute, { ...open, problems: ["LOGIN_TAKEN", "UNAUTHENTICATED", "FORBIDDEN", "UNAVAILABLE"] }, async (context) => {
     const { login, password, userId, roles } = context.req.valid("json");
     // Only an admin may say whose money the login gives: else anyone could take over the balance of a user known from elsewhere.
+    let givenBy: { actor: string; correlationId: string } | undefined;
     if (userId !== undefined || roles !== undefined) {
       const principal = await authenticator.authenticate(context.req.header("authorization"));
       if (!principal.roles.includes("admin")) throw new DomainError("FORBIDDEN");
+      givenBy = { actor: principal.subject, correlationId: context.get("correlationId") };
     }
-    const user = await registerUser(deps, { login, password, userId, roles });
+    const user = await registerUser(deps, { login, password, userId, roles, givenBy });
     return context.json(show(user), 201);
   });
 
@@ -49,13 +53,21 @@ export function addAuthRoutes(routes: Routes, deps: ApiDeps): void {
     return context.json(show(user), 200);
   });
 
+  routes.add(revokeTokensRoute, { access: ADMINS }, async (context) => {
+    const { subject, upTo, reason } = context.req.valid("json");
+    const moment = upTo === undefined ? new Date() : new Date(upTo);
+    if (moment.getTime() > Date.now()) throw new InvalidRequest([{ pointer: "/upTo", message: "must not lie in the future" }]);
+    const revokedUpTo = await revokeTokens(deps, { subject, upTo: moment, reason, ...actorOf(context) });
+    return context.json({ subject, revokedUpTo: revokedUpTo.toISOString() }, 200);
+  });
+
   routes.add(meRoute, { access: OWN_DATA }, async (context) => {
     const { subject, roles, token } = context.get("principal");
     const user = await findUser(db, subject);
     return context.json(
       {
         userId: subject,
-        ...(user === undefined ? {} : { login: user.login }),
+        ...(user === undefined || user.disabled ? {} : { login: user.login }),
         roles: [...roles],
         ...(token === undefined ? {} : { tokenExpiresAt: new Date(token.expiresAtMs).toISOString() }),
       },

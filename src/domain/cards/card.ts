@@ -92,17 +92,13 @@ export function isLuhnValid(digits: string): boolean {
 }
 
 /**
- * True when the text holds what may be a card number: 13 to 19 digits of any script, also with spaces, dashes, dots, slashes or
- * invisible characters between them or zeros before them, that pass Luhn; as it is written, or as it reads without the escapes of JSON.
- * For free text only. One id or amount in ten of that length passes Luhn by chance, so those are never asked.
+ * True when the text, or an id, holds what may be a card number: digits of any script, also with spaces, dashes, dots, slashes or invisible
+ * characters between them or zeros before them, that begin as a card system's do, are as many, and pass Luhn; as the text is written, or as it
+ * reads without the escapes of JSON. By Luhn alone every IMEI and one in ten of all invoice numbers and times would be a card.
  */
 export function looksLikeCardNumber(text: string): boolean {
-  return readingsOf(text).some((read) => findIn(read(text).plain).length > 0);
-}
-
-/** As `looksLikeCardNumber`, of a brand that is known: for ids, which are often long numbers, such as a time in nanoseconds. */
-export function looksLikeCardOfABrand(text: string): boolean {
-  return readingsOf(text).some((read) => findIn(read(text).plain).some(isOfKnownBrand));
+  const asked = text.replaceAll(MACHINE_MADE, "x");
+  return readingsOf(asked).some((read) => findOfBrands(read(asked).plain).length > 0);
 }
 
 /**
@@ -117,9 +113,9 @@ export function maskDigits(text: string): string {
   }, text);
 }
 
-/** As `maskDigits`, only what `looksLikeCardOfABrand` finds: for ids, which people search for. */
+/** As `maskDigits`, only numbers that `looksLikeCardNumber` finds: for ids, which people search for. */
 export function maskCardsOfABrand(text: string): string {
-  return readingsOf(text).reduce((masked, read) => maskFound(masked, read(masked), (plain) => findIn(plain).filter(isOfKnownBrand)), text);
+  return readingsOf(text).reduce((masked, read) => maskFound(masked, read(masked), findOfBrands), text);
 }
 
 /** The text without the digits at its end that may be the first of a card number, for what was cut off there. */
@@ -136,8 +132,19 @@ export function withoutCutNumber(text: string): string {
 }
 
 const MAX_DIGITS = 19;
-/** The first digits of all brands above. */
-const FIRST_DIGIT = /^[2-6]/;
+/** UUIDs and hashes in hexadecimal, alone or as a part of an id: a few in a thousand hold digits that pass for a card's by chance. */
+const MACHINE_MADE = /(?<![0-9a-f])(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?![0-9a-f])/gi;
+/** The first digits of all brands and systems here. */
+const FIRST_DIGIT = /^[2-689]/;
+/**
+ * Card systems of one country whose numbers no brand above has: Uzcard, Humo, Belkart, Elkart, Troy, RuPay and Napas. Their cards are of an
+ * unknown brand to `brandOf`, which stands in the hashes of orders by card.
+ */
+const NATIONAL = [
+  { start: /^(?:8600|9860|9112|9417|9792|8[12])/, lengths: [16] },
+  { start: /^9704/, lengths: [16, 19] },
+] as const;
+const SYSTEMS = [...BRANDS, ...NATIONAL];
 /** The beginning of a JSON escape. */
 const CUT_ESCAPE = /\\(?:u[\da-fA-F]{0,3})?$/;
 /** Longer than the digits of a card are in any spelling that is masked: each an escape, with 8 more before the next. */
@@ -147,16 +154,16 @@ function readingsOf(text: string): ((text: string) => PlainText)[] {
   return text.includes("\\") ? [readPlainly, readEscapesPlainly] : [readPlainly];
 }
 
+function findOfBrands(plain: string): FoundNumber[] {
+  return findCardNumbers(readNumberGroups(plain), { isOfBrand, onlyBrands: true, anySeparator: false });
+}
+
 function findIn(plain: string): FoundNumber[] {
-  return findCardNumbers(readNumberGroups(plain), { isOfBrand, anySeparator: false });
+  return findCardNumbers(readNumberGroups(plain), { isOfBrand, onlyBrands: false, anySeparator: false });
 }
 
 function findWithAnySeparator(plain: string): FoundNumber[] {
-  return findCardNumbers(readNumberGroups(plain), { isOfBrand, anySeparator: true });
-}
-
-function isOfKnownBrand({ number }: FoundNumber): boolean {
-  return brandOf(number) !== "unknown";
+  return findCardNumbers(readNumberGroups(plain), { isOfBrand, onlyBrands: false, anySeparator: true });
 }
 
 function maskFound(text: string, { plain, startOf, endOf }: PlainText, find: (plain: string) => FoundNumber[]): string {
@@ -172,6 +179,6 @@ function maskFound(text: string, { plain, startOf, endOf }: PlainText, find: (pl
 function isOfBrand(number: string): boolean {
   return (
     FIRST_DIGIT.test(number) &&
-    BRANDS.some(({ start, lengths }) => start.test(number) && (lengths as readonly number[]).includes(number.length))
+    SYSTEMS.some(({ start, lengths }) => start.test(number) && (lengths as readonly number[]).includes(number.length))
   );
 }

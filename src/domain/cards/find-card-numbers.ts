@@ -10,6 +10,8 @@ export interface FoundNumber {
 export interface NumberSearch {
   /** True when the digits begin and are as many as those of a known brand. */
   readonly isOfBrand: (number: string) => boolean;
+  /** True to find those numbers only; otherwise a number that stands alone counts whatever its first digits are. */
+  readonly onlyBrands: boolean;
   /** True to allow anything but letters between the usual groups of a card: for text that is shown or logged, where one too many does no harm. */
   readonly anySeparator: boolean;
 }
@@ -21,8 +23,9 @@ const MAX_DIGITS = 19;
 const USUAL_SIZES = /^(?:1(?: 1)+|4 4 4(?: [1-4]){1,2}|4 6 [45])$/;
 
 /**
- * The numbers of 13 to 19 digits that pass Luhn and may be a card's. A number that stands alone need not be of a known brand; one among
- * other digits (`4111 1111 1111 1111 12 26`), after zeros, or with dots and slashes in it, must: any four groups pass Luhn one time in ten.
+ * The numbers of 13 to 19 digits that pass Luhn and may be a card's. Without `onlyBrands` a number that stands alone need not be of a known
+ * brand; one among other digits (`4111 1111 1111 1111 12 26`), after zeros, or with dots and slashes in it, must: any four groups pass Luhn
+ * one time in ten.
  * The work is bounded by the digits: from each group on at most 19 are looked at, twice.
  */
 export function findCardNumbers(text: NumberGroups, search: NumberSearch): FoundNumber[] {
@@ -79,7 +82,8 @@ function lastGroupOfCard({ groups, digits }: NumberGroups, search: NumberSearch,
     }
     const length = next - start.digit;
     if (length < MIN_DIGITS || (length % 2 === 0 ? sums[0] : sums[1]) % 10 !== 0) continue;
-    const alone = !afterZeros && (place === start.first || (!isLoose && !isWide && standsAlone({ groups }, start.first, place)));
+    const alone =
+      !search.onlyBrands && !afterZeros && (place === start.first || (!isLoose && !isWide && standsAlone({ groups }, start.first, place)));
     if (isWide && !USUAL_SIZES.test(sizesOf({ groups }, start.first, place))) continue;
     if (alone || search.isOfBrand(digits.slice(start.digit, next))) found = place;
   }

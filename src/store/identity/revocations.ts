@@ -1,4 +1,5 @@
 import { sql } from "drizzle-orm";
+import { DomainError } from "../../base/errors.ts";
 import { createBatcher } from "../postgres/batching.ts";
 import type { Db } from "../postgres/database.ts";
 
@@ -39,12 +40,44 @@ export async function recordLogout(db: Db, { token, sessionId, refresh }: Logout
   return rows.map(({ id }) => id);
 }
 
-/** Refuses every token of the subject that was issued up to that moment. Safe to retry: an earlier moment changes nothing. */
-export async function revokeSubject(db: Db, input: { readonly subject: string; readonly upTo: Date }): Promise<void> {
-  const upTo = input.upTo.toISOString();
-  await db.execute(sql`
-    insert into revoked_subjects (subject, revoked_up_to) values (${input.subject}, ${upTo}::timestamptz)
-    on conflict (subject) do update set revoked_up_to = greatest(revoked_subjects.revoked_up_to, excluded.revoked_up_to)`);
+/** An operator's wish that no token of a subject that was issued up to a moment be taken any more. */
+export interface SubjectRevocation {
+  readonly subject: string;
+  readonly upTo: Date;
+  readonly actor: string;
+  readonly reason: string;
+  readonly correlationId: string;
+}
+
+/**
+ * Refuses every token of the subject that was issued up to that moment, ends the sessions of that time, which could make new ones, and notes the
+ * act, in one statement. Returns the moment that is in force, and the ids of the sessions that are ended.
+ * Safe to retry: an earlier moment changes nothing; each call is noted.
+ */
+export async function revokeSubject(
+  db: Db,
+  { subject, upTo, actor, reason, correlationId }: SubjectRevocation,
+): Promise<{ readonly revokedUpTo: Date; readonly endedSessions: readonly string[] }> {
+  const moment = upTo.toISOString();
+  const [row] = await db.execute<{ up_to: string; ended: string }>(sql`
+    with marked as (
+      insert into revoked_subjects (subject, revoked_up_to) values (${subject}, ${moment}::timestamptz)
+      on conflict (subject) do update set revoked_up_to = greatest(revoked_subjects.revoked_up_to, excluded.revoked_up_to)
+      returning revoked_up_to
+    ),
+    ended as (
+      update sessions s set revoked_at = coalesce(s.revoked_at, clock_timestamp()), reason = coalesce(s.reason, 'all tokens were revoked')
+       where s.user_id = ${subject} and s.created_at <= ${moment}::timestamptz and s.expires_at > clock_timestamp()
+      returning s.id
+    ),
+    noted as (
+      insert into acts (actor, act, subject_type, subject_id, reason, details, correlation_id)
+      values (${actor}, 'tokens.revoked', 'user', ${subject}, ${reason}, jsonb_build_object('upTo', ${moment}::text), ${correlationId})
+    )
+    select (extract(epoch from m.revoked_up_to) * 1000)::bigint::text as up_to, coalesce((select json_agg(e.id) from ended e), '[]')::text as ended
+      from marked m`);
+  if (row === undefined) throw new DomainError("INTERNAL", "the revocation was not written");
+  return { revokedUpTo: new Date(Number(row.up_to)), endedSessions: JSON.parse(row.ended) as string[] };
 }
 
 /** True when the token may no longer be taken. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
@@ -57,6 +90,7 @@ export function createRevocationReader(db: Db, parallel = 2): ReadRevocation {
   return createBatcher({ maxBatch: MAX_BATCH, parallel, run: (tokens) => readRevoked(db, tokens) });
 }
 
+// A token's time has whole seconds: one of a session that began after a revocation is good, although it may say the same second.
 // A session without a row is refused as well: it was removed after its end, or the database was restored to a moment before it.
 async function readRevoked(db: Db, tokens: readonly TokenIdentity[]): Promise<boolean[]> {
   const asked = tokens.map(({ id, subject, sessionId, issuedAtMs }, place) => ({
@@ -71,7 +105,8 @@ async function readRevoked(db: Db, tokens: readonly TokenIdentity[]): Promise<bo
       from json_to_recordset(${JSON.stringify(asked)}::json) as a(place integer, id text, subject text, session text, issued timestamptz)
      where exists (select from revoked_tokens t where t.token_id = a.id)
         or (a.session is not null and not exists (select from sessions s where s.id = a.session and s.revoked_at is null))
-        or exists (select from revoked_subjects r where r.subject = a.subject and a.issued <= r.revoked_up_to)`);
+        or exists (select from revoked_subjects r where r.subject = a.subject and a.issued <= r.revoked_up_to
+                      and not exists (select from sessions s where s.id = a.session and s.created_at > r.revoked_up_to))`);
   const revoked = new Set(rows.map(({ place }) => place));
   return tokens.map((_token, place) => revoked.has(place));
 }

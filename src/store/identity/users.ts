@@ -16,11 +16,18 @@ export interface UserWithPassword extends UserRecord {
   readonly passwordHash: string;
 }
 
-/** Adds a user. Throws: LOGIN_TAKEN when the id or the login is another user's; UNAVAILABLE, DEADLINE_EXCEEDED. */
-export async function createUser(
-  db: Db,
-  user: { readonly id: string; readonly login: string; readonly passwordHash: string; readonly roles: readonly Role[] },
-): Promise<UserRecord> {
+/** A user to be. `passwordHash` is as `PasswordHasher.hash` makes it. */
+interface NewUser {
+  readonly id: string;
+  readonly login: string;
+  readonly passwordHash: string;
+  readonly roles: readonly Role[];
+}
+
+/**
+ * Adds a user. Throws: LOGIN_TAKEN when the id or the login is another user's, or a deleted user's; UNAVAILABLE, DEADLINE_EXCEEDED.
+ */
+export async function createUser(db: Db, user: NewUser): Promise<UserRecord> {
   const [row] = await db
     .insert(users)
     .values({ ...user, roles: [...user.roles] })
@@ -28,6 +35,48 @@ export async function createUser(
     .returning();
   if (row === undefined) throw new DomainError("LOGIN_TAKEN");
   return toUser(row);
+}
+
+/** What stands in the place of a deleted user's login once that was given to another: with a slash it is nobody's login. */
+const GIVEN_AWAY = "deleted/";
+
+/**
+ * As `createUser`, by an admin: the id or the login may be a deleted user's. Of a deleted user who gets a login again nothing else comes back: the
+ * sessions stay ended and tokens up to the deletion refused. Notes the act, all in one statement.
+ * Not safe to retry: the second call finds the login taken. Throws: LOGIN_TAKEN, UNAVAILABLE, DEADLINE_EXCEEDED.
+ */
+export async function giveLogin(
+  db: Db,
+  { id, login, passwordHash, roles, actor, correlationId }: NewUser & { readonly actor: string; readonly correlationId: string },
+): Promise<UserRecord> {
+  // `freed` is read by the two that follow, so its row has given up the login before theirs take it.
+  const [row] = await db.execute<{ id: string }>(sql`
+    with wanted as (select array(select json_array_elements_text(${JSON.stringify(roles)}::json)) as roles),
+    freed as (
+      update users set login = ${GIVEN_AWAY} || id where login = ${login} and id <> ${id} and disabled_at is not null returning id
+    ),
+    revived as (
+      update users u set login = ${login}, password_hash = ${passwordHash}, roles = w.roles, created_at = clock_timestamp(), disabled_at = null
+        from wanted w, (select count(*) from freed) f
+       where u.id = ${id} and u.disabled_at is not null
+         and not exists (select from users other where other.login = ${login} and other.id <> ${id} and other.disabled_at is null)
+      returning u.id
+    ),
+    added as (
+      insert into users (id, login, password_hash, roles)
+      select ${id}, ${login}, ${passwordHash}, w.roles from wanted w, (select count(*) from freed) f where not exists (select from revived)
+      on conflict do nothing returning id
+    ),
+    given as (select id, 'again' as how from revived union all select id, 'first' from added),
+    noted as (
+      insert into acts (actor, act, subject_type, subject_id, reason, details, correlation_id)
+      select ${actor}, 'user.login', 'user', g.id, 'given by an admin',
+             jsonb_build_object('how', g.how, 'of', coalesce((select id from freed), '')), ${correlationId}
+        from given g
+    )
+    select id from given`);
+  if (row === undefined) throw new DomainError("LOGIN_TAKEN");
+  return { id, login, roles, disabled: false };
 }
 
 /** The user with that login, or undefined. */

@@ -5,8 +5,7 @@ import type { Metrics } from "../../../adapters/metrics/metrics.ts";
 import { codeOf } from "../../../base/errors.ts";
 import { isLoopbackHost } from "../../../base/loopback.ts";
 import { traceIdOf } from "../../../contract/ids.ts";
-import { isCardInId } from "../../../domain/cards/card-in-ids.ts";
-import { maskDigits } from "../../../domain/cards/card.ts";
+import { looksLikeCardNumber, maskDigits } from "../../../domain/cards/card.ts";
 import type { ApiContext, ApiEnv } from "../../api-env.ts";
 import { OPEN_READ } from "../access.ts";
 import { answerProblem } from "../error-handler.ts";
@@ -81,12 +80,14 @@ function namedIn(context: ApiContext): Record<string, string> {
   const ids = Object.entries(context.get("named") ?? {}).filter(([name]) => LOGGED_IDS.has(name));
   const [, resource, id] = MADE_HERE.exec(context.res.headers.get("location") ?? "") ?? [];
   const made = id === undefined ? {} : { [resource === "orders" ? "orderId" : "reservationId"]: id };
-  return Object.fromEntries([...Object.entries(made), ...ids].map(([name, text]) => [name, isCardInId(text) ? maskDigits(text) : text]));
+  return Object.fromEntries(
+    [...Object.entries(made), ...ids].map(([name, text]) => [name, looksLikeCardNumber(text) ? maskDigits(text) : text]),
+  );
 }
 
 // Correlation and request ids go into logs, histories and messages: one that may be a card number is not taken over.
 function usable(id: string | undefined): string | undefined {
-  return id !== undefined && ID.test(id) && !isCardInId(id) ? id : undefined;
+  return id !== undefined && ID.test(id) && !looksLikeCardNumber(id) ? id : undefined;
 }
 
 async function refuseAddress(context: ApiContext, guard: Guard, problem: string): Promise<Response> {
