@@ -77,7 +77,7 @@ export function createReservationActivities({ db, ledger }: Pick<ActivityDeps, "
       // A worker may be late with the timer.
       const hold = pause === undefined ? await getHold(db, reservation.reservationId) : undefined;
       if (hold !== undefined) await expireIfOver(ledger, hold, currentOrigin(reservation));
-      doneOrThrow(await ledger.post(captureHoldOperation({ ...ownerOf(reservation, confirm.requestKey), amountMinor })));
+      doneOrThrow(await ledger.post(captureHoldOperation({ ...ownerOf(askedBy(reservation, confirm), confirm.requestKey), amountMinor })));
       return knownStateOf(reservation.reservationId);
     },
 
@@ -89,7 +89,9 @@ export function createReservationActivities({ db, ledger }: Pick<ActivityDeps, "
       readonly reservation: ReservationInput;
       readonly release: ReleaseInput;
     }): Promise<ReservationState> {
-      doneOrThrow(await ledger.post(releaseHoldOperation({ ...ownerOf(reservation, release.requestKey), effect: "release" })));
+      doneOrThrow(
+        await ledger.post(releaseHoldOperation({ ...ownerOf(askedBy(reservation, release), release.requestKey), effect: "release" })),
+      );
       return knownStateOf(reservation.reservationId);
     },
 
@@ -205,6 +207,15 @@ function waitsFor({ scope, subject, reason }: PauseRecord): ApplicationFailure {
 
 function workflowKey(step: "hold" | "expiry" | "release" | `pause/${string}`): string {
   return stepKey(currentWorkflow().workflowId, step);
+}
+
+/** The reservation as the request's operation tells it: under the request's caller and correlation id. */
+function askedBy(reservation: ReservationInput, { caller, correlationId }: ConfirmInput | ReleaseInput): ReservationInput {
+  return {
+    ...reservation,
+    ...(caller === undefined ? {} : { caller }),
+    ...(correlationId === undefined ? {} : { correlationId }),
+  };
 }
 
 function ownerOf(reservation: ReservationInput, key: string) {

@@ -7,3 +7,11 @@ export const COMPENSATION_FAST_RETRIES = 9;
 /** How long a parked compensation rests before it is tried again by itself; each rest is twice the one before, up to COMPENSATION_SLOWEST_MS. */
 export const COMPENSATION_SLOW_MS = 180_000;
 export const COMPENSATION_SLOWEST_MS = 1_800_000;
+/** After so many rests, some three weeks, a step that nobody minds rests for a day: its workflow would otherwise outgrow the server's 51,200 events within months. */
+export const RESTS_BEFORE_DAILY = 1_000;
+export const COMPENSATION_DAILY_MS = 86_400_000;
+
+/** The rest of a stuck step after a rest of `restMs` milliseconds; `rests` is how many there were. */
+export function nextRestMs(restMs: number, rests: number): number {
+  return rests >= RESTS_BEFORE_DAILY ? COMPENSATION_DAILY_MS : Math.min(restMs * 2, COMPENSATION_SLOWEST_MS);
+}

@@ -61,9 +61,14 @@ export interface ConfirmInput {
   readonly requestKey: string;
   /** Minor units to capture; without it all that is still held. */
   readonly amountMinor?: string;
+  /** Who asks; without them the operation is told under whoever placed the reservation. */
+  readonly caller?: string;
+  readonly correlationId?: string;
 }
 export interface ReleaseInput {
   readonly requestKey: string;
+  readonly caller?: string;
+  readonly correlationId?: string;
 }
 export interface ExtendInput {
   readonly requestKey: string;

@@ -47,6 +47,18 @@ export interface SagaPaymentRequest {
   readonly correlationId: string;
 }
 
+/** What a run of `sagaRefund` hands to the run that continues it: SUCCEEDED is owed. */
+export interface SagaRefundCarried {
+  /** Answers that have come and are not handled yet. */
+  readonly answers: readonly PaymentReply[];
+  /** The rest until the REFUND is sent again, in milliseconds. */
+  readonly restMs: number;
+  /** The payment service's refusal, in words. */
+  readonly refusal?: string;
+  /** Why the refund is shown as stuck. */
+  readonly stuckFor?: string;
+}
+
 /** Stands for a refund's id where the payment of an undone order is asked back over saga.commands. */
 export const SAGA_REFUND = "saga-payment";
 

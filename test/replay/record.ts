@@ -5,6 +5,7 @@ import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import type { WebhookPort } from "../../activities/activity-deps.ts";
 import { createActivities } from "../../activities/index.ts";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { createLogger } from "../../src/adapters/logger.ts";
@@ -58,6 +59,7 @@ async function recordAll(names: readonly string[], servers: { url: string; addre
   const ledger = createLedger({ url: servers.url, name: "recording", laneCount: 1, deadlineMs: 10_000 });
   const lossy = losesCaptures(ledger);
   const psp = createFakePsp();
+  const receiver = fickleReceiver();
   const starters = createStarters({ client: link.client, eager: true, deadlineMs: 20_000 });
   const workers = await createSaldoWorkers({
     connection: link.connection,
@@ -73,6 +75,7 @@ async function recordAll(names: readonly string[], servers: { url: string; addre
       logger: SILENT_LOG,
       reportsDir: tmpdir(),
       openLane: (name) => database.openLane(name),
+      webhooks: receiver.port,
     }),
     cacheSize: 100,
   });
@@ -81,6 +84,7 @@ async function recordAll(names: readonly string[], servers: { url: string; addre
     client: link.client,
     db: database.db,
     psp,
+    failDeliveries: receiver.fail,
     loseCaptures: lossy.lose,
     async fund(userId: string, amountMinor: bigint) {
       const origin = { caller: "recording", correlationId: "recording" };
@@ -89,8 +93,8 @@ async function recordAll(names: readonly string[], servers: { url: string; addre
   };
   await mkdir(HISTORIES, { recursive: true });
   for (const name of names) {
-    const workflowId = await (SCENARIOS[name] as (typeof SCENARIOS)[string])(recording);
-    const history = await showHistory(servers.address, workflowId);
+    const run = await (SCENARIOS[name] as (typeof SCENARIOS)[string])(recording);
+    const history = await showHistory(servers.address, typeof run === "string" ? { workflowId: run } : run);
     await writeFile(join(HISTORIES, `${name}.json`), `${JSON.stringify(history, undefined, 1)}\n`);
     process.stdout.write(`${name}: ${history.events.length} events\n`);
   }
@@ -101,11 +105,24 @@ async function recordAll(names: readonly string[], servers: { url: string; addre
 }
 
 // By the command that the README gives to operators, so that the test replays what they will bring.
-async function showHistory(address: string, workflowId: string): Promise<{ events: unknown[] }> {
+async function showHistory(
+  address: string,
+  { workflowId, runId }: { readonly workflowId: string; readonly runId?: string },
+): Promise<{ events: unknown[] }> {
   const { path } = await findTemporalBinary({ dataDir: tmpdir(), cacheDir: CACHE_DIR, ephemeral: true, report: () => {} });
   const { stdout } = await promisify(execFile)(
     path,
-    ["workflow", "show", "--address", address, "--workflow-id", workflowId, "--output", "json"],
+    [
+      "workflow",
+      "show",
+      "--address",
+      address,
+      "--workflow-id",
+      workflowId,
+      "--output",
+      "json",
+      ...(runId === undefined ? [] : ["--run-id", runId]),
+    ],
     {
       maxBuffer: 16 * 1024 * 1024,
     },
@@ -118,6 +135,18 @@ async function showHistory(address: string, workflowId: string): Promise<{ event
 async function removeForgotten(names: ReadonlySet<string>): Promise<void> {
   for (const file of await readdir(HISTORIES))
     if (file.endsWith(".json") && !names.has(file.slice(0, -".json".length))) await rm(join(HISTORIES, file));
+}
+
+function fickleReceiver(): { port: WebhookPort; fail: (count: number) => void } {
+  let left = 0;
+  const port: WebhookPort = {
+    openSecret: () => "whsec_recording",
+    async send() {
+      left -= 1;
+      return { status: left < 0 ? 204 : 503, error: undefined };
+    },
+  };
+  return { port, fail: (count) => void (left = count) };
 }
 
 function losesCaptures(ledger: Ledger): { ledger: Ledger; lose: (count: number) => void } {

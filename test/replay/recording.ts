@@ -12,12 +12,20 @@ export interface Recording {
   readonly psp: FakePsp;
   /** Gives the user money to spend. */
   readonly fund: (userId: string, amountMinor: bigint) => Promise<void>;
+  /** The next `count` attempts at the receivers of webhooks are answered 503. */
+  readonly failDeliveries: (count: number) => void;
   /** The next `count` captures do not reach Postgres. */
   readonly loseCaptures: (count: number) => void;
 }
 
-/** One path through the workflows. It answers with the id of the workflow whose history shows it, once that has ended. */
-export type Scenario = (recording: Recording) => Promise<string>;
+/** One path through the workflows. It answers with the workflow whose history shows it, once that has ended: its last run, or the run named. */
+export type Scenario = (recording: Recording) => Promise<string | RecordedRun>;
+
+/** One run of a workflow that went on in another run. */
+export interface RecordedRun {
+  readonly workflowId: string;
+  readonly runId: string;
+}
 
 export const WAIT_MS = 20_000;
 /** An order of two lines by wallet. */

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { replayHistories, type ReplayReport } from "../../src/cli/replay/replay-histories.ts";
 import { buildWorkflowBundle } from "../../workers/parts/workflow-bundle.ts";
+import * as workflows from "../../workflows/index.ts";
 import { SCENARIOS } from "./scenarios.ts";
 
 const HISTORIES = fileURLToPath(new URL("./histories", import.meta.url));
@@ -27,11 +28,13 @@ async function replayText(name: string, text: string): Promise<ReplayReport> {
 }
 
 describe("the replay of recorded histories", () => {
-  it("finds a history for every scenario, and today's workflows take the same way as each", async () => {
+  it("finds a history for every scenario and every type of workflow that workers run, and today's workflows take the same way as each", async () => {
     const files = (await readdir(HISTORIES)).filter((name) => name.endsWith(".json")).map((name) => join(HISTORIES, name));
     expect(files.map((file) => basename(file, ".json"))).toEqual(expect.arrayContaining(Object.keys(SCENARIOS)));
-    const failed = (await replayHistories(files, bundlePath)).filter((report) => !report.ok);
-    expect(failed).toEqual([]);
+    const reports = await replayHistories(files, bundlePath);
+    expect(reports.filter((report) => !report.ok)).toEqual([]);
+    const types = new Set(reports.map(({ workflow }) => workflow));
+    expect(Object.keys(workflows).filter((type) => !types.has(type))).toEqual([]);
   });
 
   it("fails on a history that these workflows would not have made", async () => {

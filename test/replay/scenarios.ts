@@ -6,14 +6,18 @@ import {
   reportWorkflowId,
   reservationWorkflowId,
   sagaCommandWorkflowId,
+  webhookDeliveryWorkflowId,
 } from "../../src/contract/ids.ts";
 import { cancelOrderUpdate, type OrderSagaInput } from "../../src/contract/orders.ts";
 import type { ReservationInput } from "../../src/contract/reservations.ts";
 import { SAGA_REFUND } from "../../src/contract/saga-commands.ts";
 import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
+import { createWebhookStarter } from "../../src/starters/webhooks.ts";
 import { beginPause, endPause } from "../../src/store/operators/pauses.ts";
+import { insertDeliveries } from "../../src/store/webhooks/webhook-deliveries.ts";
+import { createWebhook } from "../../src/store/webhooks/webhooks.ts";
 import { ORDER_SCENARIOS } from "./order-scenarios.ts";
-import { order, runOrder, untilEnded, WAIT_MS, type Recording, type Scenario } from "./recording.ts";
+import { order, runOrder, untilEnded, WAIT_MS, type RecordedRun, type Recording, type Scenario } from "./recording.ts";
 
 const LONG_MS = 60_000;
 const SHORT_MS = 1_500;
@@ -131,6 +135,12 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     await recording.starters.confirmReservation("extended", { requestKey: "confirm-extended" });
     return untilEnded(recording, workflowId);
   },
+  "reservation-continued-as-new": async (recording) => (await continued(recording, "continued")).first,
+  async "reservation-continued-then-released"(recording) {
+    const { workflowId } = await continued(recording, "continued-released");
+    await recording.starters.releaseReservation("continued-released", { requestKey: "release-continued-released" });
+    return untilEnded(recording, workflowId);
+  },
   async "reservation-told-then-expired"(recording) {
     return untilEnded(recording, await place(recording, "told", SHORT_MS, { expiringMs: SHORT_MS / 2 }));
   },
@@ -224,12 +234,43 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     );
     return "events/recorded/0/0-1";
   },
+  async "webhook-delivery"(recording) {
+    const webhookId = "wh-recorded";
+    const eventId = "event-recorded";
+    const { db, client } = recording;
+    await createWebhook(db, {
+      webhookId,
+      url: "https://receiver.example/hook",
+      eventTypes: [],
+      description: "recorded",
+      createdBy: "recording",
+      sealedSecret: "sealed",
+    });
+    const [deliveryId] = await insertDeliveries(db, [{ webhookId, eventId, eventType: "saldo.webhook.test", body: "{}" }]);
+    recording.failDeliveries(1);
+    const delivery = { webhookId, eventId, deliveryId: String(deliveryId) };
+    await createWebhookStarter({ client, deadlineMs: WAIT_MS })(delivery);
+    return untilEnded(recording, webhookDeliveryWorkflowId(delivery));
+  },
   "close-month": (recording) => closeMonth(recording, "2026-09"),
   async "revenue-report"(recording) {
     await closeMonth(recording, "2026-08");
     return reportWorkflowId("2026-08", 1);
   },
 };
+
+/** A reservation whose first run was full after two requests. */
+async function continued(recording: Recording, reservationId: string): Promise<{ workflowId: string; first: RecordedRun }> {
+  const workflowId = await place(recording, reservationId, LONG_MS, { requestsPerRun: 2 });
+  const { runId } = await recording.client.workflow.getHandle(workflowId).describe();
+  for (const part of ["first", "second"])
+    await recording.starters.confirmReservation(reservationId, { requestKey: `${part}-${reservationId}`, amountMinor: "1000" });
+  await recording.client.workflow
+    .getHandle(workflowId, runId, { followRuns: false })
+    .result()
+    .catch(() => undefined);
+  return { workflowId, first: { workflowId, runId } };
+}
 
 /** Starts an order that another service is paid for, and waits until that is asked. */
 async function startElsewhere({ starters }: Recording, orderId: string, more: Partial<OrderSagaInput> = {}): Promise<string> {

@@ -1,6 +1,6 @@
 import { patched } from "@temporalio/workflow";
 import { ONLY_RETRY } from "../../src/contract/operator-acts.ts";
-import { COMPENSATION_SLOW_MS, COMPENSATION_SLOWEST_MS } from "../../src/contract/order-times.ts";
+import { COMPENSATION_DAILY_MS, COMPENSATION_SLOW_MS, nextRestMs, RESTS_BEFORE_DAILY } from "../../src/contract/order-times.ts";
 import type { OrderSagaInput, UndoStep } from "../../src/contract/orders.ts";
 import { compensationSteps, noteSteps, steps, type OrderSteps } from "../activity-proxies.ts";
 import { note, seeThrough, withoutEnd } from "../steps/endless.ts";
@@ -85,7 +85,7 @@ async function park(compensation: Compensation, { order, progress, clock }: Park
   let reason = wordsOf(failure);
   progress.stuck(name, reason);
   await note(() => noteSteps.noteStuck({ orderId: order.orderId, step: name, reason }));
-  for (let restMs = COMPENSATION_SLOW_MS; ; restMs = Math.min(restMs * 2, COMPENSATION_SLOWEST_MS)) {
+  for (let [restMs, rests] = [COMPENSATION_SLOW_MS, 0]; ; rests += 1, restMs = nextRestMs(restMs, rests)) {
     await clock.waitUntil(() => progress.hasAct(name), clock.nowMs() + restMs);
     const decision = progress.takeAct(name);
     if (decision?.act === "skip" || decision?.act === "settle") {
@@ -107,21 +107,24 @@ async function park(compensation: Compensation, { order, progress, clock }: Park
 
 /**
  * Runs a step that frames the compensation (stop the order, cancel the order) and that no operator may skip. Even a final refusal does not
- * end it: an operator has to find out why. The step is shown as stuck and tried again every `COMPENSATION_SLOW_MS`, or at once when an
- * operator says `retry`. Call it in a non-cancellable scope. Never throws.
+ * end it: an operator has to find out why. The step is shown as stuck and tried again every `COMPENSATION_SLOW_MS`, daily in the end, or at
+ * once when an operator says `retry`. Call it in a non-cancellable scope. Never throws.
  */
 export async function insist<Result>(
   name: string,
   step: (by: OrderSteps) => Promise<Result>,
   { order, progress, clock }: Parking,
 ): Promise<Result> {
-  for (;;) {
+  for (let rests = 0; ; rests += 1) {
     try {
       return await seeThrough({ orderId: order.orderId, name, desk: progress }, step);
     } catch (error) {
       progress.stuck(name, wordsOf(error), ONLY_RETRY);
     }
-    await clock.waitUntil(() => progress.hasAct(name), clock.nowMs() + COMPENSATION_SLOW_MS);
+    await clock.waitUntil(
+      () => progress.hasAct(name),
+      clock.nowMs() + (rests < RESTS_BEFORE_DAILY ? COMPENSATION_SLOW_MS : COMPENSATION_DAILY_MS),
+    );
     progress.stuck(undefined);
   }
 }

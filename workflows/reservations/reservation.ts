@@ -224,8 +224,10 @@ function leadBeforeEnd({ expiringMs = 0, ttlMs }: ReservationInput): number {
 
 // An update sent by hand may lack fields that the API always sends. A validator's refusal leaves nothing in the history.
 function needsRequestKey(request: unknown): void {
-  const { requestKey, amountMinor } = fieldsOf(request) ?? {};
+  const { requestKey, amountMinor, caller, correlationId } = fieldsOf(request) ?? {};
   if (!isText(requestKey)) throw unreadable("the request needs a requestKey");
+  for (const origin of [caller, correlationId])
+    if (origin !== undefined && !isText(origin)) throw unreadable("caller and correlationId must be text");
   if (amountMinor !== undefined && (typeof amountMinor !== "string" || !/^[1-9]\d{0,14}$/.test(amountMinor)))
     throw ApplicationFailure.nonRetryable("amountMinor must be minor units as text", "INVALID_AMOUNT");
 }

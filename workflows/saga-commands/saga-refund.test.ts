@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "@temporalio/worker";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { operatorActSignal } from "../../src/contract/operator-acts.ts";
-import { refundStep } from "../../src/contract/refunds.ts";
+import { refundStatusQuery, refundStep } from "../../src/contract/refunds.ts";
 import { paymentReplySignal, refundAskedSignal, SAGA_REFUND, type SagaPaymentRequest } from "../../src/contract/saga-commands.ts";
 import type { StuckNote } from "../../src/store/orders/orders.ts";
 import { startTimeSkipping, type TimeSkipping } from "../../test/support/time-skipping.ts";
@@ -99,4 +99,42 @@ test("an operator's decision that comes while a REFUND is sent again is not lost
     settleByHand: async (given: unknown) => void settled.push(given),
   });
   expect([asked, settled.length]).toEqual([2, 1]);
+});
+
+// The time-skipping server advises no new run by itself, so the second run is started as the first would start it.
+test("a run that goes on for another one shows what was stuck, and is answered", async () => {
+  const { env } = skipping;
+  const orderId = "carried";
+  const workflowId = workflowIdOf(orderId);
+  const notes: StuckNote[] = [];
+  let asked = 0;
+  const worker = await Worker.create({
+    connection: env.nativeConnection,
+    taskQueue: workflowId,
+    workflowBundle: { codePath: await buildWorkflowBundle(inject("cacheDir")) },
+    activities: {
+      askForRefundAgain: async () => {
+        asked += 1;
+      },
+      noteStuck: async (note: StuckNote) => void notes.push(note),
+    },
+  });
+  await worker.runUntil(async () => {
+    const carried = {
+      restMs: 60 * MINUTE_MS,
+      answers: [],
+      refusal: "the payment service refused",
+      stuckFor: "the payment service refused",
+    };
+    const handle = await env.client.workflow.start("sagaRefund", {
+      workflowId,
+      taskQueue: workflowId,
+      args: [paymentOf(orderId), carried],
+    });
+    expect(await handle.query(refundStatusQuery)).toMatchObject({ stuck: refundStep(SAGA_REFUND), waitingFor: carried.stuckFor });
+    await handle.signal(paymentReplySignal, { status: "SUCCEEDED" });
+    expect(await handle.result()).toEqual({ refundId: SAGA_REFUND, status: "done" });
+  });
+  expect(asked).toBe(0);
+  expect(notes).toEqual([{ orderId, was: refundStep(SAGA_REFUND), reason: "" }]);
 });

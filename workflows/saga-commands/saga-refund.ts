@@ -1,4 +1,13 @@
-import { CancellationScope, condition, log, setCurrentDetails, setHandler } from "@temporalio/workflow";
+import {
+  CancellationScope,
+  condition,
+  continueAsNew,
+  log,
+  patched,
+  setCurrentDetails,
+  setHandler,
+  workflowInfo,
+} from "@temporalio/workflow";
 import { RETRY_OR_SETTLE } from "../../src/contract/operator-acts.ts";
 import { COMPENSATION_SLOW_MS } from "../../src/contract/order-times.ts";
 import { refundStatusQuery, refundStep, type OrderRefundOutcome } from "../../src/contract/refunds.ts";
@@ -8,6 +17,7 @@ import {
   SAGA_REFUND,
   type PaymentReply,
   type SagaPaymentRequest,
+  type SagaRefundCarried,
 } from "../../src/contract/saga-commands.ts";
 import { foreignWords } from "../../src/domain/cards/foreign-words.ts";
 import { noteSteps } from "../activity-proxies.ts";
@@ -22,22 +32,27 @@ const STEP = refundStep(SAGA_REFUND);
 /**
  * Waits for the payment service's reply to the REFUND of an undone order, which was sent before this workflow starts. A REFUND without a
  * reply is sent again at growing intervals; a refused REFUND is sent again only when an operator says so. Either is shown as stuck until
- * the service replies SUCCEEDED or an operator settles the refund by hand. The workflow cannot be cancelled.
+ * the service replies SUCCEEDED or an operator settles the refund by hand. The workflow cannot be cancelled. It may wait for months while
+ * the service repeats its refusals: when the server advises it, a new run goes on with what this run hands over.
  */
-export function sagaRefund(payment: SagaPaymentRequest): Promise<OrderRefundOutcome> {
+export function sagaRefund(payment: SagaPaymentRequest, carried?: SagaRefundCarried): Promise<OrderRefundOutcome> {
   const desk = createOperatorDesk();
   setHandler(refundStatusQuery, () => ({ refundId: SAGA_REFUND, ...desk.standing() }));
-  return CancellationScope.nonCancellable(() => seeAnswered(payment, desk));
+  return CancellationScope.nonCancellable(() => seeAnswered(payment, desk, carried));
 }
 
-async function seeAnswered(payment: SagaPaymentRequest, desk: OperatorDesk): Promise<OrderRefundOutcome> {
+async function seeAnswered(
+  payment: SagaPaymentRequest,
+  desk: OperatorDesk,
+  carried: SagaRefundCarried | undefined,
+): Promise<OrderRefundOutcome> {
   const { orderId, correlationId } = payment;
   const details = `REFUND of **${payment.amount} ${payment.currency}** of order **${orderId}**`;
   // True while the payment service owes the reply to a REFUND.
   let isOwed = true;
-  let answers: PaymentReply[] = [];
-  let refusal: string | undefined;
-  let isStuck = false;
+  let answers: PaymentReply[] = [...(carried?.answers ?? [])];
+  let refusal = carried?.refusal;
+  let isStuck = carried?.stuckFor !== undefined;
   setHandler(paymentReplySignal, (given: unknown) => {
     const answer = paymentReplyIn(given);
     if (answer === undefined) log.warn("an answer of the payment service was left aside: it says neither SUCCEEDED nor FAILED");
@@ -68,9 +83,16 @@ async function seeAnswered(payment: SagaPaymentRequest, desk: OperatorDesk): Pro
   };
   const askAgain = () => withoutEnd((by) => by.askForRefundAgain(payment));
   setCurrentDetails(`${details}: waits for the answer`);
+  if (carried?.stuckFor !== undefined) desk.stuck(STEP, carried.stuckFor, RETRY_OR_SETTLE);
 
-  for (let restMs = COMPENSATION_SLOW_MS; ;) {
-    await condition(() => !isOwed || answers.length > 0 || desk.hasAct(STEP), restMs);
+  for (let restMs = carried?.restMs ?? COMPENSATION_SLOW_MS; ;) {
+    const hasNews = () => !isOwed || answers.length > 0 || desk.hasAct(STEP);
+    await condition(() => hasNews() || isRunFull(), restMs);
+    if (isOwed && !desk.hasAct(STEP) && isRunFull()) {
+      const stuckFor = isStuck ? desk.standing().waitingFor : undefined;
+      const state = { restMs, answers, ...(refusal === undefined ? {} : { refusal }), ...(stuckFor === undefined ? {} : { stuckFor }) };
+      return continueAsNew<typeof sagaRefund>(payment, state);
+    }
     if (!isOwed) {
       if (isStuck) {
         desk.stuck(undefined);
@@ -103,4 +125,9 @@ async function seeAnswered(payment: SagaPaymentRequest, desk: OperatorDesk): Pro
     // Noted also when nothing is new: the row has room for one stuck step, and another refund of the order may have held it until now.
     await show(refusal ?? "the payment service has not answered; it is asked again now and then");
   }
+}
+
+// The patch is looked at last, so that a run that is not full has no marker.
+function isRunFull(): boolean {
+  return workflowInfo().continueAsNewSuggested && patched("saga-refund-continues-as-new");
 }

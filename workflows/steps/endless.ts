@@ -1,7 +1,7 @@
 import { CancellationScope, condition, log, patched } from "@temporalio/workflow";
 import { messageOf } from "../../src/base/errors.ts";
 import { ONLY_RETRY, type OperatorAct, type OperatorActKind } from "../../src/contract/operator-acts.ts";
-import { COMPENSATION_SLOW_MS, COMPENSATION_SLOWEST_MS } from "../../src/contract/order-times.ts";
+import { COMPENSATION_SLOW_MS, nextRestMs } from "../../src/contract/order-times.ts";
 import { enduringSteps, noteSteps, steps, type OrderSteps } from "../activity-proxies.ts";
 import { showStuck } from "../search-attributes.ts";
 import { isFinalRefusal, wordsOf } from "./failures.ts";
@@ -70,6 +70,7 @@ export async function untilActed<Result>(
   // The note runs beside the step: both may be waiting for the same store.
   let noted = note(() => noteSteps.noteStuck({ orderId, step: name, reason }));
   let restMs = COMPENSATION_SLOW_MS;
+  let rests = 0;
   try {
     for (;;) {
       const scope = new CancellationScope();
@@ -81,7 +82,8 @@ export async function untilActed<Result>(
       while (!(await condition(() => settled || desk.hasAct(name), restMs))) {
         // Noted again after each rest: the row has room for one stuck step, and another refund of the order may have held it until now.
         noted = note(() => noteSteps.noteStuck({ orderId, step: name, reason }));
-        restMs = Math.min(restMs * 2, COMPENSATION_SLOWEST_MS);
+        rests += 1;
+        restMs = nextRestMs(restMs, rests);
       }
       if (settled) return { result: await result };
       const act = desk.takeAct(name);

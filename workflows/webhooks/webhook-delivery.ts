@@ -1,4 +1,4 @@
-import { condition, setCurrentDetails, setHandler } from "@temporalio/workflow";
+import { condition, continueAsNew, patched, setCurrentDetails, setHandler, workflowInfo } from "@temporalio/workflow";
 import { deliverNowSignal, type WebhookDeliveryInput } from "../../src/contract/webhooks.ts";
 import { webhookSteps } from "../activity-proxies.ts";
 
@@ -23,14 +23,18 @@ const JITTER = 0.1;
 
 /**
  * Delivers one event to one webhook: attempts it until the receiver takes it, for more than three days, and at once at each `deliverNow`
- * signal.
+ * signal. Its client may ask without end: when the server advises it, a new run goes on with the next attempt.
  */
-export async function webhookDelivery({ deliveryId }: WebhookDeliveryInput): Promise<void> {
+export async function webhookDelivery(delivery: WebhookDeliveryInput, firstRetry = 0): Promise<void> {
+  const { deliveryId } = delivery;
   let asked = 0;
   setHandler(deliverNowSignal, () => {
     asked += 1;
   });
-  for (let retry = 0; ; retry += 1) {
+  for (let retry = firstRetry; ; retry += 1) {
+    // Whoever asked before this moment is served by the next attempt, of this run or of a new one.
+    if (workflowInfo().continueAsNewSuggested && patched("webhook-delivery-continues-as-new"))
+      return continueAsNew<typeof webhookDelivery>(delivery, retry);
     const askedBefore = asked;
     const nextDelayMs = delayAfter(retry);
     const result = await webhookSteps.attemptWebhookDelivery({ deliveryId, nextDelayMs });

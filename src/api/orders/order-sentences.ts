@@ -18,6 +18,9 @@ interface Words {
   readonly isStuck: string;
   readonly goesOn: string;
   readonly card: string;
+  readonly byMessage: string;
+  readonly asked: string;
+  readonly askedAgain: string;
 }
 
 const WORDS: Readonly<Record<Language, Words>> = {
@@ -58,6 +61,9 @@ const WORDS: Readonly<Record<Language, Words>> = {
     isStuck: "stuck in",
     goesOn: "the order goes on, nothing is stuck",
     card: "the card",
+    byMessage: "by the Kafka message",
+    asked: "the order was asked for by the Kafka message",
+    askedAgain: "the order was asked for again by the Kafka message",
   },
   ru: {
     states: {
@@ -96,6 +102,9 @@ const WORDS: Readonly<Record<Language, Words>> = {
     isStuck: "застрял шаг",
     goesOn: "заказ идёт дальше, ничего не застряло",
     card: "сумма на карте",
+    byMessage: "сообщением Kafka",
+    asked: "заказ запрошен сообщением Kafka",
+    askedAgain: "заказ запрошен ещё раз сообщением Kafka",
   },
 };
 
@@ -111,8 +120,13 @@ export function sentenceOf(fact: OrderFact, language: Language): string {
       const amount = inWords(fact.amountMinor, fact.currency);
       const text = words.operations[fact.operation] ?? fact.operation;
       if (fact.refusalCode !== undefined) return `${amount} ${words.failed} ${text}, ${words.because} ${fact.refusalCode}`;
-      return fact.serviceNames.length === 0 ? `${amount} ${text}` : `${amount} ${text} ${words.of} ${fact.serviceNames.join(", ")}`;
+      const by = fact.place === undefined ? "" : ` ${words.byMessage} ${fact.place}`;
+      return fact.serviceNames.length === 0
+        ? `${amount} ${text}${by}`
+        : `${amount} ${text} ${words.of} ${fact.serviceNames.join(", ")}${by}`;
     }
+    case "request":
+      return `${fact.isFirst ? words.asked : words.askedAgain} ${fact.place}`;
     case "refund":
       return `${words.refunds[fact.status] ?? fact.status}: ${inWords(fact.amountMinor, fact.currency)}, ${words.because} ${fact.reason}`;
     case "act":

@@ -37,7 +37,7 @@ export const timelineRoute = createRoute({
   tags,
   summary: "What happened to an order and why, in plain words",
   description:
-    "In Russian or English, as Accept-Language says. States, money, the payment, refunds, acts by hand and messages, in the order of time.",
+    "In Russian or English, as Accept-Language says. The Kafka message that asked for it, states, money, the payment, refunds, acts by hand and messages, in the order of time.",
   request: {
     params: orderParamsSchema,
     headers: z.object({ "Accept-Language": z.string().optional().openapi({ example: "ru" }) }),
@@ -53,7 +53,7 @@ export const timelineRoute = createRoute({
             events: z.array(
               z.object({
                 at: timeSchema,
-                kind: z.enum(["state", "ledger", "payment", "refund", "act", "message"]),
+                kind: z.enum(["request", "state", "ledger", "payment", "refund", "act", "message"]),
                 text: z.string().openapi({ example: "100.50 RUB held for cleaning" }),
                 correlationId: z.string().optional(),
                 operationId: z.string().optional(),

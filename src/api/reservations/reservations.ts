@@ -10,6 +10,7 @@ import type { Routes } from "../http/routes.ts";
 import { addPlaceReservationRoute } from "./place-reservation-route.ts";
 import { addReservationActRoutes } from "./reservation-acts.ts";
 import { addReservationMatchRoutes } from "./reservation-matches.ts";
+import { addReservationStoryRoute } from "./reservation-story.ts";
 import { listReservationsRoute, readReservationRoute } from "./reservations-schemas.ts";
 import { showReservation, showReservationById, showReservations } from "./show-reservation.ts";
 
@@ -27,6 +28,7 @@ export function addReservationRoutes(routes: Routes, deps: ApiDeps, checkService
   addPlaceReservationRoute(routes, deps, checkServices);
   addReservationActRoutes(routes, deps, parts);
   addReservationMatchRoutes(routes, deps, parts);
+  addReservationStoryRoute(routes, deps);
 
   routes.add(readReservationRoute, { access: OWN_DATA, problems: ["RESERVATION_NOT_FOUND"] }, async (context) => {
     const hold = await findReservation(db, context.req.valid("param").reservationId);

@@ -39,7 +39,11 @@ export type OrderFact = { readonly at: Date; readonly correlationId?: string } &
       readonly currency: string;
       readonly operationId: string;
       readonly serviceNames: readonly string[];
+      /** The Kafka message that it came from, topic/partition/offset. */
+      readonly place?: string;
     }
+  /** A Kafka message that asked for the order; `isFirst` is false for a repeat. */
+  | { readonly kind: "request"; readonly place: string; readonly isFirst: boolean }
   | { readonly kind: "refund"; readonly status: string; readonly amountMinor: string; readonly currency: string; readonly reason: string }
   | { readonly kind: "act"; readonly act: string; readonly actor: string; readonly reason: string }
   | {
@@ -53,7 +57,9 @@ export type OrderFact = { readonly at: Date; readonly correlationId?: string } &
 
 type Row = Record<"at" | "kind", string> & Record<"correlation_id" | "a" | "b" | "c" | "d" | "e", string | null> & Record<string, unknown>;
 
-/** An order's whole story, oldest entry first, from one snapshot. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+/**
+ * An order's whole story, oldest entry first, from one snapshot: also what other workflows and messages did for the order with its user's
+ * money, and the messages that asked for it. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
 export async function readOrderFacts(db: Db, orderId: string): Promise<OrderFact[]> {
   const refunds = orderRefundWorkflowId(orderId, "");
   const rows = await db.execute<Row>(sql`
@@ -61,10 +67,16 @@ export async function readOrderFacts(db: Db, orderId: string): Promise<OrderFact
       select t.at, 1 as rank, 'state' as kind, o.correlation_id, t.saga_state as a, t.failure_message as b, null as c, null as d, null as e
         from order_transitions t join orders o on o.id = t.order_id where t.order_id = ${orderId}
       union all
-      select p.recorded_at, 0, 'ledger', p.correlation_id, p.kind, p.refusal_code, p.amount_minor::text || ' ' || p.currency, p.id::text,
+      select p.recorded_at, 0, 'ledger', p.correlation_id, p.kind, p.refusal_code,
+             concat_ws(' ', p.amount_minor::text, p.currency, p.topic || '/' || p.partition || '/' || p."offset"), p.id::text,
              (select json_agg(distinct i.service_name)::text from postings i where i.operation_id = p.id and i.service_name is not null)
         from operations p
-       where p.order_id = ${orderId} and (p.workflow_id = ${orderWorkflowId(orderId)} or starts_with(p.workflow_id, ${refunds}))
+       where p.order_id = ${orderId}
+         and (p.workflow_id = ${orderWorkflowId(orderId)} or starts_with(p.workflow_id, ${refunds})
+              or exists (select from orders o where o.id = ${orderId} and o.user_id = p.user_id))
+      union all
+      select r.recorded_at, -1, 'request', null, r.topic || '/' || r.partition || '/' || r."offset", (r.outcome = 'started')::text, null, null, null
+        from event_receipts r where r.workflow_id = ${orderWorkflowId(orderId)} and r.outcome in ('started', 'duplicate')
       union all
       select r.created_at, 2, 'refund', r.correlation_id, 'asked', null, r.amount_minor::text || ' ' || r.currency, r.reason, null
         from refunds r where r.order_id = ${orderId}
@@ -85,7 +97,7 @@ export async function readOrderFacts(db: Db, orderId: string): Promise<OrderFact
 function toFact(row: Row): OrderFact {
   const { a, b, c, d, e } = row;
   const common = { at: new Date(row.at), ...(row.correlation_id === null ? {} : { correlationId: row.correlation_id }) };
-  const [amountMinor = "0", currency = ""] = (c ?? "").split(" ");
+  const [amountMinor = "0", currency = "", ...place] = (c ?? "").split(" ");
   switch (row.kind) {
     case "state":
       return { ...common, kind: "state", sagaState: a as SagaState, ...(b === null ? {} : { failureMessage: b }) };
@@ -100,8 +112,11 @@ function toFact(row: Row): OrderFact {
         currency,
         operationId: d ?? "",
         serviceNames,
+        ...(place.length === 0 ? {} : { place: place.join(" ") }),
       };
     }
+    case "request":
+      return { ...common, kind: "request", place: a ?? "", isFirst: b === "true" };
     case "refund":
       return { ...common, kind: "refund", status: a ?? "", amountMinor, currency, reason: d ?? "" };
     case "act":

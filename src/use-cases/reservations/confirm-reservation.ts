@@ -21,7 +21,8 @@ export async function confirmReservation(
     comment: "confirmed over HTTP",
     amountMinor: amountMinor ?? "remainder",
   });
-  const wish = { requestKey: request.key, ...(amountMinor === undefined ? {} : { amountMinor: amountMinor.toString() }) };
+  const { key: requestKey, caller, correlationId } = request;
+  const wish = { requestKey, caller, correlationId, ...(amountMinor === undefined ? {} : { amountMinor: amountMinor.toString() }) };
   try {
     return await askOrPost(parts, hold, operation, () => parts.starters.confirmReservation(hold.holdId, wish));
   } catch (error) {

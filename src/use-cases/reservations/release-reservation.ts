@@ -9,5 +9,6 @@ import { ownerOf, type ActResult, type ReservationParts, type ReservationRequest
  */
 export function releaseReservation(parts: ReservationParts, request: ReservationRequest, hold: HoldRecord): Promise<ActResult> {
   const operation = releaseHoldOperation({ ...ownerOf(request, hold), comment: "released over HTTP", effect: "release" });
-  return askOrPost(parts, hold, operation, () => parts.starters.releaseReservation(hold.holdId, { requestKey: request.key }));
+  const { key: requestKey, caller, correlationId } = request;
+  return askOrPost(parts, hold, operation, () => parts.starters.releaseReservation(hold.holdId, { requestKey, caller, correlationId }));
 }
