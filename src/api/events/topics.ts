@@ -1,5 +1,5 @@
 import { placeTopic } from "../../contract/ids.ts";
-import { declareIncarnation, listIncarnations } from "../../store/events/topic-incarnations.ts";
+import { declareIncarnation, listIncarnations, type KnownIncarnation } from "../../store/events/topic-incarnations.ts";
 import type { ApiDeps } from "../deps.ts";
 import { ADMINS } from "../http/access.ts";
 import { actorOf } from "../http/request-origin.ts";
@@ -9,12 +9,7 @@ import { declareTopicRoute, listTopicsRoute } from "./topics-schemas.ts";
 /** Which topics stood under a name, and which of them hold the same messages. */
 export function addTopicRoutes(routes: Routes, { db }: Pick<ApiDeps, "db">): void {
   routes.add(listTopicsRoute, { access: ADMINS }, async (context) => {
-    const topics = (await listIncarnations(db)).map(({ recordedAt, firstReadAt, ...known }) => ({
-      ...known,
-      calledInPlaces: placeTopic(known.topic, known.number),
-      recordedAt: recordedAt.toISOString(),
-      ...(firstReadAt === undefined ? {} : { firstReadAt: firstReadAt.toISOString() }),
-    }));
+    const topics = (await listIncarnations(db)).map(show);
     return context.json({ topics }, 200);
   });
 
@@ -24,4 +19,16 @@ export function addTopicRoutes(routes: Routes, { db }: Pick<ApiDeps, "db">): voi
     const number = await declareIncarnation(db, { topic, clusterId, topicId, sameAs, reason, ...actorOf(context) });
     return context.json({ topic, number, calledInPlaces: placeTopic(topic, number) }, 201);
   });
+}
+
+function show({ topic, clusterId, topicId, number, recordedAt, firstReadAt }: KnownIncarnation) {
+  return {
+    topic,
+    clusterId,
+    topicId,
+    number,
+    calledInPlaces: placeTopic(topic, number),
+    recordedAt: recordedAt.toISOString(),
+    ...(firstReadAt === undefined ? {} : { firstReadAt: firstReadAt.toISOString() }),
+  };
 }
