@@ -4,6 +4,7 @@ import type { Api, ApiEnv } from "./api-env.ts";
 import type { ApiDeps } from "./deps.ts";
 import { addDeadLetterRoutes } from "./events/dead-letters.ts";
 import { addEventRoutes } from "./events/events.ts";
+import { addTopicRoutes } from "./events/topics.ts";
 import { createErrorHandler } from "./http/error-handler.ts";
 import { createGuard } from "./http/guard.ts";
 import { cors } from "./http/middleware/cors.ts";
@@ -63,6 +64,7 @@ export function createApp(deps: ApiDeps): Api {
   addReportRoutes(routes, deps);
   addEventRoutes(routes, deps);
   addDeadLetterRoutes(routes, deps);
+  addTopicRoutes(routes, deps);
   addWebhookRoutes(routes, deps);
   addAuditRoute(routes, deps);
   addLegacyRoutes(api, { ...parts, log }, deps, checkServices);

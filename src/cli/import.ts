@@ -4,9 +4,11 @@ import { brokerList, createKafka } from "../adapters/kafka/kafka.ts";
 import { SILENT_LOG } from "../adapters/log.ts";
 import { isCurrency } from "../base/money.ts";
 import { loadConfig, type Config } from "../config.ts";
+import { placeTopic } from "../contract/ids.ts";
 import { readRunning } from "../stack/running.ts";
 import { readImportFiles } from "../store/events/import-files.ts";
 import { traceEvents, traceOrders } from "../store/events/import-tally.ts";
+import { numberOfIncarnation } from "../store/events/topic-incarnations.ts";
 import { createDatabase, type Db } from "../store/postgres/database.ts";
 import { createBadRows, type BadRows } from "./import/bad-rows.ts";
 import { checkEventCsv } from "./import/check-event-csv.ts";
@@ -97,6 +99,10 @@ async function run(path: string, options: Options): Promise<number> {
         db: database.db,
         topic,
         group,
+        placeTopic: async () => {
+          const incarnation = await kafka.topicIncarnation(topic);
+          return placeTopic(topic, incarnation === undefined ? 1 : await numberOfIncarnation(database.db, topic, incarnation));
+        },
         trace: kind === "order" ? traceOrders : traceEvents,
         // An order's message is consumed when its saga has started; the outcome comes a little later.
         settleMs: kind === "order" ? timeoutMs : 0,

@@ -1,5 +1,7 @@
 /** Where the dead letter of a redrive, which is a dead letter sent again to its topic, first stood. */
 export interface FirstPlace {
+  /** There when the topic was made again since then. */
+  readonly topic?: string;
   readonly partition: number;
   readonly offset: string;
 }
@@ -38,6 +40,7 @@ export interface LoyaltyEventItem {
 }
 
 interface Run<Item> {
+  /** As `placeTopic` names it. */
   readonly topic: string;
   readonly partition: number;
   readonly firstOffset: string;

@@ -73,14 +73,35 @@ export function traceIdOf(traceparent: string | undefined): string | undefined {
   return traceId;
 }
 
-/** Where a Kafka message stands. The offset is decimal text: it may pass 2^53. */
+/**
+ * Where a Kafka message stands. `topic` names the topic as `placeTopic` does. The offset is decimal text: it may pass 2^53.
+ */
 export interface MessagePosition {
   readonly topic: string;
   readonly partition: number;
   readonly offset: string;
 }
 
-/** The identity of an event: its own id where it has one, else its place in the topic, never its content. */
+/** No topic of Kafka has it in its name. */
+const INCARNATION = "~";
+
+/**
+ * What a topic is called where a place in it is named. The first topic of a name is called by it, as earlier releases called every one; the second
+ * that stood under the name, made again or on another cluster, is `purchases~2`: the same partition and offset is another place there.
+ */
+export function placeTopic(topic: string, incarnation: number): string {
+  return incarnation === 1 ? topic : `${topic}${INCARNATION}${incarnation}`;
+}
+
+/** The topic's name in Kafka, from what it is called in a place. */
+export function kafkaTopicOf(calledInPlace: string): string {
+  const [topic = calledInPlace] = calledInPlace.split(INCARNATION, 1);
+  return topic;
+}
+
+/** The identity of an event: its own id where it has one, whichever topic of the name brought it, else its place, never its content. */
 export function eventKey(position: MessagePosition, eventId: string | undefined): string {
-  return eventId === undefined ? `event:${position.topic}@${position.partition}:${position.offset}` : `event:${position.topic}#${eventId}`;
+  return eventId === undefined
+    ? `event:${position.topic}@${position.partition}:${position.offset}`
+    : `event:${kafkaTopicOf(position.topic)}#${eventId}`;
 }

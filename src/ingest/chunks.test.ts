@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
-import type { FetchedBatch, FetchedMessage, MessageHeaders } from "../adapters/kafka/kafka-consumer.ts";
+import type { FetchedMessage, MessageHeaders } from "../adapters/kafka/kafka-consumer.ts";
 import { chunksOf as cut, type ChunkLimits } from "./chunks.ts";
 import { purchaseTopic } from "./ledger-events.ts";
 import { correlationIdOf, readableHeaders } from "./message-headers.ts";
+import type { PlacedBatch } from "./redrives.ts";
 
 const message = (offset: number, change: Readonly<Record<string, unknown>> | string = {}, headers: MessageHeaders = {}): FetchedMessage => {
   const event = { user_id: "ann", amount: "1.00", currency: "USD", payment_method: "card", transaction_date: "2024-01-01T00:00:00Z" };
@@ -10,8 +11,8 @@ const message = (offset: number, change: Readonly<Record<string, unknown>> | str
   return { offset: String(offset), key: null, value: Buffer.from(text), headers, headersLeftOut: 0, timestampMs: -1 };
 };
 const { read } = purchaseTopic("t", { runEventBatch: () => Promise.reject(new Error("not asked for")) });
-const chunksOf = (of: FetchedBatch, limits: ChunkLimits) => cut(of, limits, read);
-const batch = (messages: readonly FetchedMessage[], nextOffset: string): FetchedBatch => ({
+const chunksOf = (of: PlacedBatch, limits: ChunkLimits) => cut(of, limits, read);
+const batch = (messages: readonly FetchedMessage[], nextOffset: string): PlacedBatch => ({
   topic: "t",
   partition: 3,
   messages,

@@ -1,5 +1,5 @@
 import type { ErrorCode } from "../base/errors.ts";
-import { eventKey } from "../contract/ids.ts";
+import { eventKey, kafkaTopicOf } from "../contract/ids.ts";
 import { MAX_MESSAGE_HEADERS } from "../contract/topics.ts";
 import type { DeadLetter } from "../store/events/dead-letters.ts";
 import type { Carried, EventTopic } from "./event-topic.ts";
@@ -77,7 +77,7 @@ function emptyChunk<Event>(): { events: Carried<Event>[]; letters: DeadLetter[];
 
 // A corrected event without an id keeps the event id that its dead letter is identified by.
 function withIdOf<Event extends object>(effectKey: string | undefined, topic: string, event: Event & { readonly eventId?: string }) {
-  const byId = `event:${topic}#`;
+  const byId = `event:${kafkaTopicOf(topic)}#`;
   return event.eventId === undefined && effectKey?.startsWith(byId) === true ? { ...event, eventId: effectKey.slice(byId.length) } : event;
 }
 
@@ -102,6 +102,7 @@ function readMessage<Event extends object>(
   const field = fieldWithCard(event);
   if (field !== undefined) return letter("CARD_DATA_REFUSED", `${field}: holds what looks like a card number`, event.eventId);
   const correlationId = correlationIdOf(message.headers);
-  const origin = message.redriveOf === undefined ? {} : { origin: { partition: first.partition, offset: first.offset } };
+  const { topic, ...place } = first;
+  const origin = message.redriveOf === undefined ? {} : { origin: topic === batch.topic ? place : first };
   return { event: { offset: message.offset, ...event, ...origin, ...(correlationId === undefined ? {} : { correlationId }) } };
 }

@@ -13,6 +13,7 @@ export type Carried<Event> = Event & {
 
 /** Valid events of one partition, in their order. */
 export interface EventRun<Event> {
+  /** As `placeTopic` names it. */
   readonly topic: string;
   readonly partition: number;
   readonly firstOffset: string;

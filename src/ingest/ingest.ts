@@ -1,4 +1,6 @@
 import type { BatchControl, FetchedBatch } from "../adapters/kafka/kafka-consumer.ts";
+import { placeTopic } from "../contract/ids.ts";
+import type { TopicIncarnation } from "../contract/topic-incarnations.ts";
 import { chunksOf, type ChunkLimits } from "./chunks.ts";
 import { createChunkHandler, type ChunkDeps } from "./handle-chunk.ts";
 import { createPatience } from "./patience.ts";
@@ -7,6 +9,8 @@ import { withRedrives, type RedriveDeps } from "./redrives.ts";
 export interface IngestDeps<Event> extends ChunkDeps<Event> {
   /** Finds the dead letters behind redrives, and binds each to its effect. */
   readonly redrives: RedriveDeps;
+  /** The number of a topic among those that stood under its name; from here on it is final. Safe to retry. */
+  readonly readIncarnation: (topic: string, incarnation: TopicIncarnation) => Promise<number>;
   readonly limits: ChunkLimits;
   readonly backoff: { readonly firstMs: number; readonly maxMs: number };
 }
@@ -28,8 +32,24 @@ export interface Ingest {
 export function createIngest<Event extends object>(deps: IngestDeps<Event>): Ingest {
   const patience = createPatience(deps);
   const handleChunk = createChunkHandler(deps, patience);
+  const numbers = new Map<string, number>();
+  const numberOf = async (topic: string, incarnation: TopicIncarnation): Promise<number> => {
+    const { clusterId, topicId } = incarnation;
+    const known = numbers.get(`${clusterId} ${topicId}`);
+    if (known !== undefined) return known;
+    const number = await deps.readIncarnation(topic, incarnation);
+    numbers.set(`${clusterId} ${topicId}`, number);
+    const fields = { event: "kafka.incarnation", topic, ...incarnation, number };
+    if (number === 1) deps.log.info(fields, "the topic is the first of its name");
+    else deps.log.warn(fields, "another topic stood under this name before: its places are others than this one's");
+    return number;
+  };
   return {
-    async handle(fetched, control) {
+    async handle({ incarnation, ...batchOfTopic }, control) {
+      const place = { topic: batchOfTopic.topic, partition: batchOfTopic.partition };
+      const number = await patience.untilDone("the topic's incarnation", place, control, () => numberOf(place.topic, incarnation));
+      if (number === undefined) return;
+      const fetched = { ...batchOfTopic, topic: placeTopic(place.topic, number) };
       const { topic, partition } = fetched;
       const batch = await patience.untilDone("the redrives", { topic, partition }, control, () =>
         withRedrives(fetched, deps.topic, deps.redrives),

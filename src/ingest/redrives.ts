@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { FetchedBatch, FetchedMessage } from "../adapters/kafka/kafka-consumer.ts";
 import { DomainError } from "../base/errors.ts";
-import { eventKey, type MessagePosition } from "../contract/ids.ts";
+import { eventKey, kafkaTopicOf, type MessagePosition } from "../contract/ids.ts";
 import type { EventReading } from "../events/event-reading.ts";
 import type { KnownLetter, RedriveClaim, WantedEffect } from "../store/events/redrives.ts";
 import type { EventTopic } from "./event-topic.ts";
@@ -28,15 +28,18 @@ export interface MarkedMessage extends FetchedMessage {
   readonly redriveOf?: FoundRedrive;
 }
 
-/** A fetched batch whose redrives are marked. */
-export interface MarkedBatch extends FetchedBatch {
+/** A fetched batch whose topic is called as `placeTopic` does. */
+export type PlacedBatch = Omit<FetchedBatch, "incarnation">;
+
+/** A placed batch whose redrives are marked. */
+export interface MarkedBatch extends PlacedBatch {
   readonly messages: readonly MarkedMessage[];
 }
 
 type Reader<Event> = Pick<EventTopic<Event>, "read" | "effectOf">;
 
 export interface RedriveDeps {
-  /** The dead letters of a topic that the claims name, by the dead letter's id and the hash of the claiming message's value. */
+  /** The dead letters of a topic, whichever of its name, that the claims name, by the dead letter's id and the hash of the claiming message's value. */
   readonly find: (topic: string, claims: readonly RedriveClaim[]) => Promise<ReadonlyMap<string, KnownLetter>>;
   /** Binds each dead letter to the effect of its first correction, for ever, and returns the bound effects. A correction without an effect binds nothing. */
   readonly bind: (wanted: readonly WantedEffect[]) => Promise<ReadonlyMap<string, string>>;
@@ -48,13 +51,13 @@ export interface RedriveDeps {
  * Throws: what `find` and `bind` throw.
  */
 export async function withRedrives<Event extends object>(
-  batch: FetchedBatch,
+  batch: PlacedBatch,
   reader: Reader<Event>,
   { find, bind }: RedriveDeps,
 ): Promise<MarkedBatch> {
   const claims = new Map(batch.messages.flatMap((message) => claimOf(message) ?? []));
   if (claims.size === 0) return batch;
-  const letters = await find(batch.topic, [...claims.values()]);
+  const letters = await find(kafkaTopicOf(batch.topic), [...claims.values()]);
   const redrives = new Map(
     batch.messages.flatMap((message) => {
       const claim = claims.get(message.offset);

@@ -27,6 +27,7 @@ const deps = {
   // No dead letter stands at any place.
   db: { execute: () => Promise.resolve([]) } as never,
   topic: "purchases",
+  placeTopic: async () => "purchases",
   group: "group",
   trace: traceAll(),
   settleMs: 0,
@@ -36,9 +37,9 @@ const deps = {
 } as never as Parameters<typeof importEvents>[0];
 
 /** Each event was booked, in the order of the rows. */
-function traceAll(): (db: Db, events: readonly TracedEvent[]) => Promise<EventTrace[]> {
+function traceAll(): (db: Db, topic: string, events: readonly TracedEvent[]) => Promise<EventTrace[]> {
   let offset = 0n;
-  return (_db, events) =>
+  return (_db, _topic, events) =>
     Promise.resolve(
       events.map(() => {
         const place = { id: String(offset), partition: 0, offset };

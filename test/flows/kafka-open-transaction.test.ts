@@ -72,6 +72,7 @@ it("an import waits for what stands behind an open transaction, and names it whe
     db: bench.database.db,
     topic,
     group,
+    placeTopic: async () => topic,
     trace: traceEvents,
     settleMs: 0,
     progress: { produced: () => {}, consumed: () => {} },

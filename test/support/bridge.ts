@@ -4,6 +4,7 @@ import { inject } from "vitest";
 import { createEventActivities } from "../../activities/events.ts";
 import { createKafka, ensureTopics, type Kafka, type KafkaProducer, type OutgoingMessage } from "../../src/adapters/kafka/kafka.ts";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
+import type { TopicIncarnation } from "../../src/contract/topic-incarnations.ts";
 import { deadLetterTopic } from "../../src/contract/topics.ts";
 import type { EventReceipt } from "../../src/domain/events/receipts.ts";
 import type { EventTopic } from "../../src/ingest/event-topic.ts";
@@ -13,6 +14,7 @@ import type { Starters } from "../../src/starters/index.ts";
 import { writeDeadLetters, type DeadLetter } from "../../src/store/events/dead-letters.ts";
 import { recordReceipts } from "../../src/store/events/receipts.ts";
 import { bindEffects, findRedrives } from "../../src/store/events/redrives.ts";
+import { readIncarnation } from "../../src/store/events/topic-incarnations.ts";
 import { createLedger, type Ledger } from "../../src/store/ledger/ledger.ts";
 import { createDatabase, type Database } from "../../src/store/postgres/database.ts";
 import type { TestDatabase } from "./test-database.ts";
@@ -39,7 +41,7 @@ type BridgeOptions<Event> = {
   readonly group: string;
   readonly kind?: EventTopic<Event>;
   readonly starters?: Pick<Starters, "runEventBatch">;
-} & Partial<Pick<IngestDeps<Event>, "writeDeadLetters" | "limits">>;
+} & Partial<Pick<IngestDeps<Event>, "writeDeadLetters" | "limits" | "readIncarnation">>;
 
 export interface TestBridge {
   readonly outage: () => string | undefined;
@@ -80,6 +82,7 @@ export async function createBridgeBench(testDatabase: Pick<TestDatabase, "appUrl
           writeDeadLetters(database.db, { deadLetterTopic: kind?.deadLetterTopic ?? deadLetterTopic(topic), letters }),
         redrives: { find: findRedrives.bind(undefined, database.db), bind: bindEffects.bind(undefined, database.db) },
         recordReceipts: (receipts: readonly EventReceipt[]) => recordReceipts(database.db, receipts),
+        readIncarnation: (name: string, incarnation: TopicIncarnation) => readIncarnation(database.db, name, incarnation),
         limits: { maxMessages: 100, maxBytes: 200_000 },
         backoff: { firstMs: 20, maxMs: 100 },
         log: SILENT_LOG,

@@ -3,6 +3,7 @@ import { createIngest, type Ingest, type IngestDeps } from "../../src/ingest/ing
 import { writeDeadLetters } from "../../src/store/events/dead-letters.ts";
 import { recordReceipts } from "../../src/store/events/receipts.ts";
 import { bindEffects, findRedrives } from "../../src/store/events/redrives.ts";
+import { readIncarnation } from "../../src/store/events/topic-incarnations.ts";
 import { eachIncoming, type TopicDeps } from "./incoming-topics.ts";
 
 /** A topic that the bridge reads, with its consumer group and the ingest of its messages. */
@@ -27,6 +28,7 @@ export function bridgeTopics(config: Config, { db, starters, ingestion }: Deps):
       writeDeadLetters: (letters) => writeDeadLetters(db, { deadLetterTopic: topic.deadLetterTopic, letters }),
       redrives: { find: (name, claims) => findRedrives(db, name, claims), bind: (wanted) => bindEffects(db, wanted) },
       recordReceipts: (receipts) => recordReceipts(db, receipts),
+      readIncarnation: (name, incarnation) => readIncarnation(db, name, incarnation),
     }),
   }));
 }

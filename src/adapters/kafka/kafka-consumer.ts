@@ -1,15 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-  PartitionAssigners,
-  type Consumer,
-  type EachBatchPayload,
-  type IHeaders,
-  type Kafka as KafkaClient,
-  type KafkaMessage,
-} from "kafkajs";
+import { type Consumer, type EachBatchPayload, type IHeaders, type Kafka as KafkaClient, type KafkaMessage } from "kafkajs";
+import type { TopicIncarnation } from "../../contract/topic-incarnations.ts";
 import type { Log } from "../log.ts";
+import { createFetchedFrom, type FetchedFrom } from "./kafka-fetched-from.ts";
 import { LeftOutHeaders } from "./kafka-headers.ts";
-import type { GroupPlace } from "./kafka-note.ts";
+import type { IncarnationReader } from "./kafka-incarnations.ts";
+import { noteText, type GroupPlace } from "./kafka-note.ts";
+import { connectPatiently, openConsumer } from "./kafka-open-consumer.ts";
+import { createOtherTopicWatch } from "./kafka-other-topic.ts";
+import { createPlaces, type PlaceDeps, type Places } from "./kafka-places.ts";
 import { Unreadable, type ClientRecord } from "./kafka-records.ts";
 import { createTroubles, type TroubleDeps, type Troubles } from "./kafka-troubles.ts";
 import { sentAtMs } from "./sent-at.ts";
@@ -33,6 +32,8 @@ export interface FetchedBatch {
   readonly partition: number;
   readonly messages: readonly FetchedMessage[];
   readonly nextOffset: string;
+  /** Which of the topics that stood under this name. */
+  readonly incarnation: TopicIncarnation;
 }
 
 /** What a handler may do while it has a batch. Heartbeats go on by themselves as long as it runs. */
@@ -60,6 +61,7 @@ export interface ConsumerOptions {
 export interface ConsumerDeps {
   readonly groupPlaces: (group: string, topic: string) => Promise<ReadonlyMap<number, GroupPlace>>;
   readonly topicOffsets: (topic: string) => ReturnType<TroubleDeps["readOffsets"]>;
+  readonly readIncarnation: IncarnationReader["read"];
   readonly logger: Log;
 }
 
@@ -81,10 +83,6 @@ export interface KafkaConsumer {
   stop(): Promise<void>;
 }
 
-const RETRY = { retries: 8, initialRetryTime: 200, maxRetryTime: 3_000 };
-/** Two of the client's default of 1 MB each: enough for several chunks, little to fetch again after a kill. */
-const MAX_BYTES_PER_PARTITION = 1_048_576;
-
 /** How long leaving may take. Without it the broker waits for the member's session to end, and the client for a broker that is away. */
 const LEAVE_WITHIN_MS = 3_000;
 
@@ -97,7 +95,7 @@ const RETRY_UNREADABLE = { firstMs: 10_000, maxMs: 300_000 };
 export function createConsumer(
   client: KafkaClient,
   options: ConsumerOptions,
-  { groupPlaces, topicOffsets, logger }: ConsumerDeps,
+  { groupPlaces, topicOffsets, readIncarnation, logger }: ConsumerDeps,
 ): KafkaConsumer {
   const heartbeatMs = Math.max(100, Math.floor(options.sessionTimeoutMs / 4));
   let assigned: readonly number[] | undefined;
@@ -105,34 +103,34 @@ export function createConsumer(
   const stopOrdered = new AbortController();
   const inHand = new Set<Promise<void>>();
 
-  const consumer = client.consumer({
-    groupId: options.group,
-    partitionAssigners: [PartitionAssigners.roundRobin],
-    sessionTimeout: options.sessionTimeoutMs,
-    rebalanceTimeout: Math.max(options.sessionTimeoutMs, options.graceMs * 2),
-    heartbeatInterval: heartbeatMs,
-    // An idle fetch waits this long at the broker, and no heartbeat is sent meanwhile.
-    maxWaitTimeInMs: Math.min(500, heartbeatMs),
-    maxBytesPerPartition: MAX_BYTES_PER_PARTITION,
-    allowAutoTopicCreation: false,
-    retry: { ...RETRY, restartOnFailure: async () => true },
-  });
-
-  const troubles = createTroubles({
+  const consumer = openConsumer(client, options, heartbeatMs);
+  const place: Omit<PlaceDeps, "readNotes"> = {
     topic: options.topic,
     group: options.group,
-    retry: options.retryUnreadable ?? RETRY_UNREADABLE,
-    readNotes: async () => {
-      const places = await groupPlaces(options.group, options.topic);
-      return new Map([...places].map(([partition, { note }]) => [partition, note]));
-    },
     readOffsets: () => topicOffsets(options.topic),
     commit: (partition, offset, metadata) => consumer.commitOffsets([{ topic: options.topic, partition, offset, metadata }]),
     log: logger,
+  };
+  const places = createPlaces({
+    ...place,
+    readNotes: async () =>
+      new Map([...(await groupPlaces(options.group, options.topic))].map(([partition, { note }]) => [partition, note])),
+  });
+  const troubles = createTroubles({ ...place, places, retry: options.retryUnreadable ?? RETRY_UNREADABLE });
+  const fetchedFrom = createFetchedFrom((partition) => readIncarnation(options.topic, partition));
+  const otherTopic = createOtherTopicWatch({
+    consumer,
+    topic: options.topic,
+    assigned: () => assigned ?? [],
+    places,
+    readIncarnation,
+    logger,
   });
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
     assigned = payload.memberAssignment[options.topic] ?? [];
     troubles.joined(assigned);
+    places.joined();
+    otherTopic.look();
     logger.info(
       { group: options.group, topic: options.topic, partitions: assigned, memberId: payload.memberId },
       "joined the consumer group",
@@ -141,17 +139,7 @@ export function createConsumer(
   consumer.on(consumer.events.REBALANCING, () => {
     assigned = undefined;
   });
-  // Batches that hold only control records never reach a handler; without a commit they would look like a lag for ever.
-  consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
-    if (payload.batchSize > 0 || BigInt(payload.lastOffset) < 0n) return;
-    const { topic, partition } = payload;
-    const offset = (BigInt(payload.lastOffset) + 1n).toString();
-    troubles.passed(partition);
-    troubles
-      .metadata(partition)
-      .then((metadata) => consumer.commitOffsets([{ topic, partition, offset, metadata }]))
-      .catch((error: unknown) => logger.warn({ err: error, topic, partition, offset }, "could not commit past control records"));
-  });
+  commitPastControlRecords(consumer, { places, troubles, logger });
 
   return {
     async run(handler, onFatal) {
@@ -161,12 +149,23 @@ export function createConsumer(
       });
       await connectPatiently(consumer, options.topic, stopOrdered.signal, logger);
       if (stopOrdered.signal.aborted) return consumer.disconnect();
+      await fetchedFrom
+        .begin()
+        .catch((error: unknown) => logger.warn({ err: error, topic: options.topic }, "the topic's id is not known yet"));
+      otherTopic.start();
       await consumer.run({
         autoCommit: false,
         eachBatchAutoResolve: false,
         partitionsConsumedConcurrently: options.partitionsAtOnce,
         eachBatch: async (payload) => {
-          const handling = handleBatch(payload, handler, { heartbeatMs, graceMs: options.graceMs, stop: stopOrdered.signal, troubles });
+          const handling = handleBatch(payload, handler, {
+            heartbeatMs,
+            graceMs: options.graceMs,
+            stop: stopOrdered.signal,
+            troubles,
+            places,
+            fetchedFrom,
+          });
           inHand.add(handling);
           await handling.finally(() => inHand.delete(handling));
         },
@@ -176,6 +175,7 @@ export function createConsumer(
     unreadable: troubles.unreadable,
     stop() {
       stopOrdered.abort();
+      otherTopic.stop();
       troubles.stop();
       stopping ??= leave();
       return stopping;
@@ -192,18 +192,21 @@ export function createConsumer(
   }
 }
 
-// A broker that is not there yet is waited for: the process has nothing else to do.
-async function connectPatiently(consumer: Consumer, topic: string, signal: AbortSignal, logger: Log): Promise<void> {
-  for (let pauseMs = 500; !signal.aborted; pauseMs = Math.min(pauseMs * 2, 5_000)) {
-    try {
-      await consumer.connect();
-      await consumer.subscribe({ topics: [topic], fromBeginning: true });
-      return;
-    } catch (error) {
-      logger.warn({ err: error, topic, pauseMs }, "Kafka is not reachable, trying again");
-      await sleep(pauseMs, undefined, { signal }).catch(() => {});
-    }
-  }
+// Batches that hold only control records never reach a handler; without a commit they would look like a lag for ever.
+function commitPastControlRecords(
+  consumer: Consumer,
+  { places, troubles, logger }: { readonly places: Places; readonly troubles: Troubles; readonly logger: Log },
+): void {
+  consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
+    if (payload.batchSize > 0 || BigInt(payload.lastOffset) < 0n) return;
+    const { topic, partition } = payload;
+    const offset = (BigInt(payload.lastOffset) + 1n).toString();
+    troubles.passed(partition);
+    places
+      .note(partition)
+      .then((note) => consumer.commitOffsets([{ topic, partition, offset, metadata: noteText(note) }]))
+      .catch((error: unknown) => logger.warn({ err: error, topic, partition, offset }, "could not commit past control records"));
+  });
 }
 
 interface HandlingOptions {
@@ -211,6 +214,8 @@ interface HandlingOptions {
   readonly graceMs: number;
   readonly stop: AbortSignal;
   readonly troubles: Troubles;
+  readonly places: Places;
+  readonly fetchedFrom: FetchedFrom;
 }
 
 async function handleBatch(
@@ -219,8 +224,15 @@ async function handleBatch(
   options: HandlingOptions,
 ): Promise<void> {
   const { batch } = payload;
-  const { fetched, trouble } = toFetchedBatch(payload);
-  if (fetched.messages.length === 0 && trouble !== undefined) return options.troubles.meet(payload, trouble);
+  const { fetched: content, trouble } = toFetchedBatch(payload);
+  const isUnreadable = content.messages.length === 0 && trouble !== undefined;
+  if (isUnreadable && trouble instanceof Unreadable) return options.troubles.meet(payload, trouble);
+  const incarnation = await options.fetchedFrom.incarnation(batch.partition);
+  // Fetched again by the client, since nothing of it is resolved.
+  if (incarnation === undefined) return;
+  if (await options.places.startOverIfOther(payload, incarnation)) return;
+  if (isUnreadable) return options.troubles.meet(payload, trouble);
+  const fetched = { ...content, incarnation };
   options.troubles.passed(batch.partition);
   const giveUp = new AbortController();
   let lost: unknown;
@@ -243,7 +255,7 @@ async function handleBatch(
     isActive: () => lost === undefined && payload.isRunning() && !payload.isStale() && !options.stop.aborted,
     signal: giveUp.signal,
     async commit(nextOffset) {
-      const place = { partition: batch.partition, offset: nextOffset, metadata: await options.troubles.metadata(batch.partition) };
+      const place = { partition: batch.partition, offset: nextOffset, metadata: noteText(await options.places.note(batch.partition)) };
       await payload.commitOffsetsIfNecessary({ topics: [{ topic: batch.topic, partitions: [place] }] });
       payload.resolveOffset((BigInt(nextOffset) - 1n).toString());
     },
@@ -269,7 +281,7 @@ function retriable(error: unknown): unknown {
 }
 
 // What cannot be read stands behind everything that can.
-function toFetchedBatch({ batch }: EachBatchPayload): { fetched: FetchedBatch; trouble: ClientRecord["trouble"] } {
+function toFetchedBatch({ batch }: EachBatchPayload): { fetched: Omit<FetchedBatch, "incarnation">; trouble: ClientRecord["trouble"] } {
   const trouble = (batch.messages.at(-1) as Pick<ClientRecord, "trouble"> | undefined)?.trouble;
   const messages = trouble === undefined ? batch.messages : batch.messages.slice(0, -1);
   const beforeTrouble = trouble instanceof Unreadable ? trouble.fromOffset : undefined;

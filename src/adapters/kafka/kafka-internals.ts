@@ -21,15 +21,47 @@ type MakeCluster = (options: Readonly<Record<string, unknown>>) => unknown;
 
 const READ_UNCOMMITTED = 0;
 
+/** What the client knows of one broker. `versions` is there once it is connected. */
+export interface ClientBroker {
+  readonly nodeId: number | null;
+  readonly versions?: Readonly<Record<number, { readonly maxVersion: number }>>;
+  metadata(topics: readonly string[]): Promise<{ readonly clusterId?: string | null }>;
+  readonly connectionPool: { send(asked: Readonly<Record<"request" | "response", object>>): Promise<unknown> };
+}
+
+/** The client's view of a cluster, with its connections. */
+export interface ClientCluster {
+  readonly brokerPool: { findConnectedBroker(): Promise<ClientBroker> };
+  connect(): Promise<void>;
+  refreshMetadata(): Promise<void>;
+  findBroker(wanted: { readonly nodeId: number }): Promise<ClientBroker>;
+  disconnect(): Promise<void>;
+}
+
+/** A cluster of its own for requests that the client does not know. */
+export function clusterOf(client: KafkaClient): ClientCluster {
+  const { make } = clusterMaker(client);
+  return make({ allowAutoTopicCreation: false }) as ClientCluster;
+}
+
+function clusterMaker(client: KafkaClient): {
+  readonly key: symbol;
+  readonly makers: Record<symbol, MakeCluster>;
+  readonly make: MakeCluster;
+} {
+  const key = Object.getOwnPropertySymbols(client).find(({ description }) => description === "private:Kafka:createCluster");
+  const makers = client as unknown as Record<symbol, MakeCluster>;
+  const make = key === undefined ? undefined : makers[key];
+  if (key === undefined || make === undefined) throw new Error("the Kafka client makes its clusters in another way");
+  return { key, makers, make };
+}
+
 /**
  * An admin of this client that is told the end of a partition. The client's own always asks for what a reader of committed messages may
  * read (kafkajs/src/protocol/requests/listOffsets), which ends at the first open transaction. The client is changed: use it for nothing else.
  */
 export function adminOfEnds(client: KafkaClient, options: Parameters<KafkaClient["admin"]>[0]): Admin {
-  const key = Object.getOwnPropertySymbols(client).find(({ description }) => description === "private:Kafka:createCluster");
-  if (key === undefined) throw new Error("the Kafka client makes its clusters in another way");
-  const makers = client as unknown as Record<symbol, MakeCluster>;
-  const make = makers[key];
-  makers[key] = (asked) => make?.({ ...asked, isolationLevel: READ_UNCOMMITTED });
+  const { key, makers, make } = clusterMaker(client);
+  makers[key] = (asked) => make({ ...asked, isolationLevel: READ_UNCOMMITTED });
   return client.admin(options);
 }

@@ -1,7 +1,8 @@
 import type { EachBatchPayload } from "kafkajs";
 import type { Log } from "../log.ts";
-import { NO_NOTE, noteText, type PartitionNote } from "./kafka-note.ts";
+import { noteText } from "./kafka-note.ts";
 import type { PartitionOffsets } from "./kafka-offsets.ts";
+import type { Places } from "./kafka-places.ts";
 import { Unreadable, type Trouble } from "./kafka-records.ts";
 
 export interface TroubleDeps {
@@ -9,7 +10,7 @@ export interface TroubleDeps {
   readonly group: string;
   /** How long an unreadable partition is left alone: doubled from try to try. */
   readonly retry: { readonly firstMs: number; readonly maxMs: number };
-  readonly readNotes: () => Promise<ReadonlyMap<number, PartitionNote>>;
+  readonly places: Pick<Places, "note" | "noted">;
   readonly readOffsets: () => Promise<readonly PartitionOffsets[]>;
   readonly commit: (partition: number, offset: string, metadata: string | null) => Promise<void>;
   readonly log: Log;
@@ -19,8 +20,6 @@ export interface TroubleDeps {
 export interface Troubles {
   /** The member has these partitions now. */
   joined(partitions: readonly number[]): void;
-  /** The metadata that a commit of this partition carries. Throws: the client's error, when the group's notes cannot be read. */
-  metadata(partition: number): Promise<string | null>;
   /** Takes what stands where nothing can be read: pauses the partition for a while, or goes on behind what the broker removed. */
   meet(payload: EachBatchPayload, trouble: Trouble): Promise<void>;
   /** The partition was read. */
@@ -38,21 +37,6 @@ interface Pause {
 /** Keeps the notes of one member of a group. Asks Kafka for nothing until a batch is met. */
 export function createTroubles(deps: TroubleDeps): Troubles {
   const pauses = new Map<number, Pause>();
-  let notes: Promise<Map<number, PartitionNote>> | undefined;
-  const knownNotes = (): Promise<Map<number, PartitionNote>> => {
-    notes ??= deps.readNotes().then(
-      (read) => new Map(read),
-      (error: unknown) => {
-        notes = undefined;
-        throw error;
-      },
-    );
-    return notes;
-  };
-  const noteOf = async (partition: number): Promise<PartitionNote> => {
-    const { removedUnread } = (await knownNotes()).get(partition) ?? NO_NOTE;
-    return { removedUnread, unreadable: undefined };
-  };
   const forget = (partition: number): void => {
     clearTimeout(pauses.get(partition)?.timer);
     pauses.delete(partition);
@@ -71,7 +55,7 @@ export function createTroubles(deps: TroubleDeps): Troubles {
       "the partition cannot be read: it is paused, all others go on",
     );
     if (before !== undefined) return;
-    const note = { ...(await noteOf(partition)), unreadable: `offset ${fromOffset ?? position}: ${reason}` };
+    const note = { ...(await deps.places.note(partition)), unreadable: `offset ${fromOffset ?? position}: ${reason}` };
     await deps.commit(partition, position, noteText(note)).catch((error: unknown) => {
       deps.log.warn({ err: error, topic, partition }, "could not note that the partition cannot be read");
     });
@@ -85,10 +69,10 @@ export function createTroubles(deps: TroubleDeps): Troubles {
     const { low, high } = offsets;
     if (position >= low && position <= high) return;
     const removed = position < low ? low - position : 0n;
-    const note = await noteOf(partition);
+    const note = await deps.places.note(partition);
     const noted = { ...note, removedUnread: note.removedUnread + removed };
     await deps.commit(partition, low.toString(), noteText(noted));
-    (await knownNotes()).set(partition, noted);
+    await deps.places.noted(partition, noted);
     payload.resolveOffset((low - 1n).toString());
     const fields = { group: deps.group, topic, partition, position: position.toString(), low: low.toString(), high: high.toString() };
     if (removed > 0n)
@@ -102,11 +86,7 @@ export function createTroubles(deps: TroubleDeps): Troubles {
 
   return {
     joined(partitions) {
-      notes = undefined;
       for (const partition of pauses.keys()) if (!partitions.includes(partition)) forget(partition);
-    },
-    async metadata(partition) {
-      return noteText(await noteOf(partition));
     },
     meet: (payload, trouble) => (trouble instanceof Unreadable ? pause(payload, trouble) : goOnBehindRemoved(payload)),
     passed(partition) {

@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Kafka as KafkaClient, logLevel, Partitioners, type Admin, type KafkaConfig } from "kafkajs";
+import type { TopicIncarnation } from "../../contract/topic-incarnations.ts";
 import type { TopicPlan } from "../../contract/topics.ts";
 import { SILENT_LOG, type Log } from "../log.ts";
 import { brokerAddresses } from "./kafka-addresses.ts";
 import { createConsumer, type ConsumerOptions, type KafkaConsumer } from "./kafka-consumer.ts";
 import { mendFetching } from "./kafka-fetch.ts";
+import { createIncarnationReader } from "./kafka-incarnations.ts";
 import { adminOfEnds } from "./kafka-internals.ts";
 import { writeClientLog } from "./kafka-log.ts";
 import { readNote, type GroupPlace } from "./kafka-note.ts";
@@ -40,6 +42,8 @@ export interface Kafka {
   createConsumer(options: ConsumerOptions): KafkaConsumer;
   /** The offsets of a topic's partitions, in the order of the partitions. Throws: the client's error. */
   topicOffsets(topic: string): Promise<PartitionOffsets[]>;
+  /** Which topic of that name stands there; undefined when there is none. Throws: the client's error. */
+  topicIncarnation(topic: string): Promise<TopicIncarnation | undefined>;
   /** What a group has committed, by partition; a partition without a commit is left out. Throws: the client's error. */
   committedOffsets(group: string, topic: string): Promise<Map<number, bigint>>;
   /** The same, with what the group has noted of each partition. Throws: the client's error. */
@@ -79,6 +83,7 @@ export function createKafka(options: KafkaOptions): Kafka {
   const readerClient = new KafkaClient({ ...clientConfig(options), retry: READER_RETRY });
   const readers = openOnce(() => client.admin(ADMIN));
   const ends = openOnce(() => adminOfEnds(new KafkaClient(clientConfig(options)), ADMIN));
+  const incarnations = createIncarnationReader(new KafkaClient(clientConfig(options)));
   const topicOffsets = async (topic: string) => fetchOffsetsAndEnds({ readers: await readers.admin(), ends: await ends.admin() }, topic);
   const groupPlaces = async (group: string, topic: string): Promise<Map<number, GroupPlace>> => {
     const [answer] = await (await readers.admin()).fetchOffsets({ groupId: group, topics: [topic] });
@@ -90,14 +95,20 @@ export function createKafka(options: KafkaOptions): Kafka {
   return {
     createProducer: () => createProducer(client),
     createConsumer: (consumerOptions) =>
-      createConsumer(readerClient, consumerOptions, { groupPlaces, topicOffsets, logger: options.logger }),
+      createConsumer(readerClient, consumerOptions, {
+        groupPlaces,
+        topicOffsets,
+        readIncarnation: incarnations.read,
+        logger: options.logger,
+      }),
     topicOffsets,
+    topicIncarnation: (topic) => incarnations.read(topic, 0),
     groupPlaces,
     async committedOffsets(group, topic) {
       return new Map([...(await groupPlaces(group, topic))].map(([partition, { offset }]) => [partition, offset]));
     },
     async close() {
-      const closed = Promise.all([readers.close(), ends.close()]);
+      const closed = Promise.all([readers.close(), ends.close(), incarnations.close()]);
       await Promise.race([closed, sleep(CLOSE_WITHIN_MS, undefined, { ref: false })]);
     },
   };

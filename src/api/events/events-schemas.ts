@@ -1,10 +1,16 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { linksSchema, timeSchema } from "../http/common-schemas.ts";
 
-const positionShape = { topic: z.string(), partition: z.number().int(), offset: z.string() };
+const topicSchema = z.string().openapi({ description: "The second topic that was read under a name is called `purchases~2`." });
+const positionShape = { topic: topicSchema, partition: z.number().int(), offset: z.string() };
 
 const paramsSchema = z.object({
-  topic: z.string().regex(/^[A-Za-z0-9._-]{1,249}$/, "must be the name of a topic"),
+  topic: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,249}(?:~[1-9]\d{0,8})?$/, "must be the name of a topic")
+    .openapi({
+      description: "A topic that was made again: the newest that was read under the name; an earlier one as `purchases~1`, by its number.",
+    }),
   partition: z
     .string()
     .regex(/^(?:0|[1-9]\d{0,8})$/, "must be a whole number")

@@ -1,4 +1,5 @@
 import { DomainError } from "../../base/errors.ts";
+import { kafkaTopicOf } from "../../contract/ids.ts";
 import { MAX_REDRIVE_BYTES, redriveDeadLetter, redriveMatching } from "../../store/events/redrives.ts";
 import type { ApiContext } from "../api-env.ts";
 import type { ApiDeps } from "../deps.ts";
@@ -26,7 +27,7 @@ export function addRedriveRoutes(routes: Routes, { db, checkCorrection }: Pick<A
       const { deadLetterId, topic, partition, offset } = letter;
       if (body === undefined && letter.bytes + (letter.key?.length ?? 0) > MAX_REDRIVE_BYTES)
         throw new DomainError("PAYLOAD_TOO_LARGE", "with the headers of a redrive the message is larger than its topic takes");
-      if (body !== undefined) await checkCorrection?.({ deadLetterId, topic, value: Buffer.from(body) });
+      if (body !== undefined) await checkCorrection?.({ deadLetterId, topic: kafkaTopicOf(topic), value: Buffer.from(body) });
       const place = { topic, partition: String(partition), offset };
       await note(context, deadLetterId, reason, { ...place, corrected: String(body !== undefined) });
       await redriveDeadLetter(db, { deadLetterId, reason, ...actorOf(context), ...(body === undefined ? {} : { body }) });

@@ -25,8 +25,10 @@ export interface ImportTally {
 export interface CountDeps {
   readonly db: Db;
   readonly topic: string;
+  /** What the topic is called where a place in it is named. */
+  readonly placeTopic: () => Promise<string>;
   /** What became of events, in their order. */
-  readonly trace: (db: Db, events: readonly TracedEvent[]) => Promise<EventTrace[]>;
+  readonly trace: (db: Db, placeTopic: string, events: readonly TracedEvent[]) => Promise<EventTrace[]>;
   /** How long what was consumed may take until it stands; for events that are done when they are consumed, 0. */
   readonly settleMs: number;
   readonly nowMs: () => number;
@@ -56,6 +58,7 @@ export async function countFates(
   begin: Offsets,
   windows: readonly Window[],
 ): Promise<ImportTally> {
+  const placed = { ...deps, placeTopic: await deps.placeTopic() };
   const counting = rows[Symbol.asyncIterator]();
   const deadlineMs = deps.nowMs() + deps.settleMs;
   let sum = NOTHING;
@@ -63,7 +66,7 @@ export async function countFates(
   try {
     for (const window of windows) {
       const events = await take(counting, window.rows, (row) => ({ key: keyOf(deps.topic, row.eventId), subject: row.key }));
-      sum = add(sum, await settledTally(deps, events, rangesBetween(from, window.end), deadlineMs));
+      sum = add(sum, await settledTally(placed, events, rangesBetween(from, window.end), deadlineMs));
       // Somebody cut the file while it was imported.
       const gone = window.rows - events.length;
       sum = { ...sum, produced: sum.produced + gone, missing: sum.missing + gone };
@@ -85,8 +88,10 @@ async function take<From, To>(source: AsyncIterator<From>, count: number, conver
   return taken;
 }
 
+type PlacedDeps = Omit<CountDeps, "placeTopic"> & { readonly placeTopic: string };
+
 async function settledTally(
-  deps: CountDeps,
+  deps: PlacedDeps,
   events: readonly TracedEvent[],
   ranges: readonly OffsetRange[],
   deadlineMs: number,
@@ -117,7 +122,7 @@ function add(one: ImportTally, other: ImportTally): ImportTally {
   };
 }
 
-async function tallyOf(deps: CountDeps, events: readonly TracedEvent[], ranges: readonly OffsetRange[]): Promise<ImportTally> {
+async function tallyOf(deps: PlacedDeps, events: readonly TracedEvent[], ranges: readonly OffsetRange[]): Promise<ImportTally> {
   const deadLetterCodes: Record<string, number> = {};
   const earlier = { applied: 0, refused: 0, deadLettered: 0 };
   const classify = createClassifier(ranges, await codesOfLettersByPlace(deps, ranges), {
@@ -127,15 +132,15 @@ async function tallyOf(deps: CountDeps, events: readonly TracedEvent[], ranges: 
   const counts = { applied: 0, duplicates: 0, refused: 0, deadLettered: 0, missing: 0 };
   for (let from = 0; from < events.length; from += KEYS_PER_QUERY) {
     const some = events.slice(from, from + KEYS_PER_QUERY);
-    const traces = await deps.trace(deps.db, some);
+    const traces = await deps.trace(deps.db, deps.placeTopic, some);
     for (const [place, { key }] of some.entries()) counts[classify(key, traces[place] ?? UNKNOWN)] += 1;
   }
   return { produced: events.length, ...counts, deadLetterCodes, earlier };
 }
 
-async function codesOfLettersByPlace(deps: CountDeps, ranges: readonly OffsetRange[]): Promise<Map<string, string[]>> {
+async function codesOfLettersByPlace(deps: PlacedDeps, ranges: readonly OffsetRange[]): Promise<Map<string, string[]>> {
   const letters = new Map<string, string[]>();
-  for (const { value, code } of await readLettersByPlace(deps.db, { topic: deps.topic, ranges })) {
+  for (const { value, code } of await readLettersByPlace(deps.db, { topic: deps.placeTopic, ranges })) {
     const key = keyOf(deps.topic, eventIdOf(value));
     const known = letters.get(key);
     if (known === undefined) letters.set(key, [code]);

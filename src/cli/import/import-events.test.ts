@@ -26,7 +26,7 @@ function createWorld(fates: (eventId: string, offset: bigint) => "applied" | "lo
   const asked: number[] = [];
   const topicOffsets = () => Promise.resolve(high.map((end, partition) => ({ partition, low: 0n, high: end })));
   const badRows = createBadRows(100);
-  const trace = (_db: Db, events: readonly TracedEvent[]): Promise<EventTrace[]> => {
+  const trace = (_db: Db, _topic: string, events: readonly TracedEvent[]): Promise<EventTrace[]> => {
     asked.push(events.length);
     return Promise.resolve(
       events.map(({ key }) => {
@@ -55,6 +55,7 @@ function createWorld(fates: (eventId: string, offset: bigint) => "applied" | "lo
     db: { execute: () => Promise.resolve([]) } as never,
     topic: "purchases",
     group: "group",
+    placeTopic: async () => "t",
     trace,
     settleMs: 0,
     progress: { produced() {}, consumed() {} },

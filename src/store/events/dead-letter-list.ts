@@ -2,6 +2,7 @@ import { sql, type SQL } from "drizzle-orm";
 import type { Db } from "../postgres/database.ts";
 
 export interface DeadLetterFilter {
+  /** Of all topics that stood under the name, or of one, as `placeTopic` calls it. */
   readonly topic?: string;
   readonly code?: string;
   /** ISO 8601 in UTC: recorded at `from` or later, and before `to`. */
@@ -85,7 +86,7 @@ export function matching({ topic, code, from, to, redriven }: DeadLetterFilter):
   return sql.join(
     [
       sql`true`,
-      ...(topic === undefined ? [] : [sql`topic = ${topic}`]),
+      ...(topic === undefined ? [] : [sql`(topic = ${topic} or starts_with(topic, ${topic} || '~'))`]),
       ...(code === undefined ? [] : [sql`code = ${code}`]),
       ...(from === undefined ? [] : [sql`recorded_at >= ${from}::timestamptz`]),
       ...(to === undefined ? [] : [sql`recorded_at < ${to}::timestamptz`]),

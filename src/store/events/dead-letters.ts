@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import type { ErrorCode } from "../../base/errors.ts";
-import { eventKey } from "../../contract/ids.ts";
+import { eventKey, kafkaTopicOf } from "../../contract/ids.ts";
 import type { Db } from "../postgres/database.ts";
 import { TOOK_EFFECT } from "./dead-letter-list.ts";
 
@@ -8,6 +8,7 @@ import { TOOK_EFFECT } from "./dead-letter-list.ts";
 export interface DeadLetter {
   /** The event's permanent key: a message that is delivered again is the same dead letter. */
   readonly identity: string;
+  /** As `placeTopic` names it. */
   readonly topic: string;
   readonly partition: number;
   readonly offset: string;
@@ -148,7 +149,7 @@ async function countUp(db: Db, letters: readonly DeadLetter[]): Promise<void> {
 
 function copyHeaders(letter: Omit<DeadLetter, "key" | "value" | "redriveOf">): Record<string, string> {
   const own = {
-    topic: letter.topic,
+    topic: kafkaTopicOf(letter.topic),
     partition: String(letter.partition),
     offset: letter.offset,
     code: letter.code,

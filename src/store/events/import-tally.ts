@@ -1,4 +1,4 @@
-import { sql } from "drizzle-orm";
+import { sql, type SQL } from "drizzle-orm";
 import { eventKey } from "../../contract/ids.ts";
 import type { Db } from "../postgres/database.ts";
 
@@ -33,13 +33,16 @@ interface RawTrace extends Record<string, unknown> {
   letter_code: string | null;
 }
 
-/** What became of events, by their keys and in the order of the keys. Throws: UNAVAILABLE or DEADLINE_EXCEEDED. */
-export async function traceEvents(db: Db, events: readonly TracedEvent[]): Promise<EventTrace[]> {
+/**
+ * What became of events, by their keys and in the order of the keys. `topic` is as `placeTopic` names it: what stands in another topic, made before
+ * this one, stands nowhere. Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
+ */
+export async function traceEvents(db: Db, topic: string, events: readonly TracedEvent[]): Promise<EventTrace[]> {
   const keys = events.map(({ key }) => key);
   return tracesOf(
     await db.execute<RawTrace>(sql`
-    select o.id as operation_id, o.outcome, o.partition as operation_partition, o."offset" as operation_offset,
-           l.id as letter_id, l.partition as letter_partition, l."offset" as letter_offset, l.code as letter_code
+    select o.id as operation_id, o.outcome, case when o.topic = ${topic} then o.partition else -1 end as operation_partition,
+           coalesce(o."offset", -1) as operation_offset, ${letterIn(topic)}
       from json_array_elements_text(${JSON.stringify(keys)}::json) with ordinality as e(key, n)
       left join operations o on o.key = e.key
       left join dead_letters l on l.identity = e.key
@@ -51,19 +54,25 @@ export async function traceEvents(db: Db, events: readonly TracedEvent[]): Promi
  * As `traceEvents`, for requested orders: `operation` is the order with the event's subject as its id, and its place is read from its
  * correlation id. An order that has not ended counts as absent. Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
  */
-export async function traceOrders(db: Db, events: readonly TracedEvent[]): Promise<EventTrace[]> {
+export async function traceOrders(db: Db, topic: string, events: readonly TracedEvent[]): Promise<EventTrace[]> {
   const wanted = JSON.stringify(events.map(({ key, subject }) => ({ key, subject })));
   return tracesOf(
     await db.execute<RawTrace>(sql`
     select o.id as operation_id, case o.saga_state when 'COMPLETED' then 'done' when 'FAILED' then 'refused' end as outcome,
-           coalesce(substring(o.correlation_id from '/([0-9]+)/[0-9]+$')::integer, -1) as operation_partition,
+           case when starts_with(o.correlation_id, ${`${topic}/`}) then coalesce(substring(o.correlation_id from '/([0-9]+)/[0-9]+$')::integer, -1)
+                else -1 end as operation_partition,
            coalesce(substring(o.correlation_id from '/([0-9]+)$'), '-1') as operation_offset,
-           l.id as letter_id, l.partition as letter_partition, l."offset" as letter_offset, l.code as letter_code
+           ${letterIn(topic)}
       from rows from (json_to_recordset(${wanted}::json) as (key text, subject text)) with ordinality as e(key, subject, n)
       left join orders o on o.id = e.subject and o.saga_state in ('COMPLETED', 'FAILED')
       left join dead_letters l on l.identity = e.key
      order by e.n`),
   );
+}
+
+function letterIn(topic: string): SQL {
+  return sql`l.id as letter_id, case when l.topic = ${topic} then l.partition else -1 end as letter_partition, l."offset" as letter_offset,
+           l.code as letter_code`;
 }
 
 /** An event's permanent key, and the user or order that is its message key. */

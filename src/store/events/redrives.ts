@@ -58,7 +58,7 @@ async function redrive(db: Db, input: RedriveAct & { readonly chosen: SQL; reado
       select id, encode(sha256(coalesce(value, ''::bytea)), 'hex'), ${corrected}::boolean, ${input.actor}, ${input.reason}, ${input.correlationId} from letters
     ), sent as (
       insert into outbox (aggregate_type, aggregate_id, topic, raw_key, raw_value, headers)
-      select 'redrive', id::text, topic, raw_key, value,
+      select 'redrive', id::text, split_part(topic, '~', 1), raw_key, value,
              (select coalesce(jsonb_object_agg(h.key, h.value), '{}'::jsonb)
                 from (select * from jsonb_each(headers) where key not in ('redrive-of', 'headers-left-out') limit ${MAX_HEADERS}::integer) h)
              || jsonb_build_object('redrive-of', id::text)
@@ -95,14 +95,15 @@ export interface WantedEffect {
   readonly subjectId: string;
 }
 
-const KNOWN = sql`d.id, d.partition, d."offset",
-  case when starts_with(d.identity, 'event:' || d.topic || '#') then d.identity end as own,
+const KNOWN = sql`d.id, d.topic, d.partition, d."offset",
+  case when starts_with(d.identity, 'event:' || split_part(d.topic, '~', 1) || '#') then d.identity end as own,
   coalesce(d.effect_key, (select o.key from operations o where (o.topic, o.partition, o."offset") = (d.topic, d.partition, d."offset") order by o.id limit 1),
            (select coalesce(r.workflow_id, r.identity) from event_receipts r
              where (r.topic, r.partition, r."offset") = (d.topic, d.partition, d."offset") and r.outcome not in ('dead-lettered', 'duplicate'))) as effect`;
 
 interface KnownRow extends Record<string, unknown> {
   readonly id: string;
+  readonly topic: string;
   readonly partition: number;
   readonly offset: string;
   readonly own: string | null;
@@ -110,7 +111,7 @@ interface KnownRow extends Record<string, unknown> {
 }
 
 /**
- * The dead letters behind the claims, by `<dead letter's id> <value's hash>`. A claim is good only when Saldo itself sent this very value
+ * The dead letters of a topic, whichever of its name, behind the claims, by `<dead letter's id> <value's hash>`. A claim is good only when Saldo itself sent this very value
  * again: nobody takes over the identity of another event by writing the header. Throws: UNAVAILABLE or DEADLINE_EXCEEDED.
  */
 export async function findRedrives(db: Db, topic: string, claims: readonly RedriveClaim[]): Promise<Map<string, KnownLetter>> {
@@ -118,16 +119,16 @@ export async function findRedrives(db: Db, topic: string, claims: readonly Redri
   const rows = await db.execute<KnownRow & { readonly sha: string }>(sql`
     select ${KNOWN}, g."valueSha256" as sha
       from json_to_recordset(${JSON.stringify(claims)}::json) as g("deadLetterId" bigint, "valueSha256" text)
-      join dead_letters d on d.id = g."deadLetterId" and d.topic = ${topic}
+      join dead_letters d on d.id = g."deadLetterId" and split_part(d.topic, '~', 1) = ${topic}
      where exists (select 1 from dead_letter_redrives r where r.dead_letter_id = d.id and r.value_sha256 = g."valueSha256")`);
-  return new Map([...rows].map(({ sha, ...row }) => [`${row.id} ${sha}`, toLetter(topic, row)]));
+  return new Map([...rows].map(({ sha, ...row }) => [`${row.id} ${sha}`, toLetter(row)]));
 }
 
-/** What is known of one dead letter of a topic. Throws: UNAVAILABLE or DEADLINE_EXCEEDED. */
+/** What is known of one dead letter of a topic, whichever of its name. Throws: UNAVAILABLE or DEADLINE_EXCEEDED. */
 export async function findLetter(db: Db, topic: string, deadLetterId: string): Promise<KnownLetter | undefined> {
   const [row] = await db.execute<KnownRow>(sql`
-    select ${KNOWN} from dead_letters d where d.id = ${deadLetterId}::bigint and d.topic = ${topic}`);
-  return row === undefined ? undefined : toLetter(topic, row);
+    select ${KNOWN} from dead_letters d where d.id = ${deadLetterId}::bigint and split_part(d.topic, '~', 1) = ${topic}`);
+  return row === undefined ? undefined : toLetter(row);
 }
 
 /**
@@ -158,6 +159,6 @@ export async function bindEffects(db: Db, wanted: readonly WantedEffect[]): Prom
   return new Map([...rows].map(({ id, effect_key }) => [id, effect_key]));
 }
 
-function toLetter(topic: string, { id, partition, offset, own, effect }: KnownRow): KnownLetter {
+function toLetter({ id, topic, partition, offset, own, effect }: KnownRow): KnownLetter {
   return { deadLetterId: id, origin: { topic, partition, offset }, ownKey: own ?? undefined, effectKey: effect ?? undefined };
 }
