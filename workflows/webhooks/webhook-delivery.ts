@@ -22,8 +22,8 @@ const RETRY_DELAYS_MS: readonly number[] = [
 const JITTER = 0.1;
 
 /**
- * Delivers one event to one webhook: attempts it until the receiver takes it, for more than three days, and at once at each `deliverNow`
- * signal.
+ * Delivers one event to one webhook: attempts it until the receiver takes it, for more than three days, not before the receiver asked
+ * for it, and at once at each `deliverNow` signal.
  */
 export async function webhookDelivery({ deliveryId }: WebhookDeliveryInput): Promise<void> {
   let asked = 0;
@@ -40,8 +40,9 @@ export async function webhookDelivery({ deliveryId }: WebhookDeliveryInput): Pro
       retry = -1;
       continue;
     }
-    setCurrentDetails(`Attempt ${retry + 1} failed; the next in ${Math.round(nextDelayMs / SECOND_MS)} s.`);
-    await condition(() => asked > askedBefore, nextDelayMs);
+    const delayMs = result === "again" ? nextDelayMs : result.againInMs;
+    setCurrentDetails(`Attempt ${retry + 1} failed; the next in ${Math.round(delayMs / SECOND_MS)} s.`);
+    await condition(() => asked > askedBefore, delayMs);
   }
 }
 
