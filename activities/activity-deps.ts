@@ -50,6 +50,8 @@ export interface WebhookAnswer {
   readonly status: number | undefined;
   /** Why there was no answer, in words that hold nothing of what was sent. */
   readonly error: string | undefined;
+  /** The answer's `Retry-After`, verbatim. */
+  readonly retryAfter?: string;
 }
 
 /** Sends webhooks to their receivers. */

@@ -2,6 +2,7 @@ import { createLagReader } from "../src/adapters/kafka/kafka-lag.ts";
 import { brokerList, createKafka } from "../src/adapters/kafka/kafka.ts";
 import { SILENT_LOG } from "../src/adapters/log.ts";
 import { createAnswerCache } from "../src/adapters/redis/answer-cache.ts";
+import { createTemporalBreaker } from "../src/adapters/temporal-breaker.ts";
 import type { TemporalLink } from "../src/adapters/temporal.ts";
 import { createApp } from "../src/api/app.ts";
 import { createClientAddresses } from "../src/api/http/client-address.ts";
@@ -48,6 +49,7 @@ await runRole("api", async ({ signal, ready }) => {
 
   const starters = createDeferredStarters();
   let temporal: TemporalLink | undefined;
+  const breaker = createTemporalBreaker({ probeMs: config.TEMPORAL_DEADLINE_MS, log: logger });
   const checks = dependencyChecks({ config, db: probe.db, redis, temporal: () => temporal, readLag });
   metrics.watch({
     parts: Object.fromEntries(checks.map(({ name, check }) => [name, check])),
@@ -55,7 +57,7 @@ await runRole("api", async ({ signal, ready }) => {
     waiting: () => readWaitingItems(probe.db),
     lag: readLag,
     lanes: { reads: database.load },
-    breakers: { psp: psp.breakerState },
+    breakers: { psp: psp.breakerState, temporal: breaker.state },
   });
 
   const addresses = createClientAddresses(config.TRUSTED_PROXIES);
@@ -86,7 +88,8 @@ await runRole("api", async ({ signal, ready }) => {
   const connecting = connectUntilAborted(config, logger, signal).then(async (link) => {
     if (link === undefined) return undefined;
     const workers = config.API_HOSTS_WORKER ? await parts.startWorkers(link, [TASK_QUEUES.orders]) : undefined;
-    starters.attach(createStarters({ client: link.client, eager: config.API_HOSTS_WORKER, deadlineMs: config.TEMPORAL_DEADLINE_MS }));
+    const deadlineMs = config.TEMPORAL_DEADLINE_MS;
+    starters.attach(createStarters({ client: link.client, eager: config.API_HOSTS_WORKER, deadlineMs, breaker }));
     // Not before the starters are attached: the api would be called ready while an order is still answered with 503.
     temporal = link;
     return workers;

@@ -20,6 +20,10 @@ export const webhooks = pgTable(
     disabledAt: moment("disabled_at"),
     disabledReason: text("disabled_reason"),
     deletedAt: moment("deleted_at"),
+    /** How many attempts in a row were taken (above zero) or failed (below). */
+    streak: integer("streak").notNull().default(0),
+    /** Until when nothing is sent: the receiver asked for it, or has failed again and again. */
+    restUntil: moment("rest_until"),
   },
   (table) => [index("webhooks_created").on(table.createdAt, table.id)],
 );
@@ -53,9 +57,12 @@ export const webhookDeliveries = pgTable(
     unique("webhook_deliveries_event").on(table.webhookId, table.eventId),
     check("webhook_deliveries_status", sql`${table.status} in ('pending', 'delivered', 'failed', 'abandoned')`),
     index("webhook_deliveries_list").on(table.webhookId, table.id),
-    index("webhook_deliveries_waiting")
-      .on(table.id)
+    index("webhook_deliveries_waiting_of")
+      .on(table.webhookId, table.id)
       .where(sql`${table.dispatchedAt} is null and ${table.status} = 'pending'`),
+    index("webhook_deliveries_on_their_way")
+      .on(table.webhookId, table.dispatchedAt)
+      .where(sql`${table.status} = 'pending' and ${table.attempts} = 0 and ${table.dispatchedAt} is not null`),
     index("webhook_deliveries_created").on(table.createdAt),
     index("webhook_deliveries_open")
       .on(table.status)

@@ -97,7 +97,7 @@ describe("a webhook's message", () => {
 
   it.each([
     ["switches to another protocol", "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 101],
-    ["ends nothing of its answer", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc", undefined],
+    ["ends nothing of its answer", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc", 200],
     ["has more to say for ever", "HTTP/1.1 100 Continue\r\n\r\n", undefined],
   ])("is an attempt like any other where the receiver %s, and leaves no connection", async (_name, answered, status) => {
     const gone: Promise<void>[] = [];
@@ -113,6 +113,34 @@ describe("a webhook's message", () => {
     expect(error).toBe(status === undefined ? "the receiver did not answer within 0.3 s" : undefined);
     await Promise.all(gone);
     expect(gone).toHaveLength(1);
+    raw.close();
+  });
+
+  it.each<[string, string, (socket: Socket) => void, object]>([
+    ["leaves its body open", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc", () => {}, { status: 200 }],
+    [
+      "resets the connection in its body",
+      "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc",
+      (socket) => socket.resetAndDestroy(),
+      { status: 200 },
+    ],
+    ["breaks its chunks", "HTTP/1.1 204 No Content\r\n\r\n\x00garbage", () => {}, { status: 204 }],
+    ["sends a body that never ends", "HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n", () => {}, { status: 202 }],
+    [
+      "refuses and leaves its body open",
+      "HTTP/1.1 503 Later\r\nRetry-After: 7\r\nContent-Length: 9\r\n\r\n",
+      () => {},
+      { status: 503, retryAfter: "7" },
+    ],
+  ])("is answered by the status alone where the receiver %s", async (_name, head, after, expected) => {
+    const raw = createTcpServer((socket: Socket) => {
+      socket.on("error", () => {});
+      socket.once("data", () => socket.write(head, () => setTimeout(() => after(socket), 20)));
+    });
+    await new Promise<void>((done) => raw.listen(0, "127.0.0.1", done));
+    const sending = sender({ timeoutMs: 30_000 }).send(to(`http://127.0.0.1:${(raw.address() as AddressInfo).port}/`));
+    expect(await endsSoonerThan(900, () => sending)).toBe(true);
+    expect(await sending).toEqual({ ...expected, error: undefined });
     raw.close();
   });
 

@@ -20,6 +20,8 @@ export interface WebhookSenderOptions {
 export interface ReceiverAnswer {
   readonly status: number | undefined;
   readonly error: string | undefined;
+  /** The answer's `Retry-After`, verbatim. */
+  readonly retryAfter?: string;
 }
 
 /** The receiver has an address that events are not sent to. */
@@ -32,8 +34,12 @@ class TooSlow extends Error {
   override readonly name = "TooSlow";
 }
 
-/** An answer's body is not kept. After this many bytes of it the connection is cut. */
+/**
+ * An answer's body is neither kept nor waited for. So that an honest receiver can end its answer, the connection is cut only after this
+ * many bytes of the body, or after this time.
+ */
 const MAX_ANSWER_BYTES = 16_384;
+const ANSWER_GRACE_MS = 1_000;
 
 /**
  * The signature header of the Standard Webhooks convention: for each secret (`whsec_` and base64) HMAC-SHA256 over `id.timestamp.body`.
@@ -88,7 +94,7 @@ export function createWebhookSender(options: WebhookSenderOptions) {
           "webhook-timestamp": String(timestamp),
           "webhook-signature": signWebhook({ id, timestamp, body, secrets }),
         };
-        return { status: await exchange({ url, headers, body }, { lookup, mayConnectTo, timeoutMs }), error: undefined };
+        return { ...(await exchange({ url, headers, body }, { lookup, mayConnectTo, timeoutMs })), error: undefined };
       } catch (error) {
         return { status: undefined, error: wordsOf(error, timeoutMs) };
       }
@@ -111,11 +117,13 @@ function checkedLookup(resolve: typeof resolveName, mayConnectTo: WebhookSenderO
   };
 }
 
-/** Posts one message on a connection of its own, and returns the status of the answer. */
+type Head = Required<Pick<ReceiverAnswer, "status">> & Pick<ReceiverAnswer, "retryAfter">;
+
+/** Posts one message on a connection of its own, and returns the head of the answer as soon as it is there: the status decides. */
 function exchange(
   message: { readonly url: URL; readonly headers: Record<string, string>; readonly body: string },
   { lookup, mayConnectTo, timeoutMs }: Pick<WebhookSenderOptions, "mayConnectTo" | "timeoutMs"> & { readonly lookup: LookupFunction },
-): Promise<number> {
+): Promise<Head> {
   return new Promise((settle, fail) => {
     const isTls = message.url.protocol === "https:";
     const request: ClientRequest = (isTls ? https : http).request(message.url, {
@@ -126,13 +134,17 @@ function exchange(
       agent: false,
     });
     // A timer, because not every end of an exchange in Node is an event of the request.
-    const clock = setTimeout(() => end(() => fail(new TooSlow())), timeoutMs);
-    const end = (outcome: () => void) => {
+    const clock = setTimeout(() => failed(new TooSlow()), timeoutMs);
+    const failed = (error: unknown) => {
       clearTimeout(clock);
-      outcome();
+      fail(error);
       request.destroy();
     };
-    const failed = (error: unknown) => end(() => fail(error));
+    const answered = ({ statusCode, headers }: IncomingMessage) => {
+      clearTimeout(clock);
+      const retryAfter = headers["retry-after"];
+      settle({ status: statusCode ?? 0, ...(retryAfter === undefined ? {} : { retryAfter }) });
+    };
     request.on("socket", (socket) => {
       socket.on("connect", () => {
         if (!mayConnectTo(socket.remoteAddress ?? "")) failed(new ForbiddenAddress("events are not sent to this address"));
@@ -142,17 +154,22 @@ function exchange(
     request.on("upgrade", (response, socket) => {
       // An upgraded socket no longer belongs to the request: `destroy` of the request would leave it open.
       socket.destroy();
-      end(() => settle(response.statusCode ?? 0));
+      answered(response);
     });
     request.on("response", (response: IncomingMessage) => {
+      answered(response);
       let bytes = 0;
-      const done = () => end(() => settle(response.statusCode ?? 0));
+      const cut = () => request.destroy();
+      const grace = setTimeout(cut, ANSWER_GRACE_MS).unref();
       response.on("data", (chunk: Buffer) => {
         bytes += chunk.length;
-        if (bytes > MAX_ANSWER_BYTES) done();
+        if (bytes > MAX_ANSWER_BYTES) cut();
       });
-      response.on("end", done);
-      response.on("error", failed);
+      response.on("error", () => {});
+      response.on("close", () => {
+        clearTimeout(grace);
+        cut();
+      });
     });
     request.on("close", () => failed(new Error("the connection was closed without an answer")));
     request.end(message.body);

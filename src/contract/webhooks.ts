@@ -13,8 +13,11 @@ export interface WebhookAttemptInput {
   readonly nextDelayMs: number | null;
 }
 
-/** `settled`: delivered, given up or not wanted any more. */
-export type WebhookAttemptResult = "settled" | "again";
+/**
+ * `settled`: delivered, given up or not wanted any more. `again`: the next attempt comes after `nextDelayMs`, or after `againInMs` where the
+ * receiver asked for a longer wait.
+ */
+export type WebhookAttemptResult = "settled" | "again" | { readonly againInMs: number };
 
 /** Asks for an attempt at once. */
 export const deliverNowSignal = defineSignal("deliverNow");

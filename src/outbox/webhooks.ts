@@ -30,6 +30,8 @@ export interface DispatcherDeps {
 }
 
 const BATCH = 100;
+/** After a step that started something: its webhooks may soon have free slots again. */
+const BUSY_POLL_MS = 50;
 const AT_ONCE = 10;
 
 /**
@@ -57,7 +59,8 @@ export function createWebhookDispatcher(deps: DispatcherDeps) {
       while (!signal.aborted) {
         try {
           const waited = await step();
-          pauseMs = waited >= BATCH ? 0 : deps.pollMs;
+          if (waited >= BATCH) pauseMs = 0;
+          else pauseMs = waited > 0 ? Math.min(BUSY_POLL_MS, deps.pollMs) : Math.min(Math.max(pauseMs, BUSY_POLL_MS) * 2, deps.pollMs);
         } catch (error) {
           pauseMs = Math.min(Math.max(pauseMs, deps.pollMs) * 2, deps.maxPauseMs);
           deps.log.warn({ event: "webhooks.waiting", err: messageOf(error), pauseMs }, "the deliveries of webhooks wait");

@@ -1,7 +1,12 @@
-import { type Client, WorkflowNotFoundError, WorkflowUpdateFailedError } from "@temporalio/client";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Client, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, WorkflowUpdateFailedError } from "@temporalio/client";
 import { ApplicationFailure } from "@temporalio/common";
 import { describe, expect, it } from "vitest";
-import { createStarters } from "./index.ts";
+import { SILENT_LOG } from "../adapters/log.ts";
+import { createTemporalBreaker } from "../adapters/temporal-breaker.ts";
+import type { DomainError } from "../base/errors.ts";
+import type { OrderSagaInput } from "../contract/orders.ts";
+import { createStarters, type Starters } from "./index.ts";
 
 /** Starters over a Temporal whose updates end as listed, the last one for ever. */
 function startersOf(answers: readonly unknown[], deadlineMs = 1_000) {
@@ -16,6 +21,8 @@ function startersOf(answers: readonly unknown[], deadlineMs = 1_000) {
   return { updateIds, starters: createStarters({ client: client as unknown as Client, eager: false, deadlineMs }) };
 }
 
+// As a native connection behaves when nobody answers: it goes on trying, whatever deadline it was given.
+const never = () => new Promise<never>(() => {});
 const failed = (type: string) => new WorkflowUpdateFailedError("Workflow Update failed", ApplicationFailure.nonRetryable("words", type));
 const grpc = (code: number, words = "grpc") => Object.assign(new Error(words), { code });
 const notReady = grpc(9, "Unable to perform workflow execution update due to unexpected workflow task failure.");
@@ -87,12 +94,91 @@ describe("an update of a workflow", () => {
   });
 });
 
-// As a native connection behaves when nobody answers: it goes on trying, whatever deadline it was given.
-const never = () => new Promise<never>(() => {});
 const silent = {
   withDeadline: (_deadline: number, work: () => Promise<unknown>) => work(),
   workflow: { start: never, executeUpdateWithStart: never, getHandle: () => ({ query: never, executeUpdate: never, result: never }) },
 } as unknown as Client;
+
+describe("the breaker towards Temporal", () => {
+  const OPEN_MS = 300;
+  /** Starters over a Temporal whose calls, and whose word on itself, end as `answer` and `self` say. */
+  function guarded() {
+    const asked = { calls: 0, answer: never as () => Promise<unknown>, self: never as () => Promise<unknown> };
+    const ask = () => {
+      asked.calls += 1;
+      return asked.answer();
+    };
+    const client = {
+      withDeadline: (_deadline: number, work: () => Promise<unknown>) => work(),
+      workflow: { start: ask, getHandle: () => ({ query: ask, executeUpdate: ask, signal: ask }) },
+      workflowService: { getSystemInfo: () => asked.self() },
+    } as unknown as Client;
+    const breaker = createTemporalBreaker({ probeMs: 40, log: SILENT_LOG, openMs: OPEN_MS });
+    return { asked, breaker, starters: createStarters({ client, eager: false, deadlineMs: 40, breaker }) };
+  }
+  const order = { orderId: "o", lines: [], totalMinor: "1", currency: "RUB" } as unknown as OrderSagaInput;
+  const errorOf = (call: Promise<unknown>) =>
+    call.then(
+      () => undefined,
+      (error: unknown) => error as DomainError,
+    );
+
+  it("refuses orders at once after five that it did not answer, with the time to come again, and lets one try afterwards", async () => {
+    const { asked, breaker, starters } = guarded();
+    for (let n = 0; n < 5; n += 1) expect(await errorOf(starters.startOrder(order))).toMatchObject({ code: "DEADLINE_EXCEEDED" });
+    expect([breaker.state(), asked.calls]).toEqual(["open", 5]);
+    const startedMs = performance.now();
+    const refused = await errorOf(starters.startOrder(order));
+    expect(refused).toMatchObject({ code: "UNAVAILABLE", details: { retryAfterMs: expect.stringMatching(/^\d+$/) as string } });
+    expect(await errorOf(starters.confirmReservation("r", { requestKey: "k" }))).toMatchObject({ code: "UNAVAILABLE" });
+    expect(await errorOf(starters.orderStatus("o"))).toMatchObject({ code: "UNAVAILABLE" });
+    expect(performance.now() - startedMs).toBeLessThan(30);
+    expect(asked.calls).toBe(5);
+    await sleep(OPEN_MS);
+    const probes = await Promise.all(Array.from({ length: 10 }, () => errorOf(starters.startOrder(order))));
+    expect(probes.filter((error) => error?.code === "DEADLINE_EXCEEDED")).toHaveLength(1);
+    expect([breaker.state(), asked.calls]).toEqual(["open", 6]);
+    await sleep(OPEN_MS);
+    asked.answer = async () => ({});
+    expect(await errorOf(starters.startOrder(order))).toBeUndefined();
+    expect(breaker.state()).toBe("closed");
+  });
+
+  it.each<[string, (starters: Starters) => Promise<unknown>]>([
+    ["that are unreachable", (starters) => starters.startOrder(order)],
+    ["to reservations", (starters) => starters.confirmReservation("r", { requestKey: "k" })],
+    ["of what a workflow says", (starters) => starters.orderStatus("o")],
+    ["to operators' acts", (starters) => starters.actOnOrder("o", { act: "retry" } as never)],
+  ])("counts five answers in a row %s", async (_name, call) => {
+    const { asked, breaker, starters } = guarded();
+    asked.answer = () => Promise.reject(grpc(14));
+    for (let n = 0; n < 5; n += 1) expect(await errorOf(call(starters))).toMatchObject({ code: "UNAVAILABLE" });
+    expect(breaker.state()).toBe("open");
+  });
+
+  it("counts an update that is late where the server itself is silent, and not where it answers: then a worker is late", async () => {
+    const { asked, breaker, starters } = guarded();
+    asked.self = async () => ({});
+    for (let n = 0; n < 6; n += 1)
+      expect(await errorOf(starters.confirmReservation("r", { requestKey: "k" }))).toMatchObject({ code: "DEADLINE_EXCEEDED" });
+    expect(breaker.state()).toBe("closed");
+    asked.self = () => Promise.reject(grpc(14));
+    for (let n = 0; n < 5; n += 1) await errorOf(starters.confirmReservation("r", { requestKey: "k" }));
+    expect(breaker.state()).toBe("open");
+  });
+
+  it.each([
+    ["an id that is taken", new WorkflowExecutionAlreadyStartedError("taken", "order/o", "orderSaga")],
+    ["a caller that asks too much", grpc(8)],
+    ["a workflow that is not there", grpc(5)],
+    ["a workflow that is closing", grpc(9)],
+  ])("does not count %s", async (_name, answer) => {
+    const { asked, breaker, starters } = guarded();
+    asked.answer = () => Promise.reject(answer);
+    for (let n = 0; n < 10; n += 1) await errorOf(starters.startOrder(order));
+    expect([breaker.state(), asked.calls]).toEqual(["closed", 10]);
+  });
+});
 
 describe("the starters of a Temporal that does not answer", () => {
   const starters = createStarters({ client: silent, eager: false, deadlineMs: 100 });

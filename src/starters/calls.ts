@@ -12,8 +12,9 @@ import {
   WorkflowUpdateFailedError,
 } from "@temporalio/client";
 import { ApplicationFailure, type QueryDefinition, type SignalDefinition, TerminatedFailure, TimeoutFailure } from "@temporalio/common";
+import type { Breaker } from "../adapters/breaker.ts";
 import { unlessAborted } from "../base/aborted.ts";
-import { withinOrThrow } from "../base/deadline.ts";
+import { withinOrNothing, withinOrThrow } from "../base/deadline.ts";
 import { causesOf, DomainError, isErrorCode, messageOf } from "../base/errors.ts";
 import { CARRIED_OVER } from "../contract/reservations.ts";
 
@@ -52,6 +53,8 @@ export interface StarterOptions {
   readonly eager: boolean;
   /** How long any one call may take, in milliseconds. */
   readonly deadlineMs: number;
+  /** Refuses calls at once while Temporal does not answer. Without it each call waits for its deadline. */
+  readonly breaker?: Breaker;
 }
 
 /** A workflow that was started, or that was started already under the same id. */
@@ -91,13 +94,27 @@ export interface Calls {
   resultOf<Result>(workflowId: string, signal: AbortSignal): Promise<Result>;
 }
 
+/** Who answers a call: the server alone, or a worker as well. */
+type Answerer = "server" | "worker";
+
 /** The calls over a client of Temporal. */
-export function createCalls({ client, deadlineMs }: Pick<StarterOptions, "client" | "deadlineMs">): Calls {
-  const call = <Result>(work: Work<Result>): Promise<Result> => callWithin(client, deadlineMs, work);
+export function createCalls({ client, deadlineMs, breaker }: Pick<StarterOptions, "client" | "deadlineMs" | "breaker">): Calls {
+  const guarded = async <Result>(work: Work<Result>, answerer: Answerer): Promise<Result> => {
+    const once = () => callWithin(client, deadlineMs, work);
+    if (breaker === undefined) return await once();
+    let isOutage = false;
+    const attempt = () =>
+      once().catch(async (error: unknown) => {
+        isOutage = await isServerOutage(client, error, answerer);
+        throw error;
+      });
+    return await breaker.run(attempt, () => isOutage);
+  };
+  const call = <Result>(work: Work<Result>): Promise<Result> => guarded(work, "server");
   /** Undefined instead of an error when there is no such workflow or it has ended. */
-  const ifRunning = async <Result>(work: Work<Result>): Promise<Result | undefined> => {
+  const ifRunning = async <Result>(work: Work<Result>, answerer: Answerer = "server"): Promise<Result | undefined> => {
     try {
-      return await call(work);
+      return await guarded(work, answerer);
     } catch (error) {
       if (error instanceof NotRunning) return undefined;
       throw error;
@@ -127,14 +144,14 @@ export function createCalls({ client, deadlineMs }: Pick<StarterOptions, "client
     async update(work) {
       for (const untilMs = Date.now() + deadlineMs; ; await sleep(DROPPED_PAUSE_MS)) {
         try {
-          return await ifRunning(work);
+          return await ifRunning(work, "worker");
         } catch (error) {
           if (!(error instanceof DroppedUpdate) || Date.now() >= untilMs) throw error;
         }
       }
     },
 
-    query: (workflowId, query) => ifRunning((workflows) => workflows.getHandle(workflowId).query(query)),
+    query: (workflowId, query) => ifRunning((workflows) => workflows.getHandle(workflowId).query(query), "worker"),
 
     tell: async (workflowId, signal, news) =>
       (await ifRunning(async (workflows) => {
@@ -171,6 +188,19 @@ class DroppedUpdate extends DomainError {
 
 // A native connection cannot be interrupted; the wait can be left.
 const waitEnded = () => new DomainError("UNAVAILABLE", "the wait was ended");
+
+/** How long the server itself may take to tell whether a late answer was its own fault. */
+const PROBE_MS = 1_000;
+
+// What one workflow or one caller does too much is no outage, nor is a worker that is late while the server answers.
+async function isServerOutage(client: Client, error: unknown, answerer: Answerer): Promise<boolean> {
+  if (!(error instanceof DomainError) || error instanceof DroppedUpdate) return false;
+  if (error.code === "UNAVAILABLE") return grpcStatusIn(error) === grpcStatus.UNAVAILABLE;
+  if (error.code !== "DEADLINE_EXCEEDED") return false;
+  if (answerer === "server") return true;
+  const probe = client.withDeadline(Date.now() + PROBE_MS, () => client.workflowService.getSystemInfo({}));
+  return (await withinOrNothing(probe, PROBE_MS)) === undefined;
+}
 
 // The native connection goes on trying after its deadline when nobody answers, so the wait has a timer of its own.
 function callWithin<Result>(client: Client, deadlineMs: number, work: Work<Result>): Promise<Result> {

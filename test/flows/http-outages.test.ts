@@ -1,6 +1,9 @@
+import type { Client } from "@temporalio/client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Log } from "../../src/adapters/log.ts";
+import { createTemporalBreaker } from "../../src/adapters/temporal-breaker.ts";
 import { DomainError } from "../../src/base/errors.ts";
+import { createStarters } from "../../src/starters/index.ts";
 import { createTestApi, type TestApi } from "../support/http-api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 
@@ -31,6 +34,28 @@ describe("outages", () => {
     expect(order.headers.get("retry-after")).toBe("1");
     expect(order.body["code"]).toBe("UNAVAILABLE");
     expect((await api.call("POST", DEPOSIT, { body: { amount: "1" } })).status).toBe(201);
+  });
+
+  test("Temporal that hangs is waited for by five orders; those after them are refused at once, with the time to come again", async () => {
+    let asked = 0;
+    const never = () => {
+      asked += 1;
+      return new Promise<never>(() => {});
+    };
+    const client = { withDeadline: (_ms: number, work: () => unknown) => work(), workflow: { start: never } } as unknown as Client;
+    const breaker = createTemporalBreaker({ probeMs: 200, log });
+    const starters = createStarters({ client, eager: false, deadlineMs: 200, breaker });
+    const hanging = createTestApi({ databaseUrl: database.appUrl, log, starters });
+    const order = () => hanging.call("POST", "/api/v1/orders", { body: { userId: "u", items: [{ serviceId: "music", amount: "1" }] } });
+    for (let n = 0; n < 5; n += 1) expect((await order()).body["code"]).toBe("DEADLINE_EXCEEDED");
+    const refused = await Promise.all([order(), order(), order()]);
+    expect(asked).toBe(5);
+    for (const answer of refused) {
+      expect([answer.status, answer.body["code"]]).toEqual([503, "UNAVAILABLE"]);
+      expect(Number(answer.headers.get("retry-after"))).toBeGreaterThanOrEqual(29);
+    }
+    expect((await hanging.call("POST", DEPOSIT, { body: { amount: "1" } })).status).toBe(201);
+    await hanging.close();
   });
 
   test("Postgres that is gone is a 503 that tells nothing of itself", async () => {

@@ -1,8 +1,10 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { sql } from "drizzle-orm";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { depositOperation } from "../../src/domain/ledger/wallet-operations.ts";
 import { deliveriesOf } from "../../src/outbox/webhooks.ts";
+import { createWebhookStarter } from "../../src/starters/webhooks.ts";
 import { insertDeliveries } from "../../src/store/webhooks/webhook-deliveries.ts";
 import { listActiveWebhooks } from "../../src/store/webhooks/webhooks.ts";
 import type { TestApi } from "../support/http-api.ts";
@@ -13,7 +15,7 @@ import { createWebhookClient } from "../support/webhook-client.ts";
 let bench: WebhookBench;
 let api: TestApi;
 let received: Received[];
-let statuses: number[] = [];
+let statuses: (number | { status: number; retryAfter: string })[] = [];
 
 beforeAll(async () => {
   bench = await openWebhookBench(() => statuses.shift());
@@ -139,10 +141,16 @@ describe("a webhook", () => {
     for (const id of [slow.webhookId, webhookId])
       for (let place = 0; place < EVENTS; place += 1) await api.call("POST", `/api/v1/webhooks/${id}/test`);
     const startedAtMs = performance.now();
-    await dispatch();
-    await until("the other has them all", () => received.length === EVENTS);
+    const hasAll = async () => {
+      await dispatch();
+      return received.length === EVENTS;
+    };
+    await until("the other has them all", hasAll);
     const tookMs = performance.now() - startedAtMs;
-    await until("each was tried", async () => (await deliveries(slow.webhookId)).every(({ attempts }) => Number(attempts) >= 1));
+    await until("each was tried", async () => {
+      await dispatch();
+      return (await deliveries(slow.webhookId)).every(({ attempts }) => Number(attempts) >= 1);
+    });
     expect(most).toBeLessThanOrEqual(5);
     expect(tookMs).toBeLessThan(10_000);
     const log = await deliveries(slow.webhookId);
@@ -181,5 +189,84 @@ describe("a webhook", () => {
       return row?.status === "abandoned";
     });
     expect(received).toEqual([]);
+  });
+});
+
+describe("a receiver that asks to be left alone", () => {
+  const asked = (webhookId: string) => api.call("POST", `/api/v1/webhooks/${webhookId}/test`);
+
+  it.each([429, 503])(
+    "is, for as long as the Retry-After of its %d says, with all of its events; an operator's wish ends the rest",
+    async (status) => {
+      statuses = [{ status, retryAfter: "40" }];
+      const { webhookId } = await register();
+      await asked(webhookId);
+      await dispatch();
+      let first: Record<string, unknown> | undefined;
+      await until("the first attempt is in the log", async () => {
+        first = (await deliveries(webhookId)).at(-1);
+        return first?.["attempts"] === 1;
+      });
+      const waitMs = Date.parse(String(first?.["nextAttemptAt"])) - Date.parse(String(first?.["updatedAt"]));
+      expect(Math.round(waitMs / 1_000)).toBe(40);
+      const [event] = deliveriesOf([{ id: "outbox/later", type: "saldo.order.completed", body: "{}" }], [{ webhookId, eventTypes: [] }]);
+      await insertDeliveries(api.db, event === undefined ? [] : [event]);
+      expect(await dispatch()).toBe(0);
+      expect(received).toHaveLength(1);
+      await api.call("POST", `/api/v1/webhooks/${webhookId}/deliveries/${String(first?.["deliveryId"])}/redeliver`);
+      await until("both are dispatched and delivered", async () => {
+        await dispatch();
+        return (await deliveries(webhookId)).every((one) => one["status"] === "delivered");
+      });
+      expect(received).toHaveLength(3);
+    },
+  );
+
+  it("holds up an attempt that was on its way already", async () => {
+    const { webhookId } = await register();
+    await asked(webhookId);
+    await api.db.execute(sql`update webhooks set rest_until = clock_timestamp() + interval '2 seconds' where id = ${webhookId}`);
+    const beganMs = performance.now();
+    await createWebhookStarter({ client: bench.client, deadlineMs: 10_000 })({
+      webhookId,
+      eventId: String((await deliveries(webhookId))[0]?.["eventId"]),
+      deliveryId: String((await deliveries(webhookId))[0]?.["deliveryId"]),
+    });
+    await until("it is received", () => received.length === 1);
+    expect(performance.now() - beganMs).toBeGreaterThan(1_900);
+    expect((await deliveries(webhookId))[0]).toMatchObject({ attempts: 1, status: "delivered" });
+  });
+});
+
+describe("receivers that hang or fail", () => {
+  const EVENTS = 80;
+  it("do not hold up another one's events: theirs wait in Postgres", async () => {
+    const silent = createServer(() => {});
+    const refusing = createServer((request, response) => request.resume().on("end", () => response.writeHead(500).end()));
+    const urls = await Promise.all(
+      [silent, refusing].map(async (server) => {
+        await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+        return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+      }),
+    );
+    const bad: string[] = [];
+    for (const url of [...Array(6).fill(urls[0]), ...Array(6).fill(urls[1])]) bad.push((await register({ url })).webhookId);
+    const { webhookId } = await register();
+    const events = Array.from({ length: EVENTS }, (_, n) => ({ id: `outbox/load-${n}`, type: "saldo.order.completed", body: "{}" }));
+    await insertDeliveries(api.db, deliveriesOf(events, await listActiveWebhooks(api.db)));
+    await until("the good receiver has them all", async () => {
+      await dispatch();
+      return received.length >= EVENTS;
+    });
+    const rows = await api.db.execute<{ webhook_id: string; started: number }>(sql`
+      select webhook_id, count(dispatched_at)::integer as started from webhook_deliveries where event_id like 'outbox/load-%' group by webhook_id`);
+    const started = new Map([...rows].map((row) => [row.webhook_id, row.started]));
+    expect(started.get(webhookId)).toBe(EVENTS);
+    // 5 on their way at most; a receiver that answers 500 at once makes room for some more until it counts as failing.
+    for (const id of bad) expect(started.get(id)).toBeLessThanOrEqual(25);
+    for (const server of [silent, refusing]) {
+      server.closeAllConnections();
+      server.close();
+    }
   });
 });

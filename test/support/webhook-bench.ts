@@ -1,6 +1,7 @@
 import { createHmac } from "node:crypto";
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Client } from "@temporalio/client";
 import { inject } from "vitest";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { createTemporal } from "../../src/adapters/temporal.ts";
@@ -24,6 +25,8 @@ export interface Received {
 /** The whole way of a webhook: the API, the dispatcher, the workflows that deliver, and a receiver of its own. */
 export interface WebhookBench {
   readonly api: TestApi;
+  /** A client of the Temporal that the deliveries run on. */
+  readonly client: Client;
   /** The receiver's address. */
   readonly url: string;
   /** What the receiver got, in order. */
@@ -39,15 +42,19 @@ export interface WebhookBench {
 
 const ENCRYPTION_SECRET = Buffer.alloc(32, 7).toString("base64");
 
-/** Opens the bench. The receiver answers each request with what `nextStatus` says, or with 200. */
-export async function openWebhookBench(nextStatus: () => number | undefined): Promise<WebhookBench> {
+/** Opens the bench. The receiver answers each request with what `nextStatus` says, with its `Retry-After` if it has one, or with 200. */
+export async function openWebhookBench(
+  nextStatus: () => number | { readonly status: number; readonly retryAfter: string } | undefined,
+): Promise<WebhookBench> {
   const received: Received[] = [];
   const receiver = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
       received.push({ headers: request.headers, body: Buffer.concat(chunks).toString() });
-      response.writeHead(nextStatus() ?? 200).end();
+      const next = nextStatus() ?? 200;
+      if (typeof next === "number") response.writeHead(next).end();
+      else response.writeHead(next.status, { "retry-after": next.retryAfter }).end();
     });
   });
   await new Promise<void>((done) => receiver.listen(0, "127.0.0.1", done));
@@ -70,6 +77,7 @@ export async function openWebhookBench(nextStatus: () => number | undefined): Pr
   });
   return {
     api,
+    client: temporal.client,
     url,
     received,
     dispatch: () =>

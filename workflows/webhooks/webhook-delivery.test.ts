@@ -58,6 +58,15 @@ describe("the delivery of a webhook", () => {
     expect((atMs.at(-1) ?? 0) - (atMs[0] ?? 0)).toBeGreaterThan(3 * 24 * HOUR_MS * 0.9);
   });
 
+  it("waits as long as the receiver asked for, where that is longer", async () => {
+    const atMs: number[] = [];
+    await deliver(async () => {
+      atMs.push(await environment.currentTimeMs());
+      return atMs.length === 1 ? { againInMs: 40 * MINUTE_MS } : "settled";
+    });
+    expect((atMs[1] ?? 0) - (atMs[0] ?? 0)).toBeGreaterThanOrEqual(40 * MINUTE_MS - 1_000);
+  });
+
   it("ends with the attempt that settles it", async () => {
     let attempts = 0;
     await deliver(async () => {

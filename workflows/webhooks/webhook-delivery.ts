@@ -22,8 +22,9 @@ const RETRY_DELAYS_MS: readonly number[] = [
 const JITTER = 0.1;
 
 /**
- * Delivers one event to one webhook: attempts it until the receiver takes it, for more than three days, and at once at each `deliverNow`
- * signal. Its client may ask without end: when the server advises it, a new run goes on with the next attempt.
+ * Delivers one event to one webhook: attempts it until the receiver takes it, for more than three days, not before the receiver asked
+ * for it, and at once at each `deliverNow` signal. Its client may ask without end: when the server advises it, a new run goes on with the
+ * next attempt.
  */
 export async function webhookDelivery(delivery: WebhookDeliveryInput, firstRetry = 0): Promise<void> {
   const { deliveryId } = delivery;
@@ -44,8 +45,9 @@ export async function webhookDelivery(delivery: WebhookDeliveryInput, firstRetry
       retry = -1;
       continue;
     }
-    setCurrentDetails(`Attempt ${retry + 1} failed; the next in ${Math.round(nextDelayMs / SECOND_MS)} s.`);
-    await condition(() => asked > askedBefore, nextDelayMs);
+    const delayMs = result === "again" ? nextDelayMs : result.againInMs;
+    setCurrentDetails(`Attempt ${retry + 1} failed; the next in ${Math.round(delayMs / SECOND_MS)} s.`);
+    await condition(() => asked > askedBefore, delayMs);
   }
 }
 

@@ -1,8 +1,9 @@
 import { setTimeout as sleepFor } from "node:timers/promises";
 import { bulkhead } from "cockatiel";
 import { DomainError, messageOf } from "../../base/errors.ts";
+import type { BreakerState } from "../breaker.ts";
 import type { Log } from "../log.ts";
-import { createPspBreaker, type BreakerState } from "./psp-breaker.ts";
+import { createPspBreaker } from "./psp-breaker.ts";
 import { createPspExchange, type ProviderPayment, type Reply } from "./psp-exchange.ts";
 import { PspFailure } from "./psp-failure.ts";
 import type { CardToken, Psp, PspOutcome, PspStep } from "./psp.ts";

@@ -2,6 +2,7 @@ import { uuidv7 } from "uuidv7";
 import { DomainError } from "../../base/errors.ts";
 import { WEBHOOK_TEST_EVENT } from "../../contract/webhooks.ts";
 import { insertDeliveries, listDeliveries, requestRedelivery } from "../../store/webhooks/webhook-deliveries.ts";
+import { endWebhookRest } from "../../store/webhooks/webhooks.ts";
 import type { ApiDeps } from "../deps.ts";
 import { ADMINS } from "../http/access.ts";
 import { decodeCursor, SERIAL_ID_SHAPE } from "../http/cursor.ts";
@@ -16,6 +17,7 @@ export function addWebhookDeliveryRoutes(routes: Routes, { db }: Pick<ApiDeps, "
   routes.add(testWebhookRoute, { access: ADMINS, problems: ["WEBHOOK_NOT_FOUND", "WEBHOOK_DISABLED"] }, async (context) => {
     const { webhookId } = await findActiveWebhook(db, context.req.valid("param").webhookId);
     const body = testEvent(webhookId, new Date());
+    await endWebhookRest(db, webhookId);
     const [deliveryId] = await insertDeliveries(db, [{ webhookId, eventId: body.id, eventType: body.type, body: JSON.stringify(body) }]);
     return context.json({ deliveryId: String(deliveryId), links: { deliveries: deliveriesPath(webhookId) } }, 202);
   });

@@ -1,7 +1,17 @@
+import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../../../test/support/test-database.ts";
 import { createDatabase, type Database, type Db } from "../postgres/database.ts";
-import { insertDeliveries, type NewDelivery } from "./webhook-deliveries.ts";
+import {
+  insertDeliveries,
+  listDeliveries,
+  listWaitingDeliveries,
+  markDispatched,
+  readDelivery,
+  recordAttempt,
+  requestRedelivery,
+  type NewDelivery,
+} from "./webhook-deliveries.ts";
 import { createWebhook } from "./webhooks.ts";
 
 const WEBHOOKS = 25;
@@ -63,5 +73,84 @@ describe("many deliveries at once", () => {
         body,
       })),
     );
+  });
+});
+
+describe("the deliveries that may start", () => {
+  const take = async (limit = 1_000) => {
+    const taken = await listWaitingDeliveries(database.db, limit);
+    await markDispatched(
+      database.db,
+      taken.map(({ deliveryId }) => deliveryId),
+    );
+    return taken;
+  };
+  const countOf = (taken: readonly { webhookId: string }[], id: string) => taken.filter(({ webhookId }) => webhookId === id).length;
+  const attempt = (deliveryId: string, status: "pending" | "delivered", restMs?: number) =>
+    recordAttempt(database.db, { deliveryId, status, attempted: true, ...(restMs === undefined ? {} : { restMs }) });
+  const [slow = "", failing = "", good = "", asking = ""] = webhookIds;
+
+  it("are the first of every webhook before the second of any, and of each no more than its slots", async () => {
+    const first = await take(WEBHOOKS);
+    expect(new Set(first.map(({ webhookId }) => webhookId)).size).toBe(WEBHOOKS);
+    const rest = await take();
+    expect(rest).toHaveLength(WEBHOOKS * 4);
+    expect(await take()).toEqual([]);
+    // A slot is free again with the first attempt, whatever became of it; the slow webhook's stay taken.
+    const end = (taken: readonly { webhookId: string; deliveryId: string }[], id: string, status: "pending" | "delivered") =>
+      Promise.all(taken.filter(({ webhookId }) => webhookId === id).map(({ deliveryId }) => attempt(deliveryId, status)));
+    await end([...first, ...rest], good, "delivered");
+    let next = await take();
+    expect([next.length, countOf(next, good), countOf(next, slow)]).toEqual([10, 10, 0]);
+    await end(next, good, "delivered");
+    next = await take();
+    expect([next.length, countOf(next, good)]).toEqual([20, 20]);
+    await end(next, good, "delivered");
+    expect(countOf(await take(), good)).toBe(20);
+    await end([...first, ...rest], failing, "pending");
+    next = await take();
+    expect([next.length, countOf(next, failing)]).toEqual([5, 5]);
+    await end(next, failing, "pending");
+    expect(await take()).toEqual([]);
+    // Once its rest is over it gets one at a time, until one is taken.
+    await database.db.execute(sql`update webhooks set rest_until = clock_timestamp()`);
+    const probe = await take();
+    expect([probe.length, countOf(probe, failing)]).toEqual([1, 1]);
+    expect(await take()).toEqual([]);
+    await attempt(probe[0]?.deliveryId ?? "", "delivered");
+    expect(countOf(await take(), failing)).toBe(6);
+  });
+
+  it("rest twice as long with each further failure, up to a minute", async () => {
+    const id = webhookIds[4] ?? "";
+    const [one] = await listDeliveries(database.db, { webhookId: id, limit: 1 });
+    const rests: number[] = [];
+    for (let n = 0; n < 15; n += 1) {
+      await database.db.execute(sql`update webhooks set rest_until = null where id = ${id}`);
+      await attempt(one?.deliveryId ?? "", "pending");
+      rests.push(Math.round(((await readDelivery(database.db, one?.deliveryId ?? ""))?.restMs ?? 0) / 1_000));
+    }
+    expect(rests).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 10, 20, 40, 60, 60]);
+  });
+
+  it("are none of a receiver that asked for a rest, and a success of another attempt does not end that", async () => {
+    const own = (await listDeliveries(database.db, { webhookId: asking, limit: 100 })).filter(({ attempts }) => attempts === 0);
+    const [first, second, third] = own.slice(-3).map(({ deliveryId }) => deliveryId) as [string, string, string];
+    await attempt(first, "pending", 60_000);
+    await attempt(second, "delivered");
+    const restMs = (await readDelivery(database.db, third))?.restMs ?? 0;
+    expect([restMs > 58_000, restMs <= 60_000]).toEqual([true, true]);
+    expect(countOf(await take(), asking)).toBe(0);
+    expect(await requestRedelivery(database.db, { webhookId: asking, deliveryId: first })).toBe(true);
+    expect((await readDelivery(database.db, third))?.restMs).toBe(0);
+    expect(countOf(await take(), asking)).toBeGreaterThan(0);
+  });
+
+  it("do not wait for ever for workflows that were lost", async () => {
+    expect(countOf(await take(), slow)).toBe(0);
+    await database.db.execute(
+      sql`update webhook_deliveries set dispatched_at = dispatched_at - interval '3 minutes' where webhook_id = ${slow}`,
+    );
+    expect(countOf(await take(), slow)).toBe(5);
   });
 });

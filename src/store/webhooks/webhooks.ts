@@ -124,9 +124,15 @@ export async function disableWebhook(
     update webhooks set disabled_at = clock_timestamp(), disabled_reason = ${reason} where id = ${webhookId} and disabled_at is null`);
 }
 
-/** Lets events go to a webhook again. Safe to retry. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+/** Lets events go to a webhook again, and ends a rest of its receiver. Safe to retry. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
 export async function enableWebhook(db: Db, webhookId: string): Promise<void> {
-  await db.execute(sql`update webhooks set disabled_at = null, disabled_reason = null where id = ${webhookId}`);
+  await db.execute(sql`
+    update webhooks set disabled_at = null, disabled_reason = null, streak = 0, rest_until = null where id = ${webhookId}`);
+}
+
+/** Ends a rest of the webhook's receiver: an operator wants to see what it answers now. Safe to retry. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+export async function endWebhookRest(db: Db, webhookId: string): Promise<void> {
+  await db.execute(sql`update webhooks set streak = 0, rest_until = null where id = ${webhookId}`);
 }
 
 /** What became of a request for a new secret. */
