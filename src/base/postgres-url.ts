@@ -57,11 +57,17 @@ export function readPostgresUrl(text: string): PostgresAddressParts {
   return { url: others.length === 0 ? text : url.toString(), unkept };
 }
 
+/** Where a server is, as the driver takes it beside an address. */
+export interface DriverHost {
+  readonly host?: string[];
+  readonly port?: number[];
+}
+
 /**
  * Host and port for the driver when an address of Postgres names an IPv6 address, which the driver itself splits at its first colon; else
  * nothing, as the address says it all. `url` must be a URL.
  */
-export function ipv6HostOf(url: string): { host: string[]; port: number[] } | Record<never, never> {
+export function ipv6HostOf(url: string): DriverHost {
   const { hostname, port } = new URL(url);
   return hostname.startsWith("[") ? { host: [hostname.slice(1, -1)], port: [port === "" ? 5432 : Number(port)] } : {};
 }
