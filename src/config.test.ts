@@ -179,6 +179,7 @@ describe("the configuration", () => {
     const address = "postgres://app:s3cret@db/saldo";
     const kept = loadConfig({ DATABASE_URL: `${address}?schema=public&sslmode=require&keepalives=1` }, empty).DATABASE_URL;
     expect(kept).toBe(`${address}?sslmode=require`);
+    expect(problemsOf({ DATABASE_URL: "postgres://app:50%off@db/saldo" })).toEqual([expect.stringMatching("% is written %25")]);
     for (const variable of ["DATABASE_URL", "DATABASE_ADMIN_URL"])
       expect(problemsOf({ [variable]: `${address}?channel_binding=require` })).toEqual([
         expect.stringMatching(`^${variable}: must not have the parameter channel_binding,.*sslmode=verify-full`),

@@ -40,7 +40,8 @@ const serverUrl = z
   .refine((text) => URL.canParse(text), "is not an address such as https://pay.example");
 /** With the parameters that the driver understands; see `readPostgresUrl`. */
 const postgresUrl = z.url({ protocol: /^postgres(ql)?$/ }).transform((text, context) => {
-  const { url, unkept } = readPostgresUrl(text);
+  const { url, unkept, isEncoded } = readPostgresUrl(text);
+  if (!isEncoded) context.addIssue({ code: "custom", message: "must have user, password and database percent-encoded: % is written %25" });
   for (const name of unkept)
     context.addIssue({
       code: "custom",

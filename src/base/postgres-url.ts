@@ -35,6 +35,8 @@ const FOR_THE_DRIVER = new Set(["ssl", "sslmode", "sslnegotiation", "target_sess
 export interface PostgresAddressParts {
   readonly url: string;
   readonly unkept: readonly string[];
+  /** False when user, password or database hold a percent sign that encodes nothing: the driver could not read them. */
+  readonly isEncoded: boolean;
 }
 
 /**
@@ -54,16 +56,35 @@ export function readPostgresUrl(text: string): PostgresAddressParts {
   for (const [name] of others) url.searchParams.delete(name);
   const unkept = parameters.filter((parameter) => !isForOthers(parameter) && !isForTheDriver(parameter)).map(([name]) => name);
   // Writing the address anew changes how its other parameters are encoded, which libpq reads otherwise.
-  return { url: others.length === 0 ? text : url.toString(), unkept };
+  const isEncoded = [url.username, url.password, url.pathname].every(isDecodable);
+  return { url: others.length === 0 ? text : url.toString(), unkept, isEncoded };
+}
+
+/** What the driver does not read rightly out of an address, as options beside it. */
+export interface DriverTarget {
+  readonly host?: string[];
+  readonly port?: number[];
+  readonly database?: string;
 }
 
 /**
- * Host and port for the driver when an address of Postgres names an IPv6 address, which the driver itself splits at its first colon; else
- * nothing, as the address says it all. `url` must be a URL.
+ * The options that go beside an address of Postgres: host and port when it names an IPv6 address, which the driver itself splits at its
+ * first colon, and the database's name, which the driver takes as it is encoded. `url` must be one that `readPostgresUrl` calls encoded.
  */
-export function ipv6HostOf(url: string): { host?: string; port?: number } {
-  const { hostname, port } = new URL(url);
-  if (!hostname.startsWith("[")) return {};
-  // The driver takes lists as they are and splits a text; its types know the text and the number alone.
-  return { host: [hostname.slice(1, -1)] as unknown as string, port: [port === "" ? 5432 : Number(port)] as unknown as number };
+export function driverTarget(url: string): DriverTarget {
+  const { hostname, port, pathname } = new URL(url);
+  const database = decodeURIComponent(pathname.slice(1));
+  return {
+    ...(hostname.startsWith("[") ? { host: [hostname.slice(1, -1)], port: [port === "" ? 5432 : Number(port)] } : {}),
+    ...(database === "" ? {} : { database }),
+  };
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }

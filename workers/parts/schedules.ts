@@ -1,11 +1,5 @@
-import {
-  Client,
-  Connection,
-  ScheduleAlreadyRunning,
-  ScheduleOverlapPolicy,
-  type ScheduleClient,
-  type ScheduleOptions,
-} from "@temporalio/client";
+import { Client, ScheduleAlreadyRunning, ScheduleOverlapPolicy, type ScheduleClient, type ScheduleOptions } from "@temporalio/client";
+import { connectDirectly } from "../../src/adapters/temporal-direct.ts";
 import { loadConfig } from "../../src/config.ts";
 import type { CloseMonthInput } from "../../src/contract/reports.ts";
 import type { HousekeepingInput } from "../../src/contract/self-audit.ts";
@@ -14,12 +8,11 @@ import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
 export const CLOSE_MONTH_SCHEDULE = "close-month";
 export const SELF_AUDIT_SCHEDULE = "self-audit";
 export const HOUSEKEEPING_SCHEDULE = "housekeeping";
-const CONNECT_TIMEOUT_MS = 10_000;
 const CALL_DEADLINE_MS = 10_000;
 
 /** Makes every schedule that Saldo needs, by the configuration. Safe to retry: existing schedules are updated to the present settings. Throws: the client's error when Temporal does not answer. */
 export async function ensureSchedules(addresses: { temporalAddress: string; namespace: string }): Promise<void> {
-  const connection = await Connection.connect({ address: addresses.temporalAddress, connectTimeout: CONNECT_TIMEOUT_MS });
+  const connection = await connectDirectly(addresses.temporalAddress);
   try {
     const { schedule } = new Client({ connection, namespace: addresses.namespace });
     const config = loadConfig();

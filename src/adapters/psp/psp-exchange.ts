@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { retryAfterMs } from "../../base/retry-after.ts";
 import { PspFailure } from "./psp-failure.ts";
 
 const text = z.string().min(1).max(255);
@@ -94,8 +95,8 @@ function parsed(words: string): unknown {
 
 function refusalOf({ status, body, retryAfter }: HttpAnswer): Reply<never> {
   if (status === 429) {
-    const seconds = Number(retryAfter ?? Number.NaN);
-    throw new PspFailure("answered 429", Number.isFinite(seconds) && seconds > 0 ? { retryAfterMs: Math.min(seconds, 3_600) * 1_000 } : {});
+    const waitMs = retryAfterMs(retryAfter, Date.now()) ?? 0;
+    throw new PspFailure("answered 429", waitMs > 0 ? { retryAfterMs: Math.min(waitMs, 3_600_000) } : {});
   }
   const refusal = refusalSchema.safeParse(body);
   // A 4xx that is not in the provider's own form comes from something else that stands at this address.

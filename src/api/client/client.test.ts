@@ -74,6 +74,31 @@ describe("the typed client", () => {
     expect(body).toMatchObject({ available: "1.00" });
   });
 
+  it.each(["9999999999", "3601", new Date(Date.now() + 7_200_000).toUTCString()])(
+    "does not come back at once when it was told to stay away for long: Retry-After: %s",
+    async (header) => {
+      let calls = 0;
+      const client = createClient({
+        baseUrl: ADDRESS,
+        fetch: async () => {
+          calls += 1;
+          return new Response("{}", { status: 503, headers: { "retry-after": header } });
+        },
+      });
+      await expect(client.listServices({})).rejects.toMatchObject({ status: 503 });
+      expect(calls).toBe(1);
+    },
+  );
+
+  it("waits for a date that is near", async () => {
+    const answers = [new Response("{}", { status: 503, headers: { "retry-after": new Date(Date.now() + 2_000).toUTCString() } })];
+    const client = createClient({ baseUrl: ADDRESS, fetch: async (input, init) => answers.shift() ?? overApp(input, init) });
+    const beganMs = performance.now();
+    expect((await client.listServices({})).status).toBe(200);
+    // The date has whole seconds.
+    expect(performance.now() - beganMs).toBeGreaterThan(900);
+  });
+
   it("never repeats a call without a key that changes something", async () => {
     let calls = 0;
     const client = createClient({

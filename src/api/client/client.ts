@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { RouteConfig } from "@hono/zod-openapi";
 import { isErrorCode, type ErrorCode } from "../../base/errors.ts";
+import { retryAfterMs } from "../../base/retry-after.ts";
 import type { Problem } from "../http/problem.ts";
 import { CLIENT_ROUTES } from "./client-routes.ts";
 import type { AnswerOf, CallOf } from "./client-types.ts";
@@ -27,6 +28,8 @@ export interface ClientOptions {
   readonly token?: string | (() => string | Promise<string>);
   /** How often a call that may be repeated (a read, or one with an Idempotency-Key) is sent again after 429, 503 or no answer. */
   readonly retries?: number;
+  /** A `Retry-After` of more than this, in milliseconds, is not waited for: the 429 or 503 is thrown at once. A minute by default. */
+  readonly longestPauseMs?: number;
   /** How long one attempt may take, in milliseconds. */
   readonly timeoutMs?: number;
   readonly fetch?: typeof fetch;
@@ -35,6 +38,7 @@ export interface ClientOptions {
 const RETRIES = 3;
 const TIMEOUT_MS = 30_000;
 const PAUSE_MS = 200;
+const LONGEST_PAUSE_MS = 60_000;
 const AGAIN = new Set([429, 503]);
 
 /** Calls any route of the API, typed by the very schemas that check its requests. Throws: SaldoError; what `fetch` throws when there is no answer. */
@@ -42,7 +46,7 @@ export type ApiCaller = <Route extends RouteConfig>(route: Route, call: CallOf<R
 
 /** A caller of the API at an address. It repeats only reads and calls with an Idempotency-Key, which have no second effect. */
 export function createCaller(options: ClientOptions): ApiCaller {
-  const send = options.fetch ?? fetch;
+  const { fetch: send = fetch, longestPauseMs = LONGEST_PAUSE_MS } = options;
   const attempt = async (route: RouteConfig, call: LooseCall): Promise<Response> => {
     const token = typeof options.token === "function" ? await options.token() : options.token;
     return send(new URL(addressOf(route.path, call), options.baseUrl), {
@@ -63,10 +67,13 @@ export function createCaller(options: ClientOptions): ApiCaller {
     for (let left = repeatable ? (options.retries ?? RETRIES) : 0; ; left -= 1) {
       const response = await attempt(route, loose).catch((error: unknown) => {
         if (left <= 0) throw error;
+        return undefined;
       });
-      if (response !== undefined && (!AGAIN.has(response.status) || left <= 0)) return (await read(response)) as AnswerOf<Route>;
+      const pauseMs = pauseMsOf(response);
+      if (response !== undefined && (!AGAIN.has(response.status) || left <= 0 || pauseMs > longestPauseMs))
+        return (await read(response)) as AnswerOf<Route>;
       await response?.body?.cancel();
-      await sleep(pauseMsOf(response));
+      await sleep(pauseMs);
     }
   };
 }
@@ -108,7 +115,6 @@ async function read(response: Response): Promise<{ status: number; body: unknown
   return { status: response.status, body, headers: response.headers };
 }
 
-function pauseMsOf(response: Response | void): number {
-  const seconds = Number(response?.headers.get("retry-after") ?? Number.NaN);
-  return Number.isFinite(seconds) && seconds > 0 ? seconds * 1_000 : PAUSE_MS;
+function pauseMsOf(response: Response | undefined): number {
+  return Math.max(PAUSE_MS, retryAfterMs(response?.headers.get("retry-after"), Date.now()) ?? 0);
 }

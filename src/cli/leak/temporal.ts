@@ -1,8 +1,8 @@
-import { Client, Connection } from "@temporalio/client";
+import { Client } from "@temporalio/client";
+import { connectDirectly } from "../../adapters/temporal-direct.ts";
 import type { Finder } from "./finder.ts";
 import type { Finding, PlaceReport } from "./place.ts";
 
-const CONNECT_TIMEOUT_MS = 10_000;
 const AT_ONCE = 8;
 
 /**
@@ -14,7 +14,7 @@ export async function scanTemporal(
   finder: Finder,
   addresses: { readonly address: string; readonly namespace: string },
 ): Promise<PlaceReport> {
-  const connection = await Connection.connect({ address: addresses.address, connectTimeout: CONNECT_TIMEOUT_MS });
+  const connection = await connectDirectly(addresses.address);
   try {
     const { namespace } = addresses;
     const client = new Client({ connection, namespace });

@@ -44,6 +44,8 @@ export async function spawnServer(options: {
   stopSteps: readonly StopStep[];
   user?: { uid: number; gid: number } | undefined;
   cwd?: string;
+  /** On top of this process's own environment. */
+  env?: Readonly<Record<string, string>>;
 }): Promise<ServerProcess> {
   const log = openLog(options.dataDir, options.name);
   const child = spawn(options.command, [...options.args], {
@@ -51,6 +53,7 @@ export async function spawnServer(options: {
     stdio: ["ignore", log.fd, log.fd],
     ...options.user,
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    ...(options.env === undefined ? {} : { env: { ...process.env, ...options.env } }),
   });
   closeSync(log.fd);
   const exited = new Promise<string>((resolve) => {

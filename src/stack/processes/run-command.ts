@@ -25,7 +25,13 @@ export function tryCommand(command: string, args: readonly string[], timeoutMs =
 export function runCommand(
   command: string,
   args: readonly string[],
-  options: { signal?: AbortSignal | undefined; user?: { uid: number; gid: number } | undefined; cwd?: string } = {},
+  options: {
+    signal?: AbortSignal | undefined;
+    user?: { uid: number; gid: number } | undefined;
+    cwd?: string;
+    /** On top of this process's own environment. */
+    env?: Readonly<Record<string, string>>;
+  } = {},
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     if (options.signal?.aborted === true) {
@@ -37,6 +43,7 @@ export function runCommand(
       stdio: ["ignore", "pipe", "pipe"],
       ...options.user,
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      ...(options.env === undefined ? {} : { env: { ...process.env, ...options.env } }),
     });
     let output = "";
     const collect = (chunk: Buffer) => {

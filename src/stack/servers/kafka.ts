@@ -18,6 +18,13 @@ const VERSION = "4.1.1";
 /** The name of Kafka's folder in the cache. */
 export const KAFKA_CACHE_NAME = `kafka-${VERSION}`;
 const READY_TIMEOUT_MS = 60_000;
+/**
+ * Kafka runs in its folder and is told its files by their names there: a path of the data folder would be read as Latin-1 out of
+ * server.properties, and as two folders where it has a comma. In the locale `C`, which service managers have, Java cannot even name the
+ * folder it runs in when its path is not ASCII.
+ */
+const IN_UTF8 = { LC_ALL: "C.UTF-8" };
+const LOG4J = "-Dlog4j2.configurationFile=log4j2.properties";
 
 /**
  * Starts one Kafka broker (KRaft, no ZooKeeper) on the loopback port with its data in `dataDir`.
@@ -35,7 +42,7 @@ export async function startKafka(context: ServerContext, options: { port: number
   await mkdir(home, { recursive: true, mode: 0o700 });
   await writeFile(join(home, "log4j2.properties"), LOGGING);
   const ports = { port: options.port, controllerPort: await freePort() };
-  await writeFile(join(home, "server.properties"), serverProperties({ ...ports, logDir: join(home, "data") }));
+  await writeFile(join(home, "server.properties"), serverProperties({ ...ports, logDir: "data" }));
   if (!existsSync(join(home, "data"))) await formatStorage({ context, java, classPath, home, ports });
 
   const launch = async (signal: AbortSignal) => {
@@ -49,14 +56,15 @@ export async function startKafka(context: ServerContext, options: { port: number
         "-Djava.awt.headless=true",
         // The codecs unpack their native libraries there, and a killed broker leaves them behind.
         `-Djava.io.tmpdir=${home}`,
-        `-Dlog4j2.configurationFile=${join(home, "log4j2.properties")}`,
+        LOG4J,
         ...classPath,
         "kafka.Kafka",
-        join(home, "server.properties"),
+        "server.properties",
       ],
       dataDir: context.dataDir,
       stopSteps: context.ephemeral ? [] : [{ signal: "SIGTERM", graceMs: 15_000 }],
       cwd: home,
+      env: IN_UTF8,
     });
     const check = async () => /Kafka Server started/.test(server.logText());
     return untilReady(server, { title: "Kafka", timeoutMs: READY_TIMEOUT_MS, signal, check });
@@ -133,10 +141,10 @@ async function formatStorage(options: {
 }): Promise<void> {
   const { home } = options;
   // The folder takes its name only when it is whole: a start that is cut short leaves no half-formatted folder behind.
-  const unfinished = join(home, "data.new");
-  await rm(unfinished, { recursive: true, force: true });
-  const config = join(home, "format.properties");
-  await writeFile(config, serverProperties({ ...options.ports, logDir: unfinished }));
+  const unfinished = "data.new";
+  await rm(join(home, unfinished), { recursive: true, force: true });
+  const config = "format.properties";
+  await writeFile(join(home, config), serverProperties({ ...options.ports, logDir: unfinished }));
   const clusterId = newClusterId();
   try {
     await runCommand(
@@ -145,7 +153,7 @@ async function formatStorage(options: {
         "-Xmx128m",
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",
-        `-Dlog4j2.configurationFile=${join(home, "log4j2.properties")}`,
+        LOG4J,
         ...options.classPath,
         "kafka.tools.StorageTool",
         "format",
@@ -154,13 +162,13 @@ async function formatStorage(options: {
         "-c",
         config,
       ],
-      { signal: options.context.signal },
+      { signal: options.context.signal, cwd: home, env: IN_UTF8 },
     );
   } catch (error) {
     throw new StackError("SERVER_FAILED", `Kafka could not make its data folder: ${sentenceOf(error)}`);
   }
-  await rename(unfinished, join(home, "data"));
-  await rm(config, { force: true });
+  await rename(join(home, unfinished), join(home, "data"));
+  await rm(join(home, config), { force: true });
 }
 
 function serverProperties(options: { port: number; controllerPort: number; logDir: string }): string {

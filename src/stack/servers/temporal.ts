@@ -38,13 +38,17 @@ export async function startTemporal(
   const address = `127.0.0.1:${options.port}`;
   const detail = `${address}, UI on port ${options.uiPort}`;
   context.report("starting", detail, binary.source);
-  mkdirSync(join(context.dataDir, "temporal"), { recursive: true, mode: 0o700 });
+  // It runs in its folder and is told its file by name: SQLite takes the name for a URI, so that a path ends at `#` or `?`, and the
+  // workflows of two data folders could stand in one file outside of both.
+  const home = join(context.dataDir, "temporal");
+  mkdirSync(home, { recursive: true, mode: 0o700 });
   const launch = async (signal: AbortSignal) => {
     const server = await spawnServer({
       name: "temporal",
       command: binary.path,
-      args: serverArguments(context.dataDir, options),
+      args: serverArguments(options),
       dataDir: context.dataDir,
+      cwd: home,
       stopSteps: context.ephemeral ? [] : [{ signal: "SIGINT", graceMs: 10_000 }],
     });
     const check = async () => hasPrintedAddresses(server) && (await keepClosedWorkflows(binary.path, address));
@@ -69,7 +73,7 @@ export async function useTemporal(context: ServerContext, address: string): Prom
   return { address, uiUrl: undefined, binary: undefined, stop: async () => undefined };
 }
 
-function serverArguments(dataDir: string, ports: { port: number; uiPort: number; metricsPort: number; httpPort: number }): string[] {
+function serverArguments(ports: { port: number; uiPort: number; metricsPort: number; httpPort: number }): string[] {
   const { port, uiPort, metricsPort, httpPort } = ports;
   const flags = {
     ip: "127.0.0.1",
@@ -81,7 +85,7 @@ function serverArguments(dataDir: string, ports: { port: number; uiPort: number;
     "log-format": "json",
     "log-level": "warn",
     color: "never",
-    "db-filename": join(dataDir, "temporal", "temporal.db"),
+    "db-filename": "temporal.db",
   };
   const repeated = {
     "sqlite-pragma": ["journal_mode=wal", "synchronous=normal"],

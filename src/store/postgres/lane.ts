@@ -1,6 +1,6 @@
 import postgres from "postgres";
 import { DomainError } from "../../base/errors.ts";
-import { ipv6HostOf } from "../../base/postgres-url.ts";
+import { driverTarget } from "../../base/postgres-url.ts";
 
 /** One connection that runs one statement at a time and is thrown away after any error. */
 export interface Lane {
@@ -126,7 +126,7 @@ export function createLane(options: LaneOptions): Lane {
 
   const connect = (): postgres.Sql =>
     postgres(options.url, {
-      ...ipv6HostOf(options.url),
+      ...driverTarget(options.url),
       max: 1,
       fetch_types: false,
       connect_timeout: CONNECT_TIMEOUT_SECONDS,

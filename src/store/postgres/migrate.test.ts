@@ -57,6 +57,21 @@ async function setDefaults(database: TestDatabase, defaults: Readonly<Record<str
   await admin.end({ timeout: 5 });
 }
 
+async function withNewDatabase(options: string, work: (database: TestDatabase) => Promise<void>, suffix = "_new"): Promise<void> {
+  const copy = await createTestDatabase();
+  const name = `${new URL(copy.adminUrl).pathname.slice(1)}${suffix}`;
+  const admin = postgres(copy.adminUrl, { max: 1, fetch_types: false, onnotice: () => {} });
+  await admin.unsafe(`create database "${name}" template template0 ${options}`);
+  const at = (url: string) => withDatabase(url, encodeURIComponent(name));
+  try {
+    await work({ ...copy, adminUrl: at(copy.adminUrl), appUrl: at(copy.appUrl) });
+  } finally {
+    await admin.unsafe(`drop database "${name}" with (force)`);
+    await admin.end({ timeout: 5 });
+    await copy.drop();
+  }
+}
+
 // immich-app/static-pages#719, lib/pq#76: a driver reads times and bytes as they are by default, and the database has another default.
 describe("the defaults of a cluster", () => {
   const STRANGE: Readonly<Record<string, string>> = {
@@ -99,19 +114,37 @@ describe("the defaults of a cluster", () => {
   });
 
   it("leave the tables in their schema when a new database is made", async () => {
-    const copy = await createTestDatabase();
-    const name = `${new URL(copy.adminUrl).pathname.slice(1)}_new`;
-    const admin = postgres(copy.adminUrl, { max: 1, fetch_types: false, onnotice: () => {} });
-    await admin.unsafe(`create database ${name} template template0`);
-    const fresh = { ...copy, adminUrl: withDatabase(copy.adminUrl, name), appUrl: withDatabase(copy.appUrl, name) };
-    await setDefaults(fresh, STRANGE);
-    const { applied } = await migrateDatabase(fresh);
-    const lane = createLane({ url: fresh.appUrl, name: "migrate-test", deadlineMs: 10_000 });
-    const [row] = await lane.values("select to_regclass('public.operations')::text", []);
-    await lane.close();
-    await admin.unsafe(`drop database ${name} with (force)`);
-    await admin.end({ timeout: 5 });
-    await copy.drop();
-    expect({ applied, row }).toEqual({ applied: journal.entries.length, row: ["operations"] });
+    await withNewDatabase("", async (database) => {
+      await setDefaults(database, STRANGE);
+      expect(await migrateDatabase(database)).toEqual({ applied: journal.entries.length });
+      const lane = createLane({ url: database.appUrl, name: "migrate-test", deadlineMs: 10_000 });
+      expect(await lane.values("select to_regclass('public.operations')::text", [])).toEqual([["operations"]]);
+      await lane.close();
+    });
   });
+});
+
+// IQSS/dataverse#8278, celerp/celerp#189.
+it.each(["SQL_ASCII", "LATIN1"])("a database in %s is refused before anything is made in it", async (encoding) => {
+  await withNewDatabase(`encoding '${encoding}' locale 'C' locale_provider libc`, async (database) => {
+    await expect(migrateDatabase(database)).rejects.toThrow(`keeps its text in ${encoding} and must keep it in UTF8`);
+    const lane = createLane({ url: database.adminUrl, name: "migrate-test", deadlineMs: 10_000 });
+    expect(await lane.values("select to_regclass('public.operations')", [])).toEqual([[null]]);
+    await lane.close();
+  });
+});
+
+// pgjdbc/pgjdbc#532: the name stands percent-encoded in the address.
+it.each([" Ü-1", "/b?c#d%41e"])("a database whose name ends in %j is migrated and read", async (suffix) => {
+  await withNewDatabase(
+    "",
+    async (database) => {
+      expect(await migrateDatabase(database)).toEqual({ applied: journal.entries.length });
+      const lane = createLane({ url: database.appUrl, name: "migrate-test", deadlineMs: 10_000 });
+      const [row] = await lane.values("select current_database()", []);
+      await lane.close();
+      expect(String(row?.[0]).endsWith(suffix)).toBe(true);
+    },
+    suffix,
+  );
 });

@@ -2,7 +2,8 @@ import { fileURLToPath } from "node:url";
 import { drizzle } from "drizzle-orm/postgres-js";
 import { migrate } from "drizzle-orm/postgres-js/migrator";
 import postgres from "postgres";
-import { ipv6HostOf } from "../../base/postgres-url.ts";
+import { DomainError } from "../../base/errors.ts";
+import { driverTarget } from "../../base/postgres-url.ts";
 
 const MIGRATIONS_FOLDER = fileURLToPath(new URL("../../../drizzle/migrations", import.meta.url));
 /** Any constant serves; it only has to be the same in every migrator. */
@@ -59,11 +60,13 @@ async function prepareRoles(admin: postgres.Sql, appUrl: string): Promise<void> 
  * application needs, and the login of `appUrl` is a member of it with the password that stands there. Its sessions in this database have
  * the settings that our statements rely on, whatever the cluster's defaults are.
  * Locks: one migrator at a time per database; another one waits. Safe to retry: applied migrations are left alone.
+ * Throws: INVALID_REQUEST for a database that does not keep its text in UTF-8; the server's error.
  */
 export async function migrateDatabase(input: { adminUrl: string; appUrl: string }): Promise<{ applied: number }> {
-  const admin = postgres(input.adminUrl, { ...ipv6HostOf(input.adminUrl), max: 1, fetch_types: false, onnotice: () => {} });
+  const admin = postgres(input.adminUrl, { ...driverTarget(input.adminUrl), max: 1, fetch_types: false, onnotice: () => {} });
   try {
     await admin`select pg_advisory_lock(${MIGRATION_LOCK})`;
+    await requireUtf8(admin);
     // Migrations name their tables without a schema.
     await admin.unsafe(`SET search_path = ${SESSION_SETTINGS.search_path}`);
     await prepareRoles(admin, input.appUrl);
@@ -77,6 +80,17 @@ export async function migrateDatabase(input: { adminUrl: string; appUrl: string 
   } finally {
     await admin.end({ timeout: 5 });
   }
+}
+
+// With LATIN1 a deposit with a Russian comment is an error; with SQL_ASCII lengths and letters are counted in bytes.
+async function requireUtf8(admin: postgres.Sql): Promise<void> {
+  const [row] = await admin`select getdatabaseencoding() as encoding`;
+  const encoding = String(row?.["encoding"]);
+  if (encoding !== "UTF8")
+    throw new DomainError(
+      "INVALID_REQUEST",
+      `the database keeps its text in ${encoding} and must keep it in UTF8: make it with ENCODING 'UTF8' TEMPLATE template0`,
+    );
 }
 
 async function countApplied(admin: postgres.Sql): Promise<number> {
