@@ -62,8 +62,8 @@ export function readPostgresUrl(text: string): PostgresAddressParts {
 
 /** What the driver does not read rightly out of an address, as options beside it. */
 export interface DriverTarget {
-  readonly host?: string[];
-  readonly port?: number[];
+  readonly host?: string;
+  readonly port?: number;
   readonly database?: string;
 }
 
@@ -74,10 +74,10 @@ export interface DriverTarget {
 export function driverTarget(url: string): DriverTarget {
   const { hostname, port, pathname } = new URL(url);
   const database = decodeURIComponent(pathname.slice(1));
-  return {
-    ...(hostname.startsWith("[") ? { host: [hostname.slice(1, -1)], port: [port === "" ? 5432 : Number(port)] } : {}),
-    ...(database === "" ? {} : { database }),
-  };
+  // The driver takes lists as they are and splits a text; its types know the text and the number alone.
+  const host = [hostname.slice(1, -1)] as unknown as string;
+  const ports = [port === "" ? 5432 : Number(port)] as unknown as number;
+  return { ...(hostname.startsWith("[") ? { host, port: ports } : {}), ...(database === "" ? {} : { database }) };
 }
 
 function isDecodable(text: string): boolean {

@@ -150,8 +150,8 @@ describe("logging in", () => {
 
   it("makes the hash anew when it was made with weaker parameters", async () => {
     const { login } = await registered();
-    const { hash } = await import("@node-rs/argon2");
-    await sql`update users set password_hash = ${await hash(PASSWORD, { memoryCost: 19_456, timeCost: 2 })} where login = ${login}`;
+    const argon2 = await import("@node-rs/argon2");
+    await sql`update users set password_hash = ${await argon2.hash(PASSWORD, { memoryCost: 19_456, timeCost: 2 })} where login = ${login}`;
     expect((await post("login", { login, password: PASSWORD })).status).toBe(200);
     const [row] = await sql`select password_hash from users where login = ${login}`;
     expect(row?.["password_hash"]).toMatch(/m=47104,t=1,p=1/);
