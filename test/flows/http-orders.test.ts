@@ -49,6 +49,16 @@ async function untilClosed(path: string): Promise<Record<string, unknown>> {
   return answer?.body ?? {};
 }
 
+/** Places an order of 10.00 that waits before its capture until `resume`. */
+async function pausedOrder(user: string): Promise<string> {
+  await api.call("POST", "/api/v1/pauses", { body: { scope: "user", id: user, reason: "for a test" } });
+  const placed = await order(user, ["10"], { prefer: "respond-async" });
+  const path = placed.headers.get("location") ?? "";
+  await until(`${path} waits`, async () => (await api.call("GET", path)).body["waitingFor"] !== undefined);
+  return path;
+}
+const resume = (user: string) => api.call("DELETE", `/api/v1/pauses?scope=user&id=${user}`);
+
 describe("orders over HTTP", () => {
   test("a paid order answers COMPLETED in time and its money is spent", async () => {
     await deposit("anna", "100");
@@ -145,20 +155,54 @@ describe("orders over HTTP", () => {
 
   test("a cancel ends in one definite state, money and state agreeing", async () => {
     await deposit("fred", "1000");
+    const cancelled = async (path: string) => {
+      const cancel = await api.call("POST", `${path}/cancel`, { body: { reason: "fred thought again" } });
+      return { cancel, closed: await untilClosed(path) };
+    };
+    // Before its capture a cancellation wins, always.
+    const waiting = await Promise.all([pausedOrder("fred"), pausedOrder("fred"), pausedOrder("fred")]);
+    for (const { cancel, closed } of await Promise.all(waiting.map(cancelled))) {
+      expect([cancel.status, cancel.body]).toEqual([200, closed]);
+      expect(closed).toMatchObject({ status: "CANCELLED", sagaState: "FAILED", failure: { code: "ORDER_CANCELLED" } });
+      expect(JSON.stringify(closed["failure"])).toContain("fred thought again");
+    }
+    expect(await balance("fred")).toMatchObject({ available: "1000.00", held: "0.00" });
+    await resume("fred");
+    // Beside its capture either may win, and the answer says which.
     const outcomes = await Promise.all(
       Array.from({ length: 10 }, async (_, place) => {
         const placed = await order("fred", ["10"], { key: `fred-${place}`, prefer: "respond-async" });
-        const path = placed.headers.get("location") ?? "";
-        const cancel = await api.call("POST", `${path}/cancel`, { body: {} });
-        expect([200, 404, 409]).toContain(cancel.status);
-        const closed = await untilClosed(path);
-        if (cancel.status === 200) expect(closed["status"]).toBe("CANCELLED");
-        if (cancel.status === 409) expect(cancel.body["code"]).toBe("ORDER_STATE_CONFLICT");
+        const { cancel, closed } = await cancelled(placed.headers.get("location") ?? "");
+        const outcome = [cancel.status, cancel.body["code"], closed["status"], closed["sagaState"]].join(" ");
+        expect(["200  CANCELLED FAILED", "409 ORDER_STATE_CONFLICT CONFIRMED COMPLETED"]).toContain(outcome);
         return closed["sagaState"];
       }),
     );
     const completed = outcomes.filter((state) => state === "COMPLETED").length;
     expect(await balance("fred")).toMatchObject({ available: `${1000 - 10 * completed}.00`, held: "0.00" });
+  });
+
+  test("the comment of an order can be changed while it is PENDING, and nothing of it afterwards", async () => {
+    await deposit("ines", "15");
+    const path = await pausedOrder("ines");
+    const before = (await api.call("GET", path)).body;
+    const changed = await api.call("PATCH", path, { body: { comment: "to the back door" } });
+    expect([changed.status, changed.body["comment"]]).toEqual([200, "to the back door"]);
+    const after = (await api.call("GET", path)).body;
+    const { comment: _comment, updatedAt: _updatedAt, ...rest } = before;
+    expect(after).toMatchObject({ ...rest, comment: "to the back door" });
+    await resume("ines");
+    const completed = await untilClosed(path);
+    expect(completed).toMatchObject({ status: "CONFIRMED", comment: "to the back door" });
+    const failed = await order("ines", ["10"]);
+    for (const ended of [path, failed.headers.get("location") ?? ""]) {
+      const standing = (await api.call("GET", ended)).body;
+      const late = await api.call("PATCH", ended, { body: { comment: "too late" } });
+      expect([late.status, late.body["code"]]).toEqual([409, "ORDER_STATE_CONFLICT"]);
+      expect((await api.call("GET", ended)).body).toEqual(standing);
+    }
+    const unknown = await api.call("PATCH", "/api/v1/orders/none", { body: { comment: "of none" } });
+    expect([unknown.status, unknown.body["code"]]).toEqual([404, "ORDER_NOT_FOUND"]);
   });
 
   test("a completed order cannot be cancelled, a cancelled one stays so", async () => {
