@@ -77,13 +77,14 @@ const flagSchema = z
   .optional()
   .openapi({ type: "string", enum: ["true", "false"] });
 
-export const orderQuerySchema = z.strictObject({
+/** What the list of orders can be filtered by: what a cursor keeps. */
+export const orderFiltersSchema = z.strictObject({
   userId: userIdTextSchema.optional(),
   status: z.enum(ORDER_STATUSES, `must be one of ${ORDER_STATUSES.join(", ")}`).optional(),
-  stuck: flagSchema,
-  limit: limitSchema,
-  cursor: cursorSchema.optional(),
+  stuck: z.enum(["true", "false"], "must be true or false").optional(),
 });
+
+const orderQuerySchema = orderFiltersSchema.extend({ limit: limitSchema, cursor: cursorSchema.optional() });
 
 const statusSchema = z.enum(ORDER_STATUSES);
 const sagaStateSchema = z.enum(SAGA_STATES);
@@ -206,6 +207,7 @@ export const listOrdersRoute = createRoute({
   operationId: "listOrders",
   tags,
   summary: "Orders, newest first, page by page",
+  description: "The cursor keeps the filters: the next page needs only the cursor.",
   request: { query: orderQuerySchema },
   responses: { 200: { description: "A page.", ...jsonOf(orderListSchema) } },
 });

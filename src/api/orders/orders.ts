@@ -5,14 +5,22 @@ import { findStandingOrder } from "../../use-cases/orders/find-order.ts";
 import type { CheckServices } from "../../use-cases/services/known-services.ts";
 import type { ApiDeps } from "../deps.ts";
 import { onlyUserOf, OWN_DATA } from "../http/access.ts";
-import { pageOf, startOfPage } from "../http/page.ts";
+import { definedOnly, filteredPlace, startOfFilteredPage, type FilteredList } from "../http/filtered-cursor.ts";
+import { afterPlace, pageOf, TIME_AND_ID } from "../http/page.ts";
 import type { Routes } from "../http/routes.ts";
 import { addCreateOrderRoute } from "./create-order.ts";
 import { viewerOf } from "./order-access.ts";
-import { cancelOrderRoute, changeOrderRoute, deleteOrderRoute, listOrdersRoute, readOrderRoute } from "./orders-schemas.ts";
+import {
+  cancelOrderRoute,
+  changeOrderRoute,
+  deleteOrderRoute,
+  listOrdersRoute,
+  orderFiltersSchema,
+  readOrderRoute,
+} from "./orders-schemas.ts";
 import { showAcceptedOrder, showOrder } from "./show-order.ts";
 
-const LIST = "orders";
+const LIST: FilteredList = { name: "orders", schema: orderFiltersSchema, shapes: TIME_AND_ID };
 const CANCEL_PROBLEMS = ["ORDER_NOT_FOUND", "ORDER_STATE_CONFLICT"] as const;
 
 /** Orders: each is a saga of its own. The outcome that is answered is always the one that stands in Postgres. */
@@ -28,7 +36,9 @@ export function addOrderRoutes(routes: Routes, deps: ApiDeps, checkServices: Che
   });
 
   routes.add(listOrdersRoute, { access: OWN_DATA, problems: ["INVALID_CURSOR"] }, async (context) => {
-    const { userId: wantedUser, status, stuck, limit, cursor } = context.req.valid("query");
+    const { limit, cursor, ...named } = context.req.valid("query");
+    const { filters, position } = startOfFilteredPage(LIST, definedOnly(named), cursor);
+    const { userId: wantedUser, status, stuck } = orderFiltersSchema.parse(filters);
     const only = onlyUserOf(context.get("principal"));
     // Of another user there is nothing to see, as of a user without orders.
     if (only !== undefined && wantedUser !== undefined && wantedUser !== only) return context.json({ orders: [] }, 200);
@@ -37,10 +47,10 @@ export function addOrderRoutes(routes: Routes, deps: ApiDeps, checkServices: Che
       limit,
       ...(userId === undefined ? {} : { userId }),
       ...(status === undefined ? {} : { status }),
-      ...(stuck === undefined ? {} : { stuck }),
-      ...startOfPage(LIST, cursor),
+      ...(stuck === undefined ? {} : { stuck: stuck === "true" }),
+      ...afterPlace(position),
     });
-    const { page, nextCursor } = pageOf(rows, limit, LIST, ({ place }) => [place.createdAt, place.id]);
+    const { page, nextCursor } = pageOf(rows, limit, LIST.name, ({ place }) => filteredPlace(filters, [place.createdAt, place.id]));
     return context.json({ orders: page.map(({ order }) => showOrder(order)), nextCursor }, 200);
   });
 

@@ -102,6 +102,13 @@ const purchaseListSchema = z
   .object({ purchases: z.array(purchaseSchema), next_cursor: z.string().optional().openapi({ description: "Absent on the last page." }) })
   .openapi("PurchaseList");
 
+/** Whose purchases are listed: what a cursor keeps. */
+export const purchaseFiltersSchema = z.strictObject({ user_id: userIdTextSchema });
+
+const purchaseQuerySchema = z
+  .strictObject({ user_id: userIdTextSchema.optional(), limit: limitSchema, cursor: cursorSchema.optional() })
+  .refine(({ user_id: userId, cursor }) => userId !== undefined || cursor !== undefined, { path: ["user_id"], message: "must be given" });
+
 export const createPurchaseRoute = createRoute({
   method: "post",
   path: "/api/v1/purchases",
@@ -141,6 +148,7 @@ export const listPurchasesRoute = createRoute({
   operationId: "listPurchases",
   tags: ["purchases"],
   summary: "A user's purchases, from HTTP and Kafka, newest first, page by page",
-  request: { query: z.strictObject({ user_id: userIdTextSchema, limit: limitSchema, cursor: cursorSchema.optional() }) },
+  description: "The cursor keeps the user: the next page needs only the cursor.",
+  request: { query: purchaseQuerySchema },
   responses: { 200: { description: "A page.", content: { "application/json": { schema: purchaseListSchema } } } },
 });

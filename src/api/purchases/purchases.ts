@@ -3,18 +3,19 @@ import { getPurchase, listPurchases } from "../../store/ledger/purchases.ts";
 import { makePurchase } from "../../use-cases/purchases/make-purchase.ts";
 import type { ApiDeps } from "../deps.ts";
 import { SERVICES } from "../http/access.ts";
-import { decodeCursor } from "../http/cursor.ts";
+import { SERIAL_ID_SHAPE } from "../http/cursor.ts";
+import { definedOnly, filteredPlace, startOfFilteredPage, type FilteredList } from "../http/filtered-cursor.ts";
 import { markReplayed } from "../http/idempotency.ts";
 import { pageOf } from "../http/page.ts";
 import { waitAsked } from "../http/prefer.ts";
 import { originOf } from "../http/request-origin.ts";
 import type { Routes } from "../http/routes.ts";
 import { orderPath } from "../orders/show-order.ts";
-import { createPurchaseRoute, listPurchasesRoute, readPurchaseRoute } from "./purchases-schemas.ts";
+import { createPurchaseRoute, listPurchasesRoute, purchaseFiltersSchema, readPurchaseRoute } from "./purchases-schemas.ts";
 import { identityOf, PURCHASE_KEYS, readPurchase } from "./read-purchase.ts";
 import { showMadePurchase, showPurchase } from "./show-purchase.ts";
 
-const OPERATION_ID = /^[1-9]\d{0,17}$/;
+const LIST: FilteredList = { name: "purchases", schema: purchaseFiltersSchema, shapes: [SERIAL_ID_SHAPE] };
 
 /** Purchases: made here, or told by Kafka. */
 export function addPurchaseRoutes(routes: Routes, deps: ApiDeps): void {
@@ -48,17 +49,18 @@ export function addPurchaseRoutes(routes: Routes, deps: ApiDeps): void {
 
   routes.add(readPurchaseRoute, { access: SERVICES, problems: ["PURCHASE_NOT_FOUND"] }, async (context) => {
     const { purchaseId } = context.req.valid("param");
-    const purchase = OPERATION_ID.test(purchaseId) ? await getPurchase(db, purchaseId) : undefined;
+    const purchase = SERIAL_ID_SHAPE.test(purchaseId) ? await getPurchase(db, purchaseId) : undefined;
     if (purchase === undefined) throw new DomainError("PURCHASE_NOT_FOUND");
     return context.json(showPurchase(purchase), 200);
   });
 
   routes.add(listPurchasesRoute, { access: SERVICES, problems: ["INVALID_CURSOR"] }, async (context) => {
-    const { user_id: userId, limit, cursor } = context.req.valid("query");
-    const list = `purchases of ${userId}`;
-    const [afterId] = cursor === undefined ? [] : decodeCursor(list, cursor, [OPERATION_ID]);
+    const { limit, cursor, ...named } = context.req.valid("query");
+    const { filters, position } = startOfFilteredPage(LIST, definedOnly(named), cursor);
+    const { user_id: userId } = purchaseFiltersSchema.parse(filters);
+    const [afterId] = position;
     const rows = await listPurchases(db, { userId, limit, ...(afterId === undefined ? {} : { afterId }) });
-    const { page, nextCursor } = pageOf(rows, limit, list, ({ purchaseId }) => [purchaseId]);
+    const { page, nextCursor } = pageOf(rows, limit, LIST.name, ({ purchaseId }) => filteredPlace(filters, [purchaseId]));
     return context.json({ purchases: page.map(showPurchase), ...(nextCursor === undefined ? {} : { next_cursor: nextCursor }) }, 200);
   });
 }

@@ -67,15 +67,20 @@ export const advanceClockBodySchema = z.strictObject({ advanceMs: wholeNumber(1,
 
 export const reservationParamsSchema = z.object({ reservationId: idTextSchema });
 
+const filtersShape = {
+  userId: userIdTextSchema.optional(),
+  orderId: idTextSchema.optional(),
+  status: z.enum(HOLD_STATUSES, `must be one of ${HOLD_STATUSES.join(", ")}`).optional(),
+};
+
+/** What the list of reservations can be filtered by: what a cursor keeps. Without a user and an order no index would serve it. */
+export const reservationFiltersSchema = z
+  .strictObject(filtersShape)
+  .refine(({ userId, orderId }) => userId !== undefined || orderId !== undefined);
+
 export const reservationQuerySchema = z
-  .strictObject({
-    userId: userIdTextSchema.optional(),
-    orderId: idTextSchema.optional(),
-    status: z.enum(HOLD_STATUSES, `must be one of ${HOLD_STATUSES.join(", ")}`).optional(),
-    limit: limitSchema,
-    cursor: cursorSchema.optional(),
-  })
-  .refine(({ userId, orderId }) => userId !== undefined || orderId !== undefined, {
+  .strictObject({ ...filtersShape, limit: limitSchema, cursor: cursorSchema.optional() })
+  .refine(({ userId, orderId, cursor }) => userId !== undefined || orderId !== undefined || cursor !== undefined, {
     path: ["userId"],
     message: "or orderId must be given",
   });
@@ -145,6 +150,7 @@ export const listReservationsRoute = createRoute({
   operationId: "listReservations",
   tags,
   summary: "Reservations of a user or of an order, newest first, page by page",
+  description: "The cursor keeps the filters: the next page needs only the cursor.",
   request: { query: reservationQuerySchema },
   responses: { 200: { description: "A page.", ...jsonOf(reservationListSchema) } },
 });

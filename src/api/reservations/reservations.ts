@@ -5,16 +5,17 @@ import { createReservationParts } from "../../use-cases/reservations/reservation
 import type { CheckServices } from "../../use-cases/services/known-services.ts";
 import type { ApiDeps } from "../deps.ts";
 import { onlyUserOf, OWN_DATA, requireOwn } from "../http/access.ts";
-import { pageOf, startOfPage } from "../http/page.ts";
+import { definedOnly, filteredPlace, startOfFilteredPage, type FilteredList } from "../http/filtered-cursor.ts";
+import { afterPlace, pageOf, TIME_AND_ID } from "../http/page.ts";
 import type { Routes } from "../http/routes.ts";
 import { addPlaceReservationRoute } from "./place-reservation-route.ts";
 import { addReservationActRoutes } from "./reservation-acts.ts";
 import { addReservationMatchRoutes } from "./reservation-matches.ts";
 import { addReservationStoryRoute } from "./reservation-story.ts";
-import { listReservationsRoute, readReservationRoute } from "./reservations-schemas.ts";
+import { listReservationsRoute, readReservationRoute, reservationFiltersSchema } from "./reservations-schemas.ts";
 import { showReservation, showReservationById, showReservations } from "./show-reservation.ts";
 
-const LIST = "reservations";
+const LIST: FilteredList = { name: "reservations", schema: reservationFiltersSchema, shapes: TIME_AND_ID };
 const QUERY_DEADLINE_MS = 1_000;
 
 /**
@@ -39,7 +40,9 @@ export function addReservationRoutes(routes: Routes, deps: ApiDeps, checkService
   });
 
   routes.add(listReservationsRoute, { access: OWN_DATA, problems: ["INVALID_CURSOR"] }, async (context) => {
-    const { limit, cursor, userId: wantedUser, orderId, status } = context.req.valid("query");
+    const { limit, cursor, ...named } = context.req.valid("query");
+    const { filters, position } = startOfFilteredPage(LIST, definedOnly(named), cursor);
+    const { userId: wantedUser, orderId, status } = reservationFiltersSchema.parse(filters);
     const only = onlyUserOf(context.get("principal"));
     // Of another user there is nothing to see, as of a user without reservations.
     if (only !== undefined && wantedUser !== undefined && wantedUser !== only) return context.json({ reservations: [] }, 200);
@@ -49,9 +52,9 @@ export function addReservationRoutes(routes: Routes, deps: ApiDeps, checkService
       ...(userId === undefined ? {} : { userId }),
       ...(orderId === undefined ? {} : { orderId }),
       ...(status === undefined ? {} : { status }),
-      ...startOfPage(LIST, cursor),
+      ...afterPlace(position),
     });
-    const { page, nextCursor } = pageOf(rows, limit, LIST, ({ place }) => [place.createdAt, place.id]);
+    const { page, nextCursor } = pageOf(rows, limit, LIST.name, ({ place }) => filteredPlace(filters, [place.createdAt, place.id]));
     const holds = page.map(({ hold }) => hold);
     return context.json({ reservations: await showReservations(db, holds), nextCursor }, 200);
   });

@@ -5,12 +5,19 @@ import { insertDeliveries, listDeliveries, requestRedelivery } from "../../store
 import { endWebhookRest } from "../../store/webhooks/webhooks.ts";
 import type { ApiDeps } from "../deps.ts";
 import { ADMINS } from "../http/access.ts";
-import { decodeCursor, SERIAL_ID_SHAPE } from "../http/cursor.ts";
+import { SERIAL_ID_SHAPE } from "../http/cursor.ts";
+import { definedOnly, filteredPlace, startOfFilteredPage, type FilteredList } from "../http/filtered-cursor.ts";
 import { pageOf } from "../http/page.ts";
 import type { Routes } from "../http/routes.ts";
 import { findActiveWebhook, findWebhook, noteWebhookAct } from "./find-webhook.ts";
 import { deliveriesPath, showDelivery } from "./show-webhook.ts";
-import { listDeliveriesRoute, redeliverRoute, testWebhookRoute } from "./webhooks-schemas.ts";
+import { deliveryFiltersSchema, listDeliveriesRoute, redeliverRoute, testWebhookRoute } from "./webhooks-schemas.ts";
+
+const listOf = (webhookId: string): FilteredList => ({
+  name: `deliveries of ${webhookId}`,
+  schema: deliveryFiltersSchema,
+  shapes: [SERIAL_ID_SHAPE],
+});
 
 /** What was sent to a webhook, and sending more: a test event, and an event once again. */
 export function addWebhookDeliveryRoutes(routes: Routes, { db }: Pick<ApiDeps, "db">): void {
@@ -24,16 +31,18 @@ export function addWebhookDeliveryRoutes(routes: Routes, { db }: Pick<ApiDeps, "
 
   routes.add(listDeliveriesRoute, { access: ADMINS, problems: ["WEBHOOK_NOT_FOUND", "INVALID_CURSOR"] }, async (context) => {
     const { webhookId } = await findWebhook(db, context.req.valid("param").webhookId);
-    const { status, limit, cursor } = context.req.valid("query");
-    const list = `deliveries of ${webhookId} ${status ?? "all"}`;
-    const [beforeId] = cursor === undefined ? [] : decodeCursor(list, cursor, [SERIAL_ID_SHAPE]);
+    const { limit, cursor, ...named } = context.req.valid("query");
+    const list = listOf(webhookId);
+    const { filters, position } = startOfFilteredPage(list, definedOnly(named), cursor);
+    const { status } = deliveryFiltersSchema.parse(filters);
+    const [beforeId] = position;
     const rows = await listDeliveries(db, {
       webhookId,
       limit,
       ...(status === undefined ? {} : { status }),
       ...(beforeId === undefined ? {} : { beforeId }),
     });
-    const { page, nextCursor } = pageOf(rows, limit, list, ({ deliveryId }) => [deliveryId]);
+    const { page, nextCursor } = pageOf(rows, limit, list.name, ({ deliveryId }) => filteredPlace(filters, [deliveryId]));
     return context.json({ deliveries: page.map(showDelivery), nextCursor }, 200);
   });
 

@@ -55,6 +55,9 @@ const askedSchema = z.object({ deliveryId: z.string(), links: z.object({ deliver
 const webhookParamsSchema = z.object({ webhookId: z.string().max(64) });
 const deliveryParamsSchema = webhookParamsSchema.extend({ deliveryId: z.string().max(20) });
 
+/** What the list of deliveries can be filtered by: what a cursor keeps. */
+export const deliveryFiltersSchema = z.strictObject({ status: z.enum(DELIVERY_STATUSES).optional() });
+
 export const createWebhookRoute = createRoute({
   method: "post",
   path: "/api/v1/webhooks",
@@ -161,9 +164,10 @@ export const listDeliveriesRoute = createRoute({
   operationId: "listWebhookDeliveries",
   tags: ["webhooks"],
   summary: "What was sent to a webhook and what came of it, the newest first",
+  description: "The cursor keeps the filter: the next page needs only the cursor.",
   request: {
     params: webhookParamsSchema,
-    query: z.strictObject({ status: z.enum(DELIVERY_STATUSES).optional(), limit: limitSchema, cursor: cursorSchema.optional() }),
+    query: deliveryFiltersSchema.extend({ limit: limitSchema, cursor: cursorSchema.optional() }),
   },
   responses: {
     200: {
