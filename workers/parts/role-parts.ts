@@ -15,6 +15,7 @@ import { createLedger, type Ledger } from "../../src/store/ledger/ledger.ts";
 import { createDatabase, type Database } from "../../src/store/postgres/database.ts";
 import { connectTemporal } from "./connect-temporal.ts";
 import { createSaldoWorkers, installRuntime, type SaldoWorkers } from "./create-worker.ts";
+import { codeVersion } from "./own-version.ts";
 import { pingPostgres, pingTemporal } from "./probes.ts";
 import { required } from "./required.ts";
 import { createWebhookPort } from "./webhook-port.ts";
@@ -71,12 +72,13 @@ export function openStoreParts(config: Config, role: string): StoreParts {
     orderCache,
     psp,
     metrics,
-    startWorkers: async (temporal, taskQueues) =>
-      createSaldoWorkers({
+    async startWorkers(temporal, taskQueues) {
+      const bundlePath = config.WORKFLOW_BUNDLE_PATH ?? (await buildWorkflowBundle(config.CACHE_DIR));
+      return createSaldoWorkers({
         connection: temporal.connection,
         namespace: temporal.namespace,
         taskQueues,
-        bundlePath: config.WORKFLOW_BUNDLE_PATH ?? (await buildWorkflowBundle(config.CACHE_DIR)),
+        bundlePath,
         activities: createActivities({
           db: database.db,
           openLane: database.openLane,
@@ -88,9 +90,11 @@ export function openStoreParts(config: Config, role: string): StoreParts {
           workflows: createWorkflowPort(temporal, config),
           webhooks: createWebhookPort(config),
           reportsDir: resolve(config.REPORTS_DIR ?? `${config.DATA_DIR}/reports`),
+          codeVersion: codeVersion(bundlePath),
         }),
         cacheSize: config.WORKFLOW_CACHE_SIZE,
-      }),
+      });
+    },
     async close() {
       redis.close();
       await Promise.allSettled([ledger.close(), database.close()]);
