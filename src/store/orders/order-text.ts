@@ -1,7 +1,7 @@
 import type { OrderRecord } from "./orders.ts";
 
 /** The version of the text. Raise it when `OrderRecord` changes: a text of another version is not read. */
-const FORMAT = "1 ";
+const FORMAT = "2 ";
 const MINOR = /Minor$|^version$/;
 const TIME = /At$|Since$/;
 
