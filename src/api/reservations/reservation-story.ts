@@ -1,12 +1,12 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { readReservationFacts } from "../../store/reservations/reservation-story.ts";
+import { readReservationFacts, type ReservationFact } from "../../store/reservations/reservation-story.ts";
 import { findReservation } from "../../use-cases/reservations/find-reservation.ts";
 import type { ApiDeps } from "../deps.ts";
 import { OWN_DATA, requireOwn } from "../http/access.ts";
 import { jsonOf, timeSchema } from "../http/common-schemas.ts";
-import { languageAsked } from "../http/language.ts";
+import { languageAsked, type Language } from "../http/language.ts";
 import type { Routes } from "../http/routes.ts";
-import { reservationSentenceOf } from "./reservation-sentences.ts";
+import { reservationSentenceOf, type ToldReservation } from "./reservation-sentences.ts";
 import { reservationParamsSchema } from "./reservations-schemas.ts";
 
 export const reservationTimelineRoute = createRoute({
@@ -51,13 +51,17 @@ export function addReservationStoryRoute(routes: Routes, { db }: Pick<ApiDeps, "
     const hold = await findReservation(db, context.req.valid("param").reservationId);
     requireOwn(context, hold.userId, "RESERVATION_NOT_FOUND");
     const language = languageAsked(context);
-    const events = (await readReservationFacts(db, hold)).map((fact) => ({
-      at: fact.at.toISOString(),
-      kind: fact.kind,
-      text: reservationSentenceOf(fact, hold, language),
-      ...(fact.correlationId === undefined ? {} : { correlationId: fact.correlationId }),
-      ...(fact.kind === "ledger" ? { operationId: fact.operationId } : {}),
-    }));
+    const events = (await readReservationFacts(db, hold)).map((fact) => tell(fact, hold, language));
     return context.json({ reservationId: hold.holdId, language, events }, 200);
   });
+}
+
+function tell(fact: ReservationFact, hold: ToldReservation, language: Language) {
+  return {
+    at: fact.at.toISOString(),
+    kind: fact.kind,
+    text: reservationSentenceOf(fact, hold, language),
+    ...(fact.correlationId === undefined ? {} : { correlationId: fact.correlationId }),
+    ...(fact.kind === "ledger" ? { operationId: fact.operationId } : {}),
+  };
 }
