@@ -79,6 +79,8 @@ export interface ActivityDeps {
   readonly logger: ActivityLog;
   /** The folder of the published reports. */
   readonly reportsDir: string;
+  /** The version of Saldo, which a report names; tests leave it out. */
+  readonly codeVersion?: string;
   /** Opens a lane for long statements and streams, each bounded by `deadlineMs`. The caller closes it. */
   readonly openLane: (name: string, deadlineMs?: number) => Lane;
   /** Without it the self-audit repairs no lost workflow, and no workflow waits for the answer to a REFUND. */

@@ -26,6 +26,8 @@ export interface ReportActivityDeps {
   readonly openLane: (name: string, deadlineMs?: number) => Lane;
   /** The folder the CSV files are kept in. */
   readonly reportsDir: string;
+  /** The version of Saldo, which a report names. */
+  readonly codeVersion?: string;
 }
 
 /** A report with what fixes its content: the month in its zone, and the snapshot of the postings. */
@@ -45,13 +47,22 @@ export interface WrittenReport {
 export function createReportActivities(deps: ReportActivityDeps) {
   return {
     /**
-     * Opens the next version of a month's report, or joins the version in the making. The month is `month`, or else the one before that of `closedAt`.
+     * Opens the next version of a month's report, or joins the version in the making. The month is `month`, or else the one before that of
+     * `closedAt`; by a test's clock it is then over, whatever the real clock shows.
      * Safe to retry: the version that is open is joined. Throws: INVALID_MONTH.
      */
-    openMonthReport: async (input: { month?: string; closedAt: string; timeZone: string; correlationId: string }): Promise<ReportId> => {
+    openMonthReport: async (input: {
+      month?: string;
+      closedAt: string;
+      timeZone: string;
+      correlationId: string;
+      isTestClock?: boolean;
+    }): Promise<ReportId> => {
       const { timeZone, correlationId } = input;
-      const month = input.month ?? previousMonth(monthOf(Date.parse(input.closedAt), timeZone));
-      const { version } = await openReport(deps.db, { month, timeZone, correlationId });
+      const closedAtMs = Date.parse(input.closedAt);
+      const month = input.month ?? previousMonth(monthOf(closedAtMs, timeZone));
+      const atMs = input.isTestClock === true ? closedAtMs : undefined;
+      const { version } = await openReport(deps.db, { month, timeZone, correlationId, ...(atMs === undefined ? {} : { atMs }) });
       return { month, version };
     },
 
@@ -65,7 +76,8 @@ export function createReportActivities(deps: ReportActivityDeps) {
     writeReport: (content: ReportContent): Promise<WrittenReport> => withHeartbeat(() => writeReport(deps, content)),
 
     /** Makes the report final and visible. Safe to retry: the same content again changes nothing. Throws: CONFLICT. */
-    publishReport: (report: ReportId & WrittenReport): Promise<void> => completeReport(deps.db, report),
+    publishReport: (report: ReportId & WrittenReport): Promise<void> =>
+      completeReport(deps.db, { ...report, ...(deps.codeVersion === undefined ? {} : { codeVersion: deps.codeVersion }) }),
 
     /** Gives the report up under a code. Safe to retry: a report that ended stays as it is. */
     abandonReport: (report: ReportId & { code: string }): Promise<void> => failReport(deps.db, report),

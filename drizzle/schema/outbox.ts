@@ -35,5 +35,8 @@ export const outbox = pgTable(
     index("outbox_order")
       .on(table.aggregateId)
       .where(sql`${table.aggregateType} = 'order'`),
+    index("outbox_reservation")
+      .on(table.aggregateId)
+      .where(sql`${table.aggregateType} = 'reservation'`),
   ],
 );

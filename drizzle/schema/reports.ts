@@ -18,6 +18,8 @@ export const reports = pgTable(
     workflowId: text("workflow_id").notNull(),
     correlationId: text("correlation_id").notNull(),
     failureCode: text("failure_code"),
+    /** The version of Saldo that added it up and wrote its file. */
+    codeVersion: text("code_version"),
     createdAt: moment("created_at")
       .notNull()
       .default(sql`now()`),

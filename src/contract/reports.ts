@@ -8,10 +8,12 @@ export interface RevenueReportInput {
   readonly correlationId: string;
 }
 
-/** What starts the close of a month: the month before the given instant, or a month by name. */
+/** What starts the close of a month: the month before the moment of the run, or a month by name. */
 export interface CloseMonthInput {
   readonly month?: string;
   readonly timeZone: string;
+  /** The moment that a test's clock shows, ISO 8601: the month before it is closed as if it were over. */
+  readonly at?: string;
 }
 
 export interface RevenueReportResult {

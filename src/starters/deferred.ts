@@ -36,6 +36,7 @@ const STARTERS: Readonly<Record<keyof Starters, true>> = {
   reservationStatus: true,
   restartReservation: true,
   startReport: true,
+  closeMonth: true,
   reportProgress: true,
   runEventBatch: true,
   runSagaCommand: true,

@@ -1,6 +1,12 @@
 import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from "@temporalio/client";
 import { reportWorkflowId } from "../contract/ids.ts";
-import { reportProgressQuery, type RevenueReportInput, type RevenueReportProgress, type RevenueReportResult } from "../contract/reports.ts";
+import {
+  reportProgressQuery,
+  type CloseMonthInput,
+  type RevenueReportInput,
+  type RevenueReportProgress,
+  type RevenueReportResult,
+} from "../contract/reports.ts";
 import { TASK_QUEUES } from "../contract/task-queues.ts";
 import type { Calls, Started } from "./calls.ts";
 import { typedSearchAttributes } from "./typed-search-attributes.ts";
@@ -10,6 +16,8 @@ import { reportWords } from "./words.ts";
 export interface ReportStarters {
   /** Starts the making of one version of a month's report; a version that is made or being made is not started again. */
   startReport(input: RevenueReportInput): Promise<Started<RevenueReportResult>>;
+  /** Closes the month that is over by a test's clock, as its schedule would; a close under way is joined. */
+  closeMonth(month: string, input: CloseMonthInput): Promise<void>;
   reportProgress(month: string, version: number): Promise<RevenueReportProgress | undefined>;
 }
 
@@ -26,6 +34,19 @@ export function createReportStarters(calls: Calls): ReportStarters {
         ...reportWords(report),
         typedSearchAttributes: typedSearchAttributes({ correlationId: report.correlationId, reportMonth: report.month }),
       }),
+
+    async closeMonth(month, input) {
+      await calls.call((workflows) =>
+        workflows.start("closeMonth", {
+          workflowId: `close-month/test-clock/${month}`,
+          taskQueue: TASK_QUEUES.reports,
+          args: [input],
+          workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+          workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+          staticSummary: `Close ${month} by the test clock`,
+        }),
+      );
+    },
 
     reportProgress: (month, version) => calls.query(reportWorkflowId(month, version), reportProgressQuery),
   };

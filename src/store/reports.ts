@@ -24,6 +24,8 @@ export interface ReportRecord {
   readonly lineCount?: number;
   readonly completedAt?: Date;
   readonly failureCode?: string;
+  /** The version of Saldo that made it; undefined for a report of a version that did not say. */
+  readonly codeVersion?: string;
 }
 
 /** Which report: the month is `yyyy-mm`, versions count from 1. */
@@ -38,18 +40,19 @@ const STREAM_GROUP = 500;
 /**
  * Opens the next version of a month's report, or joins the one that is being made. `created` is false for one that was joined.
  * Safe to retry: the open version is joined. Two callers at once get the same version: its primary key decides.
- * Throws: INVALID_MONTH when the month has not begun by the database's clock; UNAVAILABLE, DEADLINE_EXCEEDED.
+ * Throws: INVALID_MONTH when the month has not begun by the database's clock, or by `atMs` where that is later (a test's clock);
+ * UNAVAILABLE, DEADLINE_EXCEEDED.
  */
 export async function openReport(
   db: Db,
-  input: { month: string; timeZone: string; correlationId: string },
+  input: { month: string; timeZone: string; correlationId: string; atMs?: number },
 ): Promise<ReportId & { created: boolean }> {
-  const { month, timeZone, correlationId } = input;
+  const { month, timeZone, correlationId, atMs = 0 } = input;
   for (let attempt = 0; attempt < OPEN_ATTEMPTS; attempt += 1) {
     const [clock] = await db.execute<{ now_ms: string }>(sql`select (extract(epoch from clock_timestamp()) * 1000)::bigint as now_ms`);
     const [latest] = await db.select().from(reports).where(eq(reports.month, month)).orderBy(desc(reports.version)).limit(1);
     const version = (latest?.version ?? 0) + 1;
-    const opened = newReportVersion({ month, version, timeZone, nowMs: Number(clock?.now_ms) });
+    const opened = newReportVersion({ month, version, timeZone, nowMs: Math.max(Number(clock?.now_ms), atMs) });
     if (latest?.status === "running" && latest.timeZone === timeZone) return { month, version: latest.version, created: false };
     const created = await db
       .insert(reports)
@@ -137,11 +140,14 @@ export async function listReportCurrencies(db: Db, { month, version }: ReportId)
  * Completes a report: from then on it is visible and never changes.
  * Safe to retry: the same content again changes nothing. Throws: CONFLICT when the version ended otherwise; REPORT_NOT_FOUND.
  */
-export async function completeReport(db: Db, input: ReportId & { sha256: string; fileName: string; lineCount: number }): Promise<void> {
-  const { month, version, sha256, fileName, lineCount } = input;
+export async function completeReport(
+  db: Db,
+  input: ReportId & { sha256: string; fileName: string; lineCount: number; codeVersion?: string },
+): Promise<void> {
+  const { month, version, sha256, fileName, lineCount, codeVersion = null } = input;
   const completed = await db
     .update(reports)
-    .set({ status: "completed", sha256, fileName, lineCount, completedAt: sql`clock_timestamp()` })
+    .set({ status: "completed", sha256, fileName, lineCount, codeVersion, completedAt: sql`clock_timestamp()` })
     .where(and(eq(reports.month, month), eq(reports.version, version), eq(reports.status, "running")))
     .returning({ version: reports.version });
   if (completed.length > 0) return;
@@ -215,7 +221,7 @@ export async function listRevenueMonths(db: Db, { timeZone }: { timeZone: string
 }
 
 function toRecord(row: typeof reports.$inferSelect): ReportRecord {
-  const { watermark, sha256, fileName, lineCount, completedAt, failureCode } = row;
+  const { watermark, sha256, fileName, lineCount, completedAt, failureCode, codeVersion } = row;
   return {
     month: row.month,
     version: row.version,
@@ -231,5 +237,6 @@ function toRecord(row: typeof reports.$inferSelect): ReportRecord {
     ...(lineCount === null ? {} : { lineCount }),
     ...(completedAt === null ? {} : { completedAt }),
     ...(failureCode === null ? {} : { failureCode }),
+    ...(codeVersion === null ? {} : { codeVersion }),
   };
 }

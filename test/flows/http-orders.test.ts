@@ -67,8 +67,8 @@ describe("orders over HTTP", () => {
     expect(answer.headers.get("preference-applied")).toBe("wait=20");
     expect(answer.body).toMatchObject({ userId: "anna", status: "CONFIRMED", sagaState: "COMPLETED", total: "42.50", currency: "RUB" });
     expect(answer.body["items"]).toEqual([
-      { lineNo: 1, serviceId: "gig", quantity: 1, amount: "30.00" },
-      { lineNo: 2, serviceId: "record", quantity: 1, amount: "12.50" },
+      { lineNo: 1, serviceId: "gig", quantity: 1, amount: "30.00", held: "0.00", captured: "30.00", givenBack: "0.00" },
+      { lineNo: 2, serviceId: "record", quantity: 1, amount: "12.50", held: "0.00", captured: "12.50", givenBack: "0.00" },
     ]);
     expect(answer.headers.get("location")).toBe(`/api/v1/orders/${String(answer.body["orderId"])}`);
     expect(await balance("anna")).toMatchObject({ available: "57.50", held: "0.00" });

@@ -1,5 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { orderWorkflowId } from "../../src/contract/ids.ts";
+import { PSP, revenue } from "../../src/domain/ledger/operations.ts";
+import { recordReceipts } from "../../src/store/events/receipts.ts";
 import type { TestApi } from "../support/http-api.ts";
 import { createOrderClient, expectRightBooks, openOrderShop, type OrderShop } from "../support/order-shop.ts";
 
@@ -41,6 +44,38 @@ describe("an order's story", () => {
     const russian = await story("ru-RU,en;q=0.5");
     expect(russian.map(({ text }) => text)).toContain("100.00 RUB отложено в кошельке");
     expect(russian.map(({ at }) => at)).toEqual(russian.map(({ at }) => at).toSorted());
+  });
+
+  test("tells the message that asked for it, and what else happened for the order with its user's money", async () => {
+    await deposit("karl", "100");
+    await deposit("someone else", "100");
+    const orderId = (await place("karl")).body["orderId"] as string;
+    const receipt = { identity: `order-wish-${orderId}`, workflowId: orderWorkflowId(orderId) };
+    await recordReceipts(api.db, [
+      { ...receipt, position: { topic: "orders.requests", partition: 2, offset: "41" }, outcome: "started" },
+      { ...receipt, position: { topic: "orders.requests", partition: 2, offset: "42" }, outcome: "duplicate" },
+    ]);
+    const buy = (userId: string, comment: string) =>
+      api.ledger.post({
+        key: `${orderId}-${userId}`,
+        kind: "charge",
+        currency: "RUB",
+        userId,
+        orderId,
+        comment,
+        origin: { caller: "kafka", correlationId: "c-purchase", position: { topic: "purchases", partition: 0, offset: "7" } },
+        postings: [{ debit: PSP, credit: revenue("gig"), amountMinor: 500n }],
+      });
+    await buy("karl", "a purchase by card");
+    await buy("someone else", "not karl's");
+    const { body } = await api.call("GET", `/api/v1/orders/${orderId}/timeline`, { headers: { "accept-language": "en" } });
+    const events = body["events"] as { kind: string; text: string; correlationId?: string }[];
+    const texts = events.map(({ text }) => text);
+    expect(texts).toContain("the order was asked for by the Kafka message orders.requests/2/41");
+    expect(texts).toContain("the order was asked for again by the Kafka message orders.requests/2/42");
+    expect(events.filter(({ text }) => text.includes("5.00 RUB")).map(({ text, correlationId }) => [text, correlationId])).toEqual([
+      [expect.stringMatching(/^5\.00 RUB received from the payment provider.* by the Kafka message purchases\/0\/7$/), "c-purchase"],
+    ]);
   });
 
   test("is watched as it happens; who comes again with the last id gets only what is new", async () => {

@@ -155,6 +155,7 @@ function noTemporal(): Starters {
     isOpen: unavailable,
     reservationStatus: unavailable,
     startReport: unavailable,
+    closeMonth: unavailable,
     reportProgress: unavailable,
     runEventBatch: unavailable,
     replyToOrder: unavailable,

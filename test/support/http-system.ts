@@ -60,6 +60,7 @@ export async function startTestWorkflows(
         balanceCache: createBalanceCache({ url: undefined, logger: SILENT_LOG }),
         logger,
         reportsDir,
+        codeVersion: "0.0.0-test",
         ...(webhooks === undefined ? {} : { webhooks }),
         openLane: (name, deadlineMs) => database.openLane(name, deadlineMs),
       }),

@@ -1,9 +1,9 @@
-import { readFileSync } from "node:fs";
 import type { ApiSettings } from "../../src/api/deps.ts";
 import type { ClientAddresses } from "../../src/api/http/client-address.ts";
 import type { Config } from "../../src/config.ts";
 import { incomingGroups } from "./incoming-groups.ts";
 import { orderSettings } from "./order-settings.ts";
+import { ownVersion } from "./own-version.ts";
 import { webhookKeyOf } from "./webhook-port.ts";
 
 /** The settings of the HTTP API by the configuration. */
@@ -36,8 +36,4 @@ export function apiSettings(config: Config, addresses: ClientAddresses): ApiSett
       ...(encryptionKey === undefined ? {} : { encryptionKey }),
     },
   };
-}
-
-function ownVersion(): string {
-  return (JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string }).version;
 }

@@ -17,6 +17,7 @@ import { createLedger, type Ledger } from "../../src/store/ledger/ledger.ts";
 import { createDatabase, type Database } from "../../src/store/postgres/database.ts";
 import { connectTemporal } from "./connect-temporal.ts";
 import { createSaldoWorkers, installRuntime, type SaldoWorkers } from "./create-worker.ts";
+import { codeVersion } from "./own-version.ts";
 import { pingPostgres, pingTemporal } from "./probes.ts";
 import { required } from "./required.ts";
 import { createWebhookPort } from "./webhook-port.ts";
@@ -74,12 +75,13 @@ export function openStoreParts(config: Config, role: string): StoreParts {
     orderCache,
     psp,
     metrics,
-    startWorkers: async (temporal, taskQueues) =>
-      createSaldoWorkers({
+    async startWorkers(temporal, taskQueues) {
+      const bundlePath = config.WORKFLOW_BUNDLE_PATH ?? (await buildWorkflowBundle(config.CACHE_DIR));
+      return createSaldoWorkers({
         connection: temporal.connection,
         namespace: temporal.namespace,
         taskQueues,
-        bundlePath: config.WORKFLOW_BUNDLE_PATH ?? (await buildWorkflowBundle(config.CACHE_DIR)),
+        bundlePath,
         activities: createActivities({
           db: database.db,
           openLane: database.openLane,
@@ -91,9 +93,11 @@ export function openStoreParts(config: Config, role: string): StoreParts {
           workflows: createWorkflowPort(temporal, config),
           webhooks: createWebhookPort(config),
           reportsDir: resolve(config.REPORTS_DIR ?? `${config.DATA_DIR}/reports`),
+          codeVersion: codeVersion(bundlePath),
         }),
         cacheSize: config.WORKFLOW_CACHE_SIZE,
-      }),
+      });
+    },
     async close() {
       redis.close();
       await Promise.allSettled([ledger.close(), database.close()]);

@@ -16,7 +16,7 @@ export interface CloseMonthResult {
 
 /**
  * Closes a month: makes the next version of its revenue report. Without `month` in the input it closes the month before the moment for
- * which this run was scheduled, however late it runs.
+ * which this run was scheduled, however late it runs, or before the moment that a test's clock shows.
  */
 export async function closeMonth(input: CloseMonthInput): Promise<CloseMonthResult> {
   const { timeZone } = input;
@@ -24,9 +24,10 @@ export async function closeMonth(input: CloseMonthInput): Promise<CloseMonthResu
   const { month, version } = await reportSteps.openMonthReport.executeWithOptions({ summary: "open a version of the month's report" }, [
     {
       timeZone,
-      closedAt: scheduledTime().toISOString(),
+      closedAt: input.at ?? scheduledTime().toISOString(),
       correlationId: workflowId,
       ...(input.month === undefined ? {} : { month: input.month }),
+      ...(input.at === undefined ? {} : { isTestClock: true }),
     },
   ]);
   showReportMonth(month);

@@ -126,7 +126,17 @@ export const orderSchema = z
       })
       .optional(),
     comment: z.string(),
-    items: z.array(z.object({ lineNo: z.number().int(), serviceId: z.string(), quantity: z.number().int(), amount: decimalSchema })),
+    items: z.array(
+      z.object({
+        lineNo: z.number().int(),
+        serviceId: z.string(),
+        quantity: z.number().int(),
+        amount: decimalSchema,
+        held: decimalSchema.openapi({ description: "Set aside for the line and not paid yet." }),
+        captured: decimalSchema.openapi({ description: "Paid for the line, before anything was given back." }),
+        givenBack: decimalSchema.openapi({ description: "Back with the buyer, or on its way back." }),
+      }),
+    ),
     failure: failureSchema.optional().openapi({ description: "Why the order came to nothing." }),
     createdAt: timeSchema,
     updatedAt: timeSchema,

@@ -2,7 +2,8 @@ import type { z } from "@hono/zod-openapi";
 import { formatAmount } from "../../base/money.ts";
 import type { OrderSagaStatus, PaymentMethod } from "../../contract/orders.ts";
 import { refundOfStep } from "../../contract/refunds.ts";
-import type { OrderRecord } from "../../store/orders/orders.ts";
+import { lineMoneyOf } from "../../domain/orders/line-money.ts";
+import type { OrderItemRecord, OrderRecord } from "../../store/orders/orders.ts";
 import type { PaymentRecord } from "../../store/orders/payments.ts";
 import type { RefundRecord } from "../../store/orders/refunds.ts";
 import { isClosed } from "../../use-cases/orders/closed.ts";
@@ -43,18 +44,28 @@ export function showOrder(order: OrderRecord, running?: OrderSagaStatus): ShownO
     paymentMethod: order.paymentMethod as PaymentMethod,
     ...(order.payment === undefined ? {} : { payment: showPayment(order.payment) }),
     comment: order.comment,
-    items: order.items.map(({ lineNo, serviceId, quantity, amountMinor }) => ({
-      lineNo,
-      serviceId,
-      quantity,
-      amount: formatAmount(amountMinor, order.currency),
-    })),
+    items: order.items.map((item) => showItem(item, order)),
     ...(failureCode === undefined
       ? {}
       : { failure: { code: failureCode, message: running?.failureMessage ?? order.failureMessage ?? "" } }),
     createdAt: order.createdAt.toISOString(),
     updatedAt: order.updatedAt.toISOString(),
     links: { self: orderPath(order.orderId) },
+  };
+}
+
+function showItem(item: OrderItemRecord, { payment, currency }: OrderRecord): ShownOrder["items"][number] {
+  const { lineNo, serviceId, quantity, amountMinor } = item;
+  const { heldMinor, capturedMinor, givenBackMinor } = lineMoneyOf(item, payment);
+  const text = (minor: bigint) => formatAmount(minor, currency);
+  return {
+    lineNo,
+    serviceId,
+    quantity,
+    amount: text(amountMinor),
+    held: text(heldMinor),
+    captured: text(capturedMinor),
+    givenBack: text(givenBackMinor),
   };
 }
 

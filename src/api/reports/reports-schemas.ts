@@ -53,6 +53,10 @@ const versionSummarySchema = z.object({
   watermark: z.string().optional().openapi({ description: "The Postgres snapshot whose postings are in it." }),
   lineCount: z.number().int().optional(),
   failureCode: z.string().optional(),
+  codeVersion: z.string().optional().openapi({
+    example: "0.1.0+3f6c1b2a9d0e",
+    description: "The version of Saldo that made it, and the hash of its workflows and their rules.",
+  }),
   createdAt: timeSchema,
   completedAt: timeSchema.optional(),
   links: reportLinksSchema,
@@ -148,4 +152,25 @@ export const diffReportRoute = createRoute({
   summary: "What changed from one version of a month's report to another",
   request: { params: reportParamsSchema, query: reportDiffQuerySchema },
   responses: { 200: { description: "The differences.", content: { "application/json": { schema: reportDiffSchema } } } },
+});
+
+export const closeMonthRoute = createRoute({
+  method: "post",
+  path: "/api/v1/test-clock/reports/{month}",
+  operationId: "advanceReportMonth",
+  tags: ["test clock"],
+  summary: "Let a month be over, to test what its close does",
+  description:
+    "Runs what the schedule runs on the first of the next month. The version it makes is not `partial`, also while the month still runs; what is sold later is in the next version. Not available in production.",
+  request: { params: reportParamsSchema },
+  responses: {
+    202: {
+      description: "The month is being closed.",
+      content: {
+        "application/json": {
+          schema: z.object({ month: z.string(), links: z.object({ self: z.string() }) }).openapi("ClosingMonth"),
+        },
+      },
+    },
+  },
 });

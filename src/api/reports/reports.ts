@@ -1,10 +1,10 @@
-import { parseMonth } from "../../domain/reports/report-period.ts";
+import { monthPeriod, parseMonth } from "../../domain/reports/report-period.ts";
 import { listReportVersions, listRevenueMonths, openReport } from "../../store/reports.ts";
 import type { ApiDeps } from "../deps.ts";
 import { ADMINS } from "../http/access.ts";
 import type { Routes } from "../http/routes.ts";
 import { addReadReportRoutes } from "./read-reports.ts";
-import { listReportMonthsRoute, orderReportRoute } from "./reports-schemas.ts";
+import { closeMonthRoute, listReportMonthsRoute, orderReportRoute } from "./reports-schemas.ts";
 import { reportLinks, showVersion } from "./show-report.ts";
 
 /** Revenue reports: versions that never change, made by a workflow each. */
@@ -44,6 +44,13 @@ export function addReportRoutes(routes: Routes, deps: ApiDeps): void {
       200,
     );
   });
+
+  if (settings.testClock === true)
+    routes.add(closeMonthRoute, { access: ADMINS, problems: ["INVALID_MONTH"] }, async (context) => {
+      const month = parseMonth(context.req.valid("param").month);
+      await starters.closeMonth(month, { timeZone, at: new Date(monthPeriod(month, timeZone).endsAtMs).toISOString() });
+      return context.json({ month, links: { self: `/api/v1/reports/revenue/${month}` } }, 202);
+    });
 
   addReadReportRoutes(routes, deps);
 }

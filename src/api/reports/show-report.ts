@@ -14,7 +14,7 @@ export function reportLinks(month: string, version: number) {
 
 /** A version of a report without its lines. */
 export function showVersion(report: ReportRecord) {
-  const { version, status, partial, sha256, watermark, lineCount, failureCode, createdAt, completedAt } = report;
+  const { version, status, partial, sha256, watermark, lineCount, failureCode, codeVersion, createdAt, completedAt } = report;
   return {
     version,
     status,
@@ -23,6 +23,7 @@ export function showVersion(report: ReportRecord) {
     ...(watermark === undefined ? {} : { watermark }),
     ...(lineCount === undefined ? {} : { lineCount }),
     ...(failureCode === undefined ? {} : { failureCode }),
+    ...(codeVersion === undefined ? {} : { codeVersion }),
     createdAt: createdAt.toISOString(),
     ...(completedAt === undefined ? {} : { completedAt: completedAt.toISOString() }),
     links: reportLinks(report.month, version),

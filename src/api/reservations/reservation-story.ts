@@ -1,5 +1,4 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import type { HoldRecord } from "../../store/reservations/holds.ts";
 import { readReservationFacts, type ReservationFact } from "../../store/reservations/reservation-story.ts";
 import { findReservation } from "../../use-cases/reservations/find-reservation.ts";
 import type { ApiDeps } from "../deps.ts";
@@ -7,7 +6,7 @@ import { OWN_DATA, requireOwn } from "../http/access.ts";
 import { jsonOf, timeSchema } from "../http/common-schemas.ts";
 import { languageAsked, type Language } from "../http/language.ts";
 import type { Routes } from "../http/routes.ts";
-import { reservationSentenceOf } from "./reservation-sentences.ts";
+import { reservationSentenceOf, type ToldReservation } from "./reservation-sentences.ts";
 import { reservationParamsSchema } from "./reservations-schemas.ts";
 
 export const reservationTimelineRoute = createRoute({
@@ -57,7 +56,7 @@ export function addReservationStoryRoute(routes: Routes, { db }: Pick<ApiDeps, "
   });
 }
 
-function tell(fact: ReservationFact, hold: HoldRecord, language: Language) {
+function tell(fact: ReservationFact, hold: ToldReservation, language: Language) {
   return {
     at: fact.at.toISOString(),
     kind: fact.kind,

@@ -3,7 +3,7 @@ import { orderItems, orders, payments } from "../../../drizzle/schema/orders.ts"
 import type { OrderStatus } from "../../contract/orders.ts";
 import type { Db } from "../postgres/database.ts";
 import { isAfter, type Page, type PageStart } from "../postgres/page.ts";
-import { toOrderRecord, type OrderRecord } from "./orders.ts";
+import { ITEM_COLUMNS, toOrderRecord, type OrderRecord } from "./orders.ts";
 
 export interface ListedOrder {
   readonly order: OrderRecord;
@@ -35,7 +35,7 @@ export async function listOrders(db: Db, input: OrderFilter & Page): Promise<Lis
     .limit(input.limit + 1);
   if (rows.length === 0) return [];
   const items = await db
-    .select()
+    .select(ITEM_COLUMNS)
     .from(orderItems)
     .where(
       inArray(

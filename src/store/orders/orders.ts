@@ -1,4 +1,4 @@
-import { eq, sql } from "drizzle-orm";
+import { eq, getTableColumns, sql } from "drizzle-orm";
 import { orderItems, orders, payments } from "../../../drizzle/schema/orders.ts";
 import { DomainError } from "../../base/errors.ts";
 import type { OrderSagaInput, OrderStatus, SagaState } from "../../contract/orders.ts";
@@ -13,7 +13,18 @@ export interface OrderItemRecord {
   readonly serviceId: string;
   readonly quantity: number;
   readonly amountMinor: bigint;
+  /** What refunds have given back of the line or set aside for that; absent when nothing. */
+  readonly refundedMinor?: bigint;
 }
+
+/** A line as it is read: with what refunds have taken of it, refused refunds left out. For statements over `order_items`. */
+export const ITEM_COLUMNS = {
+  ...getTableColumns(orderItems),
+  refundedMinor: sql<string>`(
+    select coalesce(sum((l ->> 'amountMinor')::bigint), 0)::text
+      from refunds r cross join lateral jsonb_array_elements(r.lines) l
+     where r.order_id = order_items.order_id and r.status <> 'refused' and (l ->> 'lineNo')::integer = order_items.line_no)`,
+};
 
 /** An order as it stands in Postgres. `version` rises with each change. */
 export interface OrderRecord {
@@ -45,7 +56,7 @@ export interface OrderRecord {
 /** The order's state, or undefined when there is no such order. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
 export async function getOrder(db: Db, orderId: string): Promise<OrderRecord | undefined> {
   const rows = await db
-    .select({ order: orders, item: orderItems, payment: payments })
+    .select({ order: orders, item: ITEM_COLUMNS, payment: payments })
     .from(orders)
     .innerJoin(orderItems, eq(orderItems.orderId, orders.id))
     .leftJoin(payments, eq(payments.orderId, orders.id))
@@ -64,7 +75,7 @@ export async function getOrder(db: Db, orderId: string): Promise<OrderRecord | u
 /** A row, its lines and its payment as a record. */
 export function toOrderRecord(
   row: typeof orders.$inferSelect,
-  items: readonly OrderItemRecord[],
+  items: readonly (Omit<OrderItemRecord, "refundedMinor"> & { readonly refundedMinor: string })[],
   payment: typeof payments.$inferSelect | null,
 ): OrderRecord {
   const {
@@ -90,7 +101,13 @@ export function toOrderRecord(
     ...(stuckSince === null ? {} : { stuckSince }),
     ...(settledByHand === null ? {} : { settledByHand }),
     ...(payment === null ? {} : { payment: toPaymentRecord(payment) }),
-    items: items.map(({ lineNo, serviceId, quantity, amountMinor }) => ({ lineNo, serviceId, quantity, amountMinor })),
+    items: items.map(({ lineNo, serviceId, quantity, amountMinor, refundedMinor }) => ({
+      lineNo,
+      serviceId,
+      quantity,
+      amountMinor,
+      ...(refundedMinor === "0" ? {} : { refundedMinor: BigInt(refundedMinor) }),
+    })),
   };
 }
 

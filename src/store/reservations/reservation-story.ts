@@ -45,7 +45,7 @@ export async function readReservationFacts(
         from hold_moves m where m.hold_id = ${holdId}
       union all
       select coalesce(x.published_at, x.created_at), 2, 'message', x.headers ->> 'correlation-id', null, x.topic, (x.published_at is not null)::text, null, null, null
-        from outbox x where x.topic = 'reservations.events' and x.aggregate_id = ${holdId}
+        from outbox x where x.aggregate_type = 'reservation' and x.aggregate_id = ${holdId}
     ) facts order by facts.at, rank`);
   return rows.map(toFact);
 }

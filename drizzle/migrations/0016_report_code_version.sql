@@ -1,0 +1,2 @@
+ALTER TABLE "reports" ADD COLUMN "code_version" text;--> statement-breakpoint
+CREATE INDEX "outbox_reservation" ON "outbox" USING btree ("aggregate_id") WHERE "outbox"."aggregate_type" = 'reservation';
