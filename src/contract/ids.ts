@@ -53,6 +53,11 @@ export function stepKey(workflowId: string, step: string): string {
   return `${workflowId}:${step}`;
 }
 
+/** The permanent key under which a refused operation is decided once more. */
+export function decidedAgainKey(refusedOperationId: string): string {
+  return `again:${refusedOperationId}`;
+}
+
 /** What the keys of all tries to rescue a reservation begin with; the number of the try follows. */
 export function rescueKeyPrefix(reservationId: string): string {
   return stepKey(reservationWorkflowId(reservationId), "rescue/");

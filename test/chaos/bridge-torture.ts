@@ -1,16 +1,17 @@
 import { homedir, tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { TEST_RUN_PREFIX } from "../../src/stack/processes/leftovers.ts";
 import { startStack } from "../../src/stack/stack.ts";
 import { migrateDatabase } from "../../src/store/postgres/migrate.ts";
 import { tortureBridge } from "../support/torture.ts";
 
-const USAGE = `npm run chaos:bridge -- [--events 100000] [--seconds 120] [--seed N] [--pause 2,4] [--bridges 3] [--timeout 600]
+const USAGE = `npm run chaos:bridge -- [--events 100000] [--seconds 120] [--seed N] [--pause 2,4] [--bridges 3] [--timeout 600] [--other DIR]
 
 Produces purchase events, each one to three times, over the given time, while bridges of one group (the role as npm start
 runs it, with its worker) are killed (SIGKILL) and others join and leave, on servers of its own; compares the ledger with what was
-produced and proves the books. The pause between two such faults lies between the two numbers of seconds.
+produced and proves the books. The pause between two such faults lies between the two numbers of seconds. With --other, the folder
+of another release with its node_modules (git worktree add --detach DIR COMMIT), every second bridge is run of that release.
 `;
 
 process.exitCode = await main();
@@ -24,6 +25,7 @@ async function main(): Promise<number> {
       pause: { type: "string", default: "2,4" },
       bridges: { type: "string", default: "3" },
       timeout: { type: "string", default: "600" },
+      other: { type: "string" },
       help: { type: "boolean" },
     },
   });
@@ -60,6 +62,7 @@ async function main(): Promise<number> {
       dataDir: stack.dataDir,
       cacheDir,
       bridges: Number(values.bridges),
+      otherDir: values.other === undefined ? undefined : resolve(values.other),
       events: Number(values.events),
       seconds: Number(values.seconds),
       seed: Number(values.seed),

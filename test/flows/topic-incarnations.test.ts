@@ -3,6 +3,7 @@ import { Kafka as KafkaClient, logLevel, type Admin } from "kafkajs";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { ensureTopics } from "../../src/adapters/kafka/kafka.ts";
 import { importEvents, type ImportDeps } from "../../src/cli/import/import-events.ts";
+import { eventBatchWorkflowId } from "../../src/contract/ids.ts";
 import { deadLetterTopic } from "../../src/contract/topics.ts";
 import { listDeadLetters } from "../../src/store/events/dead-letter-list.ts";
 import { traceEvents } from "../../src/store/events/import-tally.ts";
@@ -155,6 +156,36 @@ describe("a topic that is deleted and made again", () => {
     await commitLate(place, { offset: "2", metadata: kept?.metadata ?? "" });
     await bench.startBridge(place);
     await until("all are booked", async () => (await booked(place.topic)).length === 4);
+  });
+
+  it("has batches of its own: one of the earlier topic that still runs is not joined by one with the same offsets", async () => {
+    const place = await newPlace();
+    const running = new Map<string, ReturnType<typeof bench.starters.runEventBatch>>();
+    let letGo = () => {};
+    const held = new Promise<void>((resolve) => (letGo = resolve));
+    // As Temporal does under USE_EXISTING.
+    const starters: typeof bench.starters = {
+      runEventBatch(input, signal) {
+        const workflowId = eventBatchWorkflowId(input);
+        const known = running.get(workflowId);
+        if (known !== undefined) return known;
+        const isFirst = running.size === 0;
+        const run = (isFirst ? held : Promise.resolve()).then(() => bench.starters.runEventBatch(input, signal));
+        running.set(workflowId, run);
+        return run;
+      },
+    };
+    await buy(place.topic, ["ann", "ben"]);
+    await bench.startBridge({ ...place, starters });
+    await until("the batch of the earlier topic runs", () => running.size === 1);
+    await makeAgain(place.topic);
+    await buy(place.topic, ["dan", "eve"]);
+    const second = { topic: place.topic, group: `${place.group}-2` };
+    await bench.startBridge({ ...second, starters });
+    await isDone(second, 2n);
+    letGo();
+    await until("the earlier batch is booked too", async () => (await booked(place.topic)).length === 4);
+    expect((await booked(place.topic)).map(([, user]) => user)).toEqual(["dan", "eve", "ann", "ben"]);
   });
 
   it("takes a dead letter of the earlier topic under its first identity", async () => {

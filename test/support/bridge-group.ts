@@ -12,6 +12,8 @@ export interface BridgeGroupInput {
   readonly group: string;
   readonly settings: Readonly<Record<string, string>>;
   readonly log: (line: string) => void;
+  /** The folder of another release: every second bridge is run of it. */
+  readonly otherDir?: string | undefined;
 }
 
 /** Bridges of one group, run as by `npm start`: each is a process that is started again when it dies. */
@@ -66,7 +68,8 @@ export function createBridgeGroup(input: BridgeGroupInput): BridgeGroup {
     const early: RoleEvent[] = [];
     let member: Member | undefined;
     const onEvent = (event: RoleEvent) => void (member === undefined ? early.push(event) : noteEvent(member, event));
-    const bridge = startTestRole({ role: "bridge", name, environment, dataDir: input.dataDir, onEvent });
+    const other = input.otherDir === undefined || born % 2 === 1 ? {} : { projectDir: input.otherDir };
+    const bridge = startTestRole({ role: "bridge", name, environment, dataDir: input.dataDir, onEvent, ...other });
     member = { bridge, runs: false, wasKilled: false };
     for (const event of early) noteEvent(member, event);
     members.add(member);

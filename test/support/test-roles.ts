@@ -1,3 +1,4 @@
+import { join, relative } from "node:path";
 import { PROJECT_DIR, ROLE_ENTRIES, type RoleEntries } from "../../src/cli/start/roles.ts";
 import { inheritedEnvironment } from "../../src/config.ts";
 import { superviseRole, type RoleEvent, type SupervisedRole } from "../../src/stack/processes/supervisor.ts";
@@ -35,14 +36,17 @@ export function startTestRole(options: {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly dataDir: string;
   readonly onEvent?: (event: RoleEvent) => void;
+  /** The folder of another release that the role is run of, with its own node_modules. */
+  readonly projectDir?: string;
 }): SupervisedRole {
+  const projectDir = options.projectDir ?? PROJECT_DIR;
   return superviseRole(
     {
       name: options.name,
       command: process.execPath,
-      args: ["--enable-source-maps", "--import", "tsx", ROLE_ENTRIES[options.role]],
+      args: ["--enable-source-maps", "--import", "tsx", join(projectDir, relative(PROJECT_DIR, ROLE_ENTRIES[options.role]))],
       environment: options.environment,
-      cwd: PROJECT_DIR,
+      cwd: projectDir,
       graceMs: ROLE_GRACE_MS,
     },
     {

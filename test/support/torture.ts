@@ -19,6 +19,8 @@ export interface TortureInput {
   readonly cacheDir: string;
   /** How many bridges run at all times, besides a guest that comes and goes. */
   readonly bridges: number;
+  /** The folder of another release, of which every second bridge is run. */
+  readonly otherDir?: string | undefined;
   readonly events: number;
   /** The time over which the events are produced. The run then waits for the rest. */
   readonly seconds: number;

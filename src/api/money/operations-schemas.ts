@@ -5,6 +5,7 @@ import {
   cursorSchema,
   decimalSchema,
   idTextSchema,
+  keptText,
   limitSchema,
   linksSchema,
   nextCursorSchema,
@@ -137,6 +138,27 @@ export const readOperationRoute = createRoute({
   summary: "One operation with its postings",
   request: { params: operationParamsSchema },
   responses: { 200: { description: "The operation.", content: { "application/json": { schema: operationSchema } } } },
+});
+
+export const decideOperationAgainRoute = createRoute({
+  method: "post",
+  path: "/api/v1/operations/{operationId}/decisions",
+  operationId: "decideOperationAgain",
+  tags: ["balances"],
+  summary: "Decide an event once more that was refused because it was read before the money it spends",
+  description:
+    "Of a purchase by wallet or a redemption that came by Kafka. The refused operation stays; a new one names the same message. It takes effect once, however often this is called; " +
+    "refused again it can be called later again.",
+  request: {
+    params: operationParamsSchema,
+    body: {
+      required: true,
+      content: {
+        "application/json": { schema: z.strictObject({ reason: keptText(500).min(1, "must not be empty") }).openapi("DecideAgain") },
+      },
+    },
+  },
+  responses: { 201: { description: "The operation that was done.", content: { "application/json": { schema: operationSchema } } } },
 });
 
 export const whyOperationRoute = createRoute({

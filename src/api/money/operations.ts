@@ -2,17 +2,26 @@ import { DomainError } from "../../base/errors.ts";
 import { listOperations, type ListedOperation, type OperationListInput } from "../../store/ledger/operation-list.ts";
 import { getOperation, type OperationRecord } from "../../store/ledger/operations.ts";
 import type { Db } from "../../store/postgres/database.ts";
+import { decideAgain, findRefusedEvent } from "../../use-cases/purchases/decide-again.ts";
 import type { ApiContext } from "../api-env.ts";
 import type { ApiDeps } from "../deps.ts";
-import { onlyUserOf, OWN_DATA, requireOwn } from "../http/access.ts";
+import { ADMINS, onlyUserOf, OWN_DATA, requireOwn } from "../http/access.ts";
 import { SERIAL_ID_SHAPE } from "../http/cursor.ts";
 import { definedOnly, filteredPlace, startOfFilteredPage, type FilteredList, type Filters } from "../http/filtered-cursor.ts";
 import { languageAsked } from "../http/language.ts";
+import { noteAct } from "../http/note-act.ts";
 import { pageOf } from "../http/page.ts";
 import { readCurrency } from "../http/read-money.ts";
+import { originOf } from "../http/request-origin.ts";
 import type { Routes } from "../http/routes.ts";
 import { tellOperation } from "./operation-story.ts";
-import { listOperationsRoute, operationFiltersSchema, readOperationRoute, whyOperationRoute } from "./operations-schemas.ts";
+import {
+  decideOperationAgainRoute,
+  listOperationsRoute,
+  operationFiltersSchema,
+  readOperationRoute,
+  whyOperationRoute,
+} from "./operations-schemas.ts";
 import { showListedOperation, showOperation } from "./show-operation.ts";
 
 const CURRENCY_SHAPE = /^[A-Z]{3}$/;
@@ -28,7 +37,7 @@ const listOf = (userId: string): FilteredList => ({
 });
 
 /** Histories of users, and single operations with the reason for them. */
-export function addOperationRoutes(routes: Routes, { db }: ApiDeps): void {
+export function addOperationRoutes(routes: Routes, { db, ledger }: ApiDeps): void {
   routes.add(listOperationsRoute, { access: OWN_DATA, problems: ["NOT_FOUND", "INVALID_CURSOR", "INVALID_CURRENCY"] }, async (context) => {
     const { userId } = context.req.valid("param");
     requireOwn(context, userId, "NOT_FOUND");
@@ -42,6 +51,22 @@ export function addOperationRoutes(routes: Routes, { db }: ApiDeps): void {
 
   routes.add(readOperationRoute, { access: OWN_DATA, problems: ["OPERATION_NOT_FOUND"] }, async (context) =>
     context.json(showOperation(await readOwn(db, context, context.req.valid("param").operationId)), 200),
+  );
+
+  routes.add(
+    decideOperationAgainRoute,
+    { access: ADMINS, problems: ["OPERATION_NOT_FOUND", "ACT_NOT_POSSIBLE", "INSUFFICIENT_FUNDS"] },
+    async (context) => {
+      const { operationId } = context.req.valid("param");
+      if (!SERIAL_ID_SHAPE.test(operationId)) throw new DomainError("OPERATION_NOT_FOUND");
+      const { reason } = context.req.valid("json");
+      await findRefusedEvent(db, operationId);
+      await noteAct(db, context, { act: "operation.decided-again", subjectType: "operation", subjectId: operationId, reason });
+      const done = await decideAgain({ db, ledger }, { operationId, origin: originOf(context) });
+      const operation = await getOperation(db, done.operationId);
+      if (operation === undefined) throw new DomainError("INTERNAL");
+      return context.json(showOperation(operation), 201);
+    },
   );
 
   routes.add(whyOperationRoute, { access: OWN_DATA, problems: ["OPERATION_NOT_FOUND"] }, async (context) => {

@@ -63,7 +63,7 @@ export async function findReceipt(db: Db, { topic, partition, offset }: MessageP
       (select 1 as rank, case o.outcome when 'done' then 'applied' else 'refused' end as outcome, o.key as identity, o.id as operation_id,
               o.workflow_id, o.refusal_code as code, null as reason, (select id from letter) as dead_letter_id,
               null as first_topic, null::integer as first_partition, null::bigint as first_offset, o.recorded_at
-         from operations o where ${place} order by o.id limit 1)
+         from operations o where ${place} order by o.outcome = 'done' desc, o.id limit 1)
       union all
       select 2, r.outcome, r.identity, o.id, coalesce(r.workflow_id, o.workflow_id), coalesce(r.code, o.refusal_code),
              case when r.code = d.code then d.reason end, coalesce(r.dead_letter_id, (select id from letter)), coalesce(o.topic, f.topic), coalesce(o.partition, f.partition),
