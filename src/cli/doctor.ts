@@ -12,6 +12,7 @@ import { findGo, TEMPORAL_CACHE_NAME } from "../stack/servers/temporal-binary.ts
 import { TIME_SKIPPING_CACHE_NAME } from "../stack/servers/time-skipping.ts";
 import { sentenceOf } from "../stack/stack-error.ts";
 import { diagnose, type Facts, type Finding } from "./doctor/diagnosis.ts";
+import { probeDatabase } from "./doctor/probe-database.ts";
 import { runCommand } from "./kit/command.ts";
 import { MEASURED_ROLES } from "./start/roles.ts";
 
@@ -84,6 +85,7 @@ async function gatherFacts({ config, configProblems }: { config: Config; configP
       timeSkipping: inCache(TIME_SKIPPING_CACHE_NAME),
     },
     postgres: await lookForPostgres(),
+    database: config.DATABASE_URL === undefined ? undefined : await probeDatabase(config.DATABASE_URL, config.DATABASE_ADMIN_URL),
     external: {
       postgres: config.DATABASE_URL !== undefined,
       temporal: config.TEMPORAL_ADDRESS !== undefined,

@@ -2,7 +2,7 @@ import { and, asc, gt, inArray, isNull, sql } from "drizzle-orm";
 import { services } from "../../drizzle/schema/services.ts";
 import { DomainError } from "../base/errors.ts";
 import type { Db } from "./postgres/database.ts";
-import { sqlStateOf } from "./postgres/lane.ts";
+import { sqlStateOf } from "./postgres/sql-state.ts";
 
 export interface ServiceRecord {
   readonly id: string;

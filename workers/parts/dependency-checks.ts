@@ -7,6 +7,7 @@ import type { DependencyCheck } from "../../src/api/deps.ts";
 import { DomainError } from "../../src/base/errors.ts";
 import type { Config } from "../../src/config.ts";
 import type { Db } from "../../src/store/postgres/database.ts";
+import { isPooled } from "../../src/store/postgres/pooler.ts";
 import { pingPostgres, pingTemporal } from "./probes.ts";
 
 /** How long one check of a dependency may take. */
@@ -31,7 +32,7 @@ export function dependencyChecks({
 }): DependencyCheck[] {
   const broker = config.KAFKA_BROKERS?.split(",")[0];
   return [
-    { name: "postgres", needed: true, check: () => pingPostgres(db) },
+    { name: "postgres", needed: true, check: () => pingPostgres(db), details: async () => poolerInWords(config.DATABASE_URL) },
     {
       name: "temporal",
       needed: true,
@@ -64,6 +65,12 @@ export async function untilAllAnswer(checks: readonly DependencyCheck[], signal:
     await sleep(READY_POLL_MS);
   }
   return false;
+}
+
+/** What there is to know of a pooler at the database's address; nothing without one. */
+function poolerInWords(databaseUrl: string | undefined): Record<string, string> {
+  if (databaseUrl === undefined || !isPooled(databaseUrl)) return {};
+  return { pooler: "in transaction mode: no prepared statements, no statement_timeout, no LISTEN (docs/operations.md, PgBouncer)" };
 }
 
 /** By topic and partition, in messages. */

@@ -46,6 +46,13 @@ test.each<[string, Partial<Facts>, Record<string, string>]>([
   ["a newer major of Node", { nodeVersion: "24.0.0" }, {}],
   ["no Postgres", { postgres: { missing: "none" } }, { Postgres: "missing" }],
   ["no Postgres but an address", { postgres: { missing: "none" }, external: { ...ALL.external, postgres: true } }, {}],
+  [
+    "an address at which no Postgres answers",
+    { database: { trouble: "away", isPooled: false, hasAdminUrl: true } },
+    { Postgres: "missing" },
+  ],
+  ["a pooler and no way past it", { database: { trouble: undefined, isPooled: true, hasAdminUrl: false } }, { Postgres: "warning" }],
+  ["a pooler and a way past it", { database: { trouble: undefined, isPooled: true, hasAdminUrl: true } }, {}],
   ["nothing to get Temporal with", { cached: { ...ALL.cached, temporal: false } }, { Temporal: "missing" }],
   [
     "Go to build Temporal with",

@@ -9,6 +9,8 @@ export type Facts = {
   readonly cached: Readonly<Record<"temporal" | "kafka" | "redis" | "timeSkipping", boolean>>;
   /** PostgreSQL as it would be started, or why it cannot be. */
   readonly postgres: { readonly found: string } | { readonly missing: string };
+  /** What stands at DATABASE_URL; undefined where it is not set. */
+  readonly database?: { readonly trouble: string | undefined; readonly isPooled: boolean; readonly hasAdminUrl: boolean } | undefined;
   /** Addresses that the environment gives instead of starting a server. */
   readonly external: Readonly<Record<"postgres" | "temporal" | "kafka" | "redis" | "psp", boolean>>;
   readonly ports: readonly { readonly server: string; readonly variable: string; readonly port: number; readonly free: boolean }[];
@@ -68,7 +70,17 @@ function formerFindings({ formerVariables }: Facts): Finding[] {
   return [warning("Earlier settings", `${names}: not read`, "set DATABASE_URL; docs/legacy.md has the list of settings")];
 }
 
-function postgresFinding({ external, postgres }: Facts): Finding {
+function postgresFinding({ external, postgres, database }: Facts): Finding {
+  if (database?.trouble !== undefined)
+    return missing("Postgres", `DATABASE_URL: ${database.trouble}`, "start it, or correct DATABASE_URL (docs/operations.md)");
+  if (database?.isPooled === true)
+    return database.hasAdminUrl
+      ? ok("Postgres", "DATABASE_URL, through a pooler in transaction mode")
+      : warning(
+          "Postgres",
+          "DATABASE_URL leads through a pooler in transaction mode",
+          "set DATABASE_ADMIN_URL to Postgres itself: migrations need a session (docs/operations.md, PgBouncer)",
+        );
   if (external.postgres) return ok("Postgres", "DATABASE_URL");
   return "found" in postgres
     ? ok("Postgres", postgres.found)

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { DomainError, isErrorCode, type ErrorCode } from "../../base/errors.ts";
 import type { Operation } from "../../domain/ledger/operations.ts";
-import { createLane, isRetryable, sqlStateOf, type Lane } from "../postgres/lane.ts";
+import { createLane, isRetryable, type Lane } from "../postgres/lane.ts";
+import { sqlStateOf } from "../postgres/sql-state.ts";
 import { encodeBatch } from "./ledger-batch.ts";
 
 /**

@@ -1,6 +1,8 @@
+import { sql } from "drizzle-orm";
 import postgres from "postgres";
 import type { Db } from "../postgres/database.ts";
 import { releaseLease, takeLease } from "../postgres/leases.ts";
+import { isPooled } from "../postgres/pooler.ts";
 
 /** The channel and the lease that the outbox's trigger knows (migration 0009). */
 const CHANNEL = "saldo_outbox";
@@ -37,6 +39,8 @@ export function createOutboxWake(options: {
     if (!closed) timer = setTimeout(connect, RECONNECT_MS).unref();
   };
   const connect = () => {
+    // Through a pooler LISTEN would be another client's; the poll finds the rows.
+    if (closed || isPooled(url)) return;
     const opened: postgres.Sql = postgres(url, {
       max: 1,
       fetch_types: false,
@@ -50,7 +54,11 @@ export function createOutboxWake(options: {
     client = opened;
     opened.unsafe(`listen ${CHANNEL}`).catch(() => again(opened));
   };
-  connect();
+  // A statement first: by it a pooler shows itself.
+  void db
+    .execute(sql`select 1`)
+    .catch(() => {})
+    .finally(connect);
 
   return {
     async fallAsleep(forMs) {

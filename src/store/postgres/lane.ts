@@ -1,6 +1,8 @@
 import postgres from "postgres";
 import { DomainError } from "../../base/errors.ts";
 import { driverTarget } from "../../base/postgres-url.ts";
+import { isPooled, isStartUpRefused, notePooler, ParameterLeftAside, showsPooler } from "./pooler.ts";
+import { sqlStateOf } from "./sql-state.ts";
 
 /** One connection that runs one statement at a time and is thrown away after any error. */
 export interface Lane {
@@ -25,6 +27,12 @@ export interface LaneOptions {
   readonly url: string;
   readonly name: string;
   readonly deadlineMs: number;
+}
+
+/** `isPlain` where nothing of a session is used, because of a pooler. */
+interface Connection {
+  readonly sql: postgres.Sql;
+  readonly isPlain: boolean;
 }
 
 const passThrough = (value: unknown) => value;
@@ -86,11 +94,6 @@ const CONNECTION_ERRORS = new Set([
   "ECONNABORTED",
 ]);
 
-/** The SQLSTATE or socket code of a driver error, if it has one. */
-export function sqlStateOf(error: unknown): string | undefined {
-  return typeof error === "object" && error !== null && "code" in error && typeof error.code === "string" ? error.code : undefined;
-}
-
 /** True when the same statement may be sent again. Whether the broken one took effect is found by its key. */
 export function isRetryable(error: unknown): boolean {
   if (error instanceof DomainError) return error.code === "UNAVAILABLE" || error.code === "DEADLINE_EXCEEDED";
@@ -117,15 +120,19 @@ export function isContentRefused(error: unknown): boolean {
  * The five guards against faults of postgres.js 3.4.9 stand here: one connection per client, no type fetching, a connection that saw an
  * error is never used again (its next result could carry rows of the failed one), a deadline on every call (a killed
  * backend can leave a promise that never settles), and a check of the row count.
+ *
+ * Where a pooler in transaction mode shows itself (`pooler.ts`) the statement is sent again without what such a pooler does not take: the
+ * start-up parameter `statement_timeout`, so that only the lane's own deadline bounds a statement, and prepared statements.
  */
 export function createLane(options: LaneOptions): Lane {
-  let client: postgres.Sql | undefined;
+  let client: Connection | undefined;
   let tail: Promise<unknown> = Promise.resolve();
   let waiting = 0;
   let closed = false;
 
-  const connect = (): postgres.Sql =>
-    postgres(options.url, {
+  const connect = (): Connection => {
+    const isPlain = isPooled(options.url);
+    const sql = postgres(options.url, {
       ...driverTarget(options.url),
       max: 1,
       fetch_types: false,
@@ -134,15 +141,17 @@ export function createLane(options: LaneOptions): Lane {
       max_lifetime: null,
       types: TEXT_TYPES,
       onnotice: () => {},
-      connection: { application_name: options.name, statement_timeout: options.deadlineMs },
+      connection: { application_name: options.name, ...(isPlain ? {} : { statement_timeout: Math.trunc(options.deadlineMs) }) },
     });
-
-  const discard = (broken: postgres.Sql) => {
-    if (client === broken) client = undefined;
-    broken.end({ timeout: 0 }).catch(() => {});
+    return { sql, isPlain };
   };
 
-  const exclusively = <Result>(deadlineMs: number, work: (sql: postgres.Sql) => Promise<Result>): Promise<Result> => {
+  const discard = (broken: Connection) => {
+    if (client === broken) client = undefined;
+    broken.sql.end({ timeout: 0 }).catch(() => {});
+  };
+
+  const exclusively = <Result>(deadlineMs: number, work: (connection: Connection) => Promise<Result>): Promise<Result> => {
     if (closed) return Promise.reject(new DomainError("UNAVAILABLE", "the database connection is closed"));
     waiting += 1;
     let isLate = false;
@@ -158,15 +167,21 @@ export function createLane(options: LaneOptions): Lane {
     deadline.catch(() => {});
     const turn = tail.then(async () => {
       if (isLate) return await deadline;
-      client ??= connect();
-      const current = client;
-      try {
-        const running = work(current);
-        running.catch(() => {});
-        return await Promise.race([running, deadline]);
-      } catch (error) {
-        discard(current);
-        throw asDomainError(error);
+      for (;;) {
+        const isNew = client === undefined;
+        client ??= connect();
+        const current = client;
+        try {
+          const running = (
+            isNew && !current.isPlain ? requireTimeout(current.sql, Math.trunc(options.deadlineMs)) : Promise.resolve()
+          ).then(() => work(current));
+          running.catch(() => {});
+          return await Promise.race([running, deadline]);
+        } catch (error) {
+          discard(current);
+          if (current.isPlain || !showsPooler(error)) throw asDomainError(error);
+          notePooler(options.url);
+        }
       }
     });
     tail = turn.catch(() => {});
@@ -179,25 +194,37 @@ export function createLane(options: LaneOptions): Lane {
 
   return {
     values: (text, parameters, deadlineMs = options.deadlineMs) =>
-      exclusively(deadlineMs, async (sql) => checkCount(await sql.unsafe(text, [...parameters] as never[], { prepare: true }).values())),
+      exclusively(deadlineMs, async ({ sql, isPlain }) =>
+        checkCount(await sql.unsafe(text, [...parameters] as never[], { prepare: !isPlain }).values()),
+      ),
     rows: (text, parameters, deadlineMs = options.deadlineMs) =>
-      exclusively(deadlineMs, async (sql) => [...checkCount(await sql.unsafe(text, [...parameters] as never[], { prepare: true }))]),
+      exclusively(deadlineMs, async ({ sql, isPlain }) => [
+        ...checkCount(await sql.unsafe(text, [...parameters] as never[], { prepare: !isPlain })),
+      ]),
     stream: (text, parameters, groupSize, deadlineMs, onRows) =>
-      exclusively(deadlineMs, async (sql) => {
-        await sql.unsafe(`set statement_timeout = ${Math.trunc(deadlineMs)}`);
+      exclusively(deadlineMs, async ({ sql, isPlain }) => {
+        // Through a pooler the setting would be another client's.
+        if (!isPlain) await sql.unsafe(`set statement_timeout = ${Math.trunc(deadlineMs)}`);
         for await (const rows of sql.unsafe(text, [...parameters] as never[]).cursor(groupSize)) {
           if (rows.some((row) => row === undefined)) throw new DomainError("UNAVAILABLE", "the driver returned rows of another statement");
           await onRows(rows.map((row) => Object.values(row as Record<string, unknown>)));
         }
-        await sql.unsafe(`set statement_timeout = ${Math.trunc(options.deadlineMs)}`);
+        if (!isPlain) await sql.unsafe(`set statement_timeout = ${Math.trunc(options.deadlineMs)}`);
       }),
     load: () => waiting,
     async close() {
       closed = true;
       await tail;
-      await client?.end({ timeout: 5 });
+      await client?.sql.end({ timeout: 5 });
     },
   };
+}
+
+// A pooler that was told to leave the parameter aside says nothing of it.
+async function requireTimeout(sql: postgres.Sql, timeoutMs: number): Promise<void> {
+  const [row] = await sql.unsafe("select setting from pg_settings where name = 'statement_timeout'");
+  if (Number(row?.["setting"]) !== timeoutMs)
+    throw new ParameterLeftAside("the session does not have the statement_timeout it was asked for");
 }
 
 // A row left over from a failed statement makes the array longer than the server's own count.
@@ -211,5 +238,12 @@ function asDomainError(error: unknown): unknown {
   const state = sqlStateOf(error);
   if (state !== undefined && CONNECTION_ERRORS.has(state))
     return new DomainError("UNAVAILABLE", "the database is not reachable", {}, error);
+  if (isStartUpRefused(error))
+    return new DomainError(
+      "UNAVAILABLE",
+      "a pooler before the database refuses a start-up parameter (docs/operations.md, PgBouncer)",
+      {},
+      error,
+    );
   return error;
 }

@@ -1,0 +1,79 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { SILENT_LOG } from "../../src/adapters/log.ts";
+import { openRedis } from "../../src/adapters/redis/redis.ts";
+import { loadConfig } from "../../src/config.ts";
+import { createDatabase } from "../../src/store/postgres/database.ts";
+import { createLane, type Lane } from "../../src/store/postgres/lane.ts";
+import { isPooled } from "../../src/store/postgres/pooler.ts";
+import { dependencyChecks } from "../../workers/parts/dependency-checks.ts";
+import { createTestApi, type TestApi } from "../support/http-api.ts";
+import { findPgBouncer, startPgBouncer, type PgBouncer } from "../support/pgbouncer.ts";
+import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
+
+const program = await findPgBouncer();
+if (program === undefined) console.log("PgBouncer is not on this machine (apt-get install pgbouncer): its tests are skipped.");
+
+let database: TestDatabase;
+const stops: (() => Promise<unknown>)[] = [];
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+
+afterEach(async () => {
+  for (const stop of stops.splice(0).reverse()) await stop();
+});
+
+afterAll(() => database.drop());
+
+describe.skipIf(program === undefined)("behind PgBouncer in transaction mode", () => {
+  async function behind(settings: readonly string[]): Promise<{ bouncer: PgBouncer; api: TestApi }> {
+    const bouncer = await startPgBouncer(program ?? "", database.appUrl, settings);
+    const config = loadConfig({ DATABASE_URL: bouncer.url }, "/nonexistent");
+    const probe = createDatabase({ url: bouncer.url, name: "probe", laneCount: 1, deadlineMs: 5_000 });
+    const redis = openRedis({ url: undefined, logger: SILENT_LOG });
+    const checks = dependencyChecks({ config, db: probe.db, redis, temporal: () => undefined, readLag: async () => [] });
+    const api = createTestApi({ databaseUrl: bouncer.url, checks: checks.filter(({ name }) => name === "postgres") });
+    stops.push(bouncer.stop, () => probe.close(), api.close);
+    return { bouncer, api };
+  }
+
+  test.each([
+    ["that refuses the start-up parameter", []],
+    ["that was told to leave it aside", ["ignore_startup_parameters = statement_timeout,extra_float_digits"]],
+  ])("%s requests are served, many at once, and readiness says what is not used", async (name, settings) => {
+    const { api, bouncer } = await behind(settings);
+    // Sessions change hands: the second time a statement runs, it runs in another session than it was prepared in.
+    const lanes = [1, 2, 3, 4, 5].map(() => createLane({ url: bouncer.url, name: "test", deadlineMs: 10_000 }));
+    stops.push(() => Promise.all(lanes.map((lane) => lane.close())));
+    const numbers = await Promise.all(
+      Array.from({ length: 100 }, (_, n) => (lanes[n % 5] as Lane).rows(`select pg_sleep(${(n % 7) / 500}), $1::integer as n`, [n])),
+    );
+    expect(numbers.map((rows) => rows[0]?.["n"])).toEqual(Array.from({ length: 100 }, (_, n) => n));
+    const user = `user-${name.length}`;
+    const deposit = () => api.call("POST", `/api/v1/balances/${user}/deposits`, { body: { amount: "1.00" } });
+    const answers = await Promise.all(Array.from({ length: 60 }, deposit));
+    expect(answers.map(({ status }) => status)).toEqual(Array(60).fill(201));
+    const reads = await Promise.all(Array.from({ length: 40 }, () => api.call("GET", `/api/v1/balances/${user}`)));
+    for (const { body } of reads) expect(body["balances"]).toMatchObject([{ available: "60.00" }]);
+    const ready = await api.call("GET", "/readyz");
+    expect([ready.status, isPooled(bouncer.url)]).toEqual([200, true]);
+    expect(ready.body["parts"]).toMatchObject([
+      { name: "postgres", ok: true, details: { pooler: expect.stringContaining("PgBouncer") as string } },
+    ]);
+  });
+
+  test("a long result comes in groups, and its deadline becomes nobody else's", async () => {
+    const { bouncer } = await behind([]);
+    const lanes = [1, 2, 3, 4].map(() => createLane({ url: bouncer.url, name: "test", deadlineMs: 10_000 }));
+    stops.push(() => Promise.all(lanes.map((lane) => lane.close())));
+    const [lane] = lanes;
+    await lane?.rows("select 1", []);
+    const groups: number[] = [];
+    await lane?.stream("select n from generate_series(1, 2500) n", [], 1_000, 1_500, async (rows) => void groups.push(rows.length));
+    expect(groups).toEqual([1_000, 1_000, 500]);
+    // Each runs in any session of the pool, longer than the stream's deadline.
+    const slow = await Promise.all(lanes.map((one) => one.rows("select pg_sleep(2), 7 as seven", [])));
+    expect(slow.map(([row]) => row?.["seven"])).toEqual([7, 7, 7, 7]);
+  });
+});
