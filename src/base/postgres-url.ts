@@ -62,8 +62,8 @@ export function readPostgresUrl(text: string): PostgresAddressParts {
 
 /** What the driver does not read rightly out of an address, as options beside it. */
 export interface DriverTarget {
-  readonly host?: string[];
-  readonly port?: number[];
+  readonly host?: string;
+  readonly port?: number;
   readonly database?: string;
 }
 
@@ -74,8 +74,10 @@ export interface DriverTarget {
 export function driverTarget(url: string): DriverTarget {
   const { hostname, port, pathname } = new URL(url);
   const database = decodeURIComponent(pathname.slice(1));
+  // Lists, which the driver takes as they are; its types know only a text, which it would split.
+  const host = [hostname.slice(1, -1)] as unknown as string;
   return {
-    ...(hostname.startsWith("[") ? { host: [hostname.slice(1, -1)], port: [port === "" ? 5432 : Number(port)] } : {}),
+    ...(hostname.startsWith("[") ? { host, port: [port === "" ? 5432 : Number(port)] as unknown as number } : {}),
     ...(database === "" ? {} : { database }),
   };
 }

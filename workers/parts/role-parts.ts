@@ -6,6 +6,7 @@ import { createMetrics, type Metrics } from "../../src/adapters/metrics/metrics.
 import { createPsp, type HttpPsp } from "../../src/adapters/psp/psp-http.ts";
 import { createBalanceCache } from "../../src/adapters/redis/balance-cache.ts";
 import { createOrderCache, type OrderCache } from "../../src/adapters/redis/order-cache.ts";
+import { withOwnKeys } from "../../src/adapters/redis/own-keys.ts";
 import { openRedis, type RedisLink } from "../../src/adapters/redis/redis.ts";
 import type { TemporalLink } from "../../src/adapters/temporal.ts";
 import { withinOrThrow } from "../../src/base/deadline.ts";
@@ -13,6 +14,7 @@ import type { Config } from "../../src/config.ts";
 import type { TaskQueue } from "../../src/contract/task-queues.ts";
 import { createLedger, type Ledger } from "../../src/store/ledger/ledger.ts";
 import { createDatabase, type Database } from "../../src/store/postgres/database.ts";
+import { markOfDatabase } from "../../src/store/postgres/deployment.ts";
 import { connectTemporal } from "./connect-temporal.ts";
 import { createSaldoWorkers, installRuntime, type SaldoWorkers } from "./create-worker.ts";
 import { pingPostgres, pingTemporal } from "./probes.ts";
@@ -58,7 +60,7 @@ export function openStoreParts(config: Config, role: string): StoreParts {
   const database = createDatabase({ ...options, name: `saldo-${role}`, laneCount: config.READ_LANES });
   const metrics = createMetrics();
   const ledger = countPosts(createLedger({ ...options, name: `saldo-${role}-ledger`, laneCount: config.LEDGER_LANES }), metrics);
-  const redis = openRedis({ url: config.REDIS_URL, logger });
+  const redis = withOwnKeys(openRedis({ url: config.REDIS_URL, logger }), () => markOfDatabase(database.db, databaseUrl));
   const balanceCache = createBalanceCache({ redis });
   const orderCache = createOrderCache(redis);
   const psp = createPsp({ url: config.PSP_URL, apiKey: config.PSP_API_KEY, timeoutMs: config.PSP_TIMEOUT_MS, logger });
