@@ -11,12 +11,13 @@ const ASK_AGAIN_MS = 1_000;
 export function withOwnKeys(link: RedisLink, readMark: () => Promise<string>): RedisLink {
   if (!link.enabled) return link;
   let prefix: string | undefined;
-  let closed = false;
-  const learn = async () => {
-    while (prefix === undefined && !closed) {
+  const closing = new AbortController();
+  const learn = async (): Promise<void> => {
+    for (; !closing.signal.aborted; await sleep(ASK_AGAIN_MS, undefined, { ref: false })) {
       const mark = await readMark().catch(() => undefined);
-      if (mark === undefined) await sleep(ASK_AGAIN_MS, undefined, { ref: false });
-      else prefix = `${mark}:`;
+      if (mark === undefined) continue;
+      prefix = `${mark}:`;
+      return;
     }
   };
   void learn();
@@ -31,7 +32,7 @@ export function withOwnKeys(link: RedisLink, readMark: () => Promise<string>): R
       });
     },
     close() {
-      closed = true;
+      closing.abort();
       link.close();
     },
   };
