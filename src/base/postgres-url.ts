@@ -74,10 +74,12 @@ export interface DriverTarget {
 export function driverTarget(url: string): DriverTarget {
   const { hostname, port, pathname } = new URL(url);
   const database = decodeURIComponent(pathname.slice(1));
-  // The driver takes lists as they are and splits a text; its types know the text and the number alone.
+  // Lists, which the driver takes as they are; its types know only a text, which it would split.
   const host = [hostname.slice(1, -1)] as unknown as string;
-  const ports = [port === "" ? 5432 : Number(port)] as unknown as number;
-  return { ...(hostname.startsWith("[") ? { host, port: ports } : {}), ...(database === "" ? {} : { database }) };
+  return {
+    ...(hostname.startsWith("[") ? { host, port: [port === "" ? 5432 : Number(port)] as unknown as number } : {}),
+    ...(database === "" ? {} : { database }),
+  };
 }
 
 function isDecodable(text: string): boolean {

@@ -8,8 +8,11 @@ import { openStoreParts } from "./role-parts.ts";
 
 it("money that a role moves itself, as the api does, brings its balance into the cache", async () => {
   const database = await createTestDatabase();
-  const redis = new Redis(inject("redisUrl"));
-  const settings = { DATABASE_URL: database.appUrl, REDIS_URL: inject("redisUrl"), LOG_LEVEL: "silent" };
+  // A number of its own: a Redis that carries another database's mark is left alone.
+  const redisUrl = new URL("/9", inject("redisUrl")).toString();
+  const redis = new Redis(redisUrl);
+  await redis.flushdb();
+  const settings = { DATABASE_URL: database.appUrl, REDIS_URL: redisUrl, LOG_LEVEL: "silent" };
   const parts = openStoreParts(loadConfig(settings, "/nonexistent"), "api");
   await until("Redis is up", () => parts.redis.isUp());
   const origin = { caller: "t", correlationId: "t" };

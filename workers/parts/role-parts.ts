@@ -8,6 +8,7 @@ import { createMetrics, type Metrics } from "../../src/adapters/metrics/metrics.
 import { createPsp, type HttpPsp } from "../../src/adapters/psp/psp-http.ts";
 import { createBalanceCache } from "../../src/adapters/redis/balance-cache.ts";
 import { createOrderCache, type OrderCache } from "../../src/adapters/redis/order-cache.ts";
+import { ownRedis } from "../../src/adapters/redis/own-redis.ts";
 import { openRedis, type RedisLink } from "../../src/adapters/redis/redis.ts";
 import type { TemporalLink } from "../../src/adapters/temporal.ts";
 import { withinOrThrow } from "../../src/base/deadline.ts";
@@ -15,6 +16,7 @@ import type { Config } from "../../src/config.ts";
 import type { TaskQueue } from "../../src/contract/task-queues.ts";
 import { createLedger, type Ledger } from "../../src/store/ledger/ledger.ts";
 import { createDatabase, type Database } from "../../src/store/postgres/database.ts";
+import { markOfDatabase } from "../../src/store/postgres/deployment.ts";
 import { connectTemporal } from "./connect-temporal.ts";
 import { createSaldoWorkers, installRuntime, type SaldoWorkers } from "./create-worker.ts";
 import { codeVersion } from "./own-version.ts";
@@ -61,7 +63,7 @@ export function openStoreParts(config: Config, role: string): StoreParts {
   const database = createDatabase({ ...options, name: `saldo-${role}`, laneCount: config.READ_LANES });
   const metrics = createMetrics();
   const plainLedger = countPosts(createLedger({ ...options, name: `saldo-${role}-ledger`, laneCount: config.LEDGER_LANES }), metrics);
-  const redis = openRedis({ url: config.REDIS_URL, logger });
+  const redis = ownRedis(openRedis({ url: config.REDIS_URL, logger }), { readMark: () => markOfDatabase(database.db), logger });
   const balanceCache = createBalanceCache({ redis });
   const ledger = refreshingLedger(plainLedger, createBalanceRefresh({ db: database.db, balanceCache, logger }));
   const orderCache = createOrderCache(redis);
