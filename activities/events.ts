@@ -4,6 +4,7 @@ import { eventKey, type MessagePosition } from "../src/contract/ids.ts";
 import { firstPlaceOf, receiptsOfOperation, type EventReceipt, type PlacedMessage } from "../src/domain/events/receipts.ts";
 import type { Operation } from "../src/domain/ledger/operations.ts";
 import { pointsOperation, purchaseOperation } from "../src/domain/ledger/wallet-operations.ts";
+import { toldPurchaseComment } from "../src/domain/purchases/purchase-comment.ts";
 import { recordReceipts } from "../src/store/events/receipts.ts";
 import type { Ledger, PostResult } from "../src/store/ledger/ledger.ts";
 import { isContentRefused } from "../src/store/postgres/lane.ts";
@@ -67,7 +68,7 @@ function toPurchaseOperation(source: Source, event: PurchaseEventItem): Operatio
   return purchaseOperation({
     paymentMethod: event.paymentMethod,
     occurredAt: event.occurredAt,
-    comment: `purchase paid by ${event.paymentMethod}, event ${placeOf(position)}`,
+    comment: toldPurchaseComment(event.username, event.paymentMethod, placeOf(position)),
     ...(event.serviceId === undefined ? {} : { serviceId: event.serviceId }),
     ...(event.orderId === undefined ? {} : { orderId: event.orderId }),
     ...commonOf(source, event, position),

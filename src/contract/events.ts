@@ -14,6 +14,8 @@ export interface PurchaseEventItem {
   readonly amountMinor: string;
   readonly currency: string;
   readonly paymentMethod: string;
+  /** The user's name, where the event says it. */
+  readonly username?: string;
   /** ISO 8601, UTC. */
   readonly occurredAt: string;
   readonly serviceId?: string;

@@ -17,8 +17,27 @@ describe("a purchase event", () => {
   it("is read with its amount in minor units and its date in UTC", () => {
     expect(read(valid)).toEqual({
       ok: true,
-      event: { userId: "u-1", amountMinor: 10_050n, currency: "USD", paymentMethod: "credit_card", occurredAt: "2024-02-29T21:30:00.000Z" },
+      event: {
+        userId: "u-1",
+        username: "Ann",
+        amountMinor: 10_050n,
+        currency: "USD",
+        paymentMethod: "credit_card",
+        occurredAt: "2024-02-29T21:30:00.000Z",
+      },
     });
+  });
+
+  it.each([
+    ["a long name, of which 255 characters are kept", "😀".repeat(300), "😀".repeat(255)],
+    ["a name on two lines", "Ann\r\nIvanova\t", "Ann Ivanova"],
+    ["an empty name", "", undefined],
+    ["a name of blanks", " \n ", undefined],
+    ["no name", null, undefined],
+  ])("is never refused for the name of its user: %s", (_what, username, kept) => {
+    const reading = read({ ...valid, username });
+    expect(reading).toMatchObject({ ok: true });
+    expect(reading.ok ? reading.event.username : "").toBe(kept);
   });
 
   it("may give its amount as a JSON number, which is read as it is written", () => {

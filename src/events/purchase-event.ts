@@ -14,6 +14,16 @@ import {
 import { eventJsonSchema, readEvent, readEventAmount, readMoment, type EventReading, type EventShape } from "./event-reading.ts";
 
 const WALLET = "wallet";
+/** As over HTTP. */
+const MAX_USERNAME_LENGTH = 255;
+// A purchase is not refused for a name that was always tolerated: what cannot be kept of it is left out.
+function readableName(text: string): string | undefined {
+  const name = Array.from(text.replaceAll(/[\p{Cc}\p{Cs}]+/gu, " ").trim())
+    .slice(0, MAX_USERNAME_LENGTH)
+    .join("");
+  return name === "" ? undefined : name;
+}
+
 // Taken as a method of its own, `Wallet` would be revenue without a debit.
 const meansWallet = (text: string) =>
   text
@@ -25,7 +35,9 @@ const meansWallet = (text: string) =>
 const purchaseEventSchema = z
   .object({
     user_id: userIdField.describe("Opaque id of the user; a whole number is taken as its digits."),
-    username: optional(z.string()).describe("Not kept."),
+    username: optional(z.string().transform(readableName)).describe(
+      `The user's name, kept and shown with the purchase: its first ${MAX_USERNAME_LENGTH} characters, on one line.`,
+    ),
     amount: amountField.describe(
       "Decimal text such as 100.50; a JSON number is read as it is written. No more decimals than the currency has.",
     ),
@@ -47,6 +59,7 @@ export interface PurchaseEvent {
   readonly amountMinor: bigint;
   readonly currency: string;
   readonly paymentMethod: string;
+  readonly username?: string;
   readonly occurredAt: string;
   readonly eventId?: string;
   readonly serviceId?: string;
@@ -67,6 +80,7 @@ const SHAPE: EventShape<typeof purchaseEventSchema, PurchaseEvent> = {
       currency: fields.currency,
       paymentMethod: fields.payment_method,
       occurredAt,
+      ...(fields.username === undefined ? {} : { username: fields.username }),
       ...(fields.event_id === undefined ? {} : { eventId: fields.event_id }),
       ...(fields.service_id === undefined ? {} : { serviceId: fields.service_id }),
       ...(fields.order_id === undefined ? {} : { orderId: fields.order_id }),

@@ -76,11 +76,11 @@ describe("chunks of a batch", () => {
   });
 
   it("carry no field of the event that is not known", () => {
-    const [chunk] = chunksOf(batch([message(1, { card_number: "4111111111111111", username: "Ann" })], "2"), {
+    const [chunk] = chunksOf(batch([message(1, { card_number: "4111111111111111", billing_address: "Main Street" })], "2"), {
       maxMessages: 10,
       maxBytes: 10_000,
     });
-    expect(JSON.stringify(chunk?.events)).not.toMatch(/4111|Ann/);
+    expect(JSON.stringify(chunk?.events)).not.toMatch(/4111|Main/);
   });
 });
 

@@ -3,6 +3,7 @@ import { looksLikeCardNumber } from "../domain/cards/card.ts";
 /** The free-text fields of events that are stored, each with its name on its topic. */
 const WORDS = [
   ["paymentMethod", "payment_method"],
+  ["username", "username"],
   ["comment", "comment"],
 ] as const;
 

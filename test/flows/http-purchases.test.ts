@@ -112,6 +112,7 @@ describe("purchases by card", () => {
       amount: "100.50",
       paid_by: "card",
       source: "http",
+      username: "jane",
       service_id: "unassigned",
       comment: "purchase of jane paid by credit_card (visa ****4242)",
       transaction_date: "2026-01-15T10:00:00.000Z",

@@ -9,6 +9,7 @@ import { DomainError } from "../../src/base/errors.ts";
 import type { EventBatchInput } from "../../src/contract/events.ts";
 import { depositOperation } from "../../src/domain/ledger/wallet-operations.ts";
 import { writeDeadLetters } from "../../src/store/events/dead-letters.ts";
+import { listPurchases } from "../../src/store/ledger/purchases.ts";
 import { createBridgeBench, purchaseMessage, TEST_SESSION_TIMEOUT_MS, type BridgeBench } from "../support/bridge.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 import { until } from "../support/until.ts";
@@ -45,6 +46,22 @@ describe("the bridge of purchases", () => {
       { key: `event:${topic}#first`, kind: "charge", outcome: "done", amountMinor: 1_000n, serviceId: "unassigned", offset: 0n },
       { key: `event:${topic}@0:1`, amountMinor: 10_010n, serviceId: "7", offset: 1n, effectiveAt: new Date("2024-03-01T12:00:00Z") },
     ]);
+  });
+
+  it("keeps the name of an event's user, which is shown with the purchase, and takes no card number for one", async () => {
+    const [topic, group, userId] = [await bench.newTopic(), newGroup(), `named-${randomUUID()}`];
+    const names = ["Ann", 'a "b" paid by c', "", "4111 1111 1111 1111"];
+    await bench.producer.send(
+      topic,
+      names.map((username) => purchaseMessage({ user_id: userId, username })),
+    );
+    const bridge = await bench.startBridge({ topic, group });
+    await untilCommitted(group, topic, 4n);
+    await bridge.stop();
+    const purchases = await listPurchases(bench.database.db, { userId, limit: 10 });
+    expect(purchases.map(({ username }) => username)).toEqual([undefined, 'a "b" paid by c', "Ann"]);
+    expect(purchases[2]?.comment).toBe(`purchase of "Ann" paid by credit_card, event ${topic}/0/0`);
+    expect(await lettersOf(topic)).toMatchObject([{ offset: 3n, code: "CARD_DATA_REFUSED" }]);
   });
 
   it("keeps what it cannot take as dead letters, with reason and original bytes, and the next event flows", async () => {

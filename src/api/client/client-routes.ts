@@ -5,7 +5,7 @@ import {
   redriveDeadLettersRoute,
 } from "../events/dead-letters-schemas.ts";
 import { readEventReceiptRoute } from "../events/events-schemas.ts";
-import { loginRoute, logoutRoute, meRoute, refreshRoute, registerRoute, rolesRoute } from "../identity/auth-schemas.ts";
+import { loginRoute, logoutRoute, meRoute, refreshRoute, registerRoute, revokeTokensRoute, rolesRoute } from "../identity/auth-schemas.ts";
 import { deleteUserRoute, readUserRoute } from "../identity/users-schemas.ts";
 import { depositRoute, readBalanceRoute, withdrawRoute } from "../money/balances-schemas.ts";
 import { listOperationsRoute, readOperationRoute, whyOperationRoute } from "../money/operations-schemas.ts";
@@ -63,6 +63,7 @@ export const CLIENT_ROUTES = {
   logout: logoutRoute,
   me: meRoute,
   setRoles: rolesRoute,
+  revokeTokens: revokeTokensRoute,
   getBalance: readBalanceRoute,
   deposit: depositRoute,
   withdraw: withdrawRoute,

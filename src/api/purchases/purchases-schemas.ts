@@ -94,6 +94,7 @@ const purchaseSchema = z
     refusal_code: z.string().optional(),
     source: z.enum(["http", "kafka"]),
     service_id: z.string(),
+    username: z.string().optional().openapi({ description: "As the purchase said it; absent where an event said none." }),
     comment: z.string(),
   })
   .openapi("Purchase");

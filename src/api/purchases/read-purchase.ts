@@ -4,6 +4,7 @@ import { instantMs } from "../../base/instant.ts";
 import { requestKey } from "../../contract/ids.ts";
 import { CLOCK_SKEW_MS, EARLIEST_MS } from "../../contract/moments.ts";
 import { checkCard, type CheckedCard } from "../../domain/cards/card.ts";
+import { madePurchaseComment } from "../../domain/purchases/purchase-comment.ts";
 import type { ApiContext } from "../api-env.ts";
 import { InvalidRequest } from "../http/error-handler.ts";
 import { readOptionalIdempotencyKey } from "../http/idempotency.ts";
@@ -37,7 +38,6 @@ export function readPurchase(body: PurchaseBody): ReadPurchase {
   const occurredAt = readDate(body.transaction_date);
   const card = readCard(body, occurredAt);
   refuseCardData(body.username, "/username");
-  const by = card === undefined ? "" : ` (${card.brand} ****${card.last4})`;
   return {
     body,
     card,
@@ -47,7 +47,7 @@ export function readPurchase(body: PurchaseBody): ReadPurchase {
       amountMinor,
       paymentMethod: body.payment_method,
       occurredAt: occurredAt.toISOString(),
-      comment: `purchase of ${body.username} paid by ${body.payment_method}${by}`,
+      comment: madePurchaseComment(body.username, { paymentMethod: body.payment_method, card }),
     },
   };
 }

@@ -31,6 +31,7 @@ export function showPurchase(purchase: PurchaseRecord) {
     status: refusalCode === undefined ? ("completed" as const) : ("refused" as const),
     ...(refusalCode === undefined ? {} : { refusal_code: refusalCode }),
     user_id: purchase.userId,
+    ...(purchase.username === undefined ? {} : { username: purchase.username }),
     amount: formatAmount(purchase.amountMinor, purchase.currency),
     currency: purchase.currency,
     paid_by: purchase.paidBy,

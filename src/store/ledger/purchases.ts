@@ -1,5 +1,6 @@
 import { sql, type SQL } from "drizzle-orm";
 import { orderWorkflowId, PURCHASE_ORDER, stepKey } from "../../contract/ids.ts";
+import { usernameIn } from "../../domain/purchases/purchase-comment.ts";
 import type { Db } from "../postgres/database.ts";
 
 /** A purchase that was asked for over HTTP or Kafka: an operation of kind charge. Orders are not among them, except those that carry out a purchase by card. */
@@ -13,6 +14,8 @@ export interface PurchaseRecord {
   /** The code it was refused with; undefined when it was done. */
   readonly refusalCode: string | undefined;
   readonly serviceId: string;
+  /** The user's name as the purchase said it; undefined when its event said none, or came before names of events were kept. */
+  readonly username: string | undefined;
   readonly comment: string;
   readonly occurredAt: Date;
   readonly recordedAt: Date;
@@ -58,7 +61,7 @@ async function readPurchases(db: Db, which: SQL, limit: number): Promise<Purchas
       from operations o
      where o.kind = 'charge' and (o.topic is not null or o.key like 'http:%' or o.key like ${OF_ORDERS}) and ${which}
      order by o.user_id desc, o.id desc limit ${limit}::integer`);
-  return rows.map((row) => ({
+  return rows.map((row): PurchaseRecord => ({
     purchaseId: row.id,
     userId: row.user_id,
     amountMinor: BigInt(row.amount_minor),
@@ -67,6 +70,7 @@ async function readPurchases(db: Db, which: SQL, limit: number): Promise<Purchas
     source: row.by_event ? "kafka" : "http",
     refusalCode: row.refusal_code ?? undefined,
     serviceId: row.service_id,
+    username: usernameIn(row.comment, row.by_event ? "kafka" : "http"),
     comment: row.comment,
     occurredAt: new Date(row.effective_at),
     recordedAt: new Date(row.recorded_at),
