@@ -2,9 +2,9 @@ import { expect, test } from "vitest";
 import { COMPENSATION_DAILY_MS, COMPENSATION_SLOW_MS, COMPENSATION_SLOWEST_MS, nextRestMs, RESTS_BEFORE_DAILY } from "./order-times.ts";
 
 test("a stuck step rests twice as long each time, up to half an hour, and after three weeks for a day", () => {
-  expect([1, 2, 3, 4, 5].reduce<number[]>((rests, n) => [...rests, nextRestMs(rests.at(-1) ?? 0, n)], [COMPENSATION_SLOW_MS])).toEqual(
-    [3, 6, 12, 24, 30, 30].map((minutes) => minutes * 60_000),
-  );
+  const rests = [COMPENSATION_SLOW_MS];
+  while (rests.length < 6) rests.push(nextRestMs(rests.at(-1) ?? 0, rests.length));
+  expect(rests).toEqual([3, 6, 12, 24, 30, 30].map((minutes) => minutes * 60_000));
   expect(nextRestMs(COMPENSATION_SLOWEST_MS, RESTS_BEFORE_DAILY - 1)).toBe(COMPENSATION_SLOWEST_MS);
   expect(nextRestMs(COMPENSATION_SLOWEST_MS, RESTS_BEFORE_DAILY)).toBe(COMPENSATION_DAILY_MS);
 });
