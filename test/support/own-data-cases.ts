@@ -120,6 +120,12 @@ export const OWN_DATA_CASES: Readonly<Record<string, (askers: Askers) => Promise
     () => RESERVATION,
     "none",
   ),
+  "GET /api/v1/reservations/{reservationId}/timeline": sameAsAbsent(
+    "GET",
+    (id) => `/api/v1/reservations/${id}/timeline`,
+    () => RESERVATION,
+    "none",
+  ),
   "GET /api/v1/services": everyones("/api/v1/services"),
   "GET /api/v1/services/{serviceId}": everyones("/api/v1/services/music"),
   "GET /api/v1/auth/me": onesOwn("/api/v1/auth/me"),
