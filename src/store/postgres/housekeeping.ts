@@ -12,8 +12,8 @@ const EXPIRED: Readonly<Record<string, SQL>> = {
   sessions: sql`delete from sessions where id in (select s.id from sessions s where s.expires_at < clock_timestamp() - interval '1 day' and not exists (select from refresh_tokens t where t.session_id = s.id) order by s.expires_at limit ${PIECE})`,
   // A token past its end is refused for its age, without this row.
   revoked_tokens: sql`delete from revoked_tokens where token_id in (select token_id from revoked_tokens where expires_at < clock_timestamp() - interval '1 day' order by expires_at limit ${PIECE})`,
-  // A webhook's log; a delivery that still waits stays.
-  webhook_deliveries: sql`delete from webhook_deliveries where id in (select id from webhook_deliveries where created_at < clock_timestamp() - interval '30 days' and status <> 'pending' order by created_at limit ${PIECE})`,
+  // A webhook's log, and what a receiver that takes nothing has kept waiting for as long; a delivery that has begun stays.
+  webhook_deliveries: sql`delete from webhook_deliveries where id in (select id from webhook_deliveries where created_at < clock_timestamp() - interval '30 days' and (status <> 'pending' or dispatched_at is null) order by created_at limit ${PIECE})`,
   self_audits: sql`delete from self_audits where id in (select id from self_audits where at < clock_timestamp() - interval '7 days' order by at limit ${PIECE})`,
 };
 

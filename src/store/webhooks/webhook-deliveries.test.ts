@@ -2,6 +2,7 @@ import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../../../test/support/test-database.ts";
 import { createDatabase, type Database, type Db } from "../postgres/database.ts";
+import { pruneExpired } from "../postgres/housekeeping.ts";
 import {
   insertDeliveries,
   listDeliveries,
@@ -152,5 +153,23 @@ describe("the deliveries that may start", () => {
       sql`update webhook_deliveries set dispatched_at = dispatched_at - interval '3 minutes' where webhook_id = ${slow}`,
     );
     expect(countOf(await take(), slow)).toBe(5);
+  });
+
+  it("wait for 30 days and no longer, so that a receiver that takes nothing fills no disk; what has begun stays", async () => {
+    const id = webhookIds[5] ?? "";
+    const counts = async () =>
+      (
+        await database.db.execute(sql`
+          select count(*) filter (where dispatched_at is null)::integer as waiting, count(*) filter (where dispatched_at is not null)::integer as begun
+            from webhook_deliveries where webhook_id = ${id}`)
+      )[0];
+    const before = await counts();
+    expect(before?.["waiting"]).toBeGreaterThan(0);
+    expect(before?.["begun"]).toBeGreaterThan(0);
+    await database.db.execute(sql`update webhook_deliveries set created_at = created_at - interval '29 days' where webhook_id = ${id}`);
+    expect(await pruneExpired(database.db, "webhook_deliveries")).toBe(0);
+    await database.db.execute(sql`update webhook_deliveries set created_at = created_at - interval '2 days' where webhook_id = ${id}`);
+    expect(await pruneExpired(database.db, "webhook_deliveries")).toBe(before?.["waiting"]);
+    expect(await counts()).toEqual({ waiting: 0, begun: before?.["begun"] });
   });
 });
