@@ -1,13 +1,15 @@
 import { z } from "@hono/zod-openapi";
 import { DomainError } from "../../base/errors.ts";
-import { getReport, listReportLines, openReport } from "../../store/reports.ts";
+import { reportNamePages } from "../../store/report-pages.ts";
+import { getReport, openReport } from "../../store/reports.ts";
 import type { Api, ApiContext } from "../api-env.ts";
 import type { ApiDeps } from "../deps.ts";
 import { ADMINS } from "../http/access.ts";
+import { textStream } from "../http/text-stream.ts";
 import { addLegacyRoute, type LegacyParts } from "./add-legacy-route.ts";
 import { answerJson } from "./legacy-answers.ts";
 import { incomingOf } from "./legacy-input.ts";
-import { renderLegacyReport } from "./report-csv.ts";
+import { legacyReportTexts } from "./report-csv.ts";
 import { monthSchema, reportLinkSchema } from "./schemas.ts";
 
 /** How long a request waits for its report. One that takes longer is answered with 202 and the same link. */
@@ -77,7 +79,8 @@ export function addLegacyReportRoutes(api: Api, parts: LegacyParts, deps: ApiDep
       if (report?.status !== "completed") throw new DomainError("REPORT_NOT_FOUND", "the report of this month was not created");
       context.header("x-report-version", String(report.version));
       context.header("x-report-partial", String(report.partial));
-      return context.body(renderLegacyReport(await listReportLines(db, report), defaultCurrency), 200, {
+      const names = reportNamePages(db, { ...report, currency: defaultCurrency });
+      return context.body(textStream(legacyReportTexts(names, defaultCurrency)), 200, {
         "content-type": "text/csv; charset=utf-8",
         "content-disposition": 'attachment; filename="report.csv"',
       });

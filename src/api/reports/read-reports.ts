@@ -1,12 +1,20 @@
 import { withinOrNothing } from "../../base/deadline.ts";
 import { DomainError } from "../../base/errors.ts";
-import { DEFAULT_REPORT_CSV, needsCurrencyColumn, renderReportCsv, type ReportLine } from "../../domain/reports/report-csv.ts";
+import {
+  DEFAULT_REPORT_CSV,
+  reportCsvLine,
+  reportCsvStart,
+  type ReportCsvOptions,
+  type ReportLine,
+} from "../../domain/reports/report-csv.ts";
 import { parseMonth } from "../../domain/reports/report-period.ts";
 import type { Db } from "../../store/postgres/database.ts";
-import { getReport, listReportLines, listReportVersions, type ReportRecord } from "../../store/reports.ts";
+import { reportLinePages } from "../../store/report-pages.ts";
+import { getReport, listReportCurrencies, listReportLines, listReportVersions, type ReportRecord } from "../../store/reports.ts";
 import type { ApiDeps } from "../deps.ts";
 import { ADMINS } from "../http/access.ts";
 import type { Routes } from "../http/routes.ts";
+import { textStream } from "../http/text-stream.ts";
 import { diffReportRoute, readReportCsvRoute, readReportRoute } from "./reports-schemas.ts";
 import { showReport, showReportDiff } from "./show-report.ts";
 
@@ -20,15 +28,14 @@ export function addReadReportRoutes(routes: Routes, { db, starters }: Pick<ApiDe
     const { version, delimiter, header, bom } = context.req.valid("query");
     const report = await getReport(db, { month, ...(version === undefined ? {} : { version }) });
     if (report?.status !== "completed") throw new DomainError("REPORT_NOT_FOUND");
-    const lines = await listReportLines(db, report);
     const options = {
       delimiter: delimiter ?? DEFAULT_REPORT_CSV.delimiter,
       header: header === "true",
       bom: bom === "true",
-      withCurrency: needsCurrencyColumn(lines),
+      withCurrency: (await listReportCurrencies(db, report)).length > 1,
     };
     context.header("content-disposition", `attachment; filename="revenue-${month}-v${report.version}.csv"`);
-    return context.body(renderReportCsv(lines, options), 200, {
+    return context.body(textStream(csvOf(db, report, options)), 200, {
       "content-type": `text/csv; charset=utf-8; header=${options.header ? "present" : "absent"}`,
     });
   });
@@ -50,6 +57,11 @@ export function addReadReportRoutes(routes: Routes, { db, starters }: Pick<ApiDe
     const [before, after] = await Promise.all([from, to].map((version) => completedLines(db, month, version)));
     return context.json(showReportDiff({ month, from, to, before: before ?? [], after: after ?? [] }), 200);
   });
+}
+
+async function* csvOf(db: Db, report: ReportRecord, options: ReportCsvOptions): AsyncGenerator<string> {
+  yield reportCsvStart(options);
+  for await (const lines of reportLinePages(db, report)) yield lines.map((line) => reportCsvLine(line, options)).join("");
 }
 
 /** The version that is asked for; without one the newest that is completed, and where none is, the newest. `versions` are newest first. */

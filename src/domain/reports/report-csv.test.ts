@@ -1,7 +1,17 @@
 import { parse } from "csv-parse/sync";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { needsCurrencyColumn, neutraliseCell, renderReportCsv, type ReportLine } from "./report-csv.ts";
+import {
+  needsCurrencyColumn,
+  neutraliseCell,
+  reportCsvLine,
+  reportCsvStart,
+  type ReportCsvOptions,
+  type ReportLine,
+} from "./report-csv.ts";
+
+const renderReportCsv = (lines: readonly ReportLine[], options: ReportCsvOptions) =>
+  reportCsvStart(options) + lines.map((line) => reportCsvLine(line, options)).join("");
 
 const line = (serviceName: string, revenueMinor = 10_050n, currency = "RUB"): ReportLine => ({
   currency,

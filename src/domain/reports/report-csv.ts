@@ -50,13 +50,9 @@ export function reportCsvLine(line: ReportLine, { delimiter, withCurrency }: Omi
   return `${(withCurrency ? [...cells, line.currency] : cells).join(delimiter)}\n`;
 }
 
-/** A whole report as CSV. The same lines give the same bytes. */
-export function renderReportCsv(lines: readonly ReportLine[], options: ReportCsvOptions): string {
-  return (
-    (options.bom === true ? BYTE_ORDER_MARK : "") +
-    (options.header ? reportCsvHeader(options) : "") +
-    lines.map((line) => reportCsvLine(line, options)).join("")
-  );
+/** What stands before the lines of a report as CSV: a byte order mark and a header, each where asked for. */
+export function reportCsvStart(options: ReportCsvOptions): string {
+  return (options.bom === true ? BYTE_ORDER_MARK : "") + (options.header ? reportCsvHeader(options) : "");
 }
 
 /** True when the lines are of more than one currency, so that amounts alone would not say what they are. */
