@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, inject, it } from "vitest";
 import { mintToken } from "../../src/cli/kit/operator-token.ts";
 import { placeCheckOrder } from "../../src/cli/start/check-order.ts";
-import { ROLE_FILES } from "../../src/cli/start/roles.ts";
+import { ROLE_ENTRIES } from "../../src/cli/start/roles.ts";
 import { createStartSteps } from "../../src/cli/start/start-steps.ts";
 import { startSystem, type System } from "../../src/cli/start/system.ts";
 import { inheritedEnvironment, loadConfig } from "../../src/config.ts";
@@ -25,7 +25,7 @@ beforeAll(async () => {
     config,
     environment: inheritedEnvironment(),
     ephemeral: false,
-    entries: ROLE_FILES,
+    entries: ROLE_ENTRIES,
     steps: createStartSteps(config),
     onServerEvent: (event) => serverEvents.push(event),
     onRoleEvent: (event) => roleEvents.push(event),

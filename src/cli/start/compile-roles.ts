@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile 
 import { basename, dirname, join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { build, type OutputFile, type Plugin } from "esbuild";
-import { PROJECT_DIR, type RoleFiles } from "./roles.ts";
+import { PROJECT_DIR, type RoleEntries } from "./roles.ts";
 
 const PREFIX = "roles-";
 const UNUSED_AFTER_MS = 30 * 24 * 3_600_000;
@@ -16,7 +16,7 @@ const UNUSED_AFTER_MS = 30 * 24 * 3_600_000;
  * start has used for 30 days are removed. Safe to retry, and by many processes at once.
  * Throws: Error when a source cannot be compiled or the cache cannot be written.
  */
-export async function compileRoles(entries: RoleFiles, cacheDir: string): Promise<RoleFiles> {
+export async function compileRoles(entries: RoleEntries, cacheDir: string): Promise<RoleEntries> {
   const outdir = join(cacheDir, `${PREFIX}unplaced`);
   const { outputFiles } = await build({
     entryPoints: Object.entries(entries).map(([role, entry]) => ({ in: entry, out: role })),
@@ -41,7 +41,7 @@ export async function compileRoles(entries: RoleFiles, cacheDir: string): Promis
     cacheDir,
   );
   await removeUnused(cacheDir, folder);
-  return Object.fromEntries(Object.keys(entries).map((role) => [role, join(folder, `${role}.js`)])) as RoleFiles;
+  return Object.fromEntries(Object.keys(entries).map((role) => [role, join(folder, `${role}.js`)])) as RoleEntries;
 }
 
 /** Each source goes on finding the files beside itself (migrations, package.json): its `import.meta.url` stays the address of the source. */

@@ -14,7 +14,7 @@ import { startStack, type Stack, type StackOptions } from "../../stack/stack.ts"
 import { addressesOf } from "./addresses.ts";
 import { planPorts, wantedPorts, type RolePorts } from "./plan-ports.ts";
 import { prepareServers, type SystemSteps } from "./prepare-servers.ts";
-import { roleEnvironment, rolesFor, type RoleFiles } from "./roles.ts";
+import { roleEnvironment, rolesFor, type RoleEntries } from "./roles.ts";
 import { pidsOf, runningNote, type RunningSystem } from "./running-note.ts";
 import { createStepRunner, lineOfServer, superviseOnChecklist } from "./start-progress.ts";
 import type { ChecklistLine } from "./terminal-checklist.ts";
@@ -24,7 +24,7 @@ export type SystemOptions = {
   /** The environment that the roles inherit. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly ephemeral: boolean;
-  readonly entries: RoleFiles;
+  readonly entries: RoleEntries;
   readonly steps: SystemSteps;
   readonly onStep?: (line: ChecklistLine) => void;
   /** What becomes of a role after the start: it died, it runs again. */
