@@ -48,6 +48,11 @@ const orderGoesThrough = () =>
       () => false,
     );
 
+it("the first order of a system that has just started goes through", async () => {
+  const { orderId } = await placeCheckOrder(system.running.apiUrl, "RUB", await token());
+  expect(orderId).not.toBe("");
+});
+
 it("a purchase by card on the second port, 8084 by default, is booked and is the same one on the first", async () => {
   const headers = { authorization: `Bearer ${await token()}`, "content-type": "application/json", prefer: "wait=20" };
   const card = { card_holder_name: "JANE DOE", card_number: "4242424242424242", card_expiry: "12/35", card_cvc: "123" };
