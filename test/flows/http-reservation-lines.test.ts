@@ -172,6 +172,30 @@ describe("several lines placed together", () => {
     expect(await balance("tom")).toMatchObject({ available: "90.00", held: "0.00" });
   });
 
+  test("after the first are not begun before the first is decided, which stands for the key", async () => {
+    await deposit("theo", "90");
+    expect((await place("theo", THREE, "theo-1", stoppingAt("seat"))).status).toBe(503);
+    expect(await listed("theo")).toEqual([]);
+    expect((await place("theo", THREE, "theo-1")).status).toBe(201);
+  });
+
+  test("that could not be given back in an outage are given back by the repeat, which learns the refusal", async () => {
+    await deposit("tina", "90");
+    let placed = 0;
+    const stopping = apiWith({
+      async placeReservation(input) {
+        placed += 1;
+        if (placed === 2) await api.call("POST", "/api/v1/balances/tina/withdrawals", { body: { amount: "45" } });
+        return workflows.starters.placeReservation(input);
+      },
+      releaseReservation: () => Promise.reject(new DomainError("UNAVAILABLE")),
+    });
+    expect(codeOf(await place("tina", THREE, "tina-1", stopping))).toEqual([503, "UNAVAILABLE"]);
+    expect(await heldOf("tina")).toBeGreaterThan(0);
+    expect(codeOf(await place("tina", THREE, "tina-1"))).toEqual([422, "INSUFFICIENT_FUNDS"]);
+    expect(await balance("tina")).toMatchObject({ available: "45.00", held: "0.00" });
+  });
+
   test("with an unknown service or a bad amount in one line are not held at all, and the line is named", async () => {
     await deposit("uma", "100");
     const ghost = await place("uma", [line("seat", "10"), line("ghost", "10")]);
@@ -287,6 +311,22 @@ describe("all lines of an order", () => {
       ]);
     }
     expect(await balance("yuri")).toMatchObject({ available: "40.00", held: "0.00" });
+  });
+
+  test("one that can go through later decides the answer: the same request goes on, and then the refusal is told", async () => {
+    await deposit("yara", "100");
+    const placed = await place("yara", THREE);
+    const [[seat] = [], [meal] = []] = pick(placed.body, "reservationId");
+    const racing = apiWith({
+      async confirmReservation(reservationId, input) {
+        if (reservationId === seat) await api.call("POST", `/api/v1/reservations/${seat}/release`);
+        if (reservationId === meal) throw new DomainError("UNAVAILABLE");
+        return workflows.starters.confirmReservation(reservationId, input);
+      },
+    });
+    expect(codeOf(await act("confirm", "yara", {}, "yara-1", racing))).toEqual([503, "UNAVAILABLE"]);
+    expect(codeOf(await act("confirm", "yara", {}, "yara-1"))).toEqual([409, "ALREADY_RELEASED"]);
+    expect(await balance("yara")).toMatchObject({ available: "50.00", held: "0.00" });
   });
 
   test("a repeat is not about what was reserved since the request was begun", async () => {
