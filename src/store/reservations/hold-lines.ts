@@ -57,5 +57,5 @@ export async function findLineActs(db: Db, requestKey: string): Promise<LineAct[
     .select({ key: operations.key, reservationId: operations.holdId, recordedAt: operations.recordedAt })
     .from(operations)
     .where(and(gte(operations.key, prefix), lt(operations.key, rangeEnd(prefix))));
-  return rows.map(({ reservationId, ...row }) => ({ ...row, reservationId: reservationId ?? "" }));
+  return rows.map(({ key, reservationId, recordedAt }) => ({ key, reservationId: reservationId ?? "", recordedAt }));
 }
