@@ -72,6 +72,29 @@ export function requestKey(request: { caller: string; route: string; idempotency
   return `http:${caller}:${request.route}:${request.idempotencyKey}`;
 }
 
+/**
+ * What stands for one line of a request about several reservations. A space comes before the number: an Idempotency-Key has none, so no
+ * other request's key looks like this.
+ */
+export function lineKey(key: string, lineNo: number): string {
+  return `${key} line/${lineNo}`;
+}
+
+/** What the permanent keys of all that a request did to single reservations of an order begin with. */
+export function lineActPrefix(key: string): string {
+  return `${key} act/`;
+}
+
+/** The permanent key of what a request did to one of an order's reservations. It holds the currency that the request was limited to: another currency is another request. */
+export function lineActKey(key: string, currency: string | undefined, reservationId: string): string {
+  return `${lineActPrefix(key)}${currency ?? "*"}/${reservationId}`;
+}
+
+/** The permanent key under which a line is given back because another line of the same request was refused. */
+export function undoneLineKey(reservationId: string): string {
+  return stepKey(reservationWorkflowId(reservationId), "undone");
+}
+
 /** The id of the trace that a W3C `traceparent` belongs to: 32 hexadecimal digits; undefined when the text is no traceparent. */
 export function traceIdOf(traceparent: string | undefined): string | undefined {
   const [, traceId] = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:$|-)/.exec(traceparent ?? "") ?? [];

@@ -14,6 +14,8 @@ export interface ReservationInput {
   readonly amountMinor: string;
   /** How long the money is held, in milliseconds from the start of the workflow. */
   readonly ttlMs: number;
+  /** ISO 8601: the end itself, where several reservations are to have the same one; without it the time counts from the start. */
+  readonly expiresAt?: string;
   readonly comment: string;
   readonly requestHash: string;
   readonly correlationId: string;

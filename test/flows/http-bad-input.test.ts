@@ -70,7 +70,7 @@ describe("every refusal is problem details", () => {
     }
   });
 
-  test.each(["/api/v1/reservations/confirm", "/api/v1/reservations/release", "/api/v1/dead-letters/redrive"])(
+  test.each(["/api/v1/reservations/lines", "/api/v1/reservations/confirm", "/api/v1/reservations/release", "/api/v1/dead-letters/redrive"])(
     "%s is a path for POST and no id",
     async (path) => {
       for (const method of ["GET", "HEAD", "PUT", "DELETE"]) {

@@ -57,7 +57,8 @@ const HAND_OVER_MS = 1_000;
 /** Creates the desk of a reservation: its time begins now, or an earlier run hands it over. */
 export function createReservationDesk(input: ReservationInput, carried?: ReservationCarried): ReservationDesk {
   const { requestsPerRun = REQUESTS_PER_RUN } = input;
-  let endMs = carried === undefined ? Date.now() + input.ttlMs : Date.parse(carried.state.expiresAt);
+  const firstEndMs = input.expiresAt === undefined ? Date.now() + input.ttlMs : Date.parse(input.expiresAt);
+  let endMs = carried === undefined ? firstEndMs : Date.parse(carried.state.expiresAt);
   let state: ReservationState | undefined;
   let refusal: ApplicationFailure | undefined;
   let accepted = 0;

@@ -152,6 +152,14 @@ describe.each([{ cacheSize: 100 }, { cacheSize: 0 }])("a reservation with $cache
     expectDefiniteEnd(page, await resultOf(handle), { status: "expired", capturedMinor: 0n });
   });
 
+  it("ends when it is told to, not its time after its own start", async () => {
+    const expiresAt = new Date((await skipping.env.currentTimeMs()) + 3_600_000).toISOString();
+    const { page, handle, placed } = await place({}, { ttlMs: 60_000, expiresAt });
+    expect(placed.expiresAt).toBe(expiresAt);
+    expectDefiniteEnd(page, await resultOf(handle), { status: "expired", capturedMinor: 0n });
+    expect(await skipping.env.currentTimeMs()).toBeGreaterThanOrEqual(Date.parse(expiresAt));
+  });
+
   it("takes over the end of a hold that stood when it was started again", async () => {
     const { page, handle, placed } = await place();
     await handle.terminate("a test");

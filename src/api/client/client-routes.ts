@@ -33,16 +33,15 @@ import {
   readReportCsvRoute,
   readReportRoute,
 } from "../reports/reports-schemas.ts";
+import { confirmMatchRoute, placeReservationLinesRoute, releaseMatchRoute } from "../reservations/reservation-lines-schemas.ts";
 import { reservationTimelineRoute } from "../reservations/reservation-story-schemas.ts";
 import {
   advanceReservationClockRoute,
-  confirmMatchRoute,
   confirmReservationRoute,
   extendReservationRoute,
   listReservationsRoute,
   placeReservationRoute,
   readReservationRoute,
-  releaseMatchRoute,
   releaseReservationRoute,
 } from "../reservations/reservations-schemas.ts";
 import { createServicesRoute, deleteServiceRoute, listServicesRoute, readServiceRoute } from "../services/services-schemas.ts";
@@ -98,6 +97,7 @@ export const CLIENT_ROUTES = {
   listPauses: listPausesRoute,
   endPause: endPauseRoute,
   placeReservation: placeReservationRoute,
+  placeReservationLines: placeReservationLinesRoute,
   getReservation: readReservationRoute,
   listReservations: listReservationsRoute,
   confirmReservation: confirmReservationRoute,

@@ -17,11 +17,27 @@ export class InvalidRequest extends DomainError {
   }
 }
 
+/** A request about several things that went through for some of them only. `order` tells what became of each. */
+export class RefusedInPart extends DomainError {
+  readonly order: object;
+
+  constructor(cause: DomainError, message: string, order: object) {
+    super(cause.code, message, cause.details, cause);
+    this.order = order;
+  }
+}
+
 /** Answers any error as problem details. An unexpected error is answered as INTERNAL, and its message goes to the log only. */
 export function createErrorHandler(log: Log): (error: unknown, context: Context<ApiEnv>) => Response {
   return (error, context) => {
     const domainError = asDomainError(error);
-    const response = answerProblem(context, domainError.code, domainError.message, errorsOf(domainError));
+    const response = answerProblem(
+      context,
+      domainError.code,
+      domainError.message,
+      errorsOf(domainError),
+      domainError instanceof RefusedInPart ? domainError.order : undefined,
+    );
     const { retryAfterMs, retryAfterSeconds = secondsOf(retryAfterMs), acceptEncoding } = domainError.details;
     if (retryAfterSeconds !== undefined) response.headers.set("retry-after", retryAfterSeconds);
     if (acceptEncoding !== undefined) response.headers.set("accept-encoding", acceptEncoding);
@@ -35,13 +51,20 @@ export function createErrorHandler(log: Log): (error: unknown, context: Context<
 }
 
 /** The response for a code, in the form every error has. */
-export function answerProblem(context: Context<ApiEnv>, code: ErrorCode, detail?: string, errors: readonly ProblemError[] = []): Response {
+export function answerProblem(
+  context: Context<ApiEnv>,
+  code: ErrorCode,
+  detail?: string,
+  errors: readonly ProblemError[] = [],
+  order?: object,
+): Response {
   const problem = makeProblem({
     code,
     instance: context.req.path,
     correlationId: context.get("correlationId"),
     errors,
     ...(detail === undefined ? {} : { detail }),
+    ...(order === undefined ? {} : { order }),
   });
   context.set("problemCode", code);
   return context.body(JSON.stringify(problem), problem.status as 400, problemHeaders(problem));
@@ -60,8 +83,11 @@ function errorsOf(error: DomainError): readonly ProblemError[] {
   return pointer === undefined ? [] : [{ pointer, message: error.message }];
 }
 
-// The query builder wraps the error that the lane threw: the expected error may be the cause of one or two others.
-function asDomainError(error: unknown): DomainError {
+/**
+ * The expected failure behind an error; INTERNAL where there is none. The query builder wraps the error that the lane threw: the expected
+ * error may be the cause of one or two others.
+ */
+export function asDomainError(error: unknown): DomainError {
   for (const current of causesOf(error)) {
     if (current instanceof DomainError) return current;
     if (isRetryable(current)) return new DomainError("UNAVAILABLE", undefined, {}, error);

@@ -27,6 +27,10 @@ export const problemSchema = z
         }),
       )
       .optional(),
+    order: z
+      .looseObject({})
+      .optional()
+      .openapi({ description: "After a request about all reservations of an order that went through for some only: `ReservationLines`." }),
   })
   .openapi("Problem");
 
@@ -55,6 +59,7 @@ export function makeProblem(input: {
   correlationId: string;
   detail?: string;
   errors?: readonly ProblemError[];
+  order?: object;
 }): Problem {
   const { title } = ERROR_CATALOGUE[input.code];
   const status = STATUSES[input.code];
@@ -71,6 +76,7 @@ export function makeProblem(input: {
     ...(input.errors === undefined || input.errors.length === 0
       ? {}
       : { errors: input.errors.map(({ pointer, message }) => ({ pointer: masked(pointer), message: masked(message) })) }),
+    ...(input.order === undefined ? {} : { order: { ...input.order } }),
   };
 }
 

@@ -1,3 +1,4 @@
+import { confirmLines, releaseLines } from "../../use-cases/reservations/act-on-lines.ts";
 import { confirmReservation } from "../../use-cases/reservations/confirm-reservation.ts";
 import { pickReservationOnce } from "../../use-cases/reservations/find-reservation.ts";
 import { releaseReservation } from "../../use-cases/reservations/release-reservation.ts";
@@ -7,12 +8,13 @@ import { SERVICES } from "../http/access.ts";
 import { readAmount, readCurrency } from "../http/read-money.ts";
 import type { Routes } from "../http/routes.ts";
 import { answerAct, CLOSED_PROBLEMS, requestOf } from "./answer-act.ts";
-import { confirmMatchRoute, releaseMatchRoute } from "./reservations-schemas.ts";
+import { answerLines } from "./answer-lines.ts";
+import { confirmMatchRoute, releaseMatchRoute } from "./reservation-lines-schemas.ts";
 
-/** What can be done with a reservation that is named by its user, service and order. */
+/** What can be done with a reservation that is named by its user, service and order, and with all of an order. */
 export function addReservationMatchRoutes(routes: Routes, { db, settings }: ApiDeps, parts: ReservationParts): void {
-  const currencyOf = (currency: string | undefined) =>
-    currency === undefined ? undefined : readCurrency(currency, settings.defaultCurrency);
+  const inCurrency = (currency: string | undefined): { readonly currency?: string } =>
+    currency === undefined ? {} : { currency: readCurrency(currency, settings.defaultCurrency) };
 
   routes.add(
     confirmMatchRoute,
@@ -23,8 +25,12 @@ export function addReservationMatchRoutes(routes: Routes, { db, settings }: ApiD
     },
     async (context) => {
       const request = requestOf(context, "reservations/confirm-match");
-      const { amount, currency, ...triple } = context.req.valid("json");
-      const hold = await pickReservationOnce(db, request.key, triple, currencyOf(currency));
+      const { amount, currency, serviceId, ...order } = context.req.valid("json");
+      if (serviceId === undefined) {
+        const wanted = { ...order, ...inCurrency(currency) };
+        return await answerLines(context, db, wanted, await confirmLines(parts, request, wanted));
+      }
+      const hold = await pickReservationOnce(db, request.key, { ...order, serviceId }, inCurrency(currency).currency);
       const amountMinor = amount === undefined ? undefined : readAmount(amount, hold.currency);
       return await answerAct(context, db, hold.holdId, await confirmReservation(parts, request, hold, amountMinor));
     },
@@ -39,8 +45,12 @@ export function addReservationMatchRoutes(routes: Routes, { db, settings }: ApiD
     },
     async (context) => {
       const request = requestOf(context, "reservations/release-match");
-      const { currency, ...triple } = context.req.valid("json");
-      const hold = await pickReservationOnce(db, request.key, triple, currencyOf(currency));
+      const { currency, serviceId, ...order } = context.req.valid("json");
+      if (serviceId === undefined) {
+        const wanted = { ...order, ...inCurrency(currency) };
+        return await answerLines(context, db, wanted, await releaseLines(parts, request, wanted));
+      }
+      const hold = await pickReservationOnce(db, request.key, { ...order, serviceId }, inCurrency(currency).currency);
       return await answerAct(context, db, hold.holdId, await releaseReservation(parts, request, hold));
     },
   );

@@ -21,7 +21,8 @@ import { idempotencyHeader } from "../http/idempotency.ts";
 
 const MAX_TTL_MS = 2_592_000_000;
 
-const lifetimeShape = { ttlSeconds: wholeNumber(1, MAX_TTL_MS / 1_000).optional(), ttlMs: wholeNumber(1, MAX_TTL_MS).optional() };
+/** How long the money is to be held, in one of two units. */
+export const lifetimeShape = { ttlSeconds: wholeNumber(1, MAX_TTL_MS / 1_000).optional(), ttlMs: wholeNumber(1, MAX_TTL_MS).optional() };
 
 export const reservationBodySchema = z
   .strictObject({
@@ -47,10 +48,14 @@ export const confirmBodySchema = z.strictObject({ amount: amountSchema.optional(
 
 export const releaseBodySchema = z.strictObject({}).openapi("ReleaseReservation");
 
-const matchShape = { userId: userIdSchema, serviceId: idSchema, orderId: idSchema, currency: currencySchema.optional() };
+const matchShape = { userId: userIdSchema, serviceId: idSchema.optional(), orderId: idSchema, currency: currencySchema.optional() };
 
 export const confirmMatchBodySchema = z
   .strictObject({ ...matchShape, amount: amountSchema.optional() })
+  .refine(({ serviceId, amount }) => serviceId !== undefined || amount === undefined, {
+    path: ["amount"],
+    message: "must not stand without serviceId",
+  })
   .openapi("ConfirmMatchingReservation");
 
 export const releaseMatchBodySchema = z.strictObject(matchShape).openapi("ReleaseMatchingReservation");
@@ -186,28 +191,6 @@ export const extendReservationRoute = createRoute({
   description: "From now on for the time that is given, at most RESERVATION_TTL_MAX_MS from the creation on; never shorter than before.",
   request: { params: reservationParamsSchema, headers: idempotencyHeader, body: { required: true, ...jsonOf(extendBodySchema) } },
   responses: { 200: { description: "It is held until `expiresAt`.", ...oneReservation } },
-});
-
-export const confirmMatchRoute = createRoute({
-  method: "post",
-  path: "/api/v1/reservations/confirm",
-  operationId: "confirmMatchingReservation",
-  tags,
-  summary: "Confirm the open reservation of a user, service and order",
-  description: "Exactly one must be open. When several are, the problem names their ids; when none is, it says what became of the newest.",
-  request: { headers: idempotencyHeader, body: { required: true, ...jsonOf(confirmMatchBodySchema) } },
-  responses: { 200: { description: "It was confirmed.", ...oneReservation } },
-});
-
-export const releaseMatchRoute = createRoute({
-  method: "post",
-  path: "/api/v1/reservations/release",
-  operationId: "releaseMatchingReservation",
-  tags,
-  summary: "Release the open reservation of a user, service and order",
-  description: "Exactly one must be open. When several are, the problem names their ids; when none is, it says what became of the newest.",
-  request: { headers: idempotencyHeader, body: { required: true, ...jsonOf(releaseMatchBodySchema) } },
-  responses: { 200: { description: "It was released.", ...oneReservation } },
 });
 
 export const advanceReservationClockRoute = createRoute({

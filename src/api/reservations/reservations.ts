@@ -8,6 +8,7 @@ import { onlyUserOf, OWN_DATA, requireOwn } from "../http/access.ts";
 import { definedOnly, filteredPlace, startOfFilteredPage, type FilteredList } from "../http/filtered-cursor.ts";
 import { afterPlace, pageOf, TIME_AND_ID } from "../http/page.ts";
 import type { Routes } from "../http/routes.ts";
+import { addPlaceLinesRoute } from "./place-lines-route.ts";
 import { addPlaceReservationRoute } from "./place-reservation-route.ts";
 import { addReservationActRoutes } from "./reservation-acts.ts";
 import { addReservationMatchRoutes } from "./reservation-matches.ts";
@@ -27,6 +28,7 @@ export function addReservationRoutes(routes: Routes, deps: ApiDeps, checkService
   const parts = createReservationParts(deps);
 
   addPlaceReservationRoute(routes, deps, checkServices);
+  addPlaceLinesRoute(routes, deps, parts, checkServices);
   addReservationActRoutes(routes, deps, parts);
   addReservationMatchRoutes(routes, deps, parts);
   addReservationStoryRoute(routes, deps);

@@ -11,3 +11,10 @@ const REFUSAL_OF: Readonly<Record<Exclude<HoldStatus, "held">, ErrorCode>> = {
 export function closedReservationCode(status: HoldStatus): ErrorCode | undefined {
   return status === "held" ? undefined : REFUSAL_OF[status];
 }
+
+const CLOSED_CODES: ReadonlySet<ErrorCode> = new Set(Object.values(REFUSAL_OF));
+
+/** True for the codes that say how a reservation was closed. */
+export function isClosedCode(code: ErrorCode): boolean {
+  return CLOSED_CODES.has(code);
+}

@@ -1,6 +1,7 @@
 import { sql } from "drizzle-orm";
 import { rescueKeyPrefix } from "../../contract/ids.ts";
 import type { Db } from "../postgres/database.ts";
+import { rangeEnd } from "../postgres/key-range.ts";
 
 /**
  * The amount that a late confirmation took for each expired reservation, in minor units, by the reservation's id. Reservations that were
@@ -19,9 +20,4 @@ export async function rescuedMinorOf(db: Db, reservationIds: readonly string[]):
          limit 1
       ) o on true`);
   return new Map([...rows].map(({ id, amount }) => [id, BigInt(amount)]));
-}
-
-// Where the keys with this prefix end in the order of bytes. A range of keys walks their index; a pattern that is not constant would not.
-function rangeEnd(prefix: string): string {
-  return prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1);
 }

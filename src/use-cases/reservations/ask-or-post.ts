@@ -1,14 +1,13 @@
 import { codeOf, DomainError } from "../../base/errors.ts";
 import type { ReservationState } from "../../contract/reservations.ts";
 import type { Operation } from "../../domain/ledger/operations.ts";
+import { isClosedCode } from "../../domain/reservations/reservation-states.ts";
 import { postOnLedger } from "../../store/ledger/done-or-throw.ts";
 import { wasDone } from "../../store/ledger/find-decided.ts";
 import { expireIfOver } from "../../store/reservations/hold-expiry.ts";
 import type { HoldRecord } from "../../store/reservations/holds.ts";
 import { findReservation } from "./find-reservation.ts";
 import type { ActResult, ReservationParts } from "./reservation-request.ts";
-
-const CLOSED: ReadonlySet<string> = new Set(["ALREADY_CONFIRMED", "ALREADY_RELEASED", "RESERVATION_EXPIRED"]);
 
 /**
  * Asks the reservation's workflow to confirm or release, and where there is none any more posts the operation itself, under the same key.
@@ -34,7 +33,7 @@ export async function askOrPost(
     }
   } catch (error) {
     // The first of two requests with one key may have been done while this one was under way.
-    if (!CLOSED.has(codeOf(error)) || !(await wasDone(db, operation))) throw error;
+    if (!isClosedCode(codeOf(error)) || !(await wasDone(db, operation))) throw error;
     return { replayed: true };
   }
   return { replayed: false };

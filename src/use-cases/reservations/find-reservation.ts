@@ -1,6 +1,7 @@
 import { DomainError } from "../../base/errors.ts";
 import { closedReservationCode } from "../../domain/reservations/reservation-states.ts";
 import type { Db } from "../../store/postgres/database.ts";
+import { findLineActs } from "../../store/reservations/hold-lines.ts";
 import { findHoldsOf, type HoldTriple } from "../../store/reservations/hold-matches.ts";
 import { findHoldByOperation, getHold, type HoldRecord } from "../../store/reservations/holds.ts";
 
@@ -34,11 +35,15 @@ export async function pickReservation(db: Db, triple: HoldTriple, currency: stri
 
 /**
  * As `pickReservation`, for a request with a key: a request that was decided before is about the reservation it was about then, whatever
- * was reserved since. Throws: as `pickReservation`, and IDEMPOTENCY_CONFLICT when the key was used for another triple or currency.
+ * was reserved since. Throws: as `pickReservation`, and IDEMPOTENCY_CONFLICT when the key was used for another triple or currency, or for all of an
+ * order.
  */
 export async function pickReservationOnce(db: Db, key: string, triple: HoldTriple, currency: string | undefined): Promise<HoldRecord> {
   const known = await findHoldByOperation(db, key);
-  if (known === undefined) return pickReservation(db, triple, currency);
+  if (known === undefined) {
+    if ((await findLineActs(db, key)).length > 0) throw new DomainError("IDEMPOTENCY_CONFLICT");
+    return pickReservation(db, triple, currency);
+  }
   const isSame = known.userId === triple.userId && known.serviceId === triple.serviceId && known.orderId === triple.orderId;
   if (!isSame || (currency ?? known.currency) !== known.currency) throw new DomainError("IDEMPOTENCY_CONFLICT");
   return known;
