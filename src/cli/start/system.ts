@@ -6,8 +6,9 @@ import { unlessAborted } from "../../base/aborted.ts";
 import type { Config } from "../../config.ts";
 import { makeDataDir } from "../../stack/data-dir.ts";
 import type { ServerEvent } from "../../stack/processes/keep-server.ts";
-import { clearLeftovers, EPHEMERAL_PREFIX } from "../../stack/processes/leftovers.ts";
+import { clearLeftovers } from "../../stack/processes/leftovers.ts";
 import type { RoleEvent, SupervisedRole } from "../../stack/processes/supervisor.ts";
+import { EPHEMERAL_PREFIX, markKept } from "../../stack/processes/throw-away.ts";
 import { removeRunning, writeRunning } from "../../stack/running.ts";
 import { StackError, sentenceOf } from "../../stack/stack-error.ts";
 import { startStack, type Stack, type StackOptions } from "../../stack/stack.ts";
@@ -122,8 +123,9 @@ export async function startSystem(options: SystemOptions): Promise<System> {
 async function prepareFolders(config: Config, ephemeral: boolean): Promise<Folders> {
   const configuredDir = resolve(config.DATA_DIR);
   const dataDir = ephemeral ? join(tmpdir(), `${EPHEMERAL_PREFIX}${process.pid}`) : configuredDir;
-  await clearLeftovers();
   makeDataDir(configuredDir);
+  if (!ephemeral) markKept(configuredDir);
+  await clearLeftovers();
   return { configuredDir, dataDir, cacheDir: resolve(config.CACHE_DIR), keysDir: keysDirOf({ ...config, DATA_DIR: dataDir }) };
 }
 
