@@ -13,6 +13,7 @@ import { removeRunning, writeRunning } from "../../stack/running.ts";
 import { StackError, sentenceOf } from "../../stack/stack-error.ts";
 import { startStack, type Stack, type StackOptions } from "../../stack/stack.ts";
 import { addressesOf } from "./addresses.ts";
+import { keepInUse } from "./compile-roles.ts";
 import { planPorts, wantedPorts, type RolePorts } from "./plan-ports.ts";
 import { prepareServers, type SystemSteps } from "./prepare-servers.ts";
 import { roleEnvironment, rolesFor, type RoleFiles } from "./roles.ts";
@@ -83,10 +84,12 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   compiled.catch(() => undefined);
   const stack = await startStack(stackOptionsOf(options, folders, ports));
   const roles: SupervisedRole[] = [];
+  let letGo = (): void => undefined;
   let stopping: Promise<void> | undefined;
   const stop = () =>
     (stopping ??= (async () => {
       removeRunning(configuredDir);
+      letGo();
       await stopRoles(roles);
       await stack.stop();
     })());
@@ -101,6 +104,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     mkdirSync(reportsDir, { recursive: true, mode: 0o700 });
     const environment = roleEnvironment(options.environment, addresses, { dataDir, cacheDir, bundlePath, reportsDir, keysDir });
     const entries = await abortable(compiled);
+    letGo = keepInUse(entries);
     const plan = rolesFor({ entries, addresses, environment, host: config.HTTP_HOST });
     let note: (() => void) | undefined;
     const onRoleEvent = (event: RoleEvent) => {
