@@ -5,7 +5,7 @@ import { createDatabase, type Database } from "../src/store/postgres/database.ts
 import { insertDeliveries, markDispatched, requestRedelivery } from "../src/store/webhooks/webhook-deliveries.ts";
 import { createWebhook } from "../src/store/webhooks/webhooks.ts";
 import { createTestDatabase, type TestDatabase } from "../test/support/test-database.ts";
-import type { ActivityDeps, WebhookAnswer } from "./activity-deps.ts";
+import type { WebhookAnswer } from "./activity-deps.ts";
 import { createWebhookActivities } from "./webhooks.ts";
 
 let testDatabase: TestDatabase;
@@ -33,7 +33,7 @@ it("a delivery that waits for a rest's end looks again within 72 s, as a person 
     { status: 204, error: undefined },
   ];
   const webhooks = { openSecret: () => "whsec_eA==", send: async () => answers.shift() ?? { status: undefined, error: "none" } };
-  const { attemptWebhookDelivery } = createWebhookActivities({ db, webhooks, logger: SILENT_LOG } as unknown as ActivityDeps);
+  const { attemptWebhookDelivery } = createWebhookActivities({ db, webhooks, logger: SILENT_LOG });
 
   expect(await attemptWebhookDelivery({ deliveryId: asking, nextDelayMs: 5_000 })).toEqual({ againInMs: 3_600_000 });
   const refusal: unknown = await attemptWebhookDelivery({ deliveryId: waiting, nextDelayMs: 5_000 }).catch((error: unknown) => error);
