@@ -111,8 +111,6 @@ const schema = z
     TEMPORAL_UI_PORT: port(8233),
     TEMPORAL_DEADLINE_MS: durationMs(5_000, 100, 60_000),
     WORKFLOW_BUNDLE_PATH: optionalText,
-    /** Whether `__stack_trace` of a running workflow is answered; each promise of a workflow then costs the taking of a stack. */
-    WORKFLOW_STACK_TRACES: flag(false),
     WORKFLOW_CACHE_SIZE: wholeNumber(0, 10_000).default(500),
     API_HOSTS_WORKER: flag(true),
     BRIDGE_HOSTS_WORKER: flag(true),

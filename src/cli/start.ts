@@ -5,7 +5,7 @@ import { sentenceOf, StackError } from "../stack/stack-error.ts";
 import { runCommand } from "./kit/command.ts";
 import { mintToken } from "./kit/operator-token.ts";
 import { placeCheckOrder } from "./start/check-order.ts";
-import { ROLE_FILES } from "./start/roles.ts";
+import { ROLE_ENTRIES } from "./start/roles.ts";
 import { createStartSteps } from "./start/start-steps.ts";
 import { startSystem, type System } from "./start/system.ts";
 import { createChecklist } from "./start/terminal-checklist.ts";
@@ -54,7 +54,7 @@ async function run({ ephemeral, check, json, verbose }: Options): Promise<number
         config,
         environment,
         ephemeral,
-        entries: ROLE_FILES,
+        entries: ROLE_ENTRIES,
         steps: createStartSteps(config),
         onStep: (line) => checklist.update(line),
         onRoleEvent: (event) =>

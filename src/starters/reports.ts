@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from "@temporalio/client";
 import { reportWorkflowId } from "../contract/ids.ts";
 import {
@@ -16,7 +17,7 @@ import { reportWords } from "./words.ts";
 export interface ReportStarters {
   /** Starts the making of one version of a month's report; a version that is made or being made is not started again. */
   startReport(input: RevenueReportInput): Promise<Started<RevenueReportResult>>;
-  /** Closes the month that is over by a test's clock, as its schedule would; a close under way is joined. */
+  /** Closes the month that is over by a test's clock, as its schedule would; a version that is being made is joined. */
   closeMonth(month: string, input: CloseMonthInput): Promise<void>;
   reportProgress(month: string, version: number): Promise<RevenueReportProgress | undefined>;
 }
@@ -38,11 +39,10 @@ export function createReportStarters(calls: Calls): ReportStarters {
     async closeMonth(month, input) {
       await calls.call((workflows) =>
         workflows.start("closeMonth", {
-          workflowId: `close-month/test-clock/${month}`,
+          // An id of its own: a close that has made its version and is about to end would be joined, and make no other.
+          workflowId: `close-month/test-clock/${month}/${randomUUID()}`,
           taskQueue: TASK_QUEUES.reports,
           args: [input],
-          workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
-          workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
           staticSummary: `Close ${month} by the test clock`,
         }),
       );

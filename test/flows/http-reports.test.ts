@@ -56,44 +56,6 @@ async function report(month: string): Promise<Record<string, unknown>> {
   return made;
 }
 
-describe("the test clock of the report's month", () => {
-  const thisMonth = new Intl.DateTimeFormat("sv-SE", { timeZone: "Europe/Moscow", year: "numeric", month: "2-digit" }).format(new Date());
-  const close = (month: string) => api.call("POST", `/api/v1/test-clock/reports/${month}`);
-  const untilMade = async (month: string, version: number) => {
-    let made: Record<string, unknown> = {};
-    await until(`version ${version} of ${month} is made`, async () => {
-      made = (await api.call("GET", `/api/v1/reports/revenue/${month}?version=${version}`)).body;
-      return made["status"] === "completed";
-    });
-    return made;
-  };
-
-  test("closes a month that still runs as if it were over; what is sold later is in the next version", async () => {
-    await sell("now-1", "plain", 1_000n, new Date().toISOString());
-    expect((await close(thisMonth)).status).toBe(202);
-    const first = await untilMade(thisMonth, 1);
-    expect(first).toMatchObject({ partial: false, codeVersion: "0.0.0-test", totals: [{ currency: "RUB", revenue: "10.00" }] });
-    await sell("now-2", "plain", 500n, new Date().toISOString());
-    await close(thisMonth);
-    expect(await untilMade(thisMonth, 2)).toMatchObject({ partial: false, totals: [{ currency: "RUB", revenue: "15.00" }] });
-    const diff = await api.call("GET", `/api/v1/reports/revenue/${thisMonth}/diff?from=1&to=2`);
-    expect(diff.body["totals"]).toEqual([{ currency: "RUB", from: "10.00", to: "15.00", difference: "5.00" }]);
-  });
-
-  test("closes a month that has not begun, which nothing else can", async () => {
-    expect((await api.call("POST", "/api/v1/reports/revenue", { body: { month: "2999-01" } })).body["code"]).toBe("INVALID_MONTH");
-    await close("2999-01");
-    expect(await untilMade("2999-01", 1)).toMatchObject({ partial: false, lines: [] });
-    expect((await close("2999-13")).body["code"]).toBe("INVALID_MONTH");
-  });
-
-  test("is not there in production", async () => {
-    const production = createTestApi({ databaseUrl: database.appUrl, starters: workflows.starters, settings: { testClock: false } });
-    expect((await production.app.request(`/api/v1/test-clock/reports/${thisMonth}`, { method: "POST" })).status).toBe(404);
-    await production.close();
-  });
-});
-
 describe("revenue reports over HTTP", () => {
   test("a month is added up per service, with its links, hash and watermark", async () => {
     await sell("s1", "plain", 10_050n, "2020-03-01T12:00:00Z");
@@ -216,5 +178,43 @@ describe("revenue reports over HTTP", () => {
       { currency: "RUB", serviceId: "plain", serviceName: "Plain", revenue: "-4.00", count: 0 },
     ]);
     expect((await api.call("GET", "/api/v1/reports/revenue/2017-04.csv")).text).toBe("Plain;-4.00\n");
+  });
+});
+
+describe("the test clock of the report's month", () => {
+  const thisMonth = new Intl.DateTimeFormat("sv-SE", { timeZone: "Europe/Moscow", year: "numeric", month: "2-digit" }).format(new Date());
+  const close = (month: string) => api.call("POST", `/api/v1/test-clock/reports/${month}`);
+  const untilMade = async (month: string, version: number) => {
+    let made: Record<string, unknown> = {};
+    await until(`version ${version} of ${month} is made`, async () => {
+      made = (await api.call("GET", `/api/v1/reports/revenue/${month}?version=${version}`)).body;
+      return made["status"] === "completed";
+    });
+    return made;
+  };
+
+  test("closes a month that still runs as if it were over; what is sold later is in the next version", async () => {
+    await sell("now-1", "plain", 1_000n, new Date().toISOString());
+    expect((await close(thisMonth)).status).toBe(202);
+    const first = await untilMade(thisMonth, 1);
+    expect(first).toMatchObject({ partial: false, codeVersion: "0.0.0-test", totals: [{ currency: "RUB", revenue: "10.00" }] });
+    await sell("now-2", "plain", 500n, new Date().toISOString());
+    await close(thisMonth);
+    expect(await untilMade(thisMonth, 2)).toMatchObject({ partial: false, totals: [{ currency: "RUB", revenue: "15.00" }] });
+    const diff = await api.call("GET", `/api/v1/reports/revenue/${thisMonth}/diff?from=1&to=2`);
+    expect(diff.body["totals"]).toEqual([{ currency: "RUB", from: "10.00", to: "15.00", difference: "5.00" }]);
+  });
+
+  test("closes a month that has not begun, which nothing else can", async () => {
+    expect((await api.call("POST", "/api/v1/reports/revenue", { body: { month: "2999-01" } })).body["code"]).toBe("INVALID_MONTH");
+    await close("2999-01");
+    expect(await untilMade("2999-01", 1)).toMatchObject({ partial: false, lines: [] });
+    expect((await close("2999-13")).body["code"]).toBe("INVALID_MONTH");
+  });
+
+  test("is not there in production", async () => {
+    const production = createTestApi({ databaseUrl: database.appUrl, starters: workflows.starters, settings: { testClock: false } });
+    expect((await production.app.request(`/api/v1/test-clock/reports/${thisMonth}`, { method: "POST" })).status).toBe(404);
+    await production.close();
   });
 });

@@ -55,15 +55,13 @@ describe("an order's story", () => {
       { ...receipt, position: { topic: "orders.requests", partition: 2, offset: "41" }, outcome: "started" },
       { ...receipt, position: { topic: "orders.requests", partition: 2, offset: "42" }, outcome: "duplicate" },
     ]);
+    const origin = { caller: "kafka", correlationId: "c-purchase", position: { topic: "purchases", partition: 0, offset: "7" } };
+    const bought = (userId: string, comment: string) => ({ currency: "RUB", userId, orderId, comment, origin });
     const buy = (userId: string, comment: string) =>
       api.ledger.post({
+        ...bought(userId, comment),
         key: `${orderId}-${userId}`,
         kind: "charge",
-        currency: "RUB",
-        userId,
-        orderId,
-        comment,
-        origin: { caller: "kafka", correlationId: "c-purchase", position: { topic: "purchases", partition: 0, offset: "7" } },
         postings: [{ debit: PSP, credit: revenue("gig"), amountMinor: 500n }],
       });
     await buy("karl", "a purchase by card");
@@ -76,6 +74,14 @@ describe("an order's story", () => {
     expect(events.filter(({ text }) => text.includes("5.00 RUB")).map(({ text, correlationId }) => [text, correlationId])).toEqual([
       [expect.stringMatching(/^5\.00 RUB received from the payment provider.* by the Kafka message purchases\/0\/7$/), "c-purchase"],
     ]);
+    // The provider's book knows neither, and both books are compared at the end.
+    for (const userId of ["karl", "someone else"])
+      await api.ledger.post({
+        ...bought(userId, "given back"),
+        key: `${orderId}-${userId}-back`,
+        kind: "refund",
+        postings: [{ debit: revenue("gig"), credit: PSP, amountMinor: 500n }],
+      });
   });
 
   test("is watched as it happens; who comes again with the last id gets only what is new", async () => {

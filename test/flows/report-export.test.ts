@@ -18,8 +18,7 @@ beforeAll(async () => {
   database = await createTestDatabase();
   api = createTestApi({ databaseUrl: database.appUrl });
   const admin = postgres(database.adminUrl, { max: 1 });
-  const { version } = await openReport(api.db, { month: REPORT.month, timeZone: "UTC", correlationId: "export" });
-  expect(version).toBe(REPORT.version);
+  await openReport(api.db, { month: REPORT.month, timeZone: "UTC", correlationId: "export" });
   await admin`insert into report_lines (month, version, currency, service_id, service_name, revenue_minor, sale_count)
     select ${REPORT.month}, 1, case when n % 10 = 0 then 'USD' else 'RUB' end, 's' || n, case when n % 7 = 0 then 'Äther' else 'Service ' || n end, n, 1
       from generate_series(1, ${LINES}) n`;

@@ -9,7 +9,7 @@ import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { parseAmount } from "../../src/base/money.ts";
 import { loadEvent, type LoadOptions } from "../../src/cli/produce/event-load.ts";
 import { sendSteadily } from "../../src/cli/produce/steady-load.ts";
-import { ROLE_FILES } from "../../src/cli/start/roles.ts";
+import { ROLE_ENTRIES } from "../../src/cli/start/roles.ts";
 import { createStartSteps } from "../../src/cli/start/start-steps.ts";
 import { startSystem } from "../../src/cli/start/system.ts";
 import { inheritedEnvironment, loadConfig, type Config } from "../../src/config.ts";
@@ -91,7 +91,7 @@ async function withSystem(options: ServerDeathOptions, server: MortalServer, fol
     config,
     environment: { ...inheritedEnvironment(), ...settings },
     ephemeral: false,
-    entries: ROLE_FILES,
+    entries: ROLE_ENTRIES,
     steps: createStartSteps(config),
     onRoleEvent: ({ role, state, detail }) => void (state === "ready" || roleEvents.push(`${role} ${state} ${detail}`)),
     onKillable: options.onKillable,

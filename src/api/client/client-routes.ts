@@ -5,10 +5,11 @@ import {
   redriveDeadLettersRoute,
 } from "../events/dead-letters-schemas.ts";
 import { readEventReceiptRoute } from "../events/events-schemas.ts";
+import { declareTopicRoute, listTopicsRoute } from "../events/topics-schemas.ts";
 import { loginRoute, logoutRoute, meRoute, refreshRoute, registerRoute, revokeTokensRoute, rolesRoute } from "../identity/auth-schemas.ts";
 import { deleteUserRoute, readUserRoute } from "../identity/users-schemas.ts";
 import { depositRoute, readBalanceRoute, withdrawRoute } from "../money/balances-schemas.ts";
-import { listOperationsRoute, readOperationRoute, whyOperationRoute } from "../money/operations-schemas.ts";
+import { decideOperationAgainRoute, listOperationsRoute, readOperationRoute, whyOperationRoute } from "../money/operations-schemas.ts";
 import { transferRoute } from "../money/transfers-schemas.ts";
 import { auditRoute } from "../operations/audit-schemas.ts";
 import { beginPauseRoute, endPauseRoute, listPausesRoute } from "../operations/pauses-schemas.ts";
@@ -25,12 +26,14 @@ import { listRefundsRoute, refundOrderRoute } from "../orders/refund-schemas.ts"
 import { orderEventsRoute, timelineRoute, undoPlanRoute } from "../orders/story-schemas.ts";
 import { createPurchaseRoute, listPurchasesRoute, readPurchaseRoute } from "../purchases/purchases-schemas.ts";
 import {
+  closeMonthRoute,
   diffReportRoute,
   listReportMonthsRoute,
   orderReportRoute,
   readReportCsvRoute,
   readReportRoute,
 } from "../reports/reports-schemas.ts";
+import { reservationTimelineRoute } from "../reservations/reservation-story-schemas.ts";
 import {
   advanceReservationClockRoute,
   confirmMatchRoute,
@@ -71,6 +74,7 @@ export const CLIENT_ROUTES = {
   listOperations: listOperationsRoute,
   getOperation: readOperationRoute,
   whyOperation: whyOperationRoute,
+  decideOperationAgain: decideOperationAgainRoute,
   createServices: createServicesRoute,
   getService: readServiceRoute,
   listServices: listServicesRoute,
@@ -101,6 +105,7 @@ export const CLIENT_ROUTES = {
   extendReservation: extendReservationRoute,
   confirmMatchingReservation: confirmMatchRoute,
   releaseMatchingReservation: releaseMatchRoute,
+  getReservationTimeline: reservationTimelineRoute,
   advanceReservationClock: advanceReservationClockRoute,
   createPurchase: createPurchaseRoute,
   getPurchase: readPurchaseRoute,
@@ -110,6 +115,9 @@ export const CLIENT_ROUTES = {
   getReport: readReportRoute,
   getReportCsv: readReportCsvRoute,
   diffReport: diffReportRoute,
+  closeMonth: closeMonthRoute,
+  listTopics: listTopicsRoute,
+  declareTopic: declareTopicRoute,
   getEventReceipt: readEventReceiptRoute,
   listDeadLetters: listDeadLettersRoute,
   getDeadLetter: readDeadLetterRoute,

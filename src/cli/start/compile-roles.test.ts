@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { until } from "../../../test/support/until.ts";
 import { compileRoles, keepInUse } from "./compile-roles.ts";
-import { ROLE_FILES, type RoleEntries } from "./roles.ts";
+import { ROLE_ENTRIES, type RoleEntries } from "./roles.ts";
 
 let folder: string;
 let cacheDir: string;
@@ -80,34 +80,13 @@ test("a result that no start has used for thirty days is removed by the next, a 
 });
 
 test("the roles themselves compile, and the packages of npm stay outside", async () => {
-  const compiled = await compileRoles(ROLE_FILES, cacheDir);
+  const compiled = await compileRoles(ROLE_ENTRIES, cacheDir);
   expect(Object.values(compiled).every((file) => file.endsWith(".js"))).toBe(true);
   const texts = readdirSync(dirname(compiled.api))
     .filter((name) => name.endsWith(".js"))
     .map((name) => readFileSync(join(dirname(compiled.api), name), "utf8"));
   expect(texts.some((text) => text.includes('from "@temporalio/worker"'))).toBe(true);
   expect(texts.filter((text) => text.includes("// node_modules/"))).toEqual([]);
-});
-
-/** What the SDK does in a thread that runs workflows: it asks for the hook and says on the console that there is none. */
-const ASK = `
-  const { promiseHooks } = require("node:v8");
-  try { promiseHooks.createHook({ init: () => undefined })(); said.push("hooked"); }
-  catch { console.warn("v8.promiseHooks.createHook is not available"); console.warn("a later warning"); said.push("refused"); }`;
-const MAIN = (threadFile: string) => `
-  const { Worker } = require("node:worker_threads");
-  const said = []; ${ASK}
-  new Worker(${JSON.stringify(threadFile)}).on("message", (thread) => console.log(JSON.stringify({ main: said, thread })));`;
-const THREAD = `const said = []; ${ASK} require("node:worker_threads").parentPort.postMessage(said);`;
-
-test("only the threads of workflows go without the promise hook, and of its lack no line is written", async () => {
-  const [main, thread] = [join(folder, "main.cjs"), join(folder, "thread.cjs")];
-  writeFileSync(thread, THREAD);
-  writeFileSync(main, MAIN(thread));
-  const { workflowThread = "" } = await compileRoles(ROLE_FILES, cacheDir);
-  const { stdout, stderr } = await promisify(execFile)(process.execPath, ["--import", workflowThread, main]);
-  expect(JSON.parse(stdout)).toEqual({ main: ["hooked"], thread: ["refused"] });
-  expect(stderr.split("\n").toSorted()).toEqual(["", "a later warning"]);
 });
 
 test("files that a running system may start a role from again stay, however long ago it started", async () => {

@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile 
 import { basename, dirname, join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { build, type OutputFile, type Plugin } from "esbuild";
-import { PROJECT_DIR, type RoleFiles } from "./roles.ts";
+import { PROJECT_DIR, type RoleEntries } from "./roles.ts";
 
 const PREFIX = "roles-";
 const DAY_MS = 24 * 3_600_000;
@@ -17,7 +17,7 @@ const UNUSED_AFTER_MS = 30 * DAY_MS;
  * start has used for 30 days are removed. Safe to retry, and by many processes at once.
  * Throws: Error when a source cannot be compiled or the cache cannot be written.
  */
-export async function compileRoles(entries: RoleFiles, cacheDir: string): Promise<RoleFiles> {
+export async function compileRoles(entries: RoleEntries, cacheDir: string): Promise<RoleEntries> {
   const outdir = join(cacheDir, `${PREFIX}unplaced`);
   const { outputFiles } = await build({
     entryPoints: Object.entries(entries).map(([role, entry]) => ({ in: entry, out: role })),
@@ -42,14 +42,14 @@ export async function compileRoles(entries: RoleFiles, cacheDir: string): Promis
     cacheDir,
   );
   await removeUnused(cacheDir, folder);
-  return Object.fromEntries(Object.keys(entries).map((role) => [role, join(folder, `${role}.js`)])) as RoleFiles;
+  return Object.fromEntries(Object.keys(entries).map((role) => [role, join(folder, `${role}.js`)])) as RoleEntries;
 }
 
 /**
  * Keeps the compiled roles in use for as long as the returned function is not called: a role that dies is started from them again, also after a
  * start of another version has removed what was unused for 30 days.
  */
-export function keepInUse(files: RoleFiles, everyMs = DAY_MS): () => void {
+export function keepInUse(files: RoleEntries, everyMs = DAY_MS): () => void {
   const folder = dirname(files.api);
   if (!basename(folder).startsWith(PREFIX)) return () => undefined;
   const use = () => void utimes(folder, new Date(), new Date()).catch(() => undefined);

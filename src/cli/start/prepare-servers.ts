@@ -1,11 +1,11 @@
-import type { RoleAddresses, RoleFiles } from "./roles.ts";
+import type { RoleAddresses, RoleEntries } from "./roles.ts";
 import type { StepRunner } from "./start-progress.ts";
 
 /** The steps between the start of the servers and the start of the roles. Each is safe to retry. */
 export type SystemSteps = {
   migrate(addresses: { adminUrl: string; appUrl: string }): Promise<{ applied: number }>;
   buildWorkflowBundle(cacheDir: string): Promise<string>;
-  compileRoles(entries: RoleFiles, cacheDir: string): Promise<RoleFiles>;
+  compileRoles(entries: RoleEntries, cacheDir: string): Promise<RoleEntries>;
   ensureTopics(brokers: readonly string[]): Promise<void>;
   ensureSchedules(addresses: { temporalAddress: string; namespace: string }): Promise<void>;
   ensureSigningKey(keysDir: string): Promise<{ readonly made: boolean }>;

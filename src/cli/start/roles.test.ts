@@ -3,28 +3,19 @@ import { ROLE_ENTRIES, roleEnvironment, rolesFor, type PspAddress } from "./role
 
 const PATHS = { dataDir: "/data", cacheDir: "/cache", bundlePath: "/bundle.js", reportsDir: "/reports", keysDir: "/keys" };
 
-const COMPILED = {
-  api: "/api.js",
-  worker: "/worker.js",
-  bridge: "/bridge.js",
-  relay: "/relay.js",
-  psp: "/psp.js",
-  workflowThread: "/thread.js",
-};
-const ADDRESSES = {
-  databaseUrl: "postgres://app:secret@db/saldo",
-  databaseAdminUrl: "postgres://admin:secret@db/saldo",
-  temporalAddress: "temporal:7233",
-  temporalNamespace: "default",
-  kafkaBrokers: ["kafka:9092"],
-  redisUrl: "redis://redis:6379",
-  apiPort: 8080,
-  purchasesPort: 8084,
-  metricsPorts: { worker: 9464, bridge: 9465, relay: 9466 },
-};
-
 function plan(psp: PspAddress) {
-  const addresses = { ...ADDRESSES, psp };
+  const addresses = {
+    databaseUrl: "postgres://app:secret@db/saldo",
+    databaseAdminUrl: "postgres://admin:secret@db/saldo",
+    temporalAddress: "temporal:7233",
+    temporalNamespace: "default",
+    kafkaBrokers: ["kafka:9092"],
+    redisUrl: "redis://redis:6379",
+    apiPort: 8080,
+    purchasesPort: 8084,
+    psp,
+    metricsPorts: { worker: 9464, bridge: 9465, relay: 9466 },
+  };
   const environment = roleEnvironment({}, addresses, PATHS);
   return new Map(
     rolesFor({ entries: ROLE_ENTRIES, addresses, environment, host: "127.0.0.1" }).roles.map((role) => [role.name, role.environment]),
@@ -49,16 +40,6 @@ describe("the roles", () => {
       ["bridge", "9465"],
       ["relay", "9466"],
     ]);
-  });
-
-  it("run workflows without the promise hook, unless stack traces of workflows are asked for", () => {
-    const addresses = { ...ADDRESSES, psp: { url: "https://psp.example", apiKey: "a-key-of-theirs" } };
-    const preloaded = (environment: Record<string, string>) =>
-      rolesFor({ entries: COMPILED, addresses, environment, host: "127.0.0.1" })
-        .roles.filter(({ args }) => args.includes(COMPILED.workflowThread))
-        .map(({ name }) => name);
-    expect(preloaded({})).toEqual(["worker", "api", "bridge"]);
-    expect(preloaded({ WORKFLOW_STACK_TRACES: "true" })).toEqual([]);
   });
 
   it("take payments at the provider that is configured, and start none", () => {

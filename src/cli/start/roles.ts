@@ -21,14 +21,6 @@ export const ROLE_ENTRIES: RoleEntries = {
   psp: fileURLToPath(new URL("../../../workers/payment-provider.ts", import.meta.url)),
 };
 
-/** Where the roles start from and, for those that run workflows, the file that each of their threads loads first. */
-export type RoleFiles = RoleEntries & { readonly workflowThread?: string };
-
-export const ROLE_FILES: RoleFiles = {
-  ...ROLE_ENTRIES,
-  workflowThread: fileURLToPath(new URL("../../../workers/parts/workflow-thread.ts", import.meta.url)),
-};
-
 export type RoleAddresses = {
   readonly databaseUrl: string;
   readonly databaseAdminUrl: string;
@@ -83,7 +75,7 @@ export function roleEnvironment(
 }
 
 /** The roles that run with the servers there are, and a sentence about those that do not. */
-export function rolesFor(input: { entries: RoleFiles; addresses: RoleAddresses; environment: Environment; host: string }): {
+export function rolesFor(input: { entries: RoleEntries; addresses: RoleAddresses; environment: Environment; host: string }): {
   roles: RoleSpec[];
   notStarted: string[];
 } {
@@ -91,7 +83,7 @@ export function rolesFor(input: { entries: RoleFiles; addresses: RoleAddresses; 
   const role = (name: keyof RoleEntries, graceMs: number): RoleSpec => ({
     name,
     command: process.execPath,
-    args: [...nodeOptions(entries, name, input.environment), entries[name]],
+    args: [...(entries[name].endsWith(".js") ? ["--enable-source-maps"] : ["--import", "tsx"]), entries[name]],
     environment: input.environment,
     cwd: PROJECT_DIR,
     graceMs,
@@ -112,17 +104,6 @@ export function rolesFor(input: { entries: RoleFiles; addresses: RoleAddresses; 
     roles: always,
     notStarted: ["Without Kafka the roles bridge and relay are not started: events are not read, and those to publish wait in the outbox."],
   };
-}
-
-const RUNS_WORKFLOWS: ReadonlySet<keyof RoleEntries> = new Set(["api", "worker", "bridge"]);
-
-function nodeOptions(files: RoleFiles, name: keyof RoleEntries, environment: Environment): string[] {
-  // A thread that loads TypeScript first would need tsx before that, which it has not.
-  if (!files[name].endsWith(".js")) return ["--import", "tsx"];
-  const { workflowThread } = files;
-  const wantsStacks = ["true", "1"].includes(environment["WORKFLOW_STACK_TRACES"] ?? "");
-  const isPreloaded = workflowThread !== undefined && !wantsStacks && RUNS_WORKFLOWS.has(name);
-  return ["--enable-source-maps", ...(isPreloaded ? ["--import", workflowThread] : [])];
 }
 
 // The simulator stands for a foreign provider, which knows none of Saldo's addresses.

@@ -16,7 +16,7 @@ import { addressesOf } from "./addresses.ts";
 import { keepInUse } from "./compile-roles.ts";
 import { planPorts, wantedPorts, type RolePorts } from "./plan-ports.ts";
 import { prepareServers, type SystemSteps } from "./prepare-servers.ts";
-import { roleEnvironment, rolesFor, type RoleFiles } from "./roles.ts";
+import { roleEnvironment, rolesFor, type RoleEntries } from "./roles.ts";
 import { pidsOf, runningNote, type RunningSystem } from "./running-note.ts";
 import { createStepRunner, lineOfServer, superviseOnChecklist } from "./start-progress.ts";
 import type { ChecklistLine } from "./terminal-checklist.ts";
@@ -26,7 +26,7 @@ export type SystemOptions = {
   /** The environment that the roles inherit. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly ephemeral: boolean;
-  readonly entries: RoleFiles;
+  readonly entries: RoleEntries;
   readonly steps: SystemSteps;
   readonly onStep?: (line: ChecklistLine) => void;
   /** What becomes of a role after the start: it died, it runs again. */
