@@ -1,6 +1,7 @@
 import { ApplicationFailure, ApplicationFailureCategory } from "@temporalio/common";
 import { messageOf } from "../src/base/errors.ts";
 import type { WebhookAttemptInput, WebhookAttemptResult } from "../src/contract/webhooks.ts";
+import { RECEIVER_RESTS } from "../src/domain/webhooks/receiver-rests.ts";
 import { retryAfterMsOf } from "../src/domain/webhooks/retry-after.ts";
 import { recordAttempt, readDelivery, type PendingDelivery } from "../src/store/webhooks/webhook-deliveries.ts";
 import { disableWebhook } from "../src/store/webhooks/webhooks.ts";
@@ -8,6 +9,8 @@ import type { ActivityDeps, WebhookAnswer, WebhookPort } from "./activity-deps.t
 import { createReceiverBounds } from "./receiver-bounds.ts";
 
 const GONE = 410;
+/** A person may end a rest before its time: whoever waits for its end looks again so often. */
+const LOOK_AGAIN_MS = RECEIVER_RESTS.maxRestSeconds * 1_000;
 /** Attempts that waited for the end of a rest do not all come at once. */
 const REST_JITTER = 0.2;
 
@@ -30,7 +33,7 @@ export function createWebhookActivities({ db, webhooks, logger }: Pick<ActivityD
         await recordAttempt(db, { deliveryId, status: "abandoned", lastError: "the webhook is disabled or deleted", attempted: false });
         return "settled";
       }
-      if (restMs > 0) throw busy("the receiver rests", Math.ceil(restMs * (1 + REST_JITTER * Math.random())));
+      if (restMs > 0) throw busy("the receiver rests", Math.ceil(Math.min(restMs, LOOK_AGAIN_MS) * (1 + REST_JITTER * Math.random())));
       const place = bounds.enter(webhookId);
       if ("waitMs" in place) throw busy("as many attempts are under way as this receiver may have", place.waitMs);
       const answer = await send(webhooks, delivery).finally(place.leave);

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { until } from "../../test/support/until.ts";
 import type { OutgoingMessage } from "../adapters/kafka/kafka.ts";
@@ -94,6 +95,25 @@ describe("the relay", () => {
     });
     await relay.step();
     expect(sent.toSorted()).toEqual(["notifications 10", "orders.events 1", "saga.commands 1"]);
+  });
+
+  it("goes on with the backlog of a topic that takes long as soon as its batch is done, and not at the next poll", async () => {
+    const sent: string[] = [];
+    const many = Array.from({ length: 30 }, (_, place) => row(place + 1, "slow"));
+    const stop = new AbortController();
+    const { relay, left } = bench(
+      many,
+      async (_topic, values) => {
+        await sleep(700);
+        sent.push(...values);
+      },
+      { pollMs: 60_000, wake: { fallAsleep: async () => {}, wakeUp: async () => {} } },
+    );
+    const running = relay.run(stop.signal);
+    await until("the backlog is sent", () => left().length === 0);
+    stop.abort();
+    await running;
+    expect(sent).toEqual(many.map(({ id }) => id));
   });
 
   it("does not wait for a topic that takes long, sends nothing to it meanwhile, and keeps its order", async () => {

@@ -55,7 +55,11 @@ export function createRelay(deps: RelayDeps): Relay {
       .catch((reason: unknown) => {
         failed ??= { reason };
       })
-      .finally(() => inHand.delete(topic));
+      .finally(() => {
+        inHand.delete(topic);
+        // Its next rows may have been left out of the last look because of this batch.
+        asleep.wakeUp();
+      });
     inHand.set(topic, publishing);
     return publishing;
   };

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { chownSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -9,6 +9,7 @@ import { clearAbandoned } from "./processes/abandoned.ts";
 import { clearLeftovers } from "./processes/leftovers.ts";
 import { recordProcess, stopOrphans } from "./processes/pid-file.ts";
 import { processIdentity } from "./processes/process-identity.ts";
+import { markKept } from "./processes/throw-away.ts";
 import { readRunning, writeRunning } from "./running.ts";
 
 let parent: string;
@@ -103,6 +104,30 @@ test("a folder without a lock stays for an hour, as one that is just being made,
   const twoHoursAgo = new Date(Date.now() - 2 * 3_600_000);
   utimesSync(unlocked, twoHoursAgo, twoHoursAgo);
   expect(await clear()).toEqual([unlocked]);
+});
+
+test("a data folder that is kept stays, whatever its name and however long nothing runs on it", async () => {
+  const mine = join(parent, "saldo-test-of-my-own");
+  mkdirSync(mine);
+  markKept(mine);
+  const twoHoursAgo = new Date(Date.now() - 2 * 3_600_000);
+  utimesSync(mine, twoHoursAgo, twoHoursAgo);
+  writeFileSync(join(mine, "lock"), JSON.stringify({ pid: 2_147_483_646, identity: "gone" }));
+  expect(await clearLeftovers({ temporary: parent, shared: join(parent, "none") })).toEqual([]);
+});
+
+// Only root can make a folder another user's.
+test.runIf(process.getuid?.() === 0)("a folder of another user stays, and so does the process that it names", async () => {
+  const server = await startIdle();
+  const foreign = join(parent, "saldo-ephemeral-1");
+  claimDataDir(foreign);
+  writeFileSync(join(foreign, "lock"), JSON.stringify({ pid: 2_147_483_646, identity: "gone" }));
+  recordProcess(join(foreign, "pids"), { name: "redis", pid: server.pid, stopSteps: [] });
+  chownSync(foreign, 65_534, 65_534);
+  expect(await clearLeftovers({ temporary: parent, shared: join(parent, "none") })).toEqual([]);
+  expect(processIdentity(server.pid)).toBeDefined();
+  server.kill();
+  await server.ended;
 });
 
 test("the note of what runs counts only while its process lives", () => {

@@ -1,7 +1,7 @@
 import { homedir, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { TEST_RUN_PREFIX } from "../../src/stack/processes/leftovers.ts";
+import { TEST_RUN_PREFIX } from "../../src/stack/processes/throw-away.ts";
 import { startStack } from "../../src/stack/stack.ts";
 import { migrateDatabase } from "../../src/store/postgres/migrate.ts";
 import { tortureBridge } from "../support/torture.ts";

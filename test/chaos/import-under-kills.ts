@@ -9,7 +9,7 @@ import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { seededRandom } from "../../src/cli/kit/seeded-random.ts";
 import { loadConfig } from "../../src/config.ts";
 import { topicsOf } from "../../src/contract/topics.ts";
-import { TEST_RUN_PREFIX } from "../../src/stack/processes/leftovers.ts";
+import { TEST_RUN_PREFIX } from "../../src/stack/processes/throw-away.ts";
 import { startStack, type Stack } from "../../src/stack/stack.ts";
 import { auditBooks } from "../../src/store/ledger/audit.ts";
 import { createDatabase, type Database } from "../../src/store/postgres/database.ts";

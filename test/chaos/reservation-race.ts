@@ -12,7 +12,7 @@ import { sideBySide } from "../../src/base/side-by-side.ts";
 import type { ReservationInput } from "../../src/contract/reservations.ts";
 import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
 import { depositOperation } from "../../src/domain/ledger/wallet-operations.ts";
-import { TEST_RUN_PREFIX } from "../../src/stack/processes/leftovers.ts";
+import { TEST_RUN_PREFIX } from "../../src/stack/processes/throw-away.ts";
 import { startStack } from "../../src/stack/stack.ts";
 import { createStarters } from "../../src/starters/index.ts";
 import { auditBooks } from "../../src/store/ledger/audit.ts";

@@ -3,7 +3,7 @@ import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createKafka } from "../../src/adapters/kafka/kafka.ts";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
-import { TEST_RUN_PREFIX } from "../../src/stack/processes/leftovers.ts";
+import { TEST_RUN_PREFIX } from "../../src/stack/processes/throw-away.ts";
 import { startStack } from "../../src/stack/stack.ts";
 import { compareRandomSchedules } from "../support/compared-schedules.ts";
 import { hasJavaKafka, startJavaKafka } from "../support/java-kafka.ts";

@@ -87,4 +87,11 @@ describe("a deleted user's login", () => {
     expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
     expect(answers.filter(({ status }) => status === 409)).toHaveLength(5);
   });
+
+  it("stays nobody's for the asking when it could not be given, as its new owner has a login already", async () => {
+    const { login } = await deletedUser();
+    const there = await loggedIn();
+    expect((await post("register", { login, password: NEW_PASSWORD, userId: there.userId }, admin)).body["code"]).toBe("LOGIN_TAKEN");
+    expect((await post("register", { login, password: NEW_PASSWORD })).body["code"]).toBe("LOGIN_TAKEN");
+  });
 });

@@ -1,6 +1,8 @@
+import { randomUUID } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, inject, it } from "vitest";
 import { mintToken } from "../../src/cli/kit/operator-token.ts";
 import { placeCheckOrder } from "../../src/cli/start/check-order.ts";
@@ -51,6 +53,25 @@ const orderGoesThrough = () =>
 it("the first order of a system that has just started goes through", async () => {
   const { orderId } = await placeCheckOrder(system.running.apiUrl, "RUB", await token());
   expect(orderId).not.toBe("");
+});
+
+it("a reservation that is extended stays held", async () => {
+  const headers = { authorization: `Bearer ${await token()}`, "content-type": "application/json" };
+  const ask = async (method: string, path: string, body?: object): Promise<Record<string, unknown>> => {
+    const init = { method, headers: { ...headers, "idempotency-key": randomUUID() } };
+    const answer = await fetch(
+      `${system.running.apiUrl}/api/v1${path}`,
+      body === undefined ? init : { ...init, body: JSON.stringify(body) },
+    );
+    return (await answer.json()) as Record<string, unknown>;
+  };
+  await ask("POST", "/services", { id: "held-service", name: "Held" });
+  await ask("POST", "/balances/held-user/deposits", { amount: "10", currency: "RUB" });
+  const wish = { userId: "held-user", serviceId: "held-service", orderId: "held-order", amount: "10", currency: "RUB", ttlSeconds: 3_600 };
+  const { reservationId } = await ask("POST", "/reservations", wish);
+  expect(await ask("POST", `/reservations/${String(reservationId)}/extend`, { ttlSeconds: 7_200 })).toMatchObject({ status: "held" });
+  await sleep(1_000);
+  expect(await ask("GET", `/reservations/${String(reservationId)}`)).toMatchObject({ status: "held", held: "10.00" });
 });
 
 it("a purchase by card on the second port, 8084 by default, is booked and is the same one on the first", async () => {

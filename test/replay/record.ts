@@ -14,7 +14,7 @@ import { createTemporal } from "../../src/adapters/temporal.ts";
 import { DomainError } from "../../src/base/errors.ts";
 import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
 import { depositOperation } from "../../src/domain/ledger/wallet-operations.ts";
-import { TEST_RUN_PREFIX } from "../../src/stack/processes/leftovers.ts";
+import { TEST_RUN_PREFIX } from "../../src/stack/processes/throw-away.ts";
 import { findTemporalBinary } from "../../src/stack/servers/temporal-binary.ts";
 import { startStack } from "../../src/stack/stack.ts";
 import { createStarters } from "../../src/starters/index.ts";

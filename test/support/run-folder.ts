@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { isAbandoned } from "../../src/stack/processes/abandoned.ts";
-import { TEST_RUN_PREFIX } from "../../src/stack/processes/leftovers.ts";
+import { TEST_RUN_PREFIX } from "../../src/stack/processes/throw-away.ts";
 
 const NOTE = "vitest-folder";
 

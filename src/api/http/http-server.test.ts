@@ -64,6 +64,13 @@ describe("the HTTP server", () => {
     expect(await response.json()).toMatchObject({ name: "saldo", version: "1" });
   });
 
+  test("what follows a request on its connection and is none does not answer for it", async () => {
+    const after = async (next: string) =>
+      (await exchange(`GET /version HTTP/1.1\r\nHost: x\r\n\r\n${next}`)).split(/(?=HTTP\/1\.1 \d)/).map(statusOf);
+    expect(await after("GARBAGE\r\n\r\n")).toEqual([200, 405]);
+    expect(await after("GET /version HTTP/1.1\r\nHost: x\r\nbroken\r\n\r\n")).toEqual([200, 400]);
+  });
+
   test("TRACE is a 405 that names the methods", async () => {
     const answer = await exchange(`TRACE /healthz HTTP/1.1\r\n${HOST}\r\n`);
     expect(statusOf(answer)).toBe(405);

@@ -44,7 +44,10 @@ export async function listen(
   const cutOff = (error: Error & { code?: string }, socket: Socket): void => {
     const response = turns.answering(socket);
     // Once an answer has begun, a second one would be read as the rest of the first.
-    if (response !== undefined && response.headersSent && !response.writableFinished) socket.destroy();
+    if (response !== undefined && response.req.complete && !response.writableFinished)
+      // The request was read whole, so it is the next one that is none: its refusal must not pass for the answer to this one.
+      response.once("finish", () => answerClientError(error, socket, methods));
+    else if (response !== undefined && response.headersSent && !response.writableFinished) socket.destroy();
     else answerClientError(error, socket, methods);
   };
   const server = createServer(

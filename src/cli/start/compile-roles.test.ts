@@ -1,10 +1,11 @@
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { compileRoles } from "./compile-roles.ts";
+import { until } from "../../../test/support/until.ts";
+import { compileRoles, keepInUse } from "./compile-roles.ts";
 import { ROLE_ENTRIES, type RoleEntries } from "./roles.ts";
 
 let folder: string;
@@ -86,4 +87,17 @@ test("the roles themselves compile, and the packages of npm stay outside", async
     .map((name) => readFileSync(join(dirname(compiled.api), name), "utf8"));
   expect(texts.some((text) => text.includes('from "@temporalio/worker"'))).toBe(true);
   expect(texts.filter((text) => text.includes("// node_modules/"))).toEqual([]);
+});
+
+test("files that a running system may start a role from again stay, however long ago it started", async () => {
+  const entry = source("role.ts", `console.log("first");`);
+  const running = await compileRoles(entriesOf(entry), cacheDir);
+  const longAgo = new Date(Date.now() - 31 * 24 * 3_600_000);
+  utimesSync(dirname(running.api), longAgo, longAgo);
+  const letGo = keepInUse(running, 10);
+  await until("it is in use", () => statSync(dirname(running.api)).mtimeMs > longAgo.getTime() + 1_000);
+  letGo();
+  source("role.ts", `console.log("second");`);
+  await compileRoles(entriesOf(entry), cacheDir);
+  expect((await run(running.api)).stdout).toBe("first\n");
 });

@@ -7,7 +7,8 @@ import { build, type OutputFile, type Plugin } from "esbuild";
 import { PROJECT_DIR, type RoleEntries } from "./roles.ts";
 
 const PREFIX = "roles-";
-const UNUSED_AFTER_MS = 30 * 24 * 3_600_000;
+const DAY_MS = 24 * 3_600_000;
+const UNUSED_AFTER_MS = 30 * DAY_MS;
 
 /**
  * Compiles the files that the roles start from, with all that they import of this project, into JavaScript in `cacheDir`, and returns the
@@ -42,6 +43,18 @@ export async function compileRoles(entries: RoleEntries, cacheDir: string): Prom
   );
   await removeUnused(cacheDir, folder);
   return Object.fromEntries(Object.keys(entries).map((role) => [role, join(folder, `${role}.js`)])) as RoleEntries;
+}
+
+/**
+ * Keeps the compiled roles in use for as long as the returned function is not called: a role that dies is started from them again, also after a
+ * start of another version has removed what was unused for 30 days.
+ */
+export function keepInUse(files: RoleEntries, everyMs = DAY_MS): () => void {
+  const folder = dirname(files.api);
+  if (!basename(folder).startsWith(PREFIX)) return () => undefined;
+  const use = () => void utimes(folder, new Date(), new Date()).catch(() => undefined);
+  const timer = setInterval(use, everyMs).unref();
+  return () => clearInterval(timer);
 }
 
 /** Each source goes on finding the files beside itself (migrations, package.json): its `import.meta.url` stays the address of the source. */

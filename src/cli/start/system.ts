@@ -6,12 +6,14 @@ import { unlessAborted } from "../../base/aborted.ts";
 import type { Config } from "../../config.ts";
 import { makeDataDir } from "../../stack/data-dir.ts";
 import type { ServerEvent } from "../../stack/processes/keep-server.ts";
-import { clearLeftovers, EPHEMERAL_PREFIX } from "../../stack/processes/leftovers.ts";
+import { clearLeftovers } from "../../stack/processes/leftovers.ts";
 import type { RoleEvent, SupervisedRole } from "../../stack/processes/supervisor.ts";
+import { EPHEMERAL_PREFIX, markKept } from "../../stack/processes/throw-away.ts";
 import { removeRunning, writeRunning } from "../../stack/running.ts";
 import { StackError, sentenceOf } from "../../stack/stack-error.ts";
 import { startStack, type Stack, type StackOptions } from "../../stack/stack.ts";
 import { addressesOf } from "./addresses.ts";
+import { keepInUse } from "./compile-roles.ts";
 import { planPorts, wantedPorts, type RolePorts } from "./plan-ports.ts";
 import { prepareServers, type SystemSteps } from "./prepare-servers.ts";
 import { roleEnvironment, rolesFor, type RoleEntries } from "./roles.ts";
@@ -82,10 +84,12 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   compiled.catch(() => undefined);
   const stack = await startStack(stackOptionsOf(options, folders, ports));
   const roles: SupervisedRole[] = [];
+  let letGo = (): void => undefined;
   let stopping: Promise<void> | undefined;
   const stop = () =>
     (stopping ??= (async () => {
       removeRunning(configuredDir);
+      letGo();
       await stopRoles(roles);
       await stack.stop();
     })());
@@ -100,6 +104,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     mkdirSync(reportsDir, { recursive: true, mode: 0o700 });
     const environment = roleEnvironment(options.environment, addresses, { dataDir, cacheDir, bundlePath, reportsDir, keysDir });
     const entries = await abortable(compiled);
+    letGo = keepInUse(entries);
     const plan = rolesFor({ entries, addresses, environment, host: config.HTTP_HOST });
     let note: (() => void) | undefined;
     const onRoleEvent = (event: RoleEvent) => {
@@ -122,8 +127,9 @@ export async function startSystem(options: SystemOptions): Promise<System> {
 async function prepareFolders(config: Config, ephemeral: boolean): Promise<Folders> {
   const configuredDir = resolve(config.DATA_DIR);
   const dataDir = ephemeral ? join(tmpdir(), `${EPHEMERAL_PREFIX}${process.pid}`) : configuredDir;
-  await clearLeftovers();
   makeDataDir(configuredDir);
+  if (!ephemeral) markKept(configuredDir);
+  await clearLeftovers();
   return { configuredDir, dataDir, cacheDir: resolve(config.CACHE_DIR), keysDir: keysDirOf({ ...config, DATA_DIR: dataDir }) };
 }
 

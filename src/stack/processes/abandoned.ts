@@ -1,7 +1,8 @@
-import { readdirSync, readFileSync, rmSync, statSync, type Dirent } from "node:fs";
+import { lstatSync, readdirSync, readFileSync, rmSync, statSync, type Dirent } from "node:fs";
 import { join } from "node:path";
 import { stopOrphans } from "./pid-file.ts";
 import { isSameProcess } from "./process-identity.ts";
+import { isKept } from "./throw-away.ts";
 
 /** How deep below a run's folder the data folder of a system lies that a test has started: `tmp/<the test's folder>/<data>`. */
 const NESTING = 3;
@@ -10,12 +11,14 @@ const UNLOCKED_FOR_MS = 3_600_000;
 
 /**
  * Clears away the throw-away data folders of parents that were killed: stops the servers that they left running and removes
- * the folders. Leaves a folder alone whose owner lives. Returns the removed folders.
+ * the folders. Leaves a folder alone whose owner lives, and one of another user of the machine: it could name any process, and cannot be
+ * removed by everyone. Returns the removed folders.
  */
 export async function clearAbandoned(parentDir: string, prefix: string): Promise<string[]> {
   const candidates = readdirSync(parentDir)
     .filter((name) => name.startsWith(prefix))
-    .map((name) => join(parentDir, name));
+    .map((name) => join(parentDir, name))
+    .filter(isOwn);
   const abandoned = candidates.filter(isAbandoned);
   for (const directory of abandoned) {
     for (const records of recordsBelow(directory, NESTING)) await stopOrphans(records);
@@ -24,14 +27,20 @@ export async function clearAbandoned(parentDir: string, prefix: string): Promise
   return abandoned;
 }
 
-/** True for a throw-away folder whose owner is dead, and for one that has had no lock for an hour. */
+/** True for a throw-away folder whose owner is dead, and for one that has had no lock for an hour; a data folder that is kept is never one. */
 export function isAbandoned(directory: string): boolean {
+  if (isKept(directory)) return false;
   try {
     const { pid, identity } = JSON.parse(readFileSync(join(directory, "lock"), "utf8")) as { pid: number; identity: string };
     return !isSameProcess(pid, identity);
   } catch {
     return isOld(directory);
   }
+}
+
+function isOwn(directory: string): boolean {
+  const found = lstatSync(directory, { throwIfNoEntry: false });
+  return found?.isDirectory() === true && (process.getuid === undefined || found.uid === process.getuid());
 }
 
 // A folder without a readable lock may be one that is just being made, which takes less than a second.

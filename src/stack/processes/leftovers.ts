@@ -2,10 +2,7 @@ import { tmpdir } from "node:os";
 import { clearMovedClusters } from "../servers/moved-clusters.ts";
 import { SHARED_DIR } from "../servers/postgres-binaries.ts";
 import { clearAbandoned } from "./abandoned.ts";
-
-/** What the name of a data folder of `npm start -- --ephemeral` begins with, and of the folder of a run of the tests. */
-export const EPHEMERAL_PREFIX = "saldo-ephemeral-";
-export const TEST_RUN_PREFIX = "saldo-test-";
+import { EPHEMERAL_PREFIX, TEST_RUN_PREFIX } from "./throw-away.ts";
 
 /**
  * Clears away what killed starts and killed runs of the tests have left on this machine: their servers, their throw-away folders and the

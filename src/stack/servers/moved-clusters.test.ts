@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { clearLeftovers, TEST_RUN_PREFIX } from "../processes/leftovers.ts";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { clearLeftovers } from "../processes/leftovers.ts";
+import { markKept, TEST_RUN_PREFIX } from "../processes/throw-away.ts";
 import { clearMovedClusters, clustersWithoutOwner, movedClusterFolder } from "./moved-clusters.ts";
 
 let temporary: string;
@@ -16,6 +17,7 @@ beforeEach(() => {
   kept = mkdtempSync(join(dirname(dirname(tmpdir())), "saldo-kept-"));
 });
 afterEach(() => {
+  vi.unstubAllEnvs();
   for (const folder of [temporary, kept]) rmSync(folder, { recursive: true, force: true });
 });
 
@@ -75,4 +77,15 @@ test("a cluster whose server runs stays, and so does whatever else lies beside t
   writeFileSync(join(folder, "postgres", "postmaster.pid"), "2147483646\n");
   expect(clearMovedClusters(shared)).toEqual([folder]);
   expect(existsSync(join(shared, "postgres-18"))).toBe(true);
+});
+
+test("the cluster of a kept data folder that lay in the temporary folder stays when that folder is moved elsewhere", () => {
+  vi.stubEnv("TMPDIR", kept);
+  const dataDir = join(kept, `${TEST_RUN_PREFIX}of-my-own`);
+  mkdirSync(dataDir);
+  markKept(dataDir);
+  const folder = moved(dataDir);
+  renameSync(dataDir, join(kept, "in-earnest"));
+  expect(clearMovedClusters(shared)).toEqual([]);
+  expect(moved(join(kept, "in-earnest"))).toBe(folder);
 });

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve, sep } from "node:path";
+import { join, resolve } from "node:path";
+import { isInThrowAwayFolder } from "../processes/throw-away.ts";
 import { readOrCreateSecret } from "../secrets.ts";
 import { reachableDirectory } from "./postgres-binaries.ts";
 
@@ -18,15 +18,15 @@ type Owner = { readonly dataDir: string; readonly throwAway: boolean };
 export function movedClusterFolder(dataDir: string, options: { ephemeral: boolean; parent?: string }): string {
   const folder = join(options.parent ?? reachableDirectory(), `${PREFIX}${readOrCreateSecret(dataDir, "postgres-folder")}`);
   mkdirSync(folder, { recursive: true, mode: 0o755 });
-  const owner: Owner = { dataDir: resolve(dataDir), throwAway: options.ephemeral || isBelow(tmpdir(), dataDir) };
+  const owner: Owner = { dataDir: resolve(dataDir), throwAway: options.ephemeral || isInThrowAwayFolder(dataDir) };
   writeFileSync(join(folder, OWNER), JSON.stringify(owner), { mode: 0o600 });
   return folder;
 }
 
 /**
  * Removes the moved clusters of throw-away data folders that are gone: those of killed tests and of killed starts with `--ephemeral`.
- * The cluster of any other data folder stays even when that folder cannot be seen, for its disk may only not be mounted; so does one whose
- * server runs. Returns the removed folders. Safe to retry.
+ * The cluster of any other data folder stays even when that folder cannot be seen, for it may have been moved, also out of the temporary
+ * folder, or its disk not be mounted; so does one whose server runs. Returns the removed folders. Safe to retry.
  */
 export function clearMovedClusters(parent: string): string[] {
   const removed = foldersOf(parent).filter((folder) => {
@@ -72,8 +72,4 @@ function isServed(folder: string): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "EPERM";
   }
-}
-
-function isBelow(parent: string, path: string): boolean {
-  return `${resolve(path)}${sep}`.startsWith(`${resolve(parent)}${sep}`);
 }

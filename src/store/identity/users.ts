@@ -53,7 +53,9 @@ export async function giveLogin(
   const [row] = await db.execute<{ id: string }>(sql`
     with wanted as (select array(select json_array_elements_text(${JSON.stringify(roles)}::json)) as roles),
     freed as (
-      update users set login = ${GIVEN_AWAY} || id where login = ${login} and id <> ${id} and disabled_at is not null returning id
+      update users set login = ${GIVEN_AWAY} || id where login = ${login} and id <> ${id} and disabled_at is not null
+         and not exists (select from users there where there.id = ${id} and there.disabled_at is null)
+      returning id
     ),
     revived as (
       update users u set login = ${login}, password_hash = ${passwordHash}, roles = w.roles, created_at = clock_timestamp(), disabled_at = null
