@@ -10,7 +10,7 @@ import {
   userIdSchema,
 } from "../http/common-schemas.ts";
 import { idempotencyHeader } from "../http/idempotency.ts";
-import { confirmMatchBodySchema, lifetimeShape, releaseMatchBodySchema, reservationSchema } from "./reservations-schemas.ts";
+import { confirmMatchBodySchema, inOneUnit, lifetimeShape, releaseMatchBodySchema, reservationSchema } from "./reservations-schemas.ts";
 
 const MAX_LINES = 100;
 
@@ -26,10 +26,7 @@ export const reservationLinesBodySchema = z
     ...lifetimeShape,
     comment: commentSchema.optional(),
   })
-  .refine(({ ttlSeconds, ttlMs }) => ttlSeconds === undefined || ttlMs === undefined, {
-    path: ["ttlMs"],
-    message: "must not stand beside ttlSeconds",
-  })
+  .refine(...inOneUnit)
   .openapi("NewReservationLines", { description: "Each line becomes a reservation of its own; all have the same end." });
 
 export type ReservationLinesBody = z.output<typeof reservationLinesBodySchema>;

@@ -24,6 +24,14 @@ const MAX_TTL_MS = 2_592_000_000;
 /** How long the money is to be held, in one of two units. */
 export const lifetimeShape = { ttlSeconds: wholeNumber(1, MAX_TTL_MS / 1_000).optional(), ttlMs: wholeNumber(1, MAX_TTL_MS).optional() };
 
+type Lifetime = { readonly ttlSeconds?: number | undefined; readonly ttlMs?: number | undefined };
+
+/** The check that a lifetime stands in one unit, for `refine`. */
+export const inOneUnit = [
+  ({ ttlSeconds, ttlMs }: Lifetime) => ttlSeconds === undefined || ttlMs === undefined,
+  { path: ["ttlMs"], message: "must not stand beside ttlSeconds" },
+] satisfies [unknown, unknown];
+
 export const reservationBodySchema = z
   .strictObject({
     userId: userIdSchema,
@@ -34,10 +42,7 @@ export const reservationBodySchema = z
     ...lifetimeShape,
     comment: commentSchema.optional(),
   })
-  .refine(({ ttlSeconds, ttlMs }) => ttlSeconds === undefined || ttlMs === undefined, {
-    path: ["ttlMs"],
-    message: "must not stand beside ttlSeconds",
-  })
+  .refine(...inOneUnit)
   .openapi("NewReservation", { description: "An order may have several reservations, also for one service." });
 
 export type ReservationBody = z.output<typeof reservationBodySchema>;
