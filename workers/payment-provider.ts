@@ -20,7 +20,7 @@ await runRole("psp", async ({ signal, ready }) => {
     { event: "psp.listening", url: simulator.url, entries: simulator.provider.book().entries.length },
     "the payment provider's simulator listens",
   );
-  if (process.env["NODE_ENV"] === "production")
+  if (config.NODE_ENV === "production")
     logger.warn(
       { event: "psp.simulated" },
       "this payment provider is a simulator: it confirms cards and moves no money; PSP_URL names a real one",

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { ConfigError, loadConfig, type Config } from "../config.ts";
+import { ConfigError, inheritedEnvironment, loadConfig, type Config } from "../config.ts";
 import { isPortFree } from "../stack/free-port.ts";
 import { findOnPath, tryCommand } from "../stack/processes/run-command.ts";
 import { readRunning } from "../stack/running.ts";
@@ -96,7 +96,7 @@ async function gatherFacts({ config, configProblems }: { config: Config; configP
     ports: await Promise.all(ports.map(async ({ server, variable, port }) => ({ server, variable, port, free: await isPortFree(port) }))),
     runningPid: readRunning(resolve(config.DATA_DIR))?.pid,
     configProblems,
-    formerVariables: FORMER_VARIABLES.filter((name) => process.env[name] !== undefined),
+    formerVariables: FORMER_VARIABLES.filter((name) => inheritedEnvironment()[name] !== undefined),
     clustersWithoutOwner: clustersWithoutOwner(SHARED_DIR),
   };
 }

@@ -5,8 +5,9 @@ import { reservationWorkflowId } from "../../src/contract/ids.ts";
 import { auditBooks } from "../../src/store/ledger/audit.ts";
 import { beginPause, endPause } from "../../src/store/operators/pauses.ts";
 import { withEnoughTime } from "../support/enough-time.ts";
-import { createTestApi, TEST_SETTINGS, type TestAnswer, type TestApi } from "../support/http-api.ts";
+import { createTestApi, TEST_SETTINGS, type TestApi } from "../support/http-api.ts";
 import { startTestWorkflows, type TestWorkflows } from "../support/http-system.ts";
+import { codeOf, createReservationClient } from "../support/reservation-client.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 import { until } from "../support/until.ts";
 
@@ -34,21 +35,8 @@ afterAll(async () => {
   await database.drop();
 });
 
-const deposit = (user: string, amount: string) => api.call("POST", `/api/v1/balances/${user}/deposits`, { body: { amount } });
 const balance = async (user: string) => (await api.call("GET", `/api/v1/balances/${user}?currency=RUB`)).body;
-const reserve = async (user: string, amount: string, more: Record<string, unknown> = {}) => {
-  const body = { userId: user, serviceId: "seat", orderId: `order-of-${user}`, amount, ...more };
-  const answer = await api.call("POST", "/api/v1/reservations", { body });
-  expect(answer.status).toBe(201);
-  return {
-    id: String(answer.body["reservationId"]),
-    path: `/api/v1/reservations/${String(answer.body["reservationId"])}`,
-    body: answer.body,
-  };
-};
-const codeOf = ({ status, body }: TestAnswer) => [status, body["code"]];
-const untilStatus = (path: string, status: string) =>
-  until(`it is ${status}`, async () => (await api.call("GET", path)).body["status"] === status);
+const { deposit, reserve, untilStatus } = createReservationClient(() => api);
 /** Moves its end into the past, as the owner of the tables may. */
 const endNow = async (id: string) => {
   const owner = postgres(database.adminUrl, { max: 1, onnotice: () => undefined });

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DomainError } from "../../src/base/errors.ts";
 import { beginPause, endPause } from "../../src/store/operators/pauses.ts";
 import { createTestApi } from "../support/http-api.ts";
-import { codeOf, line, linesOf, openLineShop, pick, pickSorted, THREE, totalsOf, type LineShop } from "../support/line-shop.ts";
+import { line, linesOf, openLineShop, pick, pickSorted, THREE, totalsOf, type LineShop } from "../support/line-shop.ts";
+import { codeOf } from "../support/reservation-client.ts";
 
 let shop: LineShop;
 beforeAll(async () => {

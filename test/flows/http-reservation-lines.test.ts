@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DomainError } from "../../src/base/errors.ts";
-import { codeOf, line, linesOf, openLineShop, pick, THREE, totalsOf, type LineShop } from "../support/line-shop.ts";
+import { line, linesOf, openLineShop, pick, THREE, totalsOf, type LineShop } from "../support/line-shop.ts";
+import { codeOf } from "../support/reservation-client.ts";
 import { until } from "../support/until.ts";
 
 let shop: LineShop;

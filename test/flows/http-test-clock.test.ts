@@ -2,8 +2,9 @@ import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DomainError } from "../../src/base/errors.ts";
 import { reservationWorkflowId } from "../../src/contract/ids.ts";
-import { createTestApi, type TestAnswer, type TestApi } from "../support/http-api.ts";
+import { createTestApi, type TestApi } from "../support/http-api.ts";
 import { startTestWorkflows, type TestWorkflows } from "../support/http-system.ts";
+import { codeOf, createReservationClient } from "../support/reservation-client.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 import { until } from "../support/until.ts";
 
@@ -24,20 +25,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-const deposit = (user: string, amount: string) => api.call("POST", `/api/v1/balances/${user}/deposits`, { body: { amount } });
-const reserve = async (user: string, amount: string, more: Record<string, unknown> = {}) => {
-  const body = { userId: user, serviceId: "seat", orderId: `order-of-${user}`, amount, ...more };
-  const answer = await api.call("POST", "/api/v1/reservations", { body });
-  expect(answer.status).toBe(201);
-  return {
-    id: String(answer.body["reservationId"]),
-    path: `/api/v1/reservations/${String(answer.body["reservationId"])}`,
-    body: answer.body,
-  };
-};
-const codeOf = ({ status, body }: TestAnswer) => [status, body["code"]];
-const untilStatus = (path: string, status: string) =>
-  until(`it is ${status}`, async () => (await api.call("GET", path)).body["status"] === status);
+const { deposit, reserve, untilStatus } = createReservationClient(() => api);
 
 describe("the test clock", () => {
   test("brings the end nearer, and what would happen on the way happens", async () => {

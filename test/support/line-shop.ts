@@ -35,7 +35,6 @@ const orderIn = (body: Body) => (body["order"] as Body | undefined) ?? body;
 /** The lines of an answer, or of the problem that tells them. */
 export const linesOf = (body: Body) => orderIn(body)["lines"] as Line[];
 export const totalsOf = (body: Body) => orderIn(body)["totals"];
-export const codeOf = ({ status, body }: TestAnswer) => [status, body["code"]];
 /** These members of each line. */
 export const pick = (body: Body, ...names: (keyof Line)[]) => linesOf(body).map((one) => names.map((name) => one[name]));
 /** As `pick`, by service. */

@@ -60,9 +60,9 @@ export function addOperationRoutes(routes: Routes, { db, ledger }: ApiDeps): voi
       const { operationId } = context.req.valid("param");
       if (!SERIAL_ID_SHAPE.test(operationId)) throw new DomainError("OPERATION_NOT_FOUND");
       const { reason } = context.req.valid("json");
-      await findRefusedEvent(db, operationId);
+      const event = await findRefusedEvent(db, operationId);
       await noteAct(db, context, { act: "operation.decided-again", subjectType: "operation", subjectId: operationId, reason });
-      const done = await decideAgain({ db, ledger }, { operationId, origin: originOf(context) });
+      const done = await decideAgain(ledger, event, originOf(context));
       const operation = await getOperation(db, done.operationId);
       if (operation === undefined) throw new DomainError("INTERNAL");
       return context.json(showOperation(operation), 201);

@@ -2,6 +2,7 @@ import { withinOrNothing } from "../../base/deadline.ts";
 import { DomainError } from "../../base/errors.ts";
 import {
   DEFAULT_REPORT_CSV,
+  needsCurrencyColumn,
   reportCsvLine,
   reportCsvStart,
   type ReportCsvOptions,
@@ -32,7 +33,7 @@ export function addReadReportRoutes(routes: Routes, { db, starters }: Pick<ApiDe
       delimiter: delimiter ?? DEFAULT_REPORT_CSV.delimiter,
       header: header === "true",
       bom: bom === "true",
-      withCurrency: (await listReportCurrencies(db, report)).length > 1,
+      withCurrency: needsCurrencyColumn((await listReportCurrencies(db, report)).map((currency) => ({ currency }))),
     };
     context.header("content-disposition", `attachment; filename="revenue-${month}-v${report.version}.csv"`);
     return context.body(textStream(csvOf(db, report, options)), 200, {

@@ -1,12 +1,10 @@
 import type { z } from "@hono/zod-openapi";
 import { ERROR_CATALOGUE, type ErrorCode } from "../../base/errors.ts";
-import { formatAmount } from "../../base/money.ts";
 import { lineTotals, moneyOfHold } from "../../domain/reservations/line-totals.ts";
 import type { Db } from "../../store/postgres/database.ts";
-import { rescuedMinorOf } from "../../store/reservations/hold-rescues.ts";
 import type { HoldRecord } from "../../store/reservations/holds.ts";
 import type { reservationLinesSchema } from "./reservation-lines-schemas.ts";
-import { showReservation } from "./show-reservation.ts";
+import { rescuesOf, showReservation, showReservationMoney } from "./show-reservation.ts";
 
 export type ShownLines = z.infer<typeof reservationLinesSchema>;
 
@@ -23,22 +21,12 @@ export async function showReservationLines(
   holds: readonly HoldRecord[],
   outcomes: ReadonlyMap<string, LineOutcome> = new Map(),
 ): Promise<ShownLines> {
-  const rescued = await rescuedMinorOf(
-    db,
-    holds.filter(({ status }) => status === "expired").map(({ holdId }) => holdId),
-  );
-  const rescuedOf = ({ holdId }: HoldRecord) => rescued.get(holdId) ?? 0n;
+  const rescuedOf = await rescuesOf(db, holds);
   const nowMs = Date.now();
   return {
     userId,
     orderId,
-    totals: lineTotals(holds.map((hold) => moneyOfHold(hold, rescuedOf(hold)))).map(({ currency, ...sum }) => ({
-      currency,
-      amount: formatAmount(sum.amountMinor, currency),
-      confirmed: formatAmount(sum.confirmedMinor, currency),
-      released: formatAmount(sum.releasedMinor, currency),
-      held: formatAmount(sum.heldMinor, currency),
-    })),
+    totals: lineTotals(holds.map((hold) => moneyOfHold(hold, rescuedOf(hold)))).map(showReservationMoney),
     lines: holds.map((hold) => ({
       ...showReservation(hold, { nowMs, rescuedMinor: rescuedOf(hold) }),
       ...showOutcome(outcomes.get(hold.holdId)),

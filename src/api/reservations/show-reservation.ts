@@ -2,6 +2,7 @@ import type { z } from "@hono/zod-openapi";
 import { DomainError } from "../../base/errors.ts";
 import { formatAmount } from "../../base/money.ts";
 import { remainingSeconds, type ReservationStatus } from "../../contract/reservations.ts";
+import { moneyOfHold, type ReservationMoney } from "../../domain/reservations/line-totals.ts";
 import type { Db } from "../../store/postgres/database.ts";
 import { rescuedMinorOf } from "../../store/reservations/hold-rescues.ts";
 import type { HoldRecord } from "../../store/reservations/holds.ts";
@@ -27,7 +28,6 @@ export function showReservation(
     rescuedMinor = 0n,
   }: { readonly nowMs: number; readonly running?: ReservationStatus | undefined; readonly rescuedMinor?: bigint },
 ): ShownReservation {
-  const text = (amountMinor: bigint) => formatAmount(amountMinor, hold.currency);
   const ofRunning =
     running === undefined
       ? undefined
@@ -36,7 +36,7 @@ export function showReservation(
     ofRunning !== undefined && ofRunning.capturedMinor + ofRunning.releasedMinor >= hold.capturedMinor + hold.releasedMinor
       ? ofRunning
       : hold;
-  const heldMinor = hold.amountMinor - newest.capturedMinor - newest.releasedMinor;
+  const { currency } = hold;
   const expiresAt = running?.expiresAt ?? hold.expiresAt.toISOString();
   const isRescued = rescuedMinor > 0n;
   return {
@@ -45,11 +45,12 @@ export function showReservation(
     serviceId: hold.serviceId,
     orderId: hold.orderId,
     status: isRescued ? "confirmed" : newest.status,
-    currency: hold.currency,
-    amount: text(hold.amountMinor),
-    confirmed: text(newest.capturedMinor + rescuedMinor),
-    released: text(newest.releasedMinor - rescuedMinor),
-    held: text(heldMinor),
+    ...showReservationMoney(
+      moneyOfHold(
+        { currency, amountMinor: hold.amountMinor, capturedMinor: newest.capturedMinor, releasedMinor: newest.releasedMinor },
+        rescuedMinor,
+      ),
+    ),
     ...(isRescued ? { rescued: true } : {}),
     remainingSeconds: remainingSeconds({ status: newest.status, expiresAt }, nowMs),
     expiresAt,
@@ -60,12 +61,24 @@ export function showReservation(
   };
 }
 
-/** The reservations as they stand, with what was captured of them late. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
-export async function showReservations(db: Db, holds: readonly HoldRecord[]): Promise<ShownReservation[]> {
+/** Where the money of a reservation, or of several together, is. */
+export function showReservationMoney({ currency, amountMinor, confirmedMinor, releasedMinor, heldMinor }: ReservationMoney) {
+  const text = (minor: bigint) => formatAmount(minor, currency);
+  return { currency, amount: text(amountMinor), confirmed: text(confirmedMinor), released: text(releasedMinor), held: text(heldMinor) };
+}
+
+/** What was captured late of each of these reservations, in minor units; only an expired one has any. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+export async function rescuesOf(db: Db, holds: readonly HoldRecord[]): Promise<(hold: HoldRecord) => bigint> {
   const expired = holds.filter(({ status }) => status === "expired").map(({ holdId }) => holdId);
   const rescued = await rescuedMinorOf(db, expired);
+  return ({ holdId }) => rescued.get(holdId) ?? 0n;
+}
+
+/** The reservations as they stand, with what was captured of them late. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+export async function showReservations(db: Db, holds: readonly HoldRecord[]): Promise<ShownReservation[]> {
+  const rescuedOf = await rescuesOf(db, holds);
   const nowMs = Date.now();
-  return holds.map((hold) => showReservation(hold, { nowMs, rescuedMinor: rescued.get(hold.holdId) ?? 0n }));
+  return holds.map((hold) => showReservation(hold, { nowMs, rescuedMinor: rescuedOf(hold) }));
 }
 
 /** As `showReservations`, for one by its id. Throws: RESERVATION_NOT_FOUND, UNAVAILABLE, DEADLINE_EXCEEDED. */

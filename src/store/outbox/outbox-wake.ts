@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import postgres from "postgres";
+import { driverTarget } from "../../base/postgres-url.ts";
 import type { Db } from "../postgres/database.ts";
 import { releaseLease, takeLease } from "../postgres/leases.ts";
 import { isPooled } from "../postgres/pooler.ts";
@@ -42,6 +43,7 @@ export function createOutboxWake(options: {
     // Through a pooler LISTEN would be another client's; the poll finds the rows.
     if (closed || isPooled(url)) return;
     const opened: postgres.Sql = postgres(url, {
+      ...driverTarget(url),
       max: 1,
       fetch_types: false,
       idle_timeout: 0,

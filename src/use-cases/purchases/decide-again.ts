@@ -7,7 +7,8 @@ import type { Ledger } from "../../store/ledger/ledger.ts";
 import { findOperation, getOperation, type OperationRecord } from "../../store/ledger/operations.ts";
 import type { Db } from "../../store/postgres/database.ts";
 
-interface DecidedAgain {
+/** A refused event, and where its next try begins. */
+export interface RefusedEvent {
   readonly refused: OperationRecord;
   /** The operation itself or the newest refused try after it, from which the next one has its key. */
   readonly lastRefusedId: string;
@@ -16,19 +17,14 @@ interface DecidedAgain {
 /**
  * Decides an event once more that the ledger refused: it was read before the money it spends. The refused operation stays as it is, and the new one
  * names the same message. Safe to retry: what was done once is the answer for ever, and two callers at a time have one try together.
- * Throws: OPERATION_NOT_FOUND; ACT_NOT_POSSIBLE when it is no refused event; the code with which the ledger refuses it again; UNAVAILABLE,
- * DEADLINE_EXCEEDED.
+ * Throws: the code with which the ledger refuses it again; UNAVAILABLE, DEADLINE_EXCEEDED.
  */
-export async function decideAgain(
-  { db, ledger }: { readonly db: Db; readonly ledger: Ledger },
-  { operationId, origin }: { readonly operationId: string; readonly origin: Origin },
-): Promise<DoneOperation> {
-  const { refused, lastRefusedId } = await findRefusedEvent(db, operationId);
+export async function decideAgain(ledger: Ledger, { refused, lastRefusedId }: RefusedEvent, origin: Origin): Promise<DoneOperation> {
   return await postOnLedger(ledger, onceMore(refused, decidedAgainKey(lastRefusedId), origin));
 }
 
-/** The refused event and its last refused try. Throws: OPERATION_NOT_FOUND, ACT_NOT_POSSIBLE, UNAVAILABLE, DEADLINE_EXCEEDED. */
-export async function findRefusedEvent(db: Db, operationId: string): Promise<DecidedAgain> {
+/** The refused event and its last refused try. Throws: OPERATION_NOT_FOUND; ACT_NOT_POSSIBLE when it is no refused event; UNAVAILABLE, DEADLINE_EXCEEDED. */
+export async function findRefusedEvent(db: Db, operationId: string): Promise<RefusedEvent> {
   const refused = await getOperation(db, operationId);
   if (refused === undefined) throw new DomainError("OPERATION_NOT_FOUND");
   const isEvent = refused.position !== undefined && (refused.kind === "charge" || refused.kind === "redemption");

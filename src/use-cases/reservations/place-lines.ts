@@ -29,6 +29,9 @@ interface Deps {
   readonly whileSold: (lines: readonly PlacedLine[], start: () => Promise<Placing>) => Promise<Placing>;
 }
 
+type Holds = Awaited<ReturnType<typeof getHolds>>;
+const NO_HOLDS: Holds = new Map();
+
 /** How placing went: what a line was refused with, and what went wrong without telling whether a line is held. */
 interface Placing {
   readonly refusal?: DomainError;
@@ -54,15 +57,24 @@ export async function placeLines(deps: Deps, lines: readonly [PlacedLine, ...Pla
   if (begun?.outcome === "conflict") throw new DomainError("IDEMPOTENCY_CONFLICT");
   const decided = begun === undefined ? new Map<number, Decision>() : await decisionsOf(deps, lines);
   const missing = lines.filter(({ lineNo }) => !decided.has(lineNo));
-  const known = begun === undefined ? undefined : await refusalAmong(deps, lines, decided);
+  const holds = begun === undefined || missing.length === 0 ? NO_HOLDS : await holdsOf(deps, lines);
+  const known = begun === undefined ? undefined : refusalAmong(lines, decided, holds);
   if (known === undefined && missing.length === 0) return { replayed: true };
 
-  const { refusal, failure } = known === undefined ? await place(deps, lines, { missing, availableMinor, begun }) : { refusal: known };
+  const { refusal, failure } =
+    known === undefined ? await place(deps, lines, { missing, availableMinor, begun, holds }) : { refusal: known };
   if (refusal !== undefined) await giveBack(deps, lines);
   // A repeat learns what became of the line that is not known, and the refusal.
   if (failure !== undefined) throw failure;
   if (refusal !== undefined) throw refusal;
   return { replayed: false };
+}
+
+async function holdsOf({ parts }: Deps, lines: readonly PlacedLine[]): Promise<Holds> {
+  return await getHolds(
+    parts.db,
+    lines.map(({ input }) => input.reservationId),
+  );
 }
 
 async function availableTo({ parts }: Deps, { userId, currency }: ReservationInput): Promise<bigint> {
@@ -80,21 +92,13 @@ async function decisionsOf({ parts }: Deps, lines: readonly PlacedLine[]): Promi
 }
 
 /** Why an earlier request's lines cannot be completed: one was refused, or some are missing and one is not held any more. */
-async function refusalAmong(
-  { parts }: Deps,
-  lines: readonly PlacedLine[],
-  decided: ReadonlyMap<number, Decision>,
-): Promise<DomainError | undefined> {
+function refusalAmong(lines: readonly PlacedLine[], decided: ReadonlyMap<number, Decision>, holds: Holds): DomainError | undefined {
   for (const { lineNo } of lines) {
     const decision = decided.get(lineNo);
     if (decision?.outcome === "refused") return refusalOf(lineNo, decision.code);
     if (decision?.outcome === "conflict") throw new DomainError("IDEMPOTENCY_CONFLICT");
   }
   if (decided.size === lines.length) return undefined;
-  const holds = await getHolds(
-    parts.db,
-    lines.map(({ input }) => input.reservationId),
-  );
   for (const { lineNo, input } of lines) {
     const hold = holds.get(input.reservationId);
     if (hold === undefined) continue;
@@ -107,10 +111,15 @@ async function refusalAmong(
 async function place(
   deps: Deps,
   lines: readonly PlacedLine[],
-  left: { readonly missing: readonly PlacedLine[]; readonly availableMinor: bigint; readonly begun: Decision | undefined },
+  left: {
+    readonly missing: readonly PlacedLine[];
+    readonly availableMinor: bigint;
+    readonly begun: Decision | undefined;
+    readonly holds: Holds;
+  },
 ): Promise<Placing> {
-  const { missing, availableMinor, begun } = left;
-  const end = begun === undefined ? undefined : await endOf(deps, lines);
+  const { missing, availableMinor, begun, holds } = left;
+  const end = endOf(lines, holds);
   const start = async (): Promise<Placing> => {
     // Once the first line is held the ledger decides: it keeps its refusal, so that every repeat is answered with it.
     if (begun === undefined) refuseBeyond(availableMinor, lines);
@@ -124,11 +133,7 @@ async function place(
 }
 
 /** The end of the lines that are held already. */
-async function endOf({ parts }: Deps, lines: readonly PlacedLine[]): Promise<{ readonly expiresAt: string } | undefined> {
-  const holds = await getHolds(
-    parts.db,
-    lines.map(({ input }) => input.reservationId),
-  );
+function endOf(lines: readonly PlacedLine[], holds: Holds): { readonly expiresAt: string } | undefined {
   for (const { input } of lines) {
     const hold = holds.get(input.reservationId);
     if (hold !== undefined) return { expiresAt: hold.expiresAt.toISOString() };
@@ -168,11 +173,9 @@ async function placeEach({ parts, starters }: Deps, [first, ...others]: readonly
 }
 
 /** Gives back every line that is held. Safe to retry: each line has a permanent key for it. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
-async function giveBack({ parts }: Deps, lines: readonly PlacedLine[]): Promise<void> {
-  const holds = await getHolds(
-    parts.db,
-    lines.map(({ input }) => input.reservationId),
-  );
+async function giveBack(deps: Deps, lines: readonly PlacedLine[]): Promise<void> {
+  const { parts } = deps;
+  const holds = await holdsOf(deps, lines);
   await sideBySide(lines, LINES_AT_ONCE, async ({ input: { reservationId, caller, correlationId } }) => {
     const hold = holds.get(reservationId);
     if (hold?.status !== "held") return;
