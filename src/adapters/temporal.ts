@@ -1,15 +1,19 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "@temporalio/client";
+import type { DataConverter } from "@temporalio/common";
 import { loadClientConnectConfig } from "@temporalio/envconfig";
 import { NativeConnection } from "@temporalio/worker";
 import { DomainError, messageOf } from "../base/errors.ts";
 import type { Log } from "./log.ts";
+import type { PayloadProtection } from "./payload-codec/payload-protection.ts";
 
 /** One connection for a process's client and its worker: only then can Temporal hand a workflow to the process that started it (eager workflow start). */
 export interface TemporalLink {
   readonly connection: NativeConnection;
   readonly client: Client;
   readonly namespace: string;
+  /** How the client encrypts payloads, for the workers beside it; undefined where Temporal keeps everything in the open. */
+  readonly protection: PayloadProtection | undefined;
   close(): Promise<void>;
 }
 
@@ -17,6 +21,7 @@ export interface TemporalOptions {
   /** Without it the profile of temporal-config/temporal.toml (TEMPORAL_CONFIG_FILE, TEMPORAL_PROFILE) says where. */
   readonly address: string | undefined;
   readonly namespace: string;
+  readonly protection?: PayloadProtection | undefined;
   /** How long to wait for a server that is not up yet, in milliseconds. */
   readonly deadlineMs: number;
   readonly logger: Log;
@@ -26,6 +31,7 @@ const RETRY_MS = 500;
 
 /** Connects to Temporal, waiting for it to come up. Throws: UNAVAILABLE when it did not within `deadlineMs`. */
 export async function createTemporal(options: TemporalOptions): Promise<TemporalLink> {
+  const { protection } = options;
   const profile = options.address === undefined ? loadClientConnectConfig() : undefined;
   const address = options.address ?? profile?.connectionOptions.address;
   const namespace = profile?.namespace ?? options.namespace;
@@ -35,8 +41,8 @@ export async function createTemporal(options: TemporalOptions): Promise<Temporal
       const connection = await NativeConnection.connect({ ...profile?.connectionOptions, ...(address === undefined ? {} : { address }) });
       // Queries of closed workflows are rejected: each would replay a history to tell what Postgres knows, and a terminated workflow
       // would still answer that it holds the money.
-      const client = new Client({ connection, namespace, workflow: { queryRejectCondition: "NOT_OPEN" } });
-      return { connection, client, namespace, close: () => connection.close() };
+      const client = new Client({ connection, namespace, ...converterOf(protection), workflow: { queryRejectCondition: "NOT_OPEN" } });
+      return { connection, client, namespace, protection, close: () => connection.close() };
     } catch (error) {
       if (Date.now() >= untilMs)
         throw new DomainError(
@@ -49,4 +55,9 @@ export async function createTemporal(options: TemporalOptions): Promise<Temporal
       await sleep(RETRY_MS);
     }
   }
+}
+
+/** The option of a client or a worker by which it encrypts payloads. */
+export function converterOf(protection: PayloadProtection | undefined): { dataConverter?: DataConverter } {
+  return protection === undefined ? {} : { dataConverter: protection.dataConverter };
 }

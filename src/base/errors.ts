@@ -67,6 +67,7 @@ export const ERROR_CATALOGUE = {
   UNKNOWN_SERVICE: { title: "A service named in the request is not known.", remedy: "change the request" },
   INVALID_WEBHOOK_URL: { title: "Events are not sent to such an address.", remedy: "change the request" },
   INVALID_EVENT: { title: "The event does not fit its schema.", remedy: "change the request" },
+  PAYLOAD_UNREADABLE: { title: "What Temporal keeps of this cannot be decrypted here.", remedy: "contact an operator" },
   INTERNAL: { title: "Something went wrong on our side.", remedy: "contact an operator" },
   PSP_UNAVAILABLE: { title: "The payment provider does not answer; what was asked goes on under its key.", remedy: "retry" },
   PAUSED: { title: "Captures and charges are paused; what was asked goes on afterwards.", remedy: "retry" },

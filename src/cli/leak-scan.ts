@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import { brokerList } from "../adapters/kafka/kafka.ts";
+import { openReadingCodec } from "../adapters/payload-codec/payload-protection.ts";
 import { loadConfig, type Config } from "../config.ts";
 import { readRunning } from "../stack/running.ts";
 import { runCommand, UsageError, wholeNumber } from "./kit/command.ts";
@@ -81,7 +82,10 @@ function addressesOf(config: Config): LeakAddresses {
     databaseUrl: config.DATABASE_ADMIN_URL ?? config.DATABASE_URL ?? running?.databaseAdminUrl,
     redisUrl: config.REDIS_URL ?? running?.redisUrl,
     kafkaBrokers: config.KAFKA_BROKERS === undefined ? running?.kafkaBrokers : brokerList(config.KAFKA_BROKERS),
-    temporal: temporalAddress === undefined ? undefined : { address: temporalAddress, namespace: config.TEMPORAL_NAMESPACE },
+    temporal:
+      temporalAddress === undefined
+        ? undefined
+        : { address: temporalAddress, namespace: config.TEMPORAL_NAMESPACE, codec: openReadingCodec(config) },
     psp: pspUrl === undefined || pspApiKey === undefined ? undefined : { url: pspUrl, apiKey: pspApiKey },
     folders: [
       dataDir,

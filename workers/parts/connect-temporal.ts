@@ -1,4 +1,5 @@
 import type { Logger } from "../../src/adapters/logger.ts";
+import { openPayloadProtection } from "../../src/adapters/payload-codec/payload-protection.ts";
 import { createTemporal, type TemporalLink } from "../../src/adapters/temporal.ts";
 import { DomainError, messageOf } from "../../src/base/errors.ts";
 import type { Config } from "../../src/config.ts";
@@ -6,9 +7,10 @@ import type { Config } from "../../src/config.ts";
 /** Short, so that a role that waits for Temporal still obeys an order to stop soon. */
 export const CONNECT_ATTEMPT_MS = 3_000;
 
-/** Connects to the configured Temporal. Throws: UNAVAILABLE when it does not come up within `deadlineMs`. */
-export function connectTemporal(config: Config, logger: Logger, deadlineMs: number): Promise<TemporalLink> {
-  return createTemporal({ address: config.TEMPORAL_ADDRESS, namespace: config.TEMPORAL_NAMESPACE, deadlineMs, logger });
+/** Connects to the configured Temporal. Throws: UNAVAILABLE when it does not come up within `deadlineMs`, PayloadKeysError. */
+export async function connectTemporal(config: Config, logger: Logger, deadlineMs: number): Promise<TemporalLink> {
+  const protection = openPayloadProtection(config);
+  return createTemporal({ address: config.TEMPORAL_ADDRESS, namespace: config.TEMPORAL_NAMESPACE, protection, deadlineMs, logger });
 }
 
 /** Connects to the configured Temporal, however long it is away. Undefined when the signal aborts first. */

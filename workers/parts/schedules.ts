@@ -1,5 +1,7 @@
 import { Client, ScheduleAlreadyRunning, ScheduleOverlapPolicy, type ScheduleClient, type ScheduleOptions } from "@temporalio/client";
+import { openPayloadProtection } from "../../src/adapters/payload-codec/payload-protection.ts";
 import { connectDirectly } from "../../src/adapters/temporal-direct.ts";
+import { converterOf } from "../../src/adapters/temporal.ts";
 import { loadConfig } from "../../src/config.ts";
 import type { CloseMonthInput } from "../../src/contract/reports.ts";
 import type { HousekeepingInput } from "../../src/contract/self-audit.ts";
@@ -14,8 +16,8 @@ const CALL_DEADLINE_MS = 10_000;
 export async function ensureSchedules(addresses: { temporalAddress: string; namespace: string }): Promise<void> {
   const connection = await connectDirectly(addresses.temporalAddress);
   try {
-    const { schedule } = new Client({ connection, namespace: addresses.namespace });
     const config = loadConfig();
+    const { schedule } = new Client({ connection, namespace: addresses.namespace, ...converterOf(openPayloadProtection(config)) });
     await connection.withDeadline(Date.now() + CALL_DEADLINE_MS, async () => {
       await ensureCloseMonthSchedule(schedule, { timeZone: config.REPORT_TZ });
       await ensureSelfAuditSchedule(schedule, { everyMs: config.SELF_AUDIT_INTERVAL_MS });

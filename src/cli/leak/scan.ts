@@ -17,7 +17,7 @@ export interface LeakAddresses {
   readonly databaseUrl?: string | undefined;
   readonly redisUrl?: string | undefined;
   readonly kafkaBrokers?: readonly string[] | undefined;
-  readonly temporal?: { readonly address: string; readonly namespace: string } | undefined;
+  readonly temporal?: Parameters<typeof scanTemporal>[1] | undefined;
   readonly psp?: { readonly url: string; readonly apiKey: string } | undefined;
   readonly folders: readonly string[];
 }
