@@ -3,7 +3,7 @@ import { SILENT_LOG } from "../src/adapters/log.ts";
 import type { Config } from "../src/config.ts";
 import { TASK_QUEUES } from "../src/contract/task-queues.ts";
 import { createStarters } from "../src/starters/index.ts";
-import { BRIDGE_LIMITS } from "../workers/parts/bridge-limits.ts";
+import { BRIDGE_LIMITS, bridgeLimits } from "../workers/parts/bridge-limits.ts";
 import { bridgeTopics } from "../workers/parts/bridge-topics.ts";
 import { openRoleParts } from "../workers/parts/role-parts.ts";
 
@@ -15,7 +15,7 @@ export interface BenchBridge {
 
 /** The bridge's own parts in this process: its consumer, its ingestion, its starters and its worker. One per process. */
 export async function openBenchBridge(config: Config, brokers: readonly string[]): Promise<BenchBridge> {
-  const { partitionsAtOnce, maxEventBytes, graceMs, backoff } = BRIDGE_LIMITS;
+  const { partitionsAtOnce, graceMs, backoff } = BRIDGE_LIMITS;
   const parts = await openRoleParts(config, "bench-bridge");
   const workers = await parts.startWorkers([TASK_QUEUES.orders]);
   const starters = createStarters({ client: parts.temporal.client, eager: true, deadlineMs: config.TEMPORAL_DEADLINE_MS });
@@ -27,7 +27,8 @@ export async function openBenchBridge(config: Config, brokers: readonly string[]
         {
           db: parts.database.db,
           starters,
-          ingestion: { limits: { maxMessages: config.EVENT_BATCH_SIZE, maxBytes: maxEventBytes }, backoff, log: SILENT_LOG },
+          shelf: parts.shelf,
+          ingestion: { limits: bridgeLimits(config), backoff, log: SILENT_LOG },
         },
       );
       if (purchases === undefined) throw new Error("the bridge reads nothing");

@@ -6,11 +6,14 @@ import { SILENT_LOG, type Log } from "../log.ts";
 import { brokerAddresses } from "./kafka-addresses.ts";
 import { createConsumer, type ConsumerOptions, type KafkaConsumer } from "./kafka-consumer.ts";
 import { mendFetching } from "./kafka-fetch.ts";
+import { stopIdleTimers } from "./kafka-idle-timer.ts";
 import { createIncarnationReader } from "./kafka-incarnations.ts";
 import { adminOfEnds } from "./kafka-internals.ts";
 import { writeClientLog } from "./kafka-log.ts";
+import type { FetchedMessage } from "./kafka-message.ts";
 import { readNote, type GroupPlace } from "./kafka-note.ts";
 import { fetchOffsetsAndEnds, fetchTopicOffsets, type PartitionOffsets } from "./kafka-offsets.ts";
+import { readRange, type MessageRange } from "./kafka-range.ts";
 
 /** A message to send. A key of null spreads messages over the partitions; equal keys keep their order. */
 export interface OutgoingMessage {
@@ -48,6 +51,8 @@ export interface Kafka {
   committedOffsets(group: string, topic: string): Promise<Map<number, bigint>>;
   /** The same, with what the group has noted of each partition. Throws: the client's error. */
   groupPlaces(group: string, topic: string): Promise<Map<number, GroupPlace>>;
+  /** The messages of a range that was read before; "removed" when it is not there any more. Throws: the client's error, Error when it cannot be read. */
+  readRange(range: MessageRange): Promise<readonly FetchedMessage[] | "removed">;
   close(): Promise<void>;
 }
 
@@ -79,6 +84,7 @@ export function brokerList(text: string): string[] {
 /** Opens nothing yet: connections are made when they are needed. */
 export function createKafka(options: KafkaOptions): Kafka {
   mendFetching();
+  stopIdleTimers();
   const client = new KafkaClient(clientConfig(options));
   const readerClient = new KafkaClient({ ...clientConfig(options), retry: READER_RETRY });
   const readers = openOnce(() => client.admin(ADMIN));
@@ -104,6 +110,7 @@ export function createKafka(options: KafkaOptions): Kafka {
     topicOffsets,
     topicIncarnation: (topic) => incarnations.read(topic, 0),
     groupPlaces,
+    readRange: (range) => readRange(new KafkaClient(clientConfig(options)), range, incarnations.read),
     async committedOffsets(group, topic) {
       return new Map([...(await groupPlaces(group, topic))].map(([partition, { offset }]) => [partition, offset]));
     },
