@@ -5,6 +5,7 @@ import { createAnswerCache } from "../src/adapters/redis/answer-cache.ts";
 import { createTemporalBreaker } from "../src/adapters/temporal-breaker.ts";
 import type { TemporalLink } from "../src/adapters/temporal.ts";
 import { createApp } from "../src/api/app.ts";
+import { createAdmission } from "../src/api/http/admission.ts";
 import { createClientAddresses } from "../src/api/http/client-address.ts";
 import { listen } from "../src/api/http/http-server.ts";
 import { createIdempotentAnswers } from "../src/api/http/idempotent-answers.ts";
@@ -51,6 +52,8 @@ await runRole("api", async ({ signal, ready }) => {
   let temporal: TemporalLink | undefined;
   const breaker = createTemporalBreaker({ probeMs: config.TEMPORAL_DEADLINE_MS, log: logger });
   const checks = dependencyChecks({ config, db: probe.db, redis, temporal: () => temporal, readLag });
+  const admission =
+    config.OVERLOAD_TARGET_MS === 0 ? undefined : createAdmission({ targetMs: config.OVERLOAD_TARGET_MS, onShed: metrics.shed });
   metrics.watch({
     parts: Object.fromEntries(checks.map(({ name, check }) => [name, check])),
     outbox: () => readOutboxBacklog(probe.db),
@@ -58,6 +61,7 @@ await runRole("api", async ({ signal, ready }) => {
     lag: readLag,
     lanes: { reads: database.load },
     breakers: { psp: psp.breakerState, temporal: breaker.state },
+    ...(admission === undefined ? {} : { newWork: admission.loads }),
   });
 
   const addresses = createClientAddresses(config.TRUSTED_PROXIES);
@@ -72,12 +76,13 @@ await runRole("api", async ({ signal, ready }) => {
     authenticator,
     identity,
     limits: createRequestLimits({ limits: requestQuotas(config, redis), addresses, onRefused: metrics.rateLimited }),
+    admission,
     firstAnswers: createIdempotentAnswers({ book: createAnswerBook(database.db), cache: createAnswerCache(redis), log: logger }),
     orderCache: parts.orderCache,
     orderStamps: createOrderStamps(database.db),
     metrics,
     log: logger,
-    requestLog: logger.child({}, { redact: [] }),
+    requestLog: logger.child({}, { redact: [], formatters: { log: (fields) => fields } }),
     checks,
     settings: apiSettings(config, addresses),
   });

@@ -75,6 +75,10 @@ export const ERROR_CATALOGUE = {
   INTERNAL: { title: "Something went wrong on our side.", remedy: "contact an operator" },
   PSP_UNAVAILABLE: { title: "The payment provider does not answer; what was asked goes on under its key.", remedy: "retry" },
   PAUSED: { title: "Captures and charges are paused; what was asked goes on afterwards.", remedy: "retry" },
+  OVERLOADED: {
+    title: "More is under way than can be answered in time, so nothing was begun; wait as long as Retry-After says.",
+    remedy: "retry",
+  },
   UNAVAILABLE: { title: "A part that this request needs is not reachable.", remedy: "retry" },
   DEADLINE_EXCEEDED: { title: "The answer did not come in time; the outcome is found by the same key.", remedy: "retry" },
 } as const satisfies Record<string, ErrorMeaning>;

@@ -62,6 +62,7 @@ export const STATUSES = {
   INTERNAL: 500,
   PSP_UNAVAILABLE: 503,
   PAUSED: 503,
+  OVERLOADED: 503,
   UNAVAILABLE: 503,
   DEADLINE_EXCEEDED: 503,
 } as const satisfies Record<ErrorCode, number>;
