@@ -39,14 +39,14 @@ interface Trouble {
 }
 
 async function attempt(probe: TlsProbe, timeoutMs: number, maxVersion: "TLSv1.2" | undefined): Promise<Trouble | undefined> {
-  const sockets: (Socket | TLSSocket)[] = [];
+  let outermost: Socket | undefined;
   const explain = (error: unknown): Trouble => ({
     code: String((error as { code?: unknown }).code ?? ""),
     reason: error instanceof Refusal ? error.message : tlsReason(error, probe.files, VARIABLES[probe.talk]),
   });
   try {
     const plain = connectPlainly({ host: probe.host, port: probe.port });
-    sockets.push(plain);
+    outermost = plain;
     await happens(plain, "connect", timeoutMs);
     if (probe.talk === "postgres") {
       plain.write(SSL_REQUEST);
@@ -58,14 +58,15 @@ async function attempt(probe: TlsProbe, timeoutMs: number, maxVersion: "TLSv1.2"
       ...(maxVersion === undefined ? {} : { secureContext: createSecureContext({ ...pemOf(probe.files), maxVersion }) }),
       ...(probe.talk === "temporal" ? { ALPNProtocols: ["h2"] } : {}),
     });
-    sockets.push(secure);
+    outermost = secure;
     await happens(secure, "secureConnect", timeoutMs);
     if (probe.login !== undefined) await askToLogIn(secure, probe.login, timeoutMs);
     return undefined;
   } catch (error) {
     return explain(error);
   } finally {
-    for (const socket of sockets) socket.on("error", () => {}).destroy();
+    // Only the outermost: it ends the one inside, and Node 20 crashes when both are destroyed.
+    outermost?.on("error", () => {}).destroy();
   }
 }
 

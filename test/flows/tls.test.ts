@@ -169,6 +169,8 @@ describe("the whole system over TLS, with a certificate of its own to each serve
     expect(audit, audit.output).toMatchObject({ code: 0 });
     const migrated = await command("src/cli/migrate.ts");
     expect(migrated, migrated.output).toMatchObject({ code: 0, output: expect.stringContaining("Schedules: ready") });
+    const doctor = await command("src/cli/doctor.ts", ["--json"]);
+    expect(doctor.output).toMatch(/TLS of Kafka[^}]*checked; our certificate ends on/);
     const leaks = await command("src/cli/leak-scan.ts", ["--text", "no-such-text-anywhere"]);
     expect(leaks, leaks.output).toMatchObject({ code: 0, output: expect.not.stringContaining("could not be searched") });
   });

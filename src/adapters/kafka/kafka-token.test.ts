@@ -40,6 +40,22 @@ it("asks once for a token and again near its end, also for many callers at a tim
   expect(Object.fromEntries(asked[0]?.form ?? [])).toEqual({ grant_type: "client_credentials", scope: "kafka" });
 });
 
+it("gives out none that would end before the client has logged in with it", async () => {
+  let nowMs = 0;
+  let lifeSeconds = 40;
+  const tokenUrl = await issuer(() => ({
+    status: 200,
+    body: JSON.stringify({ access_token: `token-${asked.length}`, expires_in: lifeSeconds }),
+  }));
+  const token = createTokenSource({ ...client, tokenUrl }, () => nowMs);
+  await token();
+  nowMs = 25_000;
+  expect(await token()).toBe("token-2");
+  lifeSeconds = 12;
+  nowMs = 60_000;
+  expect([await token(), await token()]).toEqual(["token-3", "token-4"]);
+});
+
 it.each([
   [{ status: 401, body: '{"error":"invalid_client hu:sh"}' }, "the issuer of Kafka's tokens answers with 401"],
   [{ status: 200, body: "<html>" }, "the issuer of Kafka's tokens answers without an access_token"],

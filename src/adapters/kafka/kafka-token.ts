@@ -6,6 +6,11 @@ export type OauthClient = Extract<KafkaSasl, { readonly mechanism: "OAUTHBEARER"
 const FETCH_TIMEOUT_MS = 5_000;
 /** A token is fetched anew in the last fifth of its life, so that none ends on its way to the broker. */
 const USED_FOR = 0.8;
+/**
+ * And in its last 15 s: the client logs in anew 10 s before its session ends, which ends with the token. Were it given the same token again,
+ * it would log in with every request, and a broker refuses a second login within a second.
+ */
+const LEFT_SECONDS = 15;
 /** For an issuer that does not say how long its token lives. */
 const DEFAULT_LIFE_SECONDS = 60;
 const MAX_TOKEN_BYTES = 65_536;
@@ -23,7 +28,7 @@ export function createTokenSource(
   const renew = async (): Promise<string> => {
     const askedAtMs = nowMs();
     const { token, lifeSeconds } = await fetchToken(client);
-    known = { token, untilMs: askedAtMs + lifeSeconds * 1_000 * USED_FOR };
+    known = { token, untilMs: askedAtMs + Math.min(lifeSeconds * USED_FOR, lifeSeconds - LEFT_SECONDS) * 1_000 };
     return token;
   };
   return () => {
