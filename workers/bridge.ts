@@ -2,6 +2,7 @@ import { brokerList, createKafka, ensureTopics, type Kafka } from "../src/adapte
 import { untilAborted } from "../src/base/aborted.ts";
 import { messageOf } from "../src/base/errors.ts";
 import { DEFAULT_KAFKA_BROKERS, loadConfig, type Config } from "../src/config.ts";
+import { kafkaSecurity } from "../src/config/server-variables.ts";
 import { TASK_QUEUES } from "../src/contract/task-queues.ts";
 import { topicsOf } from "../src/contract/topics.ts";
 import { createWatchdog, progressOf } from "../src/ingest/watchdog.ts";
@@ -23,7 +24,7 @@ await runRole("bridge", async ({ signal, ready }) => {
   watchRole(parts);
   const metricsServer = await showMetrics(config, parts);
   const workers = config.BRIDGE_HOSTS_WORKER ? await parts.startWorkers([TASK_QUEUES.orders]) : undefined;
-  const kafka = createKafka({ brokers, clientId: "saldo-bridge", logger });
+  const kafka = createKafka({ brokers, security: kafkaSecurity(config), clientId: "saldo-bridge", logger });
   const { client } = parts.temporal;
   const topics = bridgeTopics(config, {
     db: parts.database.db,
@@ -40,7 +41,7 @@ await runRole("bridge", async ({ signal, ready }) => {
   const fail = (error: Error) => broken.abort(error);
   const until = AbortSignal.any([signal, broken.signal]);
 
-  await ensureTopics(brokers, topicsOf(config), logger).catch((error: unknown) =>
+  await ensureTopics(brokers, topicsOf(config), logger, kafkaSecurity(config)).catch((error: unknown) =>
     logger.warn({ err: messageOf(error) }, "the topics could not be created yet"),
   );
   const readers = topics.map((topic) => startReader({ config, parts, kafka, topic, until, fail }));

@@ -1,5 +1,6 @@
 import { Client } from "@temporalio/client";
 import { connectDirectly } from "../../adapters/temporal-direct.ts";
+import type { TemporalServer } from "../../adapters/temporal-server.ts";
 import type { Finder } from "./finder.ts";
 import type { Finding, PlaceReport } from "./place.ts";
 
@@ -10,13 +11,10 @@ const AT_ONCE = 8;
  * activities of running workflows (heartbeats and last failures), and every schedule. Payloads are searched as they are stored.
  * Throws: the client's error when Temporal does not answer.
  */
-export async function scanTemporal(
-  finder: Finder,
-  addresses: { readonly address: string; readonly namespace: string },
-): Promise<PlaceReport> {
-  const connection = await connectDirectly(addresses.address);
+export async function scanTemporal(finder: Finder, server: TemporalServer & { readonly namespace: string }): Promise<PlaceReport> {
+  const connection = await connectDirectly(server);
   try {
-    const { namespace } = addresses;
+    const { namespace } = server;
     const client = new Client({ connection, namespace });
     const findings: Finding[] = [];
     const search = (subject: string, content: unknown) => {

@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { urlHost } from "../../base/url-host.ts";
+import { SERVER_VARIABLES } from "../../config/server-variables.ts";
 import type { RoleSpec } from "../../stack/processes/supervisor.ts";
 
 export const PROJECT_DIR = fileURLToPath(new URL("../../../", import.meta.url));
@@ -116,6 +117,9 @@ function pspEnvironment(inherited: Environment, { port }: PspAddress): Environme
     REDIS_URL: undefined,
     KAFKA_BROKERS: undefined,
     TEMPORAL_ADDRESS: undefined,
+    TEMPORAL_CONFIG_FILE: undefined,
+    TEMPORAL_PROFILE: undefined,
+    ...Object.fromEntries(Object.keys(SERVER_VARIABLES).map((name) => [name, undefined])),
   };
 }
 

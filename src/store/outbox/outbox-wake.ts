@@ -42,8 +42,9 @@ export function createOutboxWake(options: {
   const connect = () => {
     // Through a pooler LISTEN would be another client's; the poll finds the rows.
     if (closed || isPooled(url)) return;
-    const opened: postgres.Sql = postgres(url, {
-      ...driverTarget(url),
+    const target = driverTarget(url);
+    const opened: postgres.Sql = postgres(target.url, {
+      ...target.options,
       max: 1,
       fetch_types: false,
       idle_timeout: 0,

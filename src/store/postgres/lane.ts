@@ -132,8 +132,9 @@ export function createLane(options: LaneOptions): Lane {
 
   const connect = (): Connection => {
     const isPlain = isPooled(options.url);
-    const sql = postgres(options.url, {
-      ...driverTarget(options.url),
+    const target = driverTarget(options.url);
+    const sql = postgres(target.url, {
+      ...target.options,
       max: 1,
       fetch_types: false,
       connect_timeout: CONNECT_TIMEOUT_SECONDS,

@@ -63,7 +63,8 @@ async function prepareRoles(admin: postgres.Sql, appUrl: string): Promise<void> 
  * Throws: INVALID_REQUEST for a database that does not keep its text in UTF-8; the server's error.
  */
 export async function migrateDatabase(input: { adminUrl: string; appUrl: string }): Promise<{ applied: number }> {
-  const admin = postgres(input.adminUrl, { ...driverTarget(input.adminUrl), max: 1, fetch_types: false, onnotice: () => {} });
+  const target = driverTarget(input.adminUrl);
+  const admin = postgres(target.url, { ...target.options, max: 1, fetch_types: false, onnotice: () => {} });
   try {
     await admin`select pg_advisory_lock(${MIGRATION_LOCK})`;
     await requireUtf8(admin);
