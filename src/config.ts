@@ -9,6 +9,8 @@ import { isCurrency } from "./base/money.ts";
 import { readPostgresUrl } from "./base/postgres-url.ts";
 import { readYamlVariables } from "./base/yaml-variables.ts";
 import { authProblems } from "./config/auth-problems.ts";
+import { httpsProblems, HTTPS_SETTINGS } from "./config/https-settings.ts";
+import { payloadProblems, PAYLOAD_SETTINGS } from "./config/payload-settings.ts";
 import { serverProblems, SERVER_VARIABLES, withServers } from "./config/server-variables.ts";
 import { temporalProfileVariables } from "./config/temporal-profile.ts";
 import { ROLES } from "./contract/identity.ts";
@@ -85,6 +87,7 @@ const schema = z
     HTTP_HOST: z.string().min(1).default("127.0.0.1"),
     HTTP_PORT: port(8080),
     PURCHASES_PORT: port(8084),
+    ...HTTPS_SETTINGS,
     SERVER_URL: serverUrl.optional(),
     ALLOW_INSECURE_BIND: z.enum(["no", "container"]).default("no"),
     MAX_BODY_BYTES: wholeNumber(1024, 10_485_760).default(65_536),
@@ -115,6 +118,7 @@ const schema = z
     TEMPORAL_PORT: port(7233),
     TEMPORAL_UI_PORT: port(8233),
     TEMPORAL_DEADLINE_MS: durationMs(5_000, 100, 60_000),
+    ...PAYLOAD_SETTINGS,
     WORKFLOW_BUNDLE_PATH: optionalText,
     WORKFLOW_CACHE_SIZE: wholeNumber(0, 10_000).default(500),
     API_HOSTS_WORKER: flag(true),
@@ -214,7 +218,8 @@ const schema = z
     const groups = [env.KAFKA_GROUP, env.LOYALTY_GROUP, env.ORDERS_GROUP, env.SAGA_COMMANDS_GROUP, env.SAGA_REPLIES_GROUP];
     if (new Set(groups).size < groups.length)
       context.addIssue({ code: "custom", path: ["KAFKA_GROUP"], message: "every topic needs a group of its own" });
-    for (const [variable, message] of serverProblems(env)) context.addIssue({ code: "custom", path: [variable], message });
+    for (const [variable, message] of [...serverProblems(env), ...httpsProblems(env), ...payloadProblems(env)])
+      context.addIssue({ code: "custom", path: [variable], message });
     for (const [variable, message] of authProblems(env)) context.addIssue({ code: "custom", path: [variable], message });
     if (env.RESERVATION_TTL_MIN_MS > env.RESERVATION_TTL_MS || env.RESERVATION_TTL_MS > env.RESERVATION_TTL_MAX_MS)
       context.addIssue({
@@ -274,7 +279,7 @@ export function describeConfig(config: Config): Record<string, string> {
 }
 
 /** Variables whose whole value is a secret. */
-const SECRET_NAME = /(?:TOKEN|SECRET|PASSWORD|API_KEY|METADATA)$/;
+const SECRET_NAME = /(?:TOKEN|SECRET|PASSWORD|API_KEY|METADATA|PAYLOAD_KEYS)$/;
 
 /** Hides the password of an address, so that the rest can be shown: `postgres://app:***@host/db`. */
 export function hideSecret(text: string): string {

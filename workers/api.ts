@@ -25,6 +25,7 @@ import { apiSettings } from "./parts/api-settings.ts";
 import { connectUntilAborted } from "./parts/connect-temporal.ts";
 import { createCorrectionCheck } from "./parts/correction-check.ts";
 import { CHECK_DEADLINE_MS, dependencyChecks, untilAllAnswer } from "./parts/dependency-checks.ts";
+import { httpsOf } from "./parts/https.ts";
 import { incomingGroups } from "./parts/incoming-groups.ts";
 import { openIdentity } from "./parts/open-identity.ts";
 import { requestQuotas } from "./parts/request-quotas.ts";
@@ -88,7 +89,10 @@ await runRole("api", async ({ signal, ready }) => {
     checks,
     settings: apiSettings(config, addresses),
   });
-  const servers = await Promise.all([config.HTTP_PORT, config.PURCHASES_PORT].map((port) => listen(app, { host: config.HTTP_HOST, port })));
+  const https = httpsOf(config, logger);
+  const servers = await Promise.all(
+    [config.HTTP_PORT, config.PURCHASES_PORT].map((port) => listen(app, { host: config.HTTP_HOST, port, https })),
+  );
   logger.info({ event: "api.listening", host: config.HTTP_HOST, ports: servers.map(({ port }) => port) }, "listening");
 
   // Connecting goes on beside the requests: requests that need no Temporal are served from the first moment.

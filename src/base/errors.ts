@@ -72,6 +72,7 @@ export const ERROR_CATALOGUE = {
     title: "Other messages stand in Kafka at the place of an event batch than it was made of.",
     remedy: "contact an operator",
   },
+  PAYLOAD_UNREADABLE: { title: "What Temporal keeps of this cannot be decrypted here.", remedy: "contact an operator" },
   INTERNAL: { title: "Something went wrong on our side.", remedy: "contact an operator" },
   PSP_UNAVAILABLE: { title: "The payment provider does not answer; what was asked goes on under its key.", remedy: "retry" },
   PAUSED: { title: "Captures and charges are paused; what was asked goes on afterwards.", remedy: "retry" },

@@ -1,11 +1,16 @@
+import { readFile } from "node:fs/promises";
 import { DefaultLogger, type NativeConnection, Runtime, Worker } from "@temporalio/worker";
 import type { Activities } from "../../activities/index.ts";
 import type { Logger } from "../../src/adapters/logger.ts";
+import type { PayloadProtection } from "../../src/adapters/payload-codec/payload-protection.ts";
+import { converterOf } from "../../src/adapters/temporal.ts";
 import { TASK_QUEUES, type TaskQueue } from "../../src/contract/task-queues.ts";
 
 export interface SaldoWorkersOptions {
   readonly connection: NativeConnection;
   readonly namespace: string;
+  /** The same as that of the client on this connection. */
+  readonly protection?: PayloadProtection | undefined;
   readonly taskQueues: readonly TaskQueue[];
   readonly bundlePath: string;
   readonly activities: Activities;
@@ -37,7 +42,8 @@ export function installRuntime(logger: Logger): void {
     // Otherwise the SDK's native part writes lines of its own to the output, in colours and not in JSON.
     telemetryOptions: { logging: { filter: { core: "WARN", other: "ERROR" }, forward: {} } },
     logger: new DefaultLogger("INFO", ({ level, message, meta }) => {
-      const { error, ...fields } = (meta ?? {}) as Record<string, unknown>;
+      // A task that cannot be decoded is told of with all that it holds.
+      const { error, task: _task, taskEncoded: _taskEncoded, ...fields } = (meta ?? {}) as Record<string, unknown>;
       const write = { TRACE: "trace", DEBUG: "debug", INFO: "debug", WARN: "warn", ERROR: "error" } as const;
       logger[write[level]]({ event: "temporal.sdk", ...fields, ...(error === undefined ? {} : { err: error }) }, message);
     }),
@@ -46,13 +52,15 @@ export function installRuntime(logger: Logger): void {
 
 /** Starts one worker per task queue on one connection. */
 export async function createSaldoWorkers(options: SaldoWorkersOptions): Promise<SaldoWorkers> {
+  const workflowBundle = await readBundle(options);
   const workers = await Promise.all(
     options.taskQueues.map((taskQueue) =>
       Worker.create({
         connection: options.connection,
         namespace: options.namespace,
         taskQueue,
-        workflowBundle: { codePath: options.bundlePath },
+        workflowBundle,
+        ...converterOf(options.protection),
         activities: options.activities,
         maxCachedWorkflows: options.cacheSize,
         // Without a cache a second task would wait inside the worker until the server takes it for lost.
@@ -71,4 +79,10 @@ export async function createSaldoWorkers(options: SaldoWorkersOptions): Promise<
       await Promise.allSettled(runs);
     },
   };
+}
+
+/** One bundle serves with encryption and without: workflows/failure-converter.cjs reads this constant. */
+async function readBundle({ bundlePath, protection }: SaldoWorkersOptions): Promise<{ codePath: string } | { code: string }> {
+  if (protection?.encrypts !== true) return { codePath: bundlePath };
+  return { code: `const SALDO_ENCRYPTS_FAILURES = true;${await readFile(bundlePath, "utf8")}` };
 }

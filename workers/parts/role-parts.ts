@@ -88,6 +88,7 @@ export function openStoreParts(config: Config, role: string): StoreParts {
       return createSaldoWorkers({
         connection: temporal.connection,
         namespace: temporal.namespace,
+        protection: temporal.protection,
         taskQueues,
         bundlePath,
         activities: createActivities({
