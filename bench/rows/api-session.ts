@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { sql } from "drizzle-orm";
 import { readOutboxBacklog } from "../../src/store/outbox/outbox-backlog.ts";
 import { createDatabase } from "../../src/store/postgres/database.ts";
@@ -11,8 +12,13 @@ import type { MeasuredSystem } from "../system/measured-system.ts";
 /** A client of the measured API with funded users, and a reader of its database. */
 export interface ApiSession {
   send(request: RawRequest): Promise<RawAnswer>;
-  /** Sends and returns the parsed body. Throws: Error when the answer has another status. */
+  /**
+   * Sends and returns the parsed body. A 503 is a slow system and not a wrong one: the same request is sent again, as an honest client does.
+   * Throws: Error when the answer has another status, or is 503 for a minute.
+   */
   expect(status: number, request: RawRequest): Promise<unknown>;
+  /** What there is to say about the answers until now, in whole sentences. */
+  notes(): string[];
   /** Posts under a new Idempotency-Key. */
   post(path: string, body: unknown, headers?: Readonly<Record<string, string>>): RawRequest;
   /** The next of the funded users, in turn. */
@@ -31,6 +37,7 @@ export const PRICE_MINOR = 100;
 const USERS = 200;
 const FUNDS = "9000000";
 const DEADLINE_MS = 60_000;
+const MAX_PAUSE_MS = 2_000;
 const SETTLE_MS = 10_000;
 
 /** Opens a session with a service of its own and users that nobody else uses. */
@@ -43,8 +50,17 @@ export async function openApiSession(system: MeasuredSystem, name: string): Prom
     body,
     headers: { "idempotency-key": randomUUID(), ...headers },
   });
+  let sentAgain = 0;
+  const persist = async (request: RawRequest): Promise<RawAnswer> => {
+    for (const endsAtMs = performance.now() + DEADLINE_MS; ;) {
+      const answer = await pool.send(request);
+      if (answer.status !== 503 || performance.now() > endsAtMs) return answer;
+      sentAgain += 1;
+      await sleep(Math.min(1_000 * Number(answer.headers["retry-after"] ?? 1), MAX_PAUSE_MS));
+    }
+  };
   const expect = async (status: number, request: RawRequest) => {
-    const answer = await pool.send(request);
+    const answer = await persist(request);
     if (answer.status !== status)
       throw new Error(`${request.method} ${request.path} answered ${answer.status}: ${answer.body.slice(0, 500)}`);
     return JSON.parse(answer.body) as unknown;
@@ -54,6 +70,7 @@ export async function openApiSession(system: MeasuredSystem, name: string): Prom
   await Promise.all(users.map((user) => expect(201, post(`/api/v1/balances/${user}/deposits`, { amount: FUNDS }))));
   let turn = 0;
   return {
+    notes: () => (sentAgain === 0 ? [] : [`${sentAgain} requests were answered 503 and sent again with the same key.`]),
     send: (request) => pool.send(request),
     expect,
     post,

@@ -25,10 +25,7 @@ export async function measureHttp(system: MeasuredSystem, plan: Plan): Promise<R
     deposited += 1;
     await session.expect(201, depositRequest(session));
   };
-  const get = (request: () => RawRequest) => async () => {
-    const { status, body } = await session.send(request());
-    if (status !== 200) throw new Error(`${request().path} answered ${status}: ${body.slice(0, 300)}`);
-  };
+  const get = (request: () => RawRequest) => async () => void (await session.expect(200, request()));
   const balance = get(() => ({ method: "GET", path: `/api/v1/balances/${session.nextUser()}?currency=RUB` }));
   let turn = 0;
   const operations = get(() => {
@@ -53,7 +50,7 @@ export async function measureHttp(system: MeasuredSystem, plan: Plan): Promise<R
     const measured = await measureRounds(plan.rounds, sides, plan.meter);
     await checkDeposits(session, deposited);
     return [
-      ratioRow("deposits", measured.deposits, measured.empty),
+      ratioRow("deposits", measured.deposits, measured.empty, session.notes()),
       ratioRow("balance", measured.balance, measured.empty),
       ratioRow("operations", measured.operations, measured.balance),
     ].filter(({ name }) => plan.wanted(name));

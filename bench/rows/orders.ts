@@ -71,7 +71,8 @@ export async function measureOrders(system: MeasuredSystem, { workflows, dbos }:
     }
     await checkOrders(session, placed);
     await dbos.call("check", undefined, CALL_DEADLINE_MS);
-    return rows;
+    const notes = session.notes();
+    return rows.map((row, place) => (place === 0 ? { ...row, notes: [...row.notes, ...notes] } : row));
   } finally {
     await session.close();
   }

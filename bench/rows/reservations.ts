@@ -46,7 +46,7 @@ export async function measureReservations(system: MeasuredSystem, workflows: Chi
     if (revenue !== confirmed * PRICE_MINOR)
       throw new Error(`${confirmed} reservations were confirmed and their revenue is ${revenue} minor units`);
     await session.audit();
-    return [ratioRow("reservations", measured.ours, measured.baseline)];
+    return [ratioRow("reservations", measured.ours, measured.baseline, session.notes())];
   } finally {
     await session.close();
   }
