@@ -1,11 +1,11 @@
-import { createKafka } from "../src/adapters/kafka/kafka.ts";
-import { SILENT_LOG } from "../src/adapters/log.ts";
-import type { Config } from "../src/config.ts";
-import { TASK_QUEUES } from "../src/contract/task-queues.ts";
-import { createStarters } from "../src/starters/index.ts";
-import { BRIDGE_LIMITS, bridgeLimits } from "../workers/parts/bridge-limits.ts";
-import { bridgeTopics } from "../workers/parts/bridge-topics.ts";
-import { openRoleParts } from "../workers/parts/role-parts.ts";
+import { createKafka } from "../../src/adapters/kafka/kafka.ts";
+import { SILENT_LOG } from "../../src/adapters/log.ts";
+import type { Config } from "../../src/config.ts";
+import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
+import { createStarters } from "../../src/starters/index.ts";
+import { BRIDGE_LIMITS, bridgeLimits } from "../../workers/parts/bridge-limits.ts";
+import { bridgeTopics } from "../../workers/parts/bridge-topics.ts";
+import { openRoleParts } from "../../workers/parts/role-parts.ts";
 
 export interface BenchBridge {
   /** Reads a topic in a group of its own, as the bridge reads purchases, until it is stopped. */

@@ -1,13 +1,16 @@
-import { transferOperation } from "../src/domain/ledger/wallet-operations.ts";
-import { createLedger } from "../src/store/ledger/ledger.ts";
-import { CURRENCY, userOfAccount } from "./bench-database.ts";
-import { ratePerSecond } from "./rounds.ts";
+import { transferOperation } from "../../src/domain/ledger/wallet-operations.ts";
+import { createLedger } from "../../src/store/ledger/ledger.ts";
+import { closedLoop, oneAtATime } from "../measure/load.ts";
+import type { Sample } from "../measure/rounds.ts";
+import { CURRENCY, userOfAccount } from "../system/database.ts";
 
 const IN_FLIGHT = 256;
 
 export interface LedgerTransfers {
   /** Transfers per second through the ledger, 256 in flight. `hotAccount` takes all of them; without it both sides are random. */
-  run(options: { durationMs: number; hotAccount?: number }): Promise<number>;
+  run(options: { durationMs: number; hotAccount?: number }): Promise<Sample>;
+  /** The median time of a transfer between random accounts, one at a time, in milliseconds. */
+  latency(options: { durationMs: number }): Promise<Sample>;
   /** How many transfers all runs together have posted. */
   count(): number;
   close(): Promise<void>;
@@ -40,7 +43,8 @@ export function createLedgerTransfers(options: { appUrl: string; accountCount: n
 
   return {
     count: () => posted,
-    run: ({ durationMs, hotAccount = 0 }) => ratePerSecond({ concurrency: IN_FLIGHT, durationMs, work: () => transfer(hotAccount) }),
+    run: ({ durationMs, hotAccount = 0 }) => closedLoop({ concurrency: IN_FLIGHT, durationMs, work: () => transfer(hotAccount) }),
+    latency: ({ durationMs }) => oneAtATime({ durationMs, work: () => transfer(0) }),
     close: () => ledger.close(),
   };
 }

@@ -1,17 +1,19 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import postgres from "postgres";
-import { findOnPath } from "../src/stack/processes/run-command.ts";
-import { ratePerSecond } from "./rounds.ts";
+import { findOnPath } from "../../src/stack/processes/run-command.ts";
+import { closedLoop } from "../measure/load.ts";
+import type { Sample } from "../measure/rounds.ts";
 
 const SCRIPT = fileURLToPath(new URL("plain-transfer.sql", import.meta.url));
 const CLIENTS = 16;
+const PROGRAM_DEADLINE_MS = 60_000;
 
 export interface PlainTransfers {
   /** Which program made the baseline's calls: `pgbench` or `postgres.js`. */
   readonly driver: string;
   /** Transfers per second, one per commit, from 16 clients. `hotAccount` takes all of them; without it both sides are random. */
-  run(options: { durationMs: number; hotAccount?: number }): Promise<number>;
+  run(options: { durationMs: number; hotAccount?: number }): Promise<Sample>;
   /** How many transfers all runs together have committed. */
   count(): number;
 }
@@ -29,7 +31,7 @@ export async function createPlainTransfers(options: { adminUrl: string; accountC
       const measure = pgbench === undefined ? runByDriver : runByPgbench(pgbench);
       const { perSecond, count } = await measure({ ...options, durationMs, hotAccount, run: runs });
       committed += count;
-      return perSecond;
+      return { figure: perSecond, operations: count };
     },
   };
 }
@@ -80,10 +82,15 @@ function runByPgbench(program: string) {
 function runProgram(program: string, args: readonly string[], environment: Readonly<Record<string, string>>): Promise<string> {
   return new Promise((resolve, reject) => {
     // The program gets an environment of its own, and none of the variables of this process.
-    execFile(program, [...args], { env: { PATH: "/usr/bin:/bin", ...environment }, maxBuffer: 16_777_216 }, (error, stdout, stderr) => {
-      if (error === null) resolve(`${stdout}${stderr}`);
-      else reject(new Error(`pgbench failed: ${`${stdout}${stderr}`.slice(-2_000)}`));
-    });
+    execFile(
+      program,
+      [...args],
+      { env: { PATH: "/usr/bin:/bin", ...environment }, maxBuffer: 16_777_216, timeout: PROGRAM_DEADLINE_MS },
+      (error, stdout, stderr) => {
+        if (error === null) resolve(`${stdout}${stderr}`);
+        else reject(new Error(`pgbench failed: ${`${stdout}${stderr}`.slice(-2_000)}`));
+      },
+    );
   });
 }
 
@@ -91,7 +98,7 @@ async function runByDriver(plan: PlainRun): Promise<PlainResult> {
   const sql = postgres(plan.adminUrl, { max: CLIENTS, fetch_types: false, onnotice: () => undefined });
   let n = 0;
   try {
-    const perSecond = await ratePerSecond({
+    const { figure: perSecond } = await closedLoop({
       concurrency: CLIENTS,
       durationMs: plan.durationMs,
       work: async () => {

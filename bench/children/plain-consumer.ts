@@ -1,6 +1,6 @@
 import { Kafka, logLevel, PartitionAssigners, type EachBatchPayload } from "kafkajs";
 import postgres from "postgres";
-import { asAdmin, type BenchDatabase } from "./bench-database.ts";
+import { asAdmin, type BenchDatabase } from "../system/database.ts";
 
 export interface PlainConsumer {
   joined(): boolean;
