@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash as digest } from "node:crypto";
 import type { VerifiedToken } from "../../contract/identity.ts";
 import type { TokenVerifier } from "./access-tokens.ts";
 import { CLOCK_TOLERANCE_MS, type SigningKeys } from "./signing-keys.ts";
@@ -43,7 +43,7 @@ export function rememberVerified(verifier: TokenVerifier, keys: SigningKeys, now
 }
 
 function hashOfToken(token: string): string {
-  return createHash("sha256").update(token).digest("base64");
+  return digest("sha256", token, "base64");
 }
 
 function isTrusted({ verified, untilMs }: { verified: VerifiedToken; untilMs: number }, keys: SigningKeys, nowMs: number): boolean {

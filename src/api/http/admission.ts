@@ -25,7 +25,9 @@ export interface Load {
 
 /** Lets in as much new work as can be answered in time. */
 export interface Admission {
-  /** Throws: OVERLOADED with `retryAfterSeconds` in its details. Nothing was begun then. */
+  /** Refuses a request that would find no place, before anything else is done for it. Throws: OVERLOADED with `retryAfterSeconds` in its details. */
+  refuseWhenFull(kind: WorkKind): void;
+  /** Takes a place. Throws: as `refuseWhenFull`; nothing was begun then. */
   enter(kind: WorkKind): Place;
   loads(): Readonly<Record<WorkKind, Load>>;
 }
@@ -37,12 +39,14 @@ const LEAST = 10;
 /** A judgement needs so long a time and so many ends: of fewer the median and the rate say little. */
 const WINDOW_MS = 500;
 const ENOUGH_ENDS = 20;
+/** The share of the target that each kind may take: a movement of money is one statement, the others are workflows. */
+const SHARES: Readonly<Record<WorkKind, number>> = { orders: 1, reservations: 1, money: 0.4 };
 /** How much the bound grows with each window in which the answers came in time. */
 const GROWTH = 1.1;
 
 /**
- * Measures how long new work takes from its request to its answer. While the median is above `targetMs` the bound of what may be in flight
- * is what ends in `targetMs` at the measured rate (Little's law), so that whatever is let in waits about that long; what comes beyond it is
+ * Measures how long new work takes from its request to its answer. While the median is above the kind's share of `targetMs` the bound of what may be in
+ * flight is what ends in that time at the measured rate (Little's law), so that whatever is let in waits about that long; what comes beyond it is
  * refused before anything is done for it. While the median is below, the bound grows. `random` spreads the return of those refused.
  */
 export function createAdmission(options: {
@@ -52,15 +56,20 @@ export function createAdmission(options: {
   readonly random?: () => number;
 }): Admission {
   const { targetMs, onShed = () => {}, nowMs = () => performance.now(), random = Math.random } = options;
-  const gates = Object.fromEntries(WORK_KINDS.map((kind) => [kind, createGate(targetMs, nowMs)])) as Record<WorkKind, Gate>;
+  const targetOf = (kind: WorkKind) => targetMs * SHARES[kind];
+  const gates = Object.fromEntries(WORK_KINDS.map((kind) => [kind, createGate(targetOf(kind), nowMs)])) as Record<WorkKind, Gate>;
+  const refuseWhenFull = (kind: WorkKind): void => {
+    const { limit, inFlight } = gates[kind].load();
+    if (inFlight < limit) return;
+    onShed(kind);
+    const retryAfterSeconds = String(Math.ceil(((0.5 + random()) * targetOf(kind)) / 1_000));
+    throw new DomainError("OVERLOADED", undefined, { retryAfterSeconds });
+  };
   return {
+    refuseWhenFull,
     enter(kind) {
-      const gate = gates[kind];
-      const { limit, inFlight } = gate.load();
-      if (inFlight < limit) return gate.enter();
-      onShed(kind);
-      const retryAfterSeconds = String(Math.ceil(((0.5 + random()) * targetMs) / 1_000));
-      throw new DomainError("OVERLOADED", undefined, { retryAfterSeconds });
+      refuseWhenFull(kind);
+      return gates[kind].enter();
     },
     loads: () => Object.fromEntries(WORK_KINDS.map((kind) => [kind, gates[kind].load()])) as Record<WorkKind, Load>,
   };

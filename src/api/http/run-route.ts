@@ -39,8 +39,8 @@ export function endingOf(path: string): string {
 }
 
 /**
- * Runs the requests of a route: guard, admission, schemas, Idempotency-Key, handler, in this order, so that a stranger learns nothing of a
- * route, and what is refused for want of time costs no more than its token.
+ * Runs the requests of a route: admission, guard, schemas, Idempotency-Key, handler, in this order, so that a stranger learns nothing of a
+ * route, and what is refused for want of time costs next to nothing. Only who passed the guard takes a place.
  * Throws: what the guard refuses with, OVERLOADED, MALFORMED_JSON, UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE, INVALID_REQUEST, the codes of an
  * Idempotency-Key, DEADLINE_EXCEEDED, and what the handler throws.
  */
@@ -53,6 +53,7 @@ export function runRoute(route: RouteConfig, options: RouteOptions, parts: Route
     context.set("route", route.path);
     const params = route.request?.params === undefined ? {} : withoutEnding(context.req.param(), ending);
     if (route.request?.params !== undefined) context.set("named", params);
+    if (options.newWork !== undefined) parts.admission?.refuseWhenFull(options.newWork.kind);
     if (options.alsoFor?.(context) !== true) await parts.guard(context, { access: options.access, routeClass });
     return await admitted(parts.admission, options.newWork, async (place) => {
       const asked = await readRequest(context, route, params, { maxBytes: parts.maxBodyBytes, optional: options.bodyOptional ?? false });

@@ -36,6 +36,7 @@ export function addLegacyRoute<Schema extends z.ZodType>(
   api.on([method], [routerPath(path)], async (context) => {
     context.set("route", path);
     try {
+      if (route.newWork !== undefined) admission?.refuseWhenFull(route.newWork.kind);
       await guard(context, { access, routeClass });
       return await admitted(admission, route.newWork, async () => {
         const input: LegacyInput =
