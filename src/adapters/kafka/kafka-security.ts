@@ -1,7 +1,7 @@
 import { connect as connectPlainly, type Socket } from "node:net";
 import { connect as connectSecurely } from "node:tls";
 import type { KafkaConfig } from "kafkajs";
-import { tlsFrom } from "../../base/tls-files.ts";
+import { tlsFrom, type TlsFiles, type TlsOptions } from "../../base/tls-files.ts";
 import type { KafkaSecurity } from "../../config/server-variables.ts";
 import { brokerAddresses } from "./kafka-addresses.ts";
 import { createTokenSource } from "./kafka-token.ts";
@@ -23,6 +23,13 @@ const KEEP_ALIVE_DELAY_MS = 60_000;
 export function kafkaConnection({ brokers, security = {} }: KafkaServers): Pick<KafkaConfig, "brokers" | "socketFactory" | "ssl" | "sasl"> {
   const { tls, sasl } = security;
   const { names, hostOf } = brokerAddresses(brokers);
+  const secured = new Map<string, TlsOptions>();
+  // Kept for each broker, so that the former files count while they are being renewed.
+  const tlsTo = (host: string, files: TlsFiles): TlsOptions => {
+    const known = secured.get(host) ?? tlsFrom(files, host);
+    secured.set(host, known);
+    return known;
+  };
   return {
     brokers: names,
     // The client only asks whether there is one: the sockets are made here.
@@ -31,7 +38,7 @@ export function kafkaConnection({ brokers, security = {} }: KafkaServers): Pick<
     socketFactory: ({ host: name, port, onConnect }) => {
       const host = hostOf(name);
       const socket: Socket =
-        tls === undefined ? connectPlainly({ host, port }, onConnect) : connectSecurely({ ...tlsFrom(tls, host), port }, onConnect);
+        tls === undefined ? connectPlainly({ host, port }, onConnect) : connectSecurely({ ...tlsTo(host, tls), port }, onConnect);
       return socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS);
     },
   };

@@ -194,10 +194,12 @@ function isPostmasterReady(statusFile: string, pid: number): boolean {
   }
 }
 
-/**
- * The settings by which Postgres takes connections over TLS only, of clients that have a certificate beside their password. The name in the
- * certificate must be `saldo` and stands for every login, so that one certificate does for the application and its migrations.
- */
+/** The name in the certificate must be that of the login, except for the superuser: one certificate does for the application and its migrations. */
+const SECURED_LOGINS = `hostssl all postgres 127.0.0.1/32 scram-sha-256 clientcert=verify-ca
+hostssl all all 127.0.0.1/32 scram-sha-256 clientcert=verify-full
+`;
+
+/** The settings by which Postgres takes connections over TLS only, of clients that have a certificate beside their password. */
 function securedSettings({ files, settings }: SecuredServer, clusterDir: string, user: SystemUser | undefined): Record<string, string> {
   const own = { ssl_ca_file: files.ca, ssl_cert_file: files.cert, ssl_key_file: files.key };
   const copies = Object.entries(own).map(([setting, file]) => {
@@ -206,13 +208,9 @@ function securedSettings({ files, settings }: SecuredServer, clusterDir: string,
     writeFileSync(join(clusterDir, name), readFileSync(file), { mode: 0o600 });
     return [setting, name] as const;
   });
-  writeFileSync(join(clusterDir, "pg_hba.conf"), "hostssl all all 127.0.0.1/32 scram-sha-256 clientcert=verify-full map=saldo\n", {
-    mode: 0o600,
-  });
-  writeFileSync(join(clusterDir, "pg_ident.conf"), "saldo saldo postgres\nsaldo saldo saldo\n", { mode: 0o600 });
+  writeFileSync(join(clusterDir, "pg_hba.conf"), SECURED_LOGINS, { mode: 0o600 });
   if (user !== undefined)
-    for (const name of [...copies.map(([, file]) => file), "pg_hba.conf", "pg_ident.conf"])
-      chownSync(join(clusterDir, name), user.uid, user.gid);
+    for (const name of [...copies.map(([, file]) => file), "pg_hba.conf"]) chownSync(join(clusterDir, name), user.uid, user.gid);
   return { ssl: "on", ...Object.fromEntries(copies), ...settings };
 }
 

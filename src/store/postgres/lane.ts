@@ -1,6 +1,8 @@
 import postgres from "postgres";
 import { DomainError } from "../../base/errors.ts";
-import { driverTarget } from "../../base/postgres-url.ts";
+import { driverTarget, tlsOfPostgresUrl, type DriverTarget } from "../../base/postgres-url.ts";
+import { tlsFilesOf } from "../../base/tls-address.ts";
+import { tlsReason } from "../../base/tls-reason.ts";
 import { isPooled, isStartUpRefused, notePooler, ParameterLeftAside, showsPooler } from "./pooler.ts";
 import { sqlStateOf } from "./sql-state.ts";
 
@@ -142,7 +144,7 @@ export function createLane(options: LaneOptions): Lane {
 
   const connect = (): Connection => {
     const isPlain = isPooled(options.url);
-    const target = driverTarget(options.url);
+    const target = targetOf(options.url);
     const sql = postgres(target.url, {
       ...target.options,
       max: 1,
@@ -190,7 +192,7 @@ export function createLane(options: LaneOptions): Lane {
           return await Promise.race([running, deadline]);
         } catch (error) {
           discard(current);
-          if (current.isPlain || !showsPooler(error)) throw asDomainError(error);
+          if (current.isPlain || !showsPooler(error)) throw asDomainError(error, options.url);
           notePooler(options.url);
         }
       }
@@ -240,6 +242,14 @@ async function setPlanning(connection: Connection, planning: Planning): Promise<
   connection.planning = planning;
 }
 
+function targetOf(url: string): DriverTarget {
+  try {
+    return driverTarget(url);
+  } catch (error) {
+    throw new DomainError("UNAVAILABLE", "a file of DATABASE_TLS cannot be used", {}, error);
+  }
+}
+
 // A pooler that was told to leave the parameter aside says nothing of it.
 async function requireTimeout(sql: postgres.Sql, timeoutMs: number): Promise<void> {
   const [row] = await sql.unsafe("select setting from pg_settings where name = 'statement_timeout'");
@@ -254,10 +264,12 @@ function checkCount<Rows extends readonly unknown[] & { count: number | null }>(
   return rows;
 }
 
-function asDomainError(error: unknown): unknown {
+function asDomainError(error: unknown, url: string): unknown {
   const state = sqlStateOf(error);
   if (state !== undefined && CONNECTION_ERRORS.has(state))
     return new DomainError("UNAVAILABLE", "the database is not reachable", {}, error);
+  const reason = tlsOfPostgresUrl(url) === true ? tlsReason(error, tlsFilesOf(url), "DATABASE") : undefined;
+  if (reason !== undefined) return new DomainError("UNAVAILABLE", `the database cannot be spoken to over TLS: ${reason}`, {}, error);
   if (isStartUpRefused(error))
     return new DomainError(
       "UNAVAILABLE",
