@@ -17,7 +17,7 @@ const LAW = {
   "src/api": ["src/api", "src/use-cases", "src/contract", "src/domain", "src/base", "src/store"],
   workflows: ["workflows", "src/contract", "src/domain", "src/base"],
   activities: ["activities", "src/contract", "src/domain", "src/base", "src/store"],
-  "src/stack": ["src/stack", "src/config.ts"],
+  "src/stack": ["src/stack", "src/config.ts", "src/base"],
 };
 
 // Types alone may come from here as well: they are gone at run time. The parser does not tell them apart (TypeScript 7 has no
@@ -25,7 +25,7 @@ const LAW = {
 const TYPES_TOO = {
   workflows: ["activities"],
   activities: ["src/adapters"],
-  "src/adapters": ["src/store", "src/config.ts"],
+  "src/adapters": ["src/store", "src/config.ts", "src/config"],
   "src/starters": ["workflows", "src/adapters"],
   "src/use-cases": ["src/starters", "src/adapters"],
   "src/ingest": ["src/starters", "src/adapters"],

@@ -1,4 +1,5 @@
 import type { Psp } from "../src/adapters/psp/psp.ts";
+import type { EventBatchInput, EventBatchPlace } from "../src/contract/events.ts";
 import type { OrderSagaInput } from "../src/contract/orders.ts";
 import type { OrderRefundInput } from "../src/contract/refunds.ts";
 import type { ReservationInput } from "../src/contract/reservations.ts";
@@ -68,6 +69,9 @@ export interface WebhookPort {
   openSecret(sealed: string, webhookId: string): string;
 }
 
+/** Finds the events of a batch by its place. Throws: UNAVAILABLE, which may pass; EVENTS_REMOVED, EVENTS_CHANGED, which do not. */
+export type EventFinder = (place: EventBatchPlace) => Promise<EventBatchInput>;
+
 /** Everything that activities may use. They know no client and no configuration. */
 export interface ActivityDeps {
   readonly db: Db;
@@ -85,6 +89,8 @@ export interface ActivityDeps {
   readonly openLane: (name: string, deadlineMs?: number) => Lane;
   /** Without it the self-audit repairs no lost workflow, and no workflow waits for the answer to a REFUND. */
   readonly workflows?: WorkflowPort;
+  /** Without it only batches whose workflows carry their events are applied. */
+  readonly eventsAt?: EventFinder;
   /** Without it no webhook is sent. */
   readonly webhooks?: WebhookPort;
 }

@@ -4,11 +4,15 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
 import { z } from "zod";
+import { isLoopbackAddress } from "./base/loopback.ts";
 import { isCurrency } from "./base/money.ts";
 import { readPostgresUrl } from "./base/postgres-url.ts";
 import { readYamlVariables } from "./base/yaml-variables.ts";
+import { authProblems } from "./config/auth-problems.ts";
 import { httpsProblems, HTTPS_SETTINGS } from "./config/https-settings.ts";
 import { payloadProblems, PAYLOAD_SETTINGS } from "./config/payload-settings.ts";
+import { serverProblems, SERVER_VARIABLES, withServers } from "./config/server-variables.ts";
+import { temporalProfileVariables } from "./config/temporal-profile.ts";
 import { ROLES } from "./contract/identity.ts";
 import { COMPENSATION_FAST_RETRIES, ORDER_PAYMENT_DEADLINE_MS } from "./contract/order-times.ts";
 import { mayComeIn } from "./contract/topics.ts";
@@ -42,13 +46,15 @@ const serverUrl = z
   .refine((text) => URL.canParse(text), "is not an address such as https://pay.example");
 /** With the parameters that the driver understands; see `readPostgresUrl`. */
 const postgresUrl = z.url({ protocol: /^postgres(ql)?$/ }).transform((text, context) => {
-  const { url, unkept, isEncoded } = readPostgresUrl(text);
+  const { url, unkept, looseMode, isEncoded } = readPostgresUrl(text);
   if (!isEncoded) context.addIssue({ code: "custom", message: "must have user, password and database percent-encoded: % is written %25" });
   for (const name of unkept)
     context.addIssue({
       code: "custom",
       message: `must not have the parameter ${name}, which the driver does not know: the server's certificate is checked with sslmode=verify-full, settings of the server stand in options=-c`,
     });
+  if (looseMode !== undefined)
+    context.addIssue({ code: "custom", message: "must have sslmode=verify-full or sslmode=disable: another mode checks nothing" });
   return url;
 });
 /** Requests per window; 0 is no limit. */
@@ -65,7 +71,6 @@ const listOf = (isMember: (text: string) => boolean, message: string) =>
     )
     .refine((parts) => parts.every(isMember), message);
 const TOPIC_VARIABLES = ["KAFKA_TOPIC", "LOYALTY_TOPIC", "ORDERS_TOPIC"] as const;
-const LOOPBACK_HOSTS = new Set(["127.0.0.1", "localhost", "::1"]);
 
 const schema = z
   .object({
@@ -138,6 +143,7 @@ const schema = z
 
     REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
     REDIS_PORT: port(6379),
+    ...SERVER_VARIABLES,
 
     PSP_URL: z
       .url({ protocol: /^https?$/ })
@@ -159,7 +165,9 @@ const schema = z
     RATE_LIMIT_WINDOW_MS: durationMs(60_000, 1_000, 3_600_000),
     RATE_LIMIT_PER_MINUTE: quota(6_000),
     RATE_LIMIT_PER_USER: quota(6_000),
+    RATE_LIMIT_PER_SERVICE: quota(0),
     RATE_LIMIT_LOGIN: quota(30),
+    OVERLOAD_TARGET_MS: wholeNumber(0, 60_000).default(2_500),
     STREAMS_PER_USER: wholeNumber(1, 100_000).default(20),
     STREAMS_IN_ALL: wholeNumber(1, 100_000).default(1_000),
     TRUSTED_PROXIES: listOf(isAddressRange, "must be addresses or ranges such as 10.0.0.0/8, with commas between"),
@@ -183,9 +191,9 @@ const schema = z
     OUTBOX_KEEP_MS: durationMs(604_800_000, 1_000, 31_536_000_000),
   })
   .superRefine((env, context) => {
-    if (!LOOPBACK_HOSTS.has(env.PSP_HOST) && env.ALLOW_INSECURE_BIND !== "container")
+    if (!isLoopbackAddress(env.PSP_HOST) && env.ALLOW_INSECURE_BIND !== "container")
       context.addIssue({ code: "custom", path: ["PSP_HOST"], message: "must be a loopback address: the provider is a simulator" });
-    if (!LOOPBACK_HOSTS.has(env.METRICS_HOST) && env.METRICS_TOKEN === undefined)
+    if (!isLoopbackAddress(env.METRICS_HOST) && env.METRICS_TOKEN === undefined)
       context.addIssue({ code: "custom", path: ["METRICS_HOST"], message: "must be a loopback address without METRICS_TOKEN" });
     if (env.PSP_URL !== undefined && env.PSP_API_KEY === undefined)
       context.addIssue({ code: "custom", path: ["PSP_API_KEY"], message: "is needed with PSP_URL" });
@@ -210,7 +218,7 @@ const schema = z
     const groups = [env.KAFKA_GROUP, env.LOYALTY_GROUP, env.ORDERS_GROUP, env.SAGA_COMMANDS_GROUP, env.SAGA_REPLIES_GROUP];
     if (new Set(groups).size < groups.length)
       context.addIssue({ code: "custom", path: ["KAFKA_GROUP"], message: "every topic needs a group of its own" });
-    for (const [variable, message] of [...httpsProblems(env), ...payloadProblems(env)])
+    for (const [variable, message] of [...serverProblems(env), ...httpsProblems(env), ...payloadProblems(env)])
       context.addIssue({ code: "custom", path: [variable], message });
     for (const [variable, message] of authProblems(env)) context.addIssue({ code: "custom", path: [variable], message });
     if (env.RESERVATION_TTL_MIN_MS > env.RESERVATION_TTL_MS || env.RESERVATION_TTL_MS > env.RESERVATION_TTL_MAX_MS)
@@ -219,31 +227,8 @@ const schema = z
         path: ["RESERVATION_TTL_MS"],
         message: "must lie between RESERVATION_TTL_MIN_MS and RESERVATION_TTL_MAX_MS",
       });
-  });
-
-interface AuthVariables {
-  readonly HTTP_HOST: string;
-  readonly ALLOW_INSECURE_BIND: "no" | "container";
-  readonly AUTH_MODE: "required" | "off";
-  readonly AUTH_ISSUER: string;
-  readonly AUTH_JWKS_URL?: string | undefined;
-  readonly AUTH_EXTERNAL_ISSUER?: string | undefined;
-  readonly AUTH_EXTERNAL_AUDIENCE?: string | undefined;
-}
-
-function* authProblems(env: AuthVariables): Generator<readonly [keyof AuthVariables, string]> {
-  if (env.AUTH_MODE === "off" && !LOOPBACK_HOSTS.has(env.HTTP_HOST) && env.ALLOW_INSECURE_BIND !== "container")
-    yield ["HTTP_HOST", "must be a loopback address with AUTH_MODE=off"];
-  const external = ["AUTH_JWKS_URL", "AUTH_EXTERNAL_ISSUER", "AUTH_EXTERNAL_AUDIENCE"] as const;
-  if (external.some((name) => env[name] !== undefined))
-    for (const name of external)
-      if (env[name] === undefined) yield [name, `is needed with ${external.filter((other) => other !== name).join(" and ")}`];
-  if (env.AUTH_EXTERNAL_ISSUER === env.AUTH_ISSUER) yield ["AUTH_EXTERNAL_ISSUER", "must not be Saldo's own AUTH_ISSUER"];
-  // A key list that came over an open line would let whoever sits on it make tokens.
-  const url = env.AUTH_JWKS_URL === undefined ? undefined : new URL(env.AUTH_JWKS_URL);
-  if (url !== undefined && url.protocol !== "https:" && !LOOPBACK_HOSTS.has(url.hostname.replace(/^\[|\]$/g, "")))
-    yield ["AUTH_JWKS_URL", "must be https, unless it is a loopback address"];
-}
+  })
+  .transform(withServers);
 
 /** Where a role that cannot do without Kafka looks for it unless it is told (S3-06); `npm start` tells it. */
 export const DEFAULT_KAFKA_BROKERS = "kafka:9092";
@@ -265,12 +250,13 @@ export class ConfigError extends Error {
 }
 
 /**
- * Reads the configuration: the environment first, then `.env`, then the YAML file named by SALDO_CONFIG.
+ * Reads the configuration: the environment first, then `.env`, then the YAML file named by SALDO_CONFIG, then a profile of Temporal's tools.
  * Throws: ConfigError with every problem at once.
  */
 export function loadConfig(environment: Environment = process.env, directory: string = process.cwd()): Config {
   const fromFiles = { ...yamlVariables(environment["SALDO_CONFIG"]), ...dotEnvVariables(join(directory, ".env")) };
-  const merged = { ...fromFiles, ...definedOnly(environment) };
+  const told = { ...fromFiles, ...definedOnly(environment) };
+  const merged = { ...profileVariables(told), ...told };
   const result = schema.safeParse(merged);
   if (!result.success)
     throw new ConfigError(result.error.issues.map((issue) => `${issue.path.join(".") || "configuration"}: ${issue.message}`));
@@ -293,7 +279,7 @@ export function describeConfig(config: Config): Record<string, string> {
 }
 
 /** Variables whose whole value is a secret. */
-const SECRET_NAME = /(?:TOKEN|SECRET|PASSWORD|API_KEY|PAYLOAD_KEYS)$/;
+const SECRET_NAME = /(?:TOKEN|SECRET|PASSWORD|API_KEY|METADATA|PAYLOAD_KEYS)$/;
 
 /** Hides the password of an address, so that the rest can be shown: `postgres://app:***@host/db`. */
 export function hideSecret(text: string): string {
@@ -323,6 +309,14 @@ function definedOnly(environment: Environment): Record<string, string> {
   return Object.fromEntries(
     Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1].trim() !== ""),
   );
+}
+
+function profileVariables(told: Record<string, string>): Record<string, string> {
+  try {
+    return temporalProfileVariables(told);
+  } catch (error) {
+    throw new ConfigError([`TEMPORAL_CONFIG_FILE: the profile cannot be taken: ${error instanceof Error ? error.message : ""}`]);
+  }
 }
 
 function dotEnvVariables(path: string): Record<string, string> {

@@ -5,12 +5,14 @@ import { createAnswerCache } from "../src/adapters/redis/answer-cache.ts";
 import { createTemporalBreaker } from "../src/adapters/temporal-breaker.ts";
 import type { TemporalLink } from "../src/adapters/temporal.ts";
 import { createApp } from "../src/api/app.ts";
+import { createAdmission } from "../src/api/http/admission.ts";
 import { createClientAddresses } from "../src/api/http/client-address.ts";
 import { listen } from "../src/api/http/http-server.ts";
 import { createIdempotentAnswers } from "../src/api/http/idempotent-answers.ts";
 import { createRequestLimits } from "../src/api/http/middleware/rate-limit.ts";
 import { untilAborted } from "../src/base/aborted.ts";
 import { loadConfig } from "../src/config.ts";
+import { kafkaSecurity } from "../src/config/server-variables.ts";
 import { TASK_QUEUES } from "../src/contract/task-queues.ts";
 import { createDeferredStarters } from "../src/starters/deferred.ts";
 import { createStarters } from "../src/starters/index.ts";
@@ -44,14 +46,17 @@ await runRole("api", async ({ signal, ready }) => {
   // A lane of its own, because an audit reads every posting and holds its lane for long.
   const auditing = createDatabase({ url: databaseUrl, name: "saldo-api-audit", laneCount: 1, deadlineMs: AUDIT_DEADLINE_MS });
   const { authenticator, identity, close: closeIdentity } = await openIdentity({ config, databaseUrl, redis, log: logger });
-  const kafka = createKafka({ brokers: brokerList(config.KAFKA_BROKERS ?? ""), clientId: "saldo-api", logger: SILENT_LOG });
+  const brokers = brokerList(config.KAFKA_BROKERS ?? "");
+  const kafka = createKafka({ brokers, security: kafkaSecurity(config), clientId: "saldo-api", logger: SILENT_LOG });
   const groups = config.KAFKA_BROKERS === undefined ? [] : incomingGroups(config);
   const readLag = createLagReader(kafka, groups, { deadlineMs: CHECK_DEADLINE_MS });
 
   const starters = createDeferredStarters();
   let temporal: TemporalLink | undefined;
   const breaker = createTemporalBreaker({ probeMs: config.TEMPORAL_DEADLINE_MS, log: logger });
-  const checks = dependencyChecks({ config, db: probe.db, redis, temporal: () => temporal, readLag });
+  const checks = dependencyChecks({ config, db: probe.db, redis, temporal: () => temporal, kafka, readLag });
+  const admission =
+    config.OVERLOAD_TARGET_MS === 0 ? undefined : createAdmission({ targetMs: config.OVERLOAD_TARGET_MS, onShed: metrics.shed });
   metrics.watch({
     parts: Object.fromEntries(checks.map(({ name, check }) => [name, check])),
     outbox: () => readOutboxBacklog(probe.db),
@@ -59,6 +64,7 @@ await runRole("api", async ({ signal, ready }) => {
     lag: readLag,
     lanes: { reads: database.load },
     breakers: { psp: psp.breakerState, temporal: breaker.state },
+    ...(admission === undefined ? {} : { newWork: admission.loads }),
   });
 
   const addresses = createClientAddresses(config.TRUSTED_PROXIES);
@@ -73,12 +79,13 @@ await runRole("api", async ({ signal, ready }) => {
     authenticator,
     identity,
     limits: createRequestLimits({ limits: requestQuotas(config, redis), addresses, onRefused: metrics.rateLimited }),
+    admission,
     firstAnswers: createIdempotentAnswers({ book: createAnswerBook(database.db), cache: createAnswerCache(redis), log: logger }),
     orderCache: parts.orderCache,
     orderStamps: createOrderStamps(database.db),
     metrics,
     log: logger,
-    requestLog: logger.child({}, { redact: [] }),
+    requestLog: logger.child({}, { redact: [], formatters: { log: (fields) => fields } }),
     checks,
     settings: apiSettings(config, addresses),
   });

@@ -2,11 +2,12 @@ import { brokerList, createKafka, ensureTopics, type Kafka } from "../src/adapte
 import { untilAborted } from "../src/base/aborted.ts";
 import { messageOf } from "../src/base/errors.ts";
 import { DEFAULT_KAFKA_BROKERS, loadConfig, type Config } from "../src/config.ts";
+import { kafkaSecurity } from "../src/config/server-variables.ts";
 import { TASK_QUEUES } from "../src/contract/task-queues.ts";
 import { topicsOf } from "../src/contract/topics.ts";
 import { createWatchdog, progressOf } from "../src/ingest/watchdog.ts";
 import { createStarters } from "../src/starters/index.ts";
-import { BRIDGE_LIMITS } from "./parts/bridge-limits.ts";
+import { BRIDGE_LIMITS, bridgeLimits } from "./parts/bridge-limits.ts";
 import { bridgeTopics, type BridgeTopic } from "./parts/bridge-topics.ts";
 import { pingPostgres, pingTemporal } from "./parts/probes.ts";
 import { openRoleParts, watchRole, type RoleParts } from "./parts/role-parts.ts";
@@ -23,13 +24,15 @@ await runRole("bridge", async ({ signal, ready }) => {
   watchRole(parts);
   const metricsServer = await showMetrics(config, parts);
   const workers = config.BRIDGE_HOSTS_WORKER ? await parts.startWorkers([TASK_QUEUES.orders]) : undefined;
-  const kafka = createKafka({ brokers, clientId: "saldo-bridge", logger });
+  const kafka = createKafka({ brokers, security: kafkaSecurity(config), clientId: "saldo-bridge", logger });
   const { client } = parts.temporal;
   const topics = bridgeTopics(config, {
     db: parts.database.db,
     starters: createStarters({ client, eager: config.BRIDGE_HOSTS_WORKER, deadlineMs: config.TEMPORAL_DEADLINE_MS }),
+    // Where no workflow runs here, nobody would find the events on a shelf of this process.
+    ...(config.BRIDGE_HOSTS_WORKER ? { shelf: parts.shelf } : {}),
     ingestion: {
-      limits: { maxMessages: config.EVENT_BATCH_SIZE, maxBytes: BRIDGE_LIMITS.maxEventBytes },
+      limits: bridgeLimits(config),
       backoff: BRIDGE_LIMITS.backoff,
       log: logger,
     },
@@ -38,7 +41,7 @@ await runRole("bridge", async ({ signal, ready }) => {
   const fail = (error: Error) => broken.abort(error);
   const until = AbortSignal.any([signal, broken.signal]);
 
-  await ensureTopics(brokers, topicsOf(config), logger).catch((error: unknown) =>
+  await ensureTopics(brokers, topicsOf(config), logger, kafkaSecurity(config)).catch((error: unknown) =>
     logger.warn({ err: messageOf(error) }, "the topics could not be created yet"),
   );
   const readers = topics.map((topic) => startReader({ config, parts, kafka, topic, until, fail }));

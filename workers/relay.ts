@@ -5,6 +5,7 @@ import { createLogger, type Logger } from "../src/adapters/logger.ts";
 import { createMetrics } from "../src/adapters/metrics/metrics.ts";
 import { messageOf } from "../src/base/errors.ts";
 import { DEFAULT_KAFKA_BROKERS, loadConfig, type Config } from "../src/config.ts";
+import { kafkaSecurity } from "../src/config/server-variables.ts";
 import { topicsOf } from "../src/contract/topics.ts";
 import { createRelay, type Relay } from "../src/outbox/relay.ts";
 import { createWebhookDispatcher, deliveriesOf } from "../src/outbox/webhooks.ts";
@@ -49,11 +50,11 @@ await runRole("relay", async ({ signal, ready }) => {
     lanes: { relay: database.load },
   });
   const metricsServer = await showMetrics(config, { metrics, logger });
-  const kafka = createKafka({ brokers, clientId: "saldo-relay", logger });
+  const kafka = createKafka({ brokers, security: kafkaSecurity(config), clientId: "saldo-relay", logger });
   const producer = kafka.createProducer();
   const lease = { name: "outbox-relay", holder: `${hostname()}/${process.pid}/${randomUUID().slice(0, 8)}` };
 
-  await ensureTopics(brokers, topicsOf(config), logger).catch((error: unknown) =>
+  await ensureTopics(brokers, topicsOf(config), logger, kafkaSecurity(config)).catch((error: unknown) =>
     logger.warn({ err: messageOf(error) }, "the topics could not be created yet"),
   );
   let relay: Relay | undefined;

@@ -11,7 +11,7 @@ const PROXY = "http://127.0.0.1:9";
 
 it.each(["http_proxy", "https_proxy", "grpc_proxy"])("Temporal is asked without the proxy of %s", async (variable) => {
   vi.stubEnv(variable, PROXY);
-  const connection = await connectDirectly(inject("temporalAddress"));
+  const connection = await connectDirectly({ address: inject("temporalAddress") });
   expect((await connection.workflowService.getSystemInfo({})).serverVersion).toMatch(/^\d+\./);
   await connection.close();
 });

@@ -1,12 +1,25 @@
 import { Connection } from "@temporalio/client";
+import { DomainError } from "../base/errors.ts";
+import { temporalTarget, temporalTlsTrouble, type TemporalServer } from "./temporal-server.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
 
 /**
  * A connection for calls that have no worker beside them. It ignores `http_proxy`, `https_proxy` and `grpc_proxy`, as the processes'
  * own connections do: gRPC for Node would ask such a proxy for this machine's own server too (grpc/grpc-node#1453).
- * The caller closes it. Throws: the client's error when Temporal does not answer within 10 s.
+ * The caller closes it. Throws: UNAVAILABLE with the reason when TLS does not come about; the client's error when Temporal does not
+ * answer within 10 s.
  */
-export function connectDirectly(address: string): Promise<Connection> {
-  return Connection.connect({ address, connectTimeout: CONNECT_TIMEOUT_MS, channelArgs: { "grpc.enable_http_proxy": 0 } });
+export async function connectDirectly(server: TemporalServer): Promise<Connection> {
+  try {
+    return await Connection.connect({
+      ...temporalTarget(server),
+      connectTimeout: CONNECT_TIMEOUT_MS,
+      channelArgs: { "grpc.enable_http_proxy": 0 },
+    });
+  } catch (error) {
+    const reason = await temporalTlsTrouble(server);
+    if (reason === undefined) throw error;
+    throw new DomainError("UNAVAILABLE", `Temporal at ${server.address} cannot be spoken to over TLS: ${reason}`, {}, error);
+  }
 }

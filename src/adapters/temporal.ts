@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "@temporalio/client";
 import type { DataConverter } from "@temporalio/common";
-import { loadClientConnectConfig } from "@temporalio/envconfig";
 import { NativeConnection } from "@temporalio/worker";
 import { DomainError, messageOf } from "../base/errors.ts";
 import type { Log } from "./log.ts";
 import type { PayloadProtection } from "./payload-codec/payload-protection.ts";
+import { temporalTarget, temporalTlsTrouble, type TemporalServer } from "./temporal-server.ts";
 
 /** One connection for a process's client and its worker: only then can Temporal hand a workflow to the process that started it (eager workflow start). */
 export interface TemporalLink {
@@ -17,9 +17,7 @@ export interface TemporalLink {
   close(): Promise<void>;
 }
 
-export interface TemporalOptions {
-  /** Without it the profile of temporal-config/temporal.toml (TEMPORAL_CONFIG_FILE, TEMPORAL_PROFILE) says where. */
-  readonly address: string | undefined;
+export interface TemporalOptions extends TemporalServer {
   readonly namespace: string;
   readonly protection?: PayloadProtection | undefined;
   /** How long to wait for a server that is not up yet, in milliseconds. */
@@ -29,28 +27,29 @@ export interface TemporalOptions {
 
 const RETRY_MS = 500;
 
-/** Connects to Temporal, waiting for it to come up. Throws: UNAVAILABLE when it did not within `deadlineMs`. */
+/** Connects to Temporal, waiting for it to come up. Throws: UNAVAILABLE when it did not within `deadlineMs`, with the reason when that is TLS. */
 export async function createTemporal(options: TemporalOptions): Promise<TemporalLink> {
-  const { protection } = options;
-  const profile = options.address === undefined ? loadClientConnectConfig() : undefined;
-  const address = options.address ?? profile?.connectionOptions.address;
-  const namespace = profile?.namespace ?? options.namespace;
+  const { namespace, address, protection } = options;
   const untilMs = Date.now() + options.deadlineMs;
   for (;;) {
     try {
-      const connection = await NativeConnection.connect({ ...profile?.connectionOptions, ...(address === undefined ? {} : { address }) });
+      const connection = await NativeConnection.connect(temporalTarget(options));
       // Queries of closed workflows are rejected: each would replay a history to tell what Postgres knows, and a terminated workflow
       // would still answer that it holds the money.
       const client = new Client({ connection, namespace, ...converterOf(protection), workflow: { queryRejectCondition: "NOT_OPEN" } });
       return { connection, client, namespace, protection, close: () => connection.close() };
     } catch (error) {
-      if (Date.now() >= untilMs)
+      if (Date.now() >= untilMs) {
+        const trouble = await temporalTlsTrouble(options);
         throw new DomainError(
           "UNAVAILABLE",
-          `Temporal does not answer at ${address ?? "the profile's address"}: ${messageOf(error)}`,
+          trouble === undefined
+            ? `Temporal does not answer at ${address}: ${messageOf(error)}`
+            : `Temporal at ${address} cannot be spoken to over TLS: ${trouble}`,
           {},
           error,
         );
+      }
       options.logger.warn({ event: "temporal.waiting", address }, "waiting for Temporal");
       await sleep(RETRY_MS);
     }

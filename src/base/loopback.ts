@@ -5,3 +5,10 @@
 export function isLoopbackHost(host = ""): boolean {
   return /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/i.test(host);
 }
+
+/** True for a host that is this machine: `localhost`, `127.0.0.1` or `::1`, also in brackets. */
+export function isLoopbackAddress(host: string): boolean {
+  return LOOPBACK_HOSTS.has(host.replace(/^\[|\]$/g, "").toLowerCase());
+}
+
+const LOOPBACK_HOSTS = new Set(["127.0.0.1", "localhost", "::1"]);

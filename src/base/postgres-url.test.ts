@@ -16,12 +16,9 @@ describe("an address of Postgres", () => {
     expect(readPostgresUrl(BASE + query)).toEqual({ url: BASE + kept, unkept: [], isEncoded: true });
   });
 
-  it.each(["channel_binding", "sslrootcert", "sslcert", "sslkey", "require_auth", "passfile", "datestyle"])(
-    "does not drop %s in silence",
-    (name) => {
-      expect(readPostgresUrl(`${BASE}?sslmode=require&${name}=require`).unkept).toEqual([name]);
-    },
-  );
+  it.each(["channel_binding", "sslcrl", "sslpassword", "require_auth", "passfile", "datestyle"])("does not drop %s in silence", (name) => {
+    expect(readPostgresUrl(`${BASE}?sslmode=require&${name}=require`).unkept).toEqual([name]);
+  });
 
   it("gives itself when it is read again", () => {
     const { url } = readPostgresUrl(`${BASE}?schema=public&sslrootcert=system&options=-c%20lock_timeout%3D5s`);
@@ -33,12 +30,29 @@ describe("an address of Postgres", () => {
     expect(readPostgresUrl(address).isEncoded).toBe(false);
   });
 
+  it.each(["sslmode=prefer", "sslmode=allow", "ssl=no-verify", "sslmode=maybe"])(
+    "calls %s what it is: a mode that checks nothing",
+    (mode) => {
+      expect(readPostgresUrl(`${BASE}?${mode}`).looseMode).toBe(mode.split("=")[1]);
+    },
+  );
+
   it.each([
-    ["postgres://app@db/saldo", { database: "saldo" }],
-    ["postgres://app@db", {}],
-    ["postgres://app@[2001:db8::1]:6432/a%2Fb%20%C3%BC", { host: ["2001:db8::1"], port: [6432], database: "a/b ü" }],
-    ["postgres://app@[::1]/saldo", { host: ["::1"], port: [5432], database: "saldo" }],
-  ])("tells the driver of %s what it would read wrongly", (address, target) => {
-    expect(driverTarget(address)).toEqual(target);
+    ["postgres://app@db/saldo", { database: "saldo", ssl: false }],
+    ["postgres://app@db", { ssl: false }],
+    ["postgres://app@[2001:db8::1]:6432/a%2Fb%20%C3%BC", { host: ["2001:db8::1"], port: [6432], database: "a/b ü", ssl: false }],
+    ["postgres://app@[::1]/saldo?sslmode=disable", { host: ["::1"], port: [5432], database: "saldo", ssl: false }],
+  ])("tells the driver of %s what it would read wrongly", (address, options) => {
+    expect(driverTarget(address).options).toEqual(options);
   });
+
+  // Of `require` the driver itself would check nothing.
+  it.each(["sslmode=require", "sslmode=verify-ca", "sslmode=verify-full", "ssl=true", "sslrootcert=system"])(
+    "has the certificate and the name checked with %s",
+    (query) => {
+      const { url, options } = driverTarget(`${BASE}?application_name=a%20b&${query}`);
+      expect(url).toBe(`${BASE}?application_name=a%20b`);
+      expect(options.ssl).toMatchObject({ rejectUnauthorized: true, host: "db.example", servername: "db.example" });
+    },
+  );
 });

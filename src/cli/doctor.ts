@@ -13,6 +13,7 @@ import { TIME_SKIPPING_CACHE_NAME } from "../stack/servers/time-skipping.ts";
 import { sentenceOf } from "../stack/stack-error.ts";
 import { diagnose, type Facts, type Finding } from "./doctor/diagnosis.ts";
 import { probeDatabase } from "./doctor/probe-database.ts";
+import { probeTls } from "./doctor/probe-tls.ts";
 import { runCommand } from "./kit/command.ts";
 import { MEASURED_ROLES } from "./start/roles.ts";
 
@@ -86,6 +87,7 @@ async function gatherFacts({ config, configProblems }: { config: Config; configP
     },
     postgres: await lookForPostgres(),
     database: config.DATABASE_URL === undefined ? undefined : await probeDatabase(config.DATABASE_URL, config.DATABASE_ADMIN_URL),
+    tls: await probeTls(config),
     external: {
       postgres: config.DATABASE_URL !== undefined,
       temporal: config.TEMPORAL_ADDRESS !== undefined,

@@ -4,6 +4,7 @@ import { brokerList, createKafka } from "../adapters/kafka/kafka.ts";
 import { SILENT_LOG } from "../adapters/log.ts";
 import { isCurrency } from "../base/money.ts";
 import { loadConfig, type Config } from "../config.ts";
+import { kafkaSecurity } from "../config/server-variables.ts";
 import { placeTopic } from "../contract/ids.ts";
 import { readRunning } from "../stack/running.ts";
 import { readImportFiles } from "../store/events/import-files.ts";
@@ -84,7 +85,7 @@ async function run(path: string, options: Options): Promise<number> {
   const source = options.source ?? basename(path);
   const addresses = findAddresses(config);
   const database = createDatabase({ url: addresses.databaseUrl, name: "import", laneCount: 1, deadlineMs: 60_000 });
-  const kafka = createKafka({ brokers: addresses.brokers, clientId: "saldo-import", logger: SILENT_LOG });
+  const kafka = createKafka({ brokers: addresses.brokers, security: kafkaSecurity(config), clientId: "saldo-import", logger: SILENT_LOG });
   const producer = kafka.createProducer();
   const badRows = createBadRows(MAX_BAD_ROWS_SHOWN);
   let bars: Bars | undefined;

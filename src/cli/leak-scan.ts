@@ -3,6 +3,7 @@ import { text } from "node:stream/consumers";
 import { brokerList } from "../adapters/kafka/kafka.ts";
 import { openReadingCodec } from "../adapters/payload-codec/payload-protection.ts";
 import { loadConfig, type Config } from "../config.ts";
+import { kafkaSecurity, temporalSecurity } from "../config/server-variables.ts";
 import { readRunning } from "../stack/running.ts";
 import { runCommand, UsageError, wholeNumber } from "./kit/command.ts";
 import { createNumberFinder, createTextFinder, type Finder } from "./leak/finder.ts";
@@ -75,17 +76,23 @@ function addressesOf(config: Config): LeakAddresses {
   const dataDir = resolve(config.DATA_DIR);
   const running = readRunning(dataDir);
   const temporalAddress = config.TEMPORAL_ADDRESS ?? running?.temporalAddress;
+  const brokers = config.KAFKA_BROKERS === undefined ? running?.kafkaBrokers : brokerList(config.KAFKA_BROKERS);
   const pspUrl = config.PSP_URL ?? running?.pspUrl;
   const pspApiKey = config.PSP_API_KEY ?? running?.pspApiKey;
   return {
     // The owner may read every table, and may ask Postgres where its files lie.
     databaseUrl: config.DATABASE_ADMIN_URL ?? config.DATABASE_URL ?? running?.databaseAdminUrl,
     redisUrl: config.REDIS_URL ?? running?.redisUrl,
-    kafkaBrokers: config.KAFKA_BROKERS === undefined ? running?.kafkaBrokers : brokerList(config.KAFKA_BROKERS),
+    kafka: brokers === undefined ? undefined : { brokers, security: kafkaSecurity(config) },
     temporal:
       temporalAddress === undefined
         ? undefined
-        : { address: temporalAddress, namespace: config.TEMPORAL_NAMESPACE, codec: openReadingCodec(config) },
+        : {
+            address: temporalAddress,
+            namespace: config.TEMPORAL_NAMESPACE,
+            codec: openReadingCodec(config),
+            ...temporalSecurity(config),
+          },
     psp: pspUrl === undefined || pspApiKey === undefined ? undefined : { url: pspUrl, apiKey: pspApiKey },
     folders: [
       dataDir,

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { resolve } from "node:path";
 import { openPayloadProtection, PayloadKeysError } from "../adapters/payload-codec/payload-protection.ts";
 import { loadConfig } from "../config.ts";
+import { temporalSecurity } from "../config/server-variables.ts";
 import { readRunning } from "../stack/running.ts";
 import { CommandFailure, runCommand, UsageError } from "./kit/command.ts";
 import { findPlaintext } from "./payload-keys/find-plaintext.ts";
@@ -41,7 +42,7 @@ process.exitCode = await runCommand({
     openPayloadProtection(config);
     const address = config.TEMPORAL_ADDRESS ?? readRunning(resolve(config.DATA_DIR))?.temporalAddress;
     if (address === undefined) throw new CommandFailure("no Temporal is known: set TEMPORAL_ADDRESS, or run this beside `npm start`");
-    const found = await findPlaintext({ address, namespace: config.TEMPORAL_NAMESPACE });
+    const found = await findPlaintext({ address, namespace: config.TEMPORAL_NAMESPACE, ...temporalSecurity(config) });
     const byKey = Object.entries(found.byKey).map(([key, count]) => `${count} with the key ${key}`);
     const lines = [
       `${found.workflows} workflows: ${[...byKey, `${found.plain.length} with payloads in the open`].join(", ")}.`,

@@ -3,6 +3,7 @@ import { brokerList, createKafka } from "../adapters/kafka/kafka.ts";
 import { SILENT_LOG } from "../adapters/log.ts";
 import { isCurrency } from "../base/money.ts";
 import { loadConfig, type Config } from "../config.ts";
+import { kafkaSecurity } from "../config/server-variables.ts";
 import { SAGA_COMMANDS_TOPIC } from "../contract/topics.ts";
 import { readRunning } from "../stack/running.ts";
 import { CommandFailure, runCommand, secondsAsMs, UsageError, wholeNumber, type CommandInput } from "./kit/command.ts";
@@ -48,7 +49,12 @@ async function run(options: Options): Promise<number> {
   const load = loadOf(config, topic, options);
   const rate = wholeNumber("--rate", options.rate, { min: 1, max: 100_000 });
   const total = Math.round((rate * secondsAsMs("--seconds", options.seconds)) / 1_000);
-  const kafka = createKafka({ brokers: findBrokers(config), clientId: "saldo-produce", logger: SILENT_LOG });
+  const kafka = createKafka({
+    brokers: findBrokers(config),
+    security: kafkaSecurity(config),
+    clientId: "saldo-produce",
+    logger: SILENT_LOG,
+  });
   const producer = kafka.createProducer();
   const stream = options.json ? { write: () => true } : process.stderr;
   const bar = createProgressBar({ label: topic, unit: "events", total, stream });

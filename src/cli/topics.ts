@@ -3,6 +3,7 @@ import { z } from "zod";
 import { brokerList, createKafka } from "../adapters/kafka/kafka.ts";
 import { SILENT_LOG } from "../adapters/log.ts";
 import { loadConfig, type Config } from "../config.ts";
+import { kafkaSecurity } from "../config/server-variables.ts";
 import type { TopicIncarnation } from "../contract/topic-incarnations.ts";
 import { readRunning } from "../stack/running.ts";
 import { ApiUnreachable, createApiClient, NotAuthenticated, readAnswer, UnexpectedAnswer, type ApiClient } from "./kit/api-client.ts";
@@ -98,7 +99,7 @@ async function declare(
   if (reason === undefined) throw new UsageError("--reason says why");
   if ((command === "same") !== (values.as !== undefined)) throw new UsageError("--as belongs to same: it says the number of which topic");
   const sameAs = values.as === undefined ? {} : { sameAs: wholeNumber("--as", values.as, { min: 1, max: MAX_NUMBER }) };
-  const { clusterId, topicId } = await askBrokers(findBrokers(config, values.brokers), topic);
+  const { clusterId, topicId } = await askBrokers(config, findBrokers(config, values.brokers), topic);
   const answer = readAnswer(
     await api.post(`${PATH}/${encodeURIComponent(topic)}/incarnations`, { clusterId, topicId, ...sameAs, reason }),
     [201],
@@ -115,8 +116,8 @@ function findBrokers(config: Config, given: string | undefined): string[] {
   return brokers;
 }
 
-async function askBrokers(brokers: readonly string[], topic: string): Promise<TopicIncarnation> {
-  const kafka = createKafka({ brokers, clientId: "saldo-topics", logger: SILENT_LOG });
+async function askBrokers(config: Config, brokers: readonly string[], topic: string): Promise<TopicIncarnation> {
+  const kafka = createKafka({ brokers, security: kafkaSecurity(config), clientId: "saldo-topics", logger: SILENT_LOG });
   try {
     const found = await kafka.topicIncarnation(topic).catch(() => {
       throw new CommandFailure(`${brokers.join(",")} does not answer`);

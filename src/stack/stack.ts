@@ -1,14 +1,17 @@
 import { rmSync } from "node:fs";
 import { join, resolve } from "node:path";
+import type { TlsFiles } from "../base/tls-files.ts";
 import { claimDataDir } from "./data-dir.ts";
 import { claimPort, freePort, type WantedPort } from "./free-port.ts";
 import type { ServerEvent } from "./processes/keep-server.ts";
 import { killRecorded, stopOrphans } from "./processes/pid-file.ts";
 import { progressReporter, serverTitle, type ServerName, type ServerProgress } from "./progress.ts";
 import type { ServerContext } from "./server-context.ts";
-import { startKafka, useKafka, type RunningKafka } from "./servers/kafka.ts";
+import { startKafka, useKafka, type RunningKafka, type SecuredKafka } from "./servers/kafka.ts";
 import { startPostgres, usePostgres, type RunningPostgres } from "./servers/postgres.ts";
 import { startRedis, useRedis, type RunningRedis } from "./servers/redis.ts";
+import type { SecuredServer } from "./servers/secured-server.ts";
+import { startSecuredTemporal } from "./servers/secured-temporal.ts";
 import { startTemporal, useTemporal, type RunningTemporal } from "./servers/temporal.ts";
 import { findTimeSkippingServer } from "./servers/time-skipping.ts";
 import { StackError, sentenceOf } from "./stack-error.ts";
@@ -27,7 +30,9 @@ export type ExternalAddresses = {
   /** The address for migrations; without it they use `databaseUrl`. */
   readonly databaseAdminUrl?: string | undefined;
   readonly temporalAddress?: string | undefined;
+  readonly temporalTls?: TlsFiles | undefined;
   readonly kafkaBrokers?: readonly string[] | undefined;
+  readonly kafkaTls?: TlsFiles | undefined;
   readonly redisUrl?: string | undefined;
 };
 
@@ -39,6 +44,8 @@ export type StackOptions = {
   readonly ports: FixedPorts | "free";
   /** Servers that run already; they are used and never stopped. */
   readonly external?: ExternalAddresses | undefined;
+  /** Servers to start with TLS and for clients with a certificate only; the others are started as always. */
+  readonly secured?: SecuredServers | undefined;
   /** Servers without which the start fails. By default Postgres and Temporal. */
   readonly required?: readonly ServerName[] | undefined;
   /** Ports of other processes that must be free as well. They are checked before any server is started. */
@@ -49,6 +56,13 @@ export type StackOptions = {
   /** Called once the data folder is claimed, with the function that kills every process recorded there, for the last moment of this process. */
   readonly onKillable?: ((kill: () => void) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
+};
+
+export type SecuredServers = {
+  readonly postgres?: SecuredServer;
+  readonly temporal?: SecuredServer;
+  readonly kafka?: SecuredKafka;
+  readonly redis?: SecuredServer;
 };
 
 export type MissingServer = { readonly server: ServerName; readonly reason: string; readonly consequence: string };
@@ -176,7 +190,7 @@ async function startServer(
   options: StackOptions,
   started: Started,
 ): Promise<() => Promise<void>> {
-  const external = options.external ?? {};
+  const { external = {}, secured = {} } = options;
   const portOf = async (name: keyof FixedPorts) =>
     options.ports === "free" || options.ports[name] === 0 ? freePort() : options.ports[name];
   switch (server) {
@@ -184,11 +198,15 @@ async function startServer(
       const { databaseUrl } = external;
       started.postgres =
         databaseUrl === undefined
-          ? await startPostgres(context, { port: await portOf("postgres") })
+          ? await startPostgres(context, { port: await portOf("postgres"), secured: secured.postgres })
           : await usePostgres(context, { appUrl: databaseUrl, adminUrl: external.databaseAdminUrl ?? databaseUrl });
       return stopOf(started.postgres);
     }
     case "temporal":
+      if (secured.temporal !== undefined) {
+        started.temporal = await startSecuredTemporal(context, { port: await portOf("temporal"), secured: secured.temporal });
+        return stopOf(started.temporal);
+      }
       started.temporal =
         external.temporalAddress === undefined
           ? await startTemporal(context, {
@@ -197,18 +215,18 @@ async function startServer(
               metricsPort: await freePort(),
               httpPort: await freePort(),
             })
-          : await useTemporal(context, external.temporalAddress);
+          : await useTemporal(context, external.temporalAddress, external.temporalTls);
       return stopOf(started.temporal);
     case "kafka":
       started.kafka =
         external.kafkaBrokers === undefined
-          ? await startKafka(context, { port: await portOf("kafka") })
-          : await useKafka(context, external.kafkaBrokers);
+          ? await startKafka(context, { port: await portOf("kafka"), secured: secured.kafka })
+          : await useKafka(context, external.kafkaBrokers, external.kafkaTls);
       return stopOf(started.kafka);
     case "redis":
       started.redis =
         external.redisUrl === undefined
-          ? await startRedis(context, { port: await portOf("redis") })
+          ? await startRedis(context, { port: await portOf("redis"), secured: secured.redis })
           : await useRedis(context, external.redisUrl);
       return stopOf(started.redis);
     case "time-skipping":

@@ -24,6 +24,7 @@ const PARTS: readonly (readonly [script: string, ...words: string[]])[] = [
   ["chaos:servers", "--kill", "kafka"],
   ["chaos:servers", "--kill", "temporal"],
   ["chaos:bridge"],
+  ["chaos:tls"],
 ];
 
 process.exitCode = await runCommand({

@@ -49,9 +49,9 @@ it.each([
   ["kafka:19092", "kafka:19092"],
   ["10.0.0.1:9093", "10.0.0.1:9093"],
 ])("the broker %s stays one whose name the client can split", (broker, expected) => {
-  expect(brokerAddresses([broker])).toEqual({ brokers: [expected] });
+  expect(brokerAddresses([broker]).names).toEqual([expected]);
 });
 
 it("a broker at an IPv6 address without a port is at 9092", () => {
-  expect(brokerAddresses(["[2001:db8::1]", "kafka:1"]).brokers).toEqual(["ipv6-address-0:9092", "kafka:1"]);
+  expect(brokerAddresses(["[2001:db8::1]", "kafka:1"]).names).toEqual(["ipv6-address-0:9092", "kafka:1"]);
 });

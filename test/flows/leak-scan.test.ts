@@ -54,7 +54,7 @@ function addresses(namespace: string): LeakAddresses {
   return {
     databaseUrl: database.adminUrl,
     redisUrl: inject("redisUrl"),
-    kafkaBrokers: inject("kafkaBrokers"),
+    kafka: { brokers: inject("kafkaBrokers") },
     temporal: { address: inject("temporalAddress"), namespace },
     psp: { url: provider.url, apiKey: provider.apiKey },
     folders: [folder, provider.dataDir],

@@ -37,7 +37,8 @@ describe.skipIf(program === undefined)("behind PgBouncer in transaction mode", (
     const config = loadConfig({ DATABASE_URL: bouncer.url }, "/nonexistent");
     const probe = createDatabase({ url: bouncer.url, name: "probe", laneCount: 1, deadlineMs: 5_000 });
     const redis = openRedis({ url: undefined, logger: SILENT_LOG });
-    const checks = dependencyChecks({ config, db: probe.db, redis, temporal: () => undefined, readLag: async () => [] });
+    const kafka = { ping: async () => {} };
+    const checks = dependencyChecks({ config, db: probe.db, redis, temporal: () => undefined, kafka, readLag: async () => [] });
     const api = createTestApi({ databaseUrl: bouncer.url, checks: checks.filter(({ name }) => name === "postgres") });
     stops.push(bouncer.stop, () => probe.close(), api.close);
     return { bouncer, api };

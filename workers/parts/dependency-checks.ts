@@ -1,14 +1,18 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PartitionLag } from "../../src/adapters/kafka/kafka-lag.ts";
+import type { Kafka } from "../../src/adapters/kafka/kafka.ts";
 import { hostAndPort, untilReachable } from "../../src/adapters/reachable.ts";
 import type { RedisLink } from "../../src/adapters/redis/redis.ts";
 import type { TemporalLink } from "../../src/adapters/temporal.ts";
 import type { DependencyCheck } from "../../src/api/deps.ts";
+import { withinOrThrow } from "../../src/base/deadline.ts";
 import { DomainError } from "../../src/base/errors.ts";
 import type { Config } from "../../src/config.ts";
+import { kafkaSecurity } from "../../src/config/server-variables.ts";
 import type { Db } from "../../src/store/postgres/database.ts";
 import { isPooled } from "../../src/store/postgres/pooler.ts";
 import { pingPostgres, pingTemporal } from "./probes.ts";
+import { tlsTroubles } from "./tls-troubles.ts";
 
 /** How long one check of a dependency may take. */
 export const CHECK_DEADLINE_MS = 1_000;
@@ -20,6 +24,7 @@ export function dependencyChecks({
   db,
   redis,
   temporal,
+  kafka,
   readLag,
 }: {
   readonly config: Config;
@@ -28,33 +33,59 @@ export function dependencyChecks({
   readonly redis: RedisLink;
   /** Undefined until Temporal was connected to for the first time. */
   readonly temporal: () => TemporalLink | undefined;
+  readonly kafka: Pick<Kafka, "ping">;
   readonly readLag: () => Promise<readonly PartitionLag[]>;
 }): DependencyCheck[] {
   const broker = config.KAFKA_BROKERS?.split(",")[0];
+  const trouble = tlsTroubles(config, CHECK_DEADLINE_MS);
   return [
-    { name: "postgres", needed: true, check: () => pingPostgres(db), details: async () => poolerInWords(config.DATABASE_URL) },
+    {
+      name: "postgres",
+      needed: true,
+      check: () => explained(() => pingPostgres(db), trouble.postgres),
+      details: async () => poolerInWords(config.DATABASE_URL),
+    },
     {
       name: "temporal",
       needed: true,
-      async check() {
-        const link = temporal();
-        if (link === undefined) throw new DomainError("UNAVAILABLE", "not connected yet");
-        await pingTemporal(link.client, CHECK_DEADLINE_MS);
-      },
+      check: () =>
+        explained(async () => {
+          const link = temporal();
+          if (link === undefined) throw new DomainError("UNAVAILABLE", "not connected yet");
+          await pingTemporal(link.client, CHECK_DEADLINE_MS);
+        }, trouble.temporal),
     },
     // By PING and not by connecting: a Redis that hangs still takes connections.
-    ...(redis.enabled ? [{ name: "redis", needed: false, check: redis.ping }] : []),
+    ...(redis.enabled ? [{ name: "redis", needed: false, check: () => explained(redis.ping, trouble.redis) }] : []),
     ...(broker === undefined
       ? []
       : [
           {
             name: "kafka",
             needed: false,
-            check: () => untilReachable(hostAndPort(broker), CHECK_DEADLINE_MS),
+            check: () => explained(() => pingKafka(config, broker, kafka), trouble.kafka),
             details: async () => lagInWords(await readLag()),
           },
         ]),
   ];
+}
+
+/** A broker without a login only has to take connections: of more its client knows when it is used. */
+async function pingKafka(config: Config, broker: string, kafka: Pick<Kafka, "ping">): Promise<void> {
+  const { tls, sasl } = kafkaSecurity(config);
+  if (tls === undefined && sasl === undefined) await untilReachable(hostAndPort(broker), CHECK_DEADLINE_MS);
+  else await withinOrThrow(kafka.ping(), CHECK_DEADLINE_MS);
+}
+
+/** The check; when it fails because TLS does not come about, it fails with the reason. */
+async function explained(check: () => Promise<void>, findTrouble: (() => Promise<string | undefined>) | undefined): Promise<void> {
+  try {
+    await check();
+  } catch (error) {
+    const reason = await findTrouble?.();
+    if (reason === undefined) throw error;
+    throw new DomainError("UNAVAILABLE", `no TLS: ${reason}`, {}, error);
+  }
 }
 
 /** Waits until every needed dependency answers. False when the signal aborts first. */

@@ -14,11 +14,13 @@ import type { TemporalLink } from "../../src/adapters/temporal.ts";
 import { withinOrThrow } from "../../src/base/deadline.ts";
 import type { Config } from "../../src/config.ts";
 import type { TaskQueue } from "../../src/contract/task-queues.ts";
+import type { EventShelf } from "../../src/ingest/event-shelf.ts";
 import { createLedger, type Ledger } from "../../src/store/ledger/ledger.ts";
 import { createDatabase, type Database } from "../../src/store/postgres/database.ts";
 import { markOfDatabase } from "../../src/store/postgres/deployment.ts";
 import { connectTemporal } from "./connect-temporal.ts";
 import { createSaldoWorkers, installRuntime, type SaldoWorkers } from "./create-worker.ts";
+import { openEventParts } from "./event-finder.ts";
 import { codeVersion } from "./own-version.ts";
 import { pingPostgres, pingTemporal } from "./probes.ts";
 import { required } from "./required.ts";
@@ -38,6 +40,8 @@ export interface StoreParts {
   readonly psp: HttpPsp;
   /** The metrics of this process. */
   readonly metrics: Metrics;
+  /** The events that a bridge of this process has in hand: its workers find them there. */
+  readonly shelf: EventShelf;
   /** Runs workflows and activities of these queues on that connection. */
   startWorkers(temporal: TemporalLink, taskQueues: readonly TaskQueue[]): Promise<SaldoWorkers>;
   close(): Promise<void>;
@@ -67,6 +71,7 @@ export function openStoreParts(config: Config, role: string): StoreParts {
   const balanceCache = createBalanceCache({ redis });
   const ledger = refreshingLedger(plainLedger, createBalanceRefresh({ db: database.db, balanceCache, logger }));
   const orderCache = createOrderCache(redis);
+  const events = openEventParts(config, role, { db: database.db, logger });
   const psp = createPsp({ url: config.PSP_URL, apiKey: config.PSP_API_KEY, timeoutMs: config.PSP_TIMEOUT_MS, logger });
   return {
     logger,
@@ -77,6 +82,7 @@ export function openStoreParts(config: Config, role: string): StoreParts {
     orderCache,
     psp,
     metrics,
+    shelf: events.shelf,
     async startWorkers(temporal, taskQueues) {
       const bundlePath = config.WORKFLOW_BUNDLE_PATH ?? (await buildWorkflowBundle(config.CACHE_DIR));
       return createSaldoWorkers({
@@ -94,6 +100,7 @@ export function openStoreParts(config: Config, role: string): StoreParts {
           psp,
           logger,
           workflows: createWorkflowPort(temporal, config),
+          eventsAt: events.eventsAt,
           webhooks: createWebhookPort(config),
           reportsDir: resolve(config.REPORTS_DIR ?? `${config.DATA_DIR}/reports`),
           codeVersion: codeVersion(bundlePath),
@@ -103,7 +110,7 @@ export function openStoreParts(config: Config, role: string): StoreParts {
     },
     async close() {
       redis.close();
-      await Promise.allSettled([ledger.close(), database.close()]);
+      await Promise.allSettled([ledger.close(), database.close(), events.close()]);
     },
   };
 }

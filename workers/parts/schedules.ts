@@ -2,7 +2,8 @@ import { Client, ScheduleAlreadyRunning, ScheduleOverlapPolicy, type ScheduleCli
 import { openPayloadProtection } from "../../src/adapters/payload-codec/payload-protection.ts";
 import { connectDirectly } from "../../src/adapters/temporal-direct.ts";
 import { converterOf } from "../../src/adapters/temporal.ts";
-import { loadConfig } from "../../src/config.ts";
+import { loadConfig, type Config } from "../../src/config.ts";
+import { temporalSecurity } from "../../src/config/server-variables.ts";
 import type { CloseMonthInput } from "../../src/contract/reports.ts";
 import type { HousekeepingInput } from "../../src/contract/self-audit.ts";
 import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
@@ -13,10 +14,12 @@ export const HOUSEKEEPING_SCHEDULE = "housekeeping";
 const CALL_DEADLINE_MS = 10_000;
 
 /** Makes every schedule that Saldo needs, by the configuration. Safe to retry: existing schedules are updated to the present settings. Throws: the client's error when Temporal does not answer. */
-export async function ensureSchedules(addresses: { temporalAddress: string; namespace: string }): Promise<void> {
-  const connection = await connectDirectly(addresses.temporalAddress);
+export async function ensureSchedules(
+  addresses: { temporalAddress: string; namespace: string },
+  config: Config = loadConfig(),
+): Promise<void> {
+  const connection = await connectDirectly({ address: addresses.temporalAddress, ...temporalSecurity(config) });
   try {
-    const config = loadConfig();
     const { schedule } = new Client({ connection, namespace: addresses.namespace, ...converterOf(openPayloadProtection(config)) });
     await connection.withDeadline(Date.now() + CALL_DEADLINE_MS, async () => {
       await ensureCloseMonthSchedule(schedule, { timeZone: config.REPORT_TZ });

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { Kafka, logLevel } from "kafkajs";
-import { brokerAddresses } from "./kafka-addresses.ts";
 import { mendFetching } from "./kafka-fetch.ts";
 import { fetchTopicOffsets } from "./kafka-offsets.ts";
 import { Unreadable, type ClientRecord } from "./kafka-records.ts";
+import { kafkaConnection, type KafkaServers } from "./kafka-security.ts";
 
 /** A message in its parts: `key`, `value`, and `header NAME`. */
 export interface DumpedMessage {
@@ -29,14 +29,14 @@ const STALL_MS = 20_000;
  * It joins a group of its own, commits no offset and deletes the group again. Throws: the client's error, or Error when nothing comes.
  */
 export async function dumpKafka(
-  options: { readonly brokers: readonly string[]; readonly maxMessages: number },
+  options: KafkaServers & { readonly maxMessages: number },
   onMessage: (message: DumpedMessage) => void,
 ): Promise<{ topics: number; messages: bigint; skipped: bigint }> {
   mendFetching();
   const group = `saldo-dump-${randomUUID()}`;
   const client = new Kafka({
     clientId: group,
-    ...brokerAddresses(options.brokers),
+    ...kafkaConnection(options),
     logLevel: logLevel.NOTHING,
     connectionTimeout: 3_000,
     retry: { retries: 8, initialRetryTime: 200, maxRetryTime: 3_000 },

@@ -1,16 +1,21 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Kafka as KafkaClient, logLevel, Partitioners, type Admin, type KafkaConfig } from "kafkajs";
+import { Kafka as KafkaClient, KafkaJSSASLAuthenticationError, logLevel, Partitioners, type Admin, type KafkaConfig } from "kafkajs";
+import { DomainError } from "../../base/errors.ts";
+import type { KafkaSecurity } from "../../config/server-variables.ts";
 import type { TopicIncarnation } from "../../contract/topic-incarnations.ts";
 import type { TopicPlan } from "../../contract/topics.ts";
 import { SILENT_LOG, type Log } from "../log.ts";
-import { brokerAddresses } from "./kafka-addresses.ts";
 import { createConsumer, type ConsumerOptions, type KafkaConsumer } from "./kafka-consumer.ts";
 import { mendFetching } from "./kafka-fetch.ts";
+import { stopIdleTimers } from "./kafka-idle-timer.ts";
 import { createIncarnationReader } from "./kafka-incarnations.ts";
 import { adminOfEnds } from "./kafka-internals.ts";
 import { writeClientLog } from "./kafka-log.ts";
+import type { FetchedMessage } from "./kafka-message.ts";
 import { readNote, type GroupPlace } from "./kafka-note.ts";
 import { fetchOffsetsAndEnds, fetchTopicOffsets, type PartitionOffsets } from "./kafka-offsets.ts";
+import { readRange, type MessageRange } from "./kafka-range.ts";
+import { kafkaConnection, type KafkaServers } from "./kafka-security.ts";
 
 /** A message to send. A key of null spreads messages over the partitions; equal keys keep their order. */
 export interface OutgoingMessage {
@@ -48,11 +53,14 @@ export interface Kafka {
   committedOffsets(group: string, topic: string): Promise<Map<number, bigint>>;
   /** The same, with what the group has noted of each partition. Throws: the client's error. */
   groupPlaces(group: string, topic: string): Promise<Map<number, GroupPlace>>;
+  /** The messages of a range that was read before; "removed" when it is not there any more. Throws: the client's error, Error when it cannot be read. */
+  readRange(range: MessageRange): Promise<readonly FetchedMessage[] | "removed">;
+  /** Settles when a broker answers and lets this client in. Throws: UNAVAILABLE with the reason, when it refuses the login; the client's error. */
+  ping(): Promise<void>;
   close(): Promise<void>;
 }
 
-export interface KafkaOptions {
-  readonly brokers: readonly string[];
+export interface KafkaOptions extends KafkaServers {
   readonly clientId: string;
   readonly logger: Log;
 }
@@ -79,6 +87,7 @@ export function brokerList(text: string): string[] {
 /** Opens nothing yet: connections are made when they are needed. */
 export function createKafka(options: KafkaOptions): Kafka {
   mendFetching();
+  stopIdleTimers();
   const client = new KafkaClient(clientConfig(options));
   const readerClient = new KafkaClient({ ...clientConfig(options), retry: READER_RETRY });
   const readers = openOnce(() => client.admin(ADMIN));
@@ -104,6 +113,17 @@ export function createKafka(options: KafkaOptions): Kafka {
     topicOffsets,
     topicIncarnation: (topic) => incarnations.read(topic, 0),
     groupPlaces,
+    readRange: (range) => readRange(new KafkaClient(clientConfig(options)), range, incarnations.read),
+    async ping() {
+      await readers
+        .admin()
+        .then((admin) => admin.describeCluster())
+        .catch((error: unknown) => {
+          throw error instanceof KafkaJSSASLAuthenticationError
+            ? new DomainError("UNAVAILABLE", "it refuses the login of KAFKA_SASL_MECHANISM", {}, error)
+            : error;
+        });
+    },
     async committedOffsets(group, topic) {
       return new Map([...(await groupPlaces(group, topic))].map(([partition, { offset }]) => [partition, offset]));
     },
@@ -133,8 +153,13 @@ function openOnce(make: () => Admin): { admin(): Promise<Admin>; close(): Promis
  * Makes the topics that are not there; those that are stay as they are. Safe to retry, and from several processes at a time.
  * Throws: the client's error when the broker does not answer or refuses one of them.
  */
-export async function ensureTopics(brokers: readonly string[], topics: readonly TopicPlan[], logger: Log = SILENT_LOG): Promise<void> {
-  const admin = await connectAdmin(new KafkaClient(clientConfig({ brokers, clientId: "saldo-topics", logger })).admin(ADMIN));
+export async function ensureTopics(
+  brokers: readonly string[],
+  topics: readonly TopicPlan[],
+  logger: Log = SILENT_LOG,
+  security?: KafkaSecurity,
+): Promise<void> {
+  const admin = await connectAdmin(new KafkaClient(clientConfig({ brokers, security, clientId: "saldo-topics", logger })).admin(ADMIN));
   try {
     const existing = new Set(await admin.listTopics());
     const missing = topics.filter(({ topic }) => !existing.has(topic));
@@ -212,7 +237,7 @@ function createProducer(client: KafkaClient): KafkaProducer {
 function clientConfig(options: KafkaOptions): KafkaConfig {
   return {
     clientId: options.clientId,
-    ...brokerAddresses(options.brokers),
+    ...kafkaConnection(options),
     connectionTimeout: 3_000,
     requestTimeout: 15_000,
     // By default a client that lost its broker asks again after 6 s, then 12 s: longer than the broker's own restart.

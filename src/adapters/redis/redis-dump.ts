@@ -1,4 +1,5 @@
 import { Redis } from "ioredis";
+import { redisTarget } from "./redis-target.ts";
 
 /** One key of Redis with everything in it: values, and names of fields and members. */
 export interface RedisEntry {
@@ -12,7 +13,9 @@ const TIMEOUT_MS = 10_000;
 
 /** Hands out every key of the database at the address. Keys that end while it reads are left out. Throws: the client's error. */
 export async function dumpRedis(url: string, onEntry: (entry: RedisEntry) => void): Promise<void> {
-  const redis = new Redis(url, {
+  const target = redisTarget(url);
+  const redis = new Redis(target.url, {
+    ...target.options,
     connectTimeout: TIMEOUT_MS,
     commandTimeout: TIMEOUT_MS,
     maxRetriesPerRequest: 1,

@@ -1,6 +1,7 @@
 import { Redis } from "ioredis";
 import { DomainError, messageOf } from "../../base/errors.ts";
 import type { Log } from "../log.ts";
+import { redisTarget } from "./redis-target.ts";
 
 /** The process's one connection to Redis. Redis is never the truth: every caller can do without it. */
 export interface RedisLink {
@@ -33,6 +34,8 @@ const PROBE_LIFETIME_MS = 10_000;
  * lost its replicas. Of a script that it refuses Redis 6 names the error further behind.
  */
 const WRITES_REFUSED = /(?:^|[\s-])(READONLY|MASTERDOWN|MISCONF|OOM|NOREPLICAS)\s/;
+/** The errors of a Redis that does not let this user in. */
+const LOGIN_REFUSED = /^(?:WRONGPASS|NOAUTH|ERR AUTH)/;
 /** Of them, those after which a new connection may lead to another server. */
 const ANOTHER_SERVER = new Set(["READONLY", "MASTERDOWN"]);
 
@@ -77,9 +80,12 @@ export function openRedis(options: { readonly url: string | undefined; readonly 
   let pausedUntilMs = 0;
   let takesWrites = false;
   let refusal: string | undefined;
+  let isLoginRefused = false;
   let nextProbe: NodeJS.Timeout | undefined;
 
-  const redis = new Redis(url, {
+  const target = redisTarget(url);
+  const redis = new Redis(target.url, {
+    ...target.options,
     connectTimeout: CONNECT_TIMEOUT_MS,
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
@@ -88,6 +94,7 @@ export function openRedis(options: { readonly url: string | undefined; readonly 
   });
 
   const away = (error: unknown) => {
+    isLoginRefused = LOGIN_REFUSED.test(messageOf(error));
     if (reported) return;
     reported = true;
     const reason = messageOf(error);
@@ -133,6 +140,7 @@ export function openRedis(options: { readonly url: string | undefined; readonly 
   });
   redis.on("ready", () => {
     pausedUntilMs = 0;
+    isLoginRefused = false;
     probe().catch(probeLater);
   });
 
@@ -150,6 +158,7 @@ export function openRedis(options: { readonly url: string | undefined; readonly 
       }
     },
     async ping() {
+      if (isLoginRefused) throw new DomainError("UNAVAILABLE", "it refuses the login of REDIS_URL");
       const inWords = (code: string) => new DomainError("UNAVAILABLE", `Redis takes no writes (${code})`);
       if (redis.status !== "ready") throw refusal === undefined ? new DomainError("UNAVAILABLE", "not connected") : inWords(refusal);
       await probe().catch((error: unknown) => {

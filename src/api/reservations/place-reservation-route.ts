@@ -32,6 +32,7 @@ export function addPlaceReservationRoute(routes: Routes, { db, starters, setting
     {
       access: SERVICES,
       idempotency: { route: "reservations", required: true, memory: "row" },
+      newWork: { kind: "reservations" },
       problems: ["INVALID_AMOUNT", "INVALID_CURRENCY", "UNKNOWN_SERVICE", "INSUFFICIENT_FUNDS"],
     },
     async (context) => {

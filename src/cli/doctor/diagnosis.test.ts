@@ -51,6 +51,17 @@ test.each<[string, Partial<Facts>, Record<string, string>]>([
     { database: { trouble: "away", isPooled: false, hasAdminUrl: true } },
     { Postgres: "missing" },
   ],
+  [
+    "TLS that does not come about",
+    { tls: [{ server: "Kafka", trouble: "it asks for a client certificate", endsAt: undefined }] },
+    { "TLS of Kafka": "missing" },
+  ],
+  [
+    "a certificate that ends soon",
+    { tls: [{ server: "Redis", trouble: undefined, endsAt: new Date(Date.now() + 86_400_000) }] },
+    { "TLS of Redis": "warning" },
+  ],
+  ["a certificate that lives long", { tls: [{ server: "Redis", trouble: undefined, endsAt: new Date("2999-01-01") }] }, {}],
   ["a pooler and no way past it", { database: { trouble: undefined, isPooled: true, hasAdminUrl: false } }, { Postgres: "warning" }],
   ["a pooler and a way past it", { database: { trouble: undefined, isPooled: true, hasAdminUrl: true } }, {}],
   ["nothing to get Temporal with", { cached: { ...ALL.cached, temporal: false } }, { Temporal: "missing" }],

@@ -11,6 +11,8 @@ export type Facts = {
   readonly postgres: { readonly found: string } | { readonly missing: string };
   /** What stands at DATABASE_URL; undefined where it is not set. */
   readonly database?: { readonly trouble: string | undefined; readonly isPooled: boolean; readonly hasAdminUrl: boolean } | undefined;
+  /** Each server of the environment that is spoken to over TLS: why that does not come about, and when this client's certificate ends. */
+  readonly tls?: readonly { readonly server: string; readonly trouble: string | undefined; readonly endsAt: Date | undefined }[];
   /** Addresses that the environment gives instead of starting a server. */
   readonly external: Readonly<Record<"postgres" | "temporal" | "kafka" | "redis" | "psp", boolean>>;
   readonly ports: readonly { readonly server: string; readonly variable: string; readonly port: number; readonly free: boolean }[];
@@ -45,6 +47,7 @@ export function diagnose(facts: Facts): Finding[] {
     mavenFinding(facts),
     kafkaFinding(facts),
     redisFinding(facts),
+    ...(facts.tls ?? []).map((each) => tlsFinding(each)),
     timeSkippingFinding(facts),
     dockerFinding(facts),
     ...portFindings(facts),
@@ -161,6 +164,19 @@ function portFindings({ ports, runningPid, external }: Facts): Finding[] {
       `stop that process, or set ${variable}`,
     ),
   );
+}
+
+const CERTIFICATE_WARNING_DAYS = 14;
+const DAY_MS = 86_400_000;
+
+function tlsFinding({ server, trouble, endsAt }: NonNullable<Facts["tls"]>[number], nowMs = Date.now()): Finding {
+  const name = `TLS of ${server}`;
+  if (trouble !== undefined) return missing(name, trouble, "docs/connecting.md says what to set");
+  if (endsAt === undefined) return ok(name, "checked, without a certificate of our own");
+  const day = endsAt.toISOString().slice(0, 10);
+  return endsAt.getTime() - nowMs < CERTIFICATE_WARNING_DAYS * DAY_MS
+    ? warning(name, `checked; our certificate ends on ${day}`, "renew it; towards Temporal a restart of the roles is needed then")
+    : ok(name, `checked; our certificate ends on ${day}`);
 }
 
 function clusterFinding({ folder, dataDir }: Facts["clustersWithoutOwner"][number]): Finding {

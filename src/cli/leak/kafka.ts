@@ -1,12 +1,13 @@
 import { dumpKafka } from "../../adapters/kafka/kafka-dump.ts";
+import type { KafkaServers } from "../../adapters/kafka/kafka-security.ts";
 import type { Finder } from "./finder.ts";
 import type { Finding, PlaceReport } from "./place.ts";
 
 /** Searches keys, values and headers of the last `maxMessages` messages of each partition of each topic. Throws: Error when it cannot read them. */
-export async function scanKafka(finder: Finder, brokers: readonly string[], maxMessages: number): Promise<PlaceReport> {
+export async function scanKafka(finder: Finder, servers: KafkaServers, maxMessages: number): Promise<PlaceReport> {
   const findings: Finding[] = [];
   const seen = new Set<string>();
-  const { topics, messages, skipped } = await dumpKafka({ brokers, maxMessages }, ({ topic, partition, offset, parts }) => {
+  const { topics, messages, skipped } = await dumpKafka({ ...servers, maxMessages }, ({ topic, partition, offset, parts }) => {
     for (const [part, content] of Object.entries(parts)) {
       const spelling = finder.find(content) ?? finder.find(part);
       // One finding for a part of a partition says enough; a leak has as many messages as there were payments.

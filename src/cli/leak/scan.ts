@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import type { KafkaServers } from "../../adapters/kafka/kafka-security.ts";
 import { messageOf } from "../../base/errors.ts";
 import { scanFiles } from "./files.ts";
 import type { Finder } from "./finder.ts";
@@ -16,7 +17,7 @@ export type Place = (typeof PLACES)[number];
 export interface LeakAddresses {
   readonly databaseUrl?: string | undefined;
   readonly redisUrl?: string | undefined;
-  readonly kafkaBrokers?: readonly string[] | undefined;
+  readonly kafka?: KafkaServers | undefined;
   readonly temporal?: Parameters<typeof scanTemporal>[1] | undefined;
   readonly psp?: { readonly url: string; readonly apiKey: string } | undefined;
   readonly folders: readonly string[];
@@ -53,8 +54,7 @@ export async function scanForLeaks(options: {
       return report;
     },
     redis: async () => (addresses.redisUrl === undefined ? absent("redis") : await scanRedis(finder, addresses.redisUrl)),
-    kafka: async () =>
-      addresses.kafkaBrokers === undefined ? absent("kafka") : await scanKafka(finder, addresses.kafkaBrokers, options.maxMessages),
+    kafka: async () => (addresses.kafka === undefined ? absent("kafka") : await scanKafka(finder, addresses.kafka, options.maxMessages)),
     temporal: async () => (addresses.temporal === undefined ? absent("temporal") : await scanTemporal(finder, addresses.temporal)),
     psp: async () => (addresses.psp === undefined ? absent("psp") : await scanPsp(finder, addresses.psp)),
     files: () => scanFiles(finder, folders),

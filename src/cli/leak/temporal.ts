@@ -3,6 +3,7 @@ import type { PayloadCodec } from "@temporalio/common";
 import { decodeInside } from "../../adapters/payload-codec/decode-inside.ts";
 import { connectDirectly } from "../../adapters/temporal-direct.ts";
 import { listRawExecutions, type RawExecution } from "../../adapters/temporal-raw.ts";
+import type { TemporalServer } from "../../adapters/temporal-server.ts";
 import type { Finder } from "./finder.ts";
 import type { Finding, PlaceReport } from "./place.ts";
 
@@ -15,11 +16,11 @@ const AT_ONCE = 8;
  */
 export async function scanTemporal(
   finder: Finder,
-  addresses: { readonly address: string; readonly namespace: string; readonly codec?: PayloadCodec | undefined },
+  server: TemporalServer & { readonly namespace: string; readonly codec?: PayloadCodec | undefined },
 ): Promise<PlaceReport> {
-  const connection = await connectDirectly(addresses.address);
+  const connection = await connectDirectly(server);
   try {
-    const { namespace, codec } = addresses;
+    const { namespace, codec } = server;
     const client = new Client({ connection, namespace });
     const findings: Finding[] = [];
     const search = async (subject: string, content: unknown) => {

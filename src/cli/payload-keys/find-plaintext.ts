@@ -3,6 +3,7 @@ import type { Payload } from "@temporalio/common";
 import { keyIdOf } from "../../adapters/payload-codec/payload-codec.ts";
 import { connectDirectly } from "../../adapters/temporal-direct.ts";
 import { listRawExecutions } from "../../adapters/temporal-raw.ts";
+import type { TemporalServer } from "../../adapters/temporal-server.ts";
 
 /** What stands in a namespace, by how it is kept. */
 export interface KeptPayloads {
@@ -19,8 +20,8 @@ const NOT_ENCRYPTED = new Set(["searchAttributes", "header", "indexedFields", "h
 const CORES_OWN_DETAIL = "data";
 
 /** Looks through every history and memo, open or closed, and every schedule. Needs no key. Throws: the client's error when Temporal does not answer. */
-export async function findPlaintext(where: { readonly address: string; readonly namespace: string }): Promise<KeptPayloads> {
-  const connection = await connectDirectly(where.address);
+export async function findPlaintext(where: TemporalServer & { readonly namespace: string }): Promise<KeptPayloads> {
+  const connection = await connectDirectly(where);
   try {
     const client = new Client({ connection, namespace: where.namespace });
     const byKey: Record<string, number> = {};

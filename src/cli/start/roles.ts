@@ -1,6 +1,7 @@
 import { request } from "node:https";
 import { fileURLToPath } from "node:url";
 import { urlHost } from "../../base/url-host.ts";
+import { SERVER_VARIABLES } from "../../config/server-variables.ts";
 import type { RoleSpec } from "../../stack/processes/supervisor.ts";
 
 export const PROJECT_DIR = fileURLToPath(new URL("../../../", import.meta.url));
@@ -126,6 +127,9 @@ function pspEnvironment(inherited: Environment, { port }: PspAddress): Environme
     REDIS_URL: undefined,
     KAFKA_BROKERS: undefined,
     TEMPORAL_ADDRESS: undefined,
+    TEMPORAL_CONFIG_FILE: undefined,
+    TEMPORAL_PROFILE: undefined,
+    ...Object.fromEntries(Object.keys(SERVER_VARIABLES).map((name) => [name, undefined])),
   };
 }
 

@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { keysDirOf } from "../../../workers/parts/open-identity.ts";
 import { unlessAborted } from "../../base/aborted.ts";
 import type { Config } from "../../config.ts";
+import { kafkaSecurity, temporalSecurity } from "../../config/server-variables.ts";
 import { makeDataDir } from "../../stack/data-dir.ts";
 import type { ServerEvent } from "../../stack/processes/keep-server.ts";
 import { clearLeftovers } from "../../stack/processes/leftovers.ts";
@@ -151,7 +152,9 @@ function stackOptionsOf(options: SystemOptions, { dataDir, cacheDir }: Folders, 
       databaseUrl: config.DATABASE_URL,
       databaseAdminUrl: config.DATABASE_ADMIN_URL,
       temporalAddress: config.TEMPORAL_ADDRESS,
+      temporalTls: temporalSecurity(config).tls,
       kafkaBrokers: config.KAFKA_BROKERS?.split(",").map((broker) => broker.trim()),
+      kafkaTls: kafkaSecurity(config).tls,
       redisUrl: config.REDIS_URL,
     },
     otherPorts: wantedPorts(config, ports),

@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, realpath, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, realpath, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import type { TlsFiles } from "../../base/tls-files.ts";
 import { canConnect, freePort, parseAddress } from "../free-port.ts";
 import { keepServer } from "../processes/keep-server.ts";
 import { spawnServer, untilReady } from "../processes/process.ts";
@@ -11,6 +12,8 @@ import type { ServerContext } from "../server-context.ts";
 import { StackError, sentenceOf } from "../stack-error.ts";
 import { buildInCache } from "./build-in-cache.ts";
 import { copyArtifacts, requireJava } from "./maven.ts";
+import { requireTls } from "./require-tls.ts";
+import type { SecuredServer } from "./secured-server.ts";
 
 export type RunningKafka = { readonly brokers: readonly string[]; stop(): Promise<void> };
 
@@ -31,7 +34,10 @@ const LOG4J = "-Dlog4j2.configurationFile=log4j2.properties";
  * Safe to retry: topics, messages and group offsets of an earlier start are there again.
  * Throws: TOOL_MISSING without Java, or without Maven and a cached copy; SERVER_FAILED.
  */
-export async function startKafka(context: ServerContext, options: { port: number }): Promise<RunningKafka> {
+export async function startKafka(
+  context: ServerContext,
+  options: { port: number; secured?: SecuredKafka | undefined },
+): Promise<RunningKafka> {
   context.report("resolving", "looking for Kafka");
   const java = await requireJava("Kafka");
   const { jars, source } = await findJars(context);
@@ -41,7 +47,13 @@ export async function startKafka(context: ServerContext, options: { port: number
   const classPath = ["-cp", join(jars, "*")];
   await mkdir(home, { recursive: true, mode: 0o700 });
   await writeFile(join(home, "log4j2.properties"), LOGGING);
-  const ports = { port: options.port, controllerPort: await freePort() };
+  const { secured } = options;
+  const ports = { port: options.port, controllerPort: await freePort(), innerPort: await freePort(), secured };
+  // A keystore in PEM is one file with the key and the certificate.
+  if (secured !== undefined) {
+    const [key, cert] = await Promise.all([readFile(secured.files.key), readFile(secured.files.cert)]);
+    await writeFile(join(home, KEYSTORE), Buffer.concat([key, cert]), { mode: 0o600 });
+  }
   await writeFile(join(home, "server.properties"), serverProperties({ ...ports, logDir: "data" }));
   if (!existsSync(join(home, "data"))) await formatStorage({ context, java, classPath, home, ports });
 
@@ -78,11 +90,14 @@ export async function startKafka(context: ServerContext, options: { port: number
  * Checks the Kafka that the environment names (`host:port`, comma separated): one broker that answers is enough.
  * Throws: ADDRESS_UNREACHABLE.
  */
-export async function useKafka(context: ServerContext, brokers: readonly string[]): Promise<RunningKafka> {
+export async function useKafka(context: ServerContext, brokers: readonly string[], tls?: TlsFiles): Promise<RunningKafka> {
   const text = brokers.join(",");
   context.report("resolving", `${text} of KAFKA_BROKERS`, "environment");
   const answers = await Promise.all(brokers.map((broker) => canConnect(parseAddress(broker, 9092), 5_000)));
   if (!answers.includes(true)) throw new StackError("ADDRESS_UNREACHABLE", `Kafka does not answer at ${text} (KAFKA_BROKERS).`);
+  const first = brokers[answers.indexOf(true)];
+  if (tls !== undefined && first !== undefined)
+    await requireTls({ ...parseAddress(first, 9092), talk: "kafka", files: tls }, "KAFKA_BROKERS");
   context.report("ready", `${text} of KAFKA_BROKERS`, "environment");
   return { brokers, stop: async () => undefined };
 }
@@ -137,7 +152,7 @@ async function formatStorage(options: {
   java: string;
   classPath: readonly string[];
   home: string;
-  ports: { port: number; controllerPort: number };
+  ports: KafkaPorts;
 }): Promise<void> {
   const { home } = options;
   // The folder takes its name only when it is whole: a start that is cut short leaves no half-formatted folder behind.
@@ -161,6 +176,7 @@ async function formatStorage(options: {
         clusterId,
         "-c",
         config,
+        ...(options.ports.secured?.scramUsers ?? []).flatMap((scramUser) => ["--add-scram", scramUser]),
       ],
       { signal: options.context.signal, cwd: home, env: IN_UTF8 },
     );
@@ -171,7 +187,42 @@ async function formatStorage(options: {
   await rm(join(home, config), { force: true });
 }
 
-function serverProperties(options: { port: number; controllerPort: number; logDir: string }): string {
+/** Kafka with TLS; `scramUsers` as its formatting tool takes them: `SCRAM-SHA-256=[name=a,password=b]`. */
+export interface SecuredKafka extends SecuredServer {
+  readonly scramUsers?: readonly string[];
+}
+
+interface KafkaPorts {
+  readonly port: number;
+  readonly controllerPort: number;
+  /** Of the listener by which a secured broker speaks to itself. */
+  readonly innerPort: number;
+  readonly secured: SecuredKafka | undefined;
+}
+
+const KEYSTORE = "keystore.pem";
+
+/** TLS, and a certificate of each client; a listener with a login wants no certificate beside it. */
+function securedProperties({ port, controllerPort, innerPort, secured }: KafkaPorts): Record<string, string> {
+  if (secured === undefined) return {};
+  const { files, settings = {} } = secured;
+  const protocol = settings["sasl.enabled.mechanisms"] === undefined ? "SSL" : "SASL_SSL";
+  const outside = `OUTSIDE://127.0.0.1:${port},INNER://127.0.0.1:${innerPort}`;
+  return {
+    listeners: `${outside},CONTROLLER://127.0.0.1:${controllerPort}`,
+    "advertised.listeners": outside,
+    "listener.security.protocol.map": `OUTSIDE:${protocol},INNER:PLAINTEXT,CONTROLLER:PLAINTEXT`,
+    "inter.broker.listener.name": "INNER",
+    "ssl.keystore.type": "PEM",
+    "ssl.keystore.location": KEYSTORE,
+    "ssl.truststore.type": "PEM",
+    "ssl.truststore.location": files.ca,
+    "ssl.client.auth": protocol === "SSL" ? "required" : "none",
+    ...settings,
+  };
+}
+
+function serverProperties(options: KafkaPorts & { logDir: string }): string {
   const settings: Record<string, string | number | boolean> = {
     "process.roles": "broker,controller",
     "node.id": 1,
@@ -203,6 +254,7 @@ function serverProperties(options: { port: number; controllerPort: number; logDi
     "num.io.threads": 4,
     "log.cleaner.dedupe.buffer.size": 16_777_216,
     "initial.broker.registration.timeout.ms": 30_000,
+    ...securedProperties(options),
   };
   return `${Object.entries(settings)
     .map(([name, value]) => `${name}=${value}`)

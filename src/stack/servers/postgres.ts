@@ -1,6 +1,8 @@
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import postgres from "postgres";
+import { driverTarget, tlsOfPostgresUrl } from "../../base/postgres-url.ts";
+import { tlsFilesOf, withTls } from "../../base/tls-address.ts";
 import { canConnect, parseAddress } from "../free-port.ts";
 import { keepServer } from "../processes/keep-server.ts";
 import { spawnServer, untilReady } from "../processes/process.ts";
@@ -10,6 +12,8 @@ import type { ServerContext } from "../server-context.ts";
 import { StackError, sentenceOf } from "../stack-error.ts";
 import { movedClusterFolder } from "./moved-clusters.ts";
 import { findPostgresBinaries, isReachableBy, postgresUser, type PostgresBinaries, type SystemUser } from "./postgres-binaries.ts";
+import { requireTls } from "./require-tls.ts";
+import type { SecuredServer } from "./secured-server.ts";
 
 export type PostgresAddress = { readonly adminUrl: string; readonly appUrl: string };
 export type RunningPostgres = PostgresAddress & { readonly binary: string | undefined; stop(): Promise<void> };
@@ -40,7 +44,10 @@ const SETTINGS: Readonly<Record<string, string>> = {
  * itself is made by the migrations. Safe to retry: data and passwords of an earlier start are used again.
  * Throws: TOOL_MISSING, DATA_UNUSABLE, SERVER_FAILED.
  */
-export async function startPostgres(context: ServerContext, options: { port: number }): Promise<RunningPostgres> {
+export async function startPostgres(
+  context: ServerContext,
+  options: { port: number; secured?: SecuredServer | undefined },
+): Promise<RunningPostgres> {
   context.report("resolving", "looking for Postgres");
   const user = await postgresUser();
   const binaries = await findPostgresBinaries(user);
@@ -54,6 +61,7 @@ export async function startPostgres(context: ServerContext, options: { port: num
   context.report("starting", detail, binaries.source);
   if (!existsSync(join(clusterDir, "PG_VERSION"))) await initialiseCluster({ context, binaries, user, clusterDir, adminPassword });
   requireSameMajor(clusterDir, binaries);
+  const secured = options.secured === undefined ? {} : securedSettings(options.secured, clusterDir, user);
 
   const status = join(clusterDir, "postmaster.pid");
   const launch = async (signal: AbortSignal) => {
@@ -65,7 +73,7 @@ export async function startPostgres(context: ServerContext, options: { port: num
         clusterDir,
         "-p",
         String(options.port),
-        ...Object.entries(SETTINGS).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
+        ...Object.entries({ ...SETTINGS, ...secured }).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
       ],
       dataDir: context.dataDir,
       // SIGINT is the fast shutdown with a checkpoint, SIGQUIT the immediate one that leaves recovery to the next start.
@@ -87,12 +95,16 @@ export async function startPostgres(context: ServerContext, options: { port: num
     if (context.ephemeral) rmSync(moved === "" ? clusterDir : dirname(clusterDir), { recursive: true, force: true });
   };
   try {
-    const authority = (role: string, password: string) => `postgres://${role}:${password}@127.0.0.1:${options.port}`;
-    await createDatabase(`${authority("postgres", adminPassword)}/postgres`);
+    const asClient = options.secured?.client;
+    const address = (role: string, password: string, database: string) => {
+      const url = `postgres://${role}:${password}@127.0.0.1:${options.port}/${database}`;
+      return asClient === undefined ? url : withTls(`${url}?sslmode=verify-full`, asClient);
+    };
+    await createDatabase(address("postgres", adminPassword, "postgres"));
     context.report("ready", detail, binaries.source);
     return {
-      adminUrl: `${authority("postgres", adminPassword)}/${DATABASE}`,
-      appUrl: `${authority("saldo", appPassword)}/${DATABASE}`,
+      adminUrl: address("postgres", adminPassword, DATABASE),
+      appUrl: address("saldo", appPassword, DATABASE),
       binary: binaries.postgres,
       stop,
     };
@@ -104,15 +116,29 @@ export async function startPostgres(context: ServerContext, options: { port: num
 
 /**
  * Checks the Postgres that the environment names.
- * Throws: ADDRESS_UNREACHABLE when nothing listens there.
+ * Throws: ADDRESS_UNREACHABLE when nothing listens there, or when it is to be spoken to over TLS and that does not come about.
  */
 export async function usePostgres(context: ServerContext, address: PostgresAddress): Promise<RunningPostgres> {
   const { host, port } = parseAddress(address.appUrl, 5432);
   context.report("resolving", `${host}:${port} of DATABASE_URL`, "environment");
   if (!(await canConnect({ host, port }, 5_000)))
     throw new StackError("ADDRESS_UNREACHABLE", `Postgres does not answer at ${host}:${port} (DATABASE_URL).`);
+  for (const [url, variable] of [
+    [address.appUrl, "DATABASE_URL"],
+    [address.adminUrl, "DATABASE_ADMIN_URL"],
+  ] as const)
+    await requirePostgresTls(url, variable);
   context.report("ready", `${host}:${port} of DATABASE_URL`, "environment");
   return { ...address, binary: undefined, stop: async () => undefined };
+}
+
+async function requirePostgresTls(url: string, variable: string): Promise<void> {
+  if (tlsOfPostgresUrl(url) !== true) return;
+  const { username, pathname } = new URL(url);
+  const login = { user: decodeURIComponent(username), database: decodeURIComponent(pathname.slice(1)) };
+  // A migrator makes the application's login; until then only the superuser's is known there.
+  const asked = variable === "DATABASE_ADMIN_URL" ? { login } : {};
+  await requireTls({ ...parseAddress(url, 5432), talk: "postgres", files: tlsFilesOf(url), ...asked }, variable);
 }
 
 function clusterDirectory({ dataDir, ephemeral }: ServerContext, user: SystemUser | undefined): string {
@@ -168,8 +194,29 @@ function isPostmasterReady(statusFile: string, pid: number): boolean {
   }
 }
 
+/** The name in the certificate must be that of the login, except for the superuser: one certificate does for the application and its migrations. */
+const SECURED_LOGINS = `hostssl all postgres 127.0.0.1/32 scram-sha-256 clientcert=verify-ca
+hostssl all all 127.0.0.1/32 scram-sha-256 clientcert=verify-full
+`;
+
+/** The settings by which Postgres takes connections over TLS only, of clients that have a certificate beside their password. */
+function securedSettings({ files, settings }: SecuredServer, clusterDir: string, user: SystemUser | undefined): Record<string, string> {
+  const own = { ssl_ca_file: files.ca, ssl_cert_file: files.cert, ssl_key_file: files.key };
+  const copies = Object.entries(own).map(([setting, file]) => {
+    const name = `${setting}.pem`;
+    // Postgres refuses a key that others may read, and reads its files as its own system user.
+    writeFileSync(join(clusterDir, name), readFileSync(file), { mode: 0o600 });
+    return [setting, name] as const;
+  });
+  writeFileSync(join(clusterDir, "pg_hba.conf"), SECURED_LOGINS, { mode: 0o600 });
+  if (user !== undefined)
+    for (const name of [...copies.map(([, file]) => file), "pg_hba.conf"]) chownSync(join(clusterDir, name), user.uid, user.gid);
+  return { ssl: "on", ...Object.fromEntries(copies), ...settings };
+}
+
 async function createDatabase(url: string): Promise<void> {
-  const sql = postgres(url, { max: 1, fetch_types: false, connect_timeout: 10, onnotice: () => undefined });
+  const target = driverTarget(url);
+  const sql = postgres(target.url, { ...target.options, max: 1, fetch_types: false, connect_timeout: 10, onnotice: () => undefined });
   try {
     const existing = await sql`select 1 from pg_database where datname = ${DATABASE}`;
     if (existing.length === 0) await sql.unsafe(`create database ${DATABASE}`);

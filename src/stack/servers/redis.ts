@@ -1,7 +1,10 @@
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { createConnection } from "node:net";
+import { createConnection, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connect } from "node:tls";
+import { tlsFilesOf } from "../../base/tls-address.ts";
+import { tlsFrom } from "../../base/tls-files.ts";
 import { canConnect, parseAddress } from "../free-port.ts";
 import { keepServer } from "../processes/keep-server.ts";
 import { spawnServer, untilReady, type ServerProcess } from "../processes/process.ts";
@@ -11,6 +14,8 @@ import type { ServerContext } from "../server-context.ts";
 import { StackError, toolMissing } from "../stack-error.ts";
 import { buildInCache } from "./build-in-cache.ts";
 import { copyArtifacts } from "./maven.ts";
+import { requireTls } from "./require-tls.ts";
+import type { SecuredServer } from "./secured-server.ts";
 import { readZipEntry } from "./zip.ts";
 
 export type RunningRedis = { readonly url: string; stop(): Promise<void> };
@@ -35,7 +40,10 @@ export const REDIS_CACHE_NAME: string | undefined = PACKED_PROGRAMS[`${process.p
  * No key is ever evicted: an evicted mark of a revoked token would let the token in.
  * Throws: TOOL_MISSING, SERVER_FAILED.
  */
-export async function startRedis(context: ServerContext, options: { port: number }): Promise<RunningRedis> {
+export async function startRedis(
+  context: ServerContext,
+  options: { port: number; secured?: SecuredServer | undefined },
+): Promise<RunningRedis> {
   const binary = await findRedisBinary(context);
   const detail = `port ${options.port}`;
   context.report("starting", detail, binary.source);
@@ -45,22 +53,21 @@ export async function startRedis(context: ServerContext, options: { port: number
     server: "redis",
     signal: context.signal,
     onEvent: context.onServerEvent,
-    launch: (signal) => launchRedis(context, { path: binary.path, port: options.port, directory, signal }),
+    launch: (signal) => launchRedis(context, { ...options, path: binary.path, directory, signal }),
   });
   context.report("ready", detail, binary.source);
-  return { url: `redis://127.0.0.1:${options.port}`, stop };
+  return { url: `${options.secured === undefined ? "redis" : "rediss"}://127.0.0.1:${options.port}`, stop };
 }
 
 async function launchRedis(
   context: ServerContext,
-  options: { path: string; port: number; directory: string; signal: AbortSignal },
+  options: { path: string; port: number; secured?: SecuredServer | undefined; directory: string; signal: AbortSignal },
 ): Promise<ServerProcess> {
   const server = await spawnServer({
     name: "redis",
     command: options.path,
     args: [
-      "--port",
-      String(options.port),
+      ...listening(options),
       "--bind",
       "127.0.0.1",
       "--dir",
@@ -80,7 +87,7 @@ async function launchRedis(
     stopSteps: context.ephemeral ? [] : [{ signal: "SIGTERM", graceMs: 5_000 }],
   });
   const { signal } = options;
-  return untilReady(server, { title: "Redis", timeoutMs: READY_TIMEOUT_MS, signal, check: () => answersPing(options.port) });
+  return untilReady(server, { title: "Redis", timeoutMs: READY_TIMEOUT_MS, signal, check: () => answersPing(options) });
 }
 
 /**
@@ -92,6 +99,7 @@ export async function useRedis(context: ServerContext, url: string): Promise<Run
   context.report("resolving", `${host}:${port} of REDIS_URL`, "environment");
   if (!(await canConnect({ host, port }, 5_000)))
     throw new StackError("ADDRESS_UNREACHABLE", `Redis does not answer at ${host}:${port} (REDIS_URL).`);
+  if (url.startsWith("rediss:")) await requireTls({ host, port, talk: "redis", files: tlsFilesOf(url) }, "REDIS_URL");
   context.report("ready", `${host}:${port} of REDIS_URL`, "environment");
   return { url, stop: async () => undefined };
 }
@@ -146,15 +154,28 @@ async function fetchPacked(context: ServerContext, packed: string, directory: st
   }
 }
 
-function answersPing(port: number): Promise<boolean> {
+/** With TLS Redis wants a certificate of each client. */
+function listening({ port, secured }: { port: number; secured?: SecuredServer | undefined }): string[] {
+  if (secured === undefined) return ["--port", String(port)];
+  const { ca, cert, key } = secured.files;
+  const tls = { "tls-port": port, "tls-ca-cert-file": ca, "tls-cert-file": cert, "tls-key-file": key, "tls-auth-clients": "yes" };
+  const settings = { port: 0, ...tls, ...secured.settings };
+  return Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
+}
+
+function answersPing({ port, secured }: { port: number; secured?: SecuredServer | undefined }): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = createConnection({ host: "127.0.0.1", port }, () => socket.write("PING\r\n"));
+    const ask = () => socket.write("PING\r\n");
+    const socket: Socket =
+      secured === undefined
+        ? createConnection({ host: "127.0.0.1", port }, ask)
+        : connect({ ...tlsFrom(secured.client, "127.0.0.1"), port }, ask);
     const finish = (answer: boolean) => {
       socket.destroy();
       resolve(answer);
     };
     socket.setTimeout(1_000, () => finish(false));
-    socket.once("data", (chunk) => finish(chunk.toString("latin1").startsWith("+PONG")));
+    socket.once("data", (chunk) => finish(/^(?:\+PONG|-NOAUTH)/.test(chunk.toString("latin1"))));
     socket.once("error", () => finish(false));
   });
 }

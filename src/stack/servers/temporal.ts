@@ -1,11 +1,13 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import type { TlsFiles } from "../../base/tls-files.ts";
 import { canConnect, parseAddress } from "../free-port.ts";
 import { keepServer } from "../processes/keep-server.ts";
 import { spawnServer, untilReady, type ServerProcess } from "../processes/process.ts";
 import { tryCommand } from "../processes/run-command.ts";
 import type { ServerContext } from "../server-context.ts";
 import { StackError } from "../stack-error.ts";
+import { requireTls } from "./require-tls.ts";
 import { speaksTemporal } from "./speaks-temporal.ts";
 import { findTemporalBinary } from "./temporal-binary.ts";
 import { readDynamicConfigValues, readSearchAttributes } from "./temporal-config.ts";
@@ -63,12 +65,17 @@ export async function startTemporal(
  * Checks the Temporal that the environment names.
  * Throws: ADDRESS_UNREACHABLE when nothing listens there, or something that is not Temporal.
  */
-export async function useTemporal(context: ServerContext, address: string): Promise<RunningTemporal> {
+export async function useTemporal(context: ServerContext, address: string, tls?: TlsFiles): Promise<RunningTemporal> {
   context.report("resolving", `${address} of TEMPORAL_ADDRESS`, "environment");
   if (!(await canConnect(parseAddress(address, 7233), 5_000)))
     throw new StackError("ADDRESS_UNREACHABLE", `Temporal does not answer at ${address} (TEMPORAL_ADDRESS).`);
-  if (!(await speaksTemporal(parseAddress(address, 7233), 5_000)))
-    throw new StackError("ADDRESS_UNREACHABLE", `What answers at ${address} (TEMPORAL_ADDRESS) is not a Temporal server without TLS.`);
+  const place = parseAddress(address, 7233);
+  if (tls !== undefined) await requireTls({ ...place, talk: "temporal", files: tls }, "TEMPORAL_ADDRESS");
+  if (!(await speaksTemporal(place, 5_000, tls)))
+    throw new StackError(
+      "ADDRESS_UNREACHABLE",
+      `What answers at ${address} (TEMPORAL_ADDRESS) is not a Temporal server ${tls === undefined ? "without" : "with"} TLS.`,
+    );
   context.report("ready", `${address} of TEMPORAL_ADDRESS`, "environment");
   return { address, uiUrl: undefined, binary: undefined, stop: async () => undefined };
 }

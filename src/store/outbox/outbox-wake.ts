@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import postgres from "postgres";
-import { driverTarget } from "../../base/postgres-url.ts";
+import { driverTarget, type DriverTarget } from "../../base/postgres-url.ts";
 import type { Db } from "../postgres/database.ts";
 import { releaseLease, takeLease } from "../postgres/leases.ts";
 import { isPooled } from "../postgres/pooler.ts";
@@ -42,8 +42,16 @@ export function createOutboxWake(options: {
   const connect = () => {
     // Through a pooler LISTEN would be another client's; the poll finds the rows.
     if (closed || isPooled(url)) return;
-    const opened: postgres.Sql = postgres(url, {
-      ...driverTarget(url),
+    let target: DriverTarget;
+    try {
+      target = driverTarget(url);
+    } catch {
+      // In the middle of a renewal the files of TLS may not be there. Meanwhile the poll finds the rows.
+      timer = setTimeout(connect, RECONNECT_MS).unref();
+      return;
+    }
+    const opened: postgres.Sql = postgres(target.url, {
+      ...target.options,
       max: 1,
       fetch_types: false,
       idle_timeout: 0,

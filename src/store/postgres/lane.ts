@@ -1,13 +1,15 @@
 import postgres from "postgres";
 import { DomainError } from "../../base/errors.ts";
-import { driverTarget } from "../../base/postgres-url.ts";
+import { driverTarget, tlsOfPostgresUrl, type DriverTarget } from "../../base/postgres-url.ts";
+import { tlsFilesOf } from "../../base/tls-address.ts";
+import { tlsReason } from "../../base/tls-reason.ts";
 import { isPooled, isStartUpRefused, notePooler, ParameterLeftAside, showsPooler } from "./pooler.ts";
 import { sqlStateOf } from "./sql-state.ts";
 
 /** One connection that runs one statement at a time and is thrown away after any error. */
 export interface Lane {
   /** Rows as arrays of driver values, in the order the server sent them. Throws: UNAVAILABLE, DEADLINE_EXCEEDED, or the server's error. */
-  values(text: string, parameters: readonly unknown[], deadlineMs?: number): Promise<unknown[][]>;
+  values(text: string, parameters: readonly unknown[], deadlineMs?: number, planning?: Planning): Promise<unknown[][]>;
   /** Rows as objects by column name. Throws as `values`. */
   rows(text: string, parameters: readonly unknown[], deadlineMs?: number): Promise<Record<string, unknown>[]>;
   /** Hands out the rows in groups of at most `groupSize` as they arrive, so that a long result never stands in memory. */
@@ -29,10 +31,20 @@ export interface LaneOptions {
   readonly deadlineMs: number;
 }
 
+/**
+ * How Postgres plans a statement that it was sent before. `auto`: anew for its values, unless a plan for all values looks as cheap. `once`:
+ * by one plan for all values, made once by each connection. That is right where the plan cannot depend on the values.
+ */
+export type Planning = "auto" | "once";
+
+const PLAN_CACHE_MODES: Readonly<Record<Planning, string>> = { auto: "auto", once: "force_generic_plan" };
+
 /** `isPlain` where nothing of a session is used, because of a pooler. */
 interface Connection {
   readonly sql: postgres.Sql;
   readonly isPlain: boolean;
+  /** How the session plans at the moment. */
+  planning: Planning;
 }
 
 const passThrough = (value: unknown) => value;
@@ -132,8 +144,9 @@ export function createLane(options: LaneOptions): Lane {
 
   const connect = (): Connection => {
     const isPlain = isPooled(options.url);
-    const sql = postgres(options.url, {
-      ...driverTarget(options.url),
+    const target = targetOf(options.url);
+    const sql = postgres(target.url, {
+      ...target.options,
       max: 1,
       fetch_types: false,
       connect_timeout: CONNECT_TIMEOUT_SECONDS,
@@ -143,7 +156,7 @@ export function createLane(options: LaneOptions): Lane {
       onnotice: () => {},
       connection: { application_name: options.name, ...(isPlain ? {} : { statement_timeout: Math.trunc(options.deadlineMs) }) },
     });
-    return { sql, isPlain };
+    return { sql, isPlain, planning: "auto" };
   };
 
   const discard = (broken: Connection) => {
@@ -179,7 +192,7 @@ export function createLane(options: LaneOptions): Lane {
           return await Promise.race([running, deadline]);
         } catch (error) {
           discard(current);
-          if (current.isPlain || !showsPooler(error)) throw asDomainError(error);
+          if (current.isPlain || !showsPooler(error)) throw asDomainError(error, options.url);
           notePooler(options.url);
         }
       }
@@ -193,14 +206,16 @@ export function createLane(options: LaneOptions): Lane {
   };
 
   return {
-    values: (text, parameters, deadlineMs = options.deadlineMs) =>
-      exclusively(deadlineMs, async ({ sql, isPlain }) =>
-        checkCount(await sql.unsafe(text, [...parameters] as never[], { prepare: !isPlain }).values()),
-      ),
+    values: (text, parameters, deadlineMs = options.deadlineMs, planning = "auto") =>
+      exclusively(deadlineMs, async (connection) => {
+        await setPlanning(connection, planning);
+        return checkCount(await connection.sql.unsafe(text, [...parameters] as never[], { prepare: !connection.isPlain }).values());
+      }),
     rows: (text, parameters, deadlineMs = options.deadlineMs) =>
-      exclusively(deadlineMs, async ({ sql, isPlain }) => [
-        ...checkCount(await sql.unsafe(text, [...parameters] as never[], { prepare: !isPlain })),
-      ]),
+      exclusively(deadlineMs, async (connection) => {
+        await setPlanning(connection, "auto");
+        return [...checkCount(await connection.sql.unsafe(text, [...parameters] as never[], { prepare: !connection.isPlain }))];
+      }),
     stream: (text, parameters, groupSize, deadlineMs, onRows) =>
       exclusively(deadlineMs, async ({ sql, isPlain }) => {
         // Through a pooler the setting would be another client's.
@@ -220,6 +235,21 @@ export function createLane(options: LaneOptions): Lane {
   };
 }
 
+// One more round trip when statements of both kinds take turns on a connection. Through a pooler nothing is prepared, so nothing is kept.
+async function setPlanning(connection: Connection, planning: Planning): Promise<void> {
+  if (connection.isPlain || connection.planning === planning) return;
+  await connection.sql.unsafe(`set plan_cache_mode = ${PLAN_CACHE_MODES[planning]}`);
+  connection.planning = planning;
+}
+
+function targetOf(url: string): DriverTarget {
+  try {
+    return driverTarget(url);
+  } catch (error) {
+    throw new DomainError("UNAVAILABLE", "a file of DATABASE_TLS cannot be used", {}, error);
+  }
+}
+
 // A pooler that was told to leave the parameter aside says nothing of it.
 async function requireTimeout(sql: postgres.Sql, timeoutMs: number): Promise<void> {
   const [row] = await sql.unsafe("select setting from pg_settings where name = 'statement_timeout'");
@@ -234,10 +264,12 @@ function checkCount<Rows extends readonly unknown[] & { count: number | null }>(
   return rows;
 }
 
-function asDomainError(error: unknown): unknown {
+function asDomainError(error: unknown, url: string): unknown {
   const state = sqlStateOf(error);
   if (state !== undefined && CONNECTION_ERRORS.has(state))
     return new DomainError("UNAVAILABLE", "the database is not reachable", {}, error);
+  const reason = tlsOfPostgresUrl(url) === true ? tlsReason(error, tlsFilesOf(url), "DATABASE") : undefined;
+  if (reason !== undefined) return new DomainError("UNAVAILABLE", `the database cannot be spoken to over TLS: ${reason}`, {}, error);
   if (isStartUpRefused(error))
     return new DomainError(
       "UNAVAILABLE",

@@ -1,0 +1,191 @@
+import { randomUUID } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import { createSecureServer, type Http2SecureServer } from "node:http2";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Redis } from "ioredis";
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { createKafka, ensureTopics, type Kafka } from "../../src/adapters/kafka/kafka.ts";
+import { SILENT_LOG } from "../../src/adapters/log.ts";
+import { redisTarget } from "../../src/adapters/redis/redis-target.ts";
+import { openRedis } from "../../src/adapters/redis/redis.ts";
+import { connectDirectly } from "../../src/adapters/temporal-direct.ts";
+import { createTemporal } from "../../src/adapters/temporal.ts";
+import { loadConfig, type Config } from "../../src/config.ts";
+import { kafkaSecurity, temporalSecurity } from "../../src/config/server-variables.ts";
+import type { Stack } from "../../src/stack/stack.ts";
+import { KAFKA_LOGIN, KAFKA_LOGIN_SETTINGS, KAFKA_SCRAM_USERS, unsignedToken } from "../support/secured-kafka-logins.ts";
+import { makeCertificates, startSecuredStack, variablesOf, type Certificates } from "../support/secured-stack.ts";
+import { until } from "../support/until.ts";
+
+let folder: string;
+let certificates: Certificates;
+let stack: Stack;
+let issuer: Server;
+let issued = 0;
+/** The client logs in anew 10 s before the end. */
+const TOKEN_LIFE_SECONDS = 12;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "saldo-logins-"));
+  certificates = await makeCertificates(join(folder, "certificates"));
+  const files = { ca: certificates.ca.ca, ...certificates.server };
+  const client = certificates.filesOf();
+  stack = await startSecuredStack({
+    certificates,
+    servers: ["kafka", "redis"],
+    dataDir: folder,
+    cacheDir: inject("cacheDir"),
+    secured: { kafka: { files, client, settings: KAFKA_LOGIN_SETTINGS, scramUsers: KAFKA_SCRAM_USERS } },
+  });
+  issuer = createServer((request, response) => {
+    issued += 1;
+    request.resume();
+    response.setHeader("content-type", "application/json");
+    response.end(JSON.stringify({ access_token: unsignedToken("saldo", TOKEN_LIFE_SECONDS), expires_in: TOKEN_LIFE_SECONDS }));
+  });
+  await new Promise<void>((resolve) => issuer.listen(0, "127.0.0.1", resolve));
+});
+
+afterAll(async () => {
+  issuer?.close();
+  await stack?.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const configOf = (more: Record<string, string>): Config => {
+  // Only the authority: the broker asks for a login and for no certificate.
+  const { KAFKA_BROKERS = "" } = variablesOf(stack, certificates);
+  return loadConfig({ KAFKA_BROKERS, KAFKA_TLS: "on", KAFKA_TLS_CA: certificates.ca.ca, ...more }, folder);
+};
+const login = { KAFKA_SASL_USERNAME: KAFKA_LOGIN.username, KAFKA_SASL_PASSWORD: KAFKA_LOGIN.password };
+const oauth = () => ({
+  KAFKA_SASL_MECHANISM: "OAUTHBEARER",
+  KAFKA_SASL_TOKEN_URL: `http://127.0.0.1:${(issuer.address() as AddressInfo).port}/token`,
+  KAFKA_SASL_CLIENT_ID: "saldo",
+  KAFKA_SASL_CLIENT_SECRET: "hush",
+});
+
+function open(config: Config): Kafka {
+  return createKafka({
+    brokers: config.KAFKA_BROKERS?.split(",") ?? [],
+    security: kafkaSecurity(config),
+    clientId: "logins",
+    logger: SILENT_LOG,
+  });
+}
+
+describe("the login of Kafka", () => {
+  it.each<Record<string, string>>([
+    { KAFKA_SASL_MECHANISM: "PLAIN", ...login },
+    { KAFKA_SASL_MECHANISM: "SCRAM-SHA-256", ...login },
+    { KAFKA_SASL_MECHANISM: "SCRAM-SHA-512", ...login },
+  ])("lets in with $KAFKA_SASL_MECHANISM: a topic is made, written and read", async (more) => {
+    const config = configOf(more);
+    const topic = `login-${randomUUID()}`;
+    await ensureTopics(config.KAFKA_BROKERS?.split(",") ?? [], [{ topic, partitions: 1, settings: {} }], SILENT_LOG, kafkaSecurity(config));
+    const kafka = open(config);
+    const producer = kafka.createProducer();
+    await producer.send(topic, [{ key: "a", value: "b" }]);
+    expect(await kafka.topicOffsets(topic)).toMatchObject([{ high: 1n }]);
+    await kafka.ping();
+    await Promise.all([producer.close(), kafka.close()]);
+  });
+
+  it("lets in with OAUTHBEARER, and a token that ends is renewed while the client is connected", async () => {
+    const config = configOf(oauth());
+    const topic = `login-${randomUUID()}`;
+    await ensureTopics(config.KAFKA_BROKERS?.split(",") ?? [], [{ topic, partitions: 1, settings: {} }], SILENT_LOG, kafkaSecurity(config));
+    const kafka = open(config);
+    const producer = kafka.createProducer();
+    const before = issued;
+    let sent = 0;
+    await until("two more tokens were asked for, under steady sending", async () => {
+      await producer.send(topic, [{ key: "a", value: String(sent) }]);
+      sent += 1;
+      return issued >= before + 3;
+    });
+    expect((await kafka.topicOffsets(topic))[0]).toMatchObject({ high: BigInt(sent) });
+    await Promise.all([producer.close(), kafka.close()]);
+  });
+
+  it.each<Record<string, string>>([
+    { KAFKA_SASL_MECHANISM: "PLAIN", ...login, KAFKA_SASL_PASSWORD: "wrong" },
+    { KAFKA_SASL_MECHANISM: "SCRAM-SHA-512", ...login, KAFKA_SASL_USERNAME: "nobody" },
+  ])("is refused with a wrong one, and the reason is said in words without it: $KAFKA_SASL_MECHANISM", async (more) => {
+    const kafka = open(configOf(more));
+    await expect(kafka.ping()).rejects.toThrow("it refuses the login of KAFKA_SASL_MECHANISM");
+    await kafka.close();
+  });
+});
+
+it("Redis lets its user in by name and password", async () => {
+  const own = variablesOf(stack, certificates);
+  const admin = new Redis(redisTarget(loadConfig(own, folder).REDIS_URL ?? "").url, {
+    ...redisTarget(loadConfig(own, folder).REDIS_URL ?? "").options,
+  });
+  await admin.call("ACL", "SETUSER", "saldo", "on", ">pa:ss/wd", "~*", "&*", "+@all");
+  const pings = async (password: string) => {
+    const { REDIS_URL: url } = loadConfig({ ...own, REDIS_USERNAME: "saldo", REDIS_PASSWORD: password }, folder);
+    const link = openRedis({ url, logger: SILENT_LOG });
+    try {
+      let reason = "";
+      await until("it answers or refuses", async () => {
+        reason = await link.ping().then(
+          () => "in",
+          (error: Error) => error.message,
+        );
+        return reason !== "not connected";
+      });
+      return { reason, who: await link.attempt((redis) => redis.call("ACL", "WHOAMI")) };
+    } finally {
+      link.close();
+    }
+  };
+  expect(await pings("pa:ss/wd")).toEqual({ reason: "in", who: "saldo" });
+  expect((await pings("wrong")).reason).toBe("it refuses the login of REDIS_URL");
+  admin.disconnect();
+});
+
+describe("the key of Temporal's API", () => {
+  let server: Http2SecureServer;
+  const seen: (string | undefined)[] = [];
+
+  beforeAll(async () => {
+    // Stands for Temporal Cloud, which looks at the header; a server of one's own without an authorizer looks at nothing.
+    server = createSecureServer({
+      cert: readFileSync(certificates.server.cert),
+      key: readFileSync(certificates.server.key),
+    });
+    server.on("stream", (stream, headers) => {
+      seen.push(headers.authorization);
+      stream.resume();
+      stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
+      stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
+      stream.end(Buffer.alloc(5));
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  });
+
+  afterAll(() => server?.close());
+
+  it("goes with the calls of both clients, over TLS, and so do the headers", async () => {
+    const config = loadConfig(
+      {
+        TEMPORAL_ADDRESS: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+        TEMPORAL_API_KEY: "a-k3y",
+        TEMPORAL_TLS_CA: certificates.ca.ca,
+      },
+      folder,
+    );
+    const target = { address: config.TEMPORAL_ADDRESS ?? "", ...temporalSecurity(config) };
+    const direct = await connectDirectly(target);
+    await direct.close();
+    const link = await createTemporal({ ...target, namespace: "default", deadlineMs: 10_000, logger: SILENT_LOG });
+    await link.close();
+    expect(seen.length).toBeGreaterThanOrEqual(2);
+    expect(new Set(seen)).toEqual(new Set(["Bearer a-k3y"]));
+  });
+});
