@@ -64,13 +64,9 @@ async function prepareRoles(admin: postgres.Sql, appUrl: string): Promise<void> 
  * Throws: INVALID_REQUEST for a database that does not keep its text in UTF-8, and for an address that leads through a pooler; the server's error.
  */
 export async function migrateDatabase(input: { adminUrl: string; appUrl: string }): Promise<{ applied: number }> {
-<<<<<<< HEAD
   await requireDirect(input.adminUrl, "The address for migrations");
-  const admin = postgres(input.adminUrl, { ...driverTarget(input.adminUrl), max: 1, fetch_types: false, onnotice: () => {} });
-=======
   const target = driverTarget(input.adminUrl);
   const admin = postgres(target.url, { ...target.options, max: 1, fetch_types: false, onnotice: () => {} });
->>>>>>> main
   try {
     await admin`select pg_advisory_lock(${MIGRATION_LOCK})`;
     await requireUtf8(admin);

@@ -11,8 +11,9 @@ const ODD_TIMEOUT_MS = 86_399_997;
  * that are others' at the same time. Throws: INVALID_REQUEST where a pooler shows itself; the server's error.
  */
 export async function requireDirect(url: string, variable: string): Promise<void> {
-  const probe = postgres(url, {
-    ...driverTarget(url),
+  const target = driverTarget(url);
+  const probe = postgres(target.url, {
+    ...target.options,
     max: 1,
     fetch_types: false,
     onnotice: () => {},
