@@ -14,6 +14,7 @@ import type { TemporalLink } from "../../src/adapters/temporal.ts";
 import { withinOrThrow } from "../../src/base/deadline.ts";
 import type { Config } from "../../src/config.ts";
 import type { TaskQueue } from "../../src/contract/task-queues.ts";
+import { createEndedOrders, type EndedOrders } from "../../src/starters/ended-orders.ts";
 import { createLedger, type Ledger } from "../../src/store/ledger/ledger.ts";
 import { createDatabase, type Database } from "../../src/store/postgres/database.ts";
 import { markOfDatabase } from "../../src/store/postgres/deployment.ts";
@@ -38,6 +39,8 @@ export interface StoreParts {
   readonly psp: HttpPsp;
   /** The metrics of this process. */
   readonly metrics: Metrics;
+  /** The orders whose end the workers of this process commit. */
+  readonly endedOrders: EndedOrders;
   /** Runs workflows and activities of these queues on that connection. */
   startWorkers(temporal: TemporalLink, taskQueues: readonly TaskQueue[]): Promise<SaldoWorkers>;
   close(): Promise<void>;
@@ -68,10 +71,12 @@ export function openStoreParts(config: Config, role: string): StoreParts {
   const ledger = refreshingLedger(plainLedger, createBalanceRefresh({ db: database.db, balanceCache, logger }));
   const orderCache = createOrderCache(redis);
   const psp = createPsp({ url: config.PSP_URL, apiKey: config.PSP_API_KEY, timeoutMs: config.PSP_TIMEOUT_MS, logger });
+  const endedOrders = createEndedOrders();
   return {
     logger,
     databaseUrl,
     database,
+    endedOrders,
     ledger,
     redis,
     orderCache,
@@ -92,6 +97,7 @@ export function openStoreParts(config: Config, role: string): StoreParts {
           orderCache,
           psp,
           logger,
+          tellOrderEnd: endedOrders.tell,
           workflows: createWorkflowPort(temporal, config),
           webhooks: createWebhookPort(config),
           reportsDir: resolve(config.REPORTS_DIR ?? `${config.DATA_DIR}/reports`),
