@@ -121,6 +121,8 @@ const schema = z
     ...PAYLOAD_SETTINGS,
     WORKFLOW_BUNDLE_PATH: optionalText,
     WORKFLOW_CACHE_SIZE: wholeNumber(0, 10_000).default(500),
+    // Read by workers/lean-workflow-threads.cjs, which is loaded before any configuration is.
+    WORKFLOW_STACK_TRACES: flag(false),
     API_HOSTS_WORKER: flag(true),
     BRIDGE_HOSTS_WORKER: flag(true),
 
