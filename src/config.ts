@@ -139,7 +139,7 @@ const schema = z
     SAGA_COMMANDS: z.enum(["execute", "ignore"]).default("execute"),
     ORDER_PAYMENT: z.enum(["own", "saga-commands"]).default("own"),
     KAFKA_SESSION_TIMEOUT_MS: durationMs(10_000, 1_000, 120_000),
-    EVENT_BATCH_SIZE: wholeNumber(1, 2_000).default(1_000),
+    EVENT_BATCH_SIZE: wholeNumber(1, 2_000).default(2_000),
     BRIDGE_STALL_MS: durationMs(60_000, 1_000, 3_600_000),
     OUTBOX_POLL_MS: durationMs(1_000, 10, 60_000),
 
