@@ -275,9 +275,14 @@ export function describeConfig(config: Config): Record<string, string> {
   return Object.fromEntries(
     Object.entries(config).map(([name, value]) => [
       name,
-      value !== undefined && SECRET_NAME.test(name) ? "***" : hideSecret(String(value ?? "")),
+      value !== undefined && SECRET_NAME.test(name) ? "***" : hideSecret(inWords(value)),
     ]),
   );
+}
+
+function inWords(value: Config[keyof Config]): string {
+  if (Array.isArray(value)) return value.join(",");
+  return typeof value === "object" ? JSON.stringify(value) : String(value ?? "");
 }
 
 /** Variables whose whole value is a secret. */
