@@ -12,6 +12,7 @@ import { deferred } from "../../../test/support/deferred.ts";
 import { until } from "../../../test/support/until.ts";
 import type { Log } from "../../adapters/log.ts";
 import type { ApiEnv } from "../api-env.ts";
+import { createClientAddresses } from "./client-address.ts";
 import { listen, type HttpServer } from "./http-server.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "saldo-https-"));
@@ -21,8 +22,10 @@ const log = { debug: note, info: note, warn: note, error: note } as unknown as L
 const certPath = join(folder, "cert.pem");
 const keyPath = join(folder, "key.pem");
 const gate = deferred();
+const addresses = createClientAddresses([]);
 const app = new OpenAPIHono<ApiEnv>();
 app.get("/here", (context) => context.text("here"));
+app.get("/secure", (context) => context.text(String(addresses.isSecure(context))));
 app.get("/slow", (context) =>
   streamText(context, async (stream) => {
     await stream.write("first ");
@@ -92,6 +95,7 @@ it("serves a client that knows the authority, and speaks nothing older than TLS 
   await start();
   const ca = readFileSync(certPath);
   expect(await get("/here", { ca })).toBe("here");
+  expect(await get("/secure", { ca })).toBe("true");
   await expect(get("/here", {})).rejects.toThrow(/self-signed/);
   await expect(openTls({ minVersion: "TLSv1", maxVersion: "TLSv1.1" })).rejects.toThrow();
   const socket = await openTls({ maxVersion: "TLSv1.2" });
