@@ -37,11 +37,8 @@ const PROFILER = fileURLToPath(new URL("../profile-role.cjs", import.meta.url));
 export async function benchEnvironment(): Promise<Record<string, string>> {
   const ports = await Promise.all(PORTS.map(async (name) => [name, String(await freePort())] as const));
   const inherited = Object.entries(inheritedEnvironment()).filter((entry): entry is [string, string] => entry[1] !== undefined);
-  return { ...Object.fromEntries(inherited), ...Object.fromEntries(ports), DATA_DIR: benchDir(), LOG_LEVEL: "warn", ...UNLIMITED };
+  return { ...Object.fromEntries(inherited), ...Object.fromEntries(ports), DATA_DIR: benchDir(), LOG_LEVEL: "warn" };
 }
-
-/** No test is refused for its number of requests. The limits are on, so that their cost is measured. */
-const UNLIMITED = { RATE_LIMIT_PER_MINUTE: "10000000", RATE_LIMIT_PER_USER: "10000000" };
 
 /** Starts servers and roles as `npm start` does. Throws: StackError. */
 export async function startMeasuredSystem(options: StartOptions): Promise<Started<MeasuredSystem>> {
