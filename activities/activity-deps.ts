@@ -1,6 +1,6 @@
 import type { Psp } from "../src/adapters/psp/psp.ts";
 import type { EventBatchInput, EventBatchPlace } from "../src/contract/events.ts";
-import type { OrderSagaInput } from "../src/contract/orders.ts";
+import type { OrderEnd, OrderSagaInput } from "../src/contract/orders.ts";
 import type { OrderRefundInput } from "../src/contract/refunds.ts";
 import type { ReservationInput } from "../src/contract/reservations.ts";
 import type { SagaPaymentRequest } from "../src/contract/saga-commands.ts";
@@ -87,6 +87,8 @@ export interface ActivityDeps {
   readonly codeVersion?: string;
   /** Opens a lane for long statements and streams, each bounded by `deadlineMs`. The caller closes it. */
   readonly openLane: (name: string, deadlineMs?: number) => Lane;
+  /** Told of every order that ended in this process, once its end is committed. */
+  readonly tellOrderEnd?: (end: OrderEnd) => void;
   /** Without it the self-audit repairs no lost workflow, and no workflow waits for the answer to a REFUND. */
   readonly workflows?: WorkflowPort;
   /** Without it only batches whose workflows carry their events are applied. */

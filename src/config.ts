@@ -121,6 +121,8 @@ const schema = z
     ...PAYLOAD_SETTINGS,
     WORKFLOW_BUNDLE_PATH: optionalText,
     WORKFLOW_CACHE_SIZE: wholeNumber(0, 10_000).default(500),
+    // Read by workers/lean-workflow-threads.cjs, which is loaded before any configuration is.
+    WORKFLOW_STACK_TRACES: flag(false),
     API_HOSTS_WORKER: flag(true),
     BRIDGE_HOSTS_WORKER: flag(true),
 
@@ -137,7 +139,7 @@ const schema = z
     SAGA_COMMANDS: z.enum(["execute", "ignore"]).default("execute"),
     ORDER_PAYMENT: z.enum(["own", "saga-commands"]).default("own"),
     KAFKA_SESSION_TIMEOUT_MS: durationMs(10_000, 1_000, 120_000),
-    EVENT_BATCH_SIZE: wholeNumber(1, 2_000).default(1_000),
+    EVENT_BATCH_SIZE: wholeNumber(1, 2_000).default(2_000),
     BRIDGE_STALL_MS: durationMs(60_000, 1_000, 3_600_000),
     OUTBOX_POLL_MS: durationMs(1_000, 10, 60_000),
 
@@ -273,9 +275,14 @@ export function describeConfig(config: Config): Record<string, string> {
   return Object.fromEntries(
     Object.entries(config).map(([name, value]) => [
       name,
-      value !== undefined && SECRET_NAME.test(name) ? "***" : hideSecret(String(value ?? "")),
+      value !== undefined && SECRET_NAME.test(name) ? "***" : hideSecret(inWords(value)),
     ]),
   );
+}
+
+function inWords(value: Config[keyof Config]): string {
+  if (Array.isArray(value)) return value.join(",");
+  return typeof value === "object" ? JSON.stringify(value) : String(value ?? "");
 }
 
 /** Variables whose whole value is a secret. */

@@ -220,8 +220,8 @@ test("every variable that .env.example offers is one that is read, and the file 
   );
   const read = loadConfig(Object.fromEntries(offered), "/nonexistent") as Record<string, unknown>;
   // A profile is read, and gives values to other variables.
-  const profile = ["TEMPORAL_CONFIG_FILE", "TEMPORAL_PROFILE"];
-  for (const [name] of offered.filter(([each]) => !profile.includes(each)))
+  const profile = new Set(["TEMPORAL_CONFIG_FILE", "TEMPORAL_PROFILE"]);
+  for (const [name] of offered.filter(([each]) => !profile.has(each)))
     if (!name.endsWith("_PASSWORD")) expect(read, name).toHaveProperty(name);
 });
 

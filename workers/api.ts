@@ -100,7 +100,8 @@ await runRole("api", async ({ signal, ready }) => {
     if (link === undefined) return undefined;
     const workers = config.API_HOSTS_WORKER ? await parts.startWorkers(link, [TASK_QUEUES.orders]) : undefined;
     const deadlineMs = config.TEMPORAL_DEADLINE_MS;
-    starters.attach(createStarters({ client: link.client, eager: config.API_HOSTS_WORKER, deadlineMs, breaker }));
+    const endedHere = workers === undefined ? {} : { endedOrders: parts.endedOrders };
+    starters.attach(createStarters({ client: link.client, eager: config.API_HOSTS_WORKER, deadlineMs, breaker, ...endedHere }));
     // Not before the starters are attached: the api would be called ready while an order is still answered with 503.
     temporal = link;
     return workers;

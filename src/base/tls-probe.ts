@@ -1,7 +1,7 @@
 import { connect as connectPlainly, type Socket } from "node:net";
 import { connect, createSecureContext, type TLSSocket } from "node:tls";
 import { pemOf, tlsFrom, type TlsFiles } from "./tls-files.ts";
-import { tlsReason } from "./tls-reason.ts";
+import { codeOf, tlsReason } from "./tls-reason.ts";
 
 /** What is spoken inside: Postgres agrees on TLS in its own words first, and gRPC wants HTTP/2 named in the handshake. */
 export type TlsTalk = "postgres" | "temporal" | "kafka" | "redis";
@@ -41,7 +41,7 @@ interface Trouble {
 async function attempt(probe: TlsProbe, timeoutMs: number, maxVersion: "TLSv1.2" | undefined): Promise<Trouble | undefined> {
   let outermost: Socket | undefined;
   const explain = (error: unknown): Trouble => ({
-    code: String((error as { code?: unknown }).code ?? ""),
+    code: codeOf(error),
     reason: error instanceof Refusal ? error.message : tlsReason(error, probe.files, VARIABLES[probe.talk]),
   });
   try {

@@ -71,7 +71,8 @@ function wrongName(error: unknown): string {
   return `its certificate is for another name${names === undefined ? "" : ` (${names})`}: set _TLS_SERVER_NAME if that is right`;
 }
 
-function codeOf(error: unknown): string {
+/** The code of an error of Node, or of its cause; empty without one. */
+export function codeOf(error: unknown): string {
   const { code, cause } = (typeof error === "object" && error !== null ? error : {}) as { code?: unknown; cause?: unknown };
   if (typeof code === "string") return code;
   return cause === undefined ? "" : codeOf(cause);

@@ -40,7 +40,10 @@ describe("TLS of the four servers", () => {
       KAFKA_BROKERS: "kafka.example:9093",
       REDIS_URL: "redis://redis.example:6380",
       ...Object.fromEntries(["DATABASE", "TEMPORAL", "KAFKA", "REDIS"].map((server) => [`${server}_TLS`, "on"])),
-      ...["DATABASE", "TEMPORAL", "KAFKA", "REDIS"].map(files).reduce((all, each) => ({ ...all, ...each }), {}),
+      ...files("DATABASE"),
+      ...files("TEMPORAL"),
+      ...files("KAFKA"),
+      ...files("REDIS"),
       KAFKA_TLS_SERVER_NAME: "broker",
     });
     const expected = { ca, cert, key };

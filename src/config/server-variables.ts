@@ -14,7 +14,7 @@ const text = z.string().trim().min(1).optional();
 const secret = z.string().min(1).max(65_536).optional();
 const words = z.record(z.string(), z.string());
 /** Headers of every call, as an object in JSON: `{"x-name":"value"}`. */
-const metadata = z
+const headers = z
   .string()
   .transform((json, context): Record<string, string> => {
     try {
@@ -39,7 +39,7 @@ export const SERVER_VARIABLES = {
   TEMPORAL_TLS_KEY: text,
   TEMPORAL_TLS_SERVER_NAME: text,
   TEMPORAL_API_KEY: secret,
-  TEMPORAL_METADATA: metadata,
+  TEMPORAL_METADATA: headers,
   KAFKA_TLS: onOrOff,
   KAFKA_TLS_CA: text,
   KAFKA_TLS_CERT: text,
@@ -269,8 +269,8 @@ function isReadable(file: string): boolean {
   }
 }
 
-function isSafeUrl(text: string): boolean {
-  const { protocol, hostname } = new URL(text);
+function isSafeUrl(address: string): boolean {
+  const { protocol, hostname } = new URL(address);
   return protocol === "https:" || isLoopbackAddress(hostname);
 }
 

@@ -1,9 +1,5 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { homedir, tmpdir } from "node:os";
-import { join } from "node:path";
 import type { Client } from "@temporalio/client";
-import { historyToJSON } from "@temporalio/common/lib/proto-utils.js";
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from "vitest";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { decodeInside } from "../../src/adapters/payload-codec/decode-inside.ts";
@@ -12,11 +8,9 @@ import { uuidOf } from "../../src/base/hash.ts";
 import { createTextFinder } from "../../src/cli/leak/finder.ts";
 import { scanTemporal } from "../../src/cli/leak/temporal.ts";
 import { findPlaintext } from "../../src/cli/payload-keys/find-plaintext.ts";
-import { replayHistories } from "../../src/cli/replay/replay-histories.ts";
 import { LOCAL_PRINCIPAL } from "../../src/contract/identity.ts";
 import { orderWorkflowId, requestKey, reservationWorkflowId } from "../../src/contract/ids.ts";
 import { auditBooks } from "../../src/store/ledger/audit.ts";
-import { buildWorkflowBundle } from "../../workers/parts/workflow-bundle.ts";
 import { createFakePsp, type FakePsp } from "../support/fake-psp.ts";
 import { createTestApi, type TestApi } from "../support/http-api.ts";
 import { startTestWorkflows, type TestWorkflows } from "../support/http-system.ts";
@@ -120,7 +114,7 @@ function textOf(content: unknown): string {
 }
 
 describe("what Temporal keeps, with encryption on", () => {
-  it("shows nothing of orders and a reservation but their ids and search attributes, and tools with the keys read it", async () => {
+  it("shows nothing of orders and a reservation but their ids and search attributes, and a leak scan with the keys finds it", async () => {
     const { workflows, api } = await start(settings(k1));
     const { client } = workflows;
     const user = `user-${randomUUID()}`;
@@ -135,19 +129,15 @@ describe("what Temporal keeps, with encryption on", () => {
     const poor = await place(api, `poor-${user}`);
     expect(poor.body).toMatchObject({ failure: { code: "INSUFFICIENT_FUNDS" } });
 
-    const files: string[] = [];
-    const folder = await mkdtemp(join(tmpdir(), "saldo-payloads-"));
     const ids: string[] = [];
     for await (const { workflowId, raw } of client.workflow.list()) {
       ids.push(workflowId);
       const history = await client.workflow.getHandle(workflowId).fetchHistory();
       const text = textOf([history.events, raw]);
-      const secrets = [user, "secret wish", "73.19", '"7319"', "41.37", '"4137"', "INSUFFICIENT_FUNDS"];
+      const secrets = [user, "secret wish", "73.19", '"7319"', "41.37", '"4137"', "does not cover the amount"];
       expect(secrets.filter((secret) => text.includes(secret))).toEqual([]);
       expect(text).toContain("k1");
       expect(textOf(await decodeInside(bothKeys, [history.events, raw]))).toContain("secret wish");
-      files.push(join(folder, `${files.length}.json`));
-      await writeFile(files.at(-1) ?? "", historyToJSON(history));
     }
     expect(ids).toHaveLength(3);
     expect(ids).toContain(reservationWorkflowId(reservationId));
@@ -157,12 +147,6 @@ describe("what Temporal keeps, with encryption on", () => {
     const finder = createTextFinder("a secret wish");
     expect((await scanTemporal(finder, { ...where, codec: bothKeys })).findings.length).toBeGreaterThan(0);
     await expect(scanTemporal(finder, where)).rejects.toThrow(/TEMPORAL_PAYLOAD_KEYS/);
-    const bundlePath = await buildWorkflowBundle(join(homedir(), ".cache", "saldo"));
-    const replayed = await replayHistories(files, bundlePath, bothKeys);
-    expect(replayed.filter(({ ok }) => !ok)).toEqual([]);
-    const [unread] = await replayHistories(files.slice(0, 1), bundlePath, openReadingCodec(settings(k2)));
-    expect(unread).toMatchObject({ ok: false });
-    await rm(folder, { recursive: true, force: true });
   });
 
   it("hides the words and the stack of a failure, which are read where the key is", async () => {

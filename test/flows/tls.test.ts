@@ -57,15 +57,15 @@ function child(
   args: readonly string[],
   environment: Record<string, string>,
 ): { process: ChildProcess; output: () => string; ended: Promise<number | null> } {
-  const process_ = spawn(process.execPath, ["--import", "tsx", ...args], {
+  const spawned = spawn(process.execPath, ["--import", "tsx", ...args], {
     cwd: PROJECT_DIR,
     env: { ...inheritedEnvironment(), ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  children.push(process_);
+  children.push(spawned);
   let text = "";
-  for (const stream of [process_.stdout, process_.stderr]) stream.on("data", (chunk: Buffer) => (text += chunk.toString()));
-  return { process: process_, output: () => text, ended: new Promise((resolve) => process_.once("exit", resolve)) };
+  for (const stream of [spawned.stdout, spawned.stderr]) stream.on("data", (chunk: Buffer) => (text += chunk.toString()));
+  return { process: spawned, output: () => text, ended: new Promise((resolve) => spawned.once("exit", resolve)) };
 }
 
 /** Runs a command of Saldo to its end. */

@@ -15,6 +15,7 @@ import { withinOrThrow } from "../../src/base/deadline.ts";
 import type { Config } from "../../src/config.ts";
 import type { TaskQueue } from "../../src/contract/task-queues.ts";
 import type { EventShelf } from "../../src/ingest/event-shelf.ts";
+import { createEndedOrders, type EndedOrders } from "../../src/starters/ended-orders.ts";
 import { createLedger, type Ledger } from "../../src/store/ledger/ledger.ts";
 import { createDatabase, type Database } from "../../src/store/postgres/database.ts";
 import { markOfDatabase } from "../../src/store/postgres/deployment.ts";
@@ -42,6 +43,8 @@ export interface StoreParts {
   readonly metrics: Metrics;
   /** The events that a bridge of this process has in hand: its workers find them there. */
   readonly shelf: EventShelf;
+  /** The orders whose end the workers of this process commit. */
+  readonly endedOrders: EndedOrders;
   /** Runs workflows and activities of these queues on that connection. */
   startWorkers(temporal: TemporalLink, taskQueues: readonly TaskQueue[]): Promise<SaldoWorkers>;
   close(): Promise<void>;
@@ -73,10 +76,12 @@ export function openStoreParts(config: Config, role: string): StoreParts {
   const orderCache = createOrderCache(redis);
   const events = openEventParts(config, role, { db: database.db, logger });
   const psp = createPsp({ url: config.PSP_URL, apiKey: config.PSP_API_KEY, timeoutMs: config.PSP_TIMEOUT_MS, logger });
+  const endedOrders = createEndedOrders();
   return {
     logger,
     databaseUrl,
     database,
+    endedOrders,
     ledger,
     redis,
     orderCache,
@@ -99,6 +104,7 @@ export function openStoreParts(config: Config, role: string): StoreParts {
           orderCache,
           psp,
           logger,
+          tellOrderEnd: endedOrders.tell,
           workflows: createWorkflowPort(temporal, config),
           eventsAt: events.eventsAt,
           webhooks: createWebhookPort(config),

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Kafka as KafkaClient, KafkaJSSASLAuthenticationError, logLevel, Partitioners, type Admin, type KafkaConfig } from "kafkajs";
+import { Kafka as KafkaClient, logLevel, Partitioners, type Admin, type KafkaConfig } from "kafkajs";
 import { DomainError } from "../../base/errors.ts";
 import type { KafkaSecurity } from "../../config/server-variables.ts";
 import type { TopicIncarnation } from "../../contract/topic-incarnations.ts";
@@ -73,6 +73,8 @@ const READER_RETRY = { retries: 60, initialRetryTime: 200, maxRetryTime: 1_000 }
 const ADMIN = { retry: { retries: 3, initialRetryTime: 200 } };
 /** A broker that does not answer is not waited for at the end. */
 const CLOSE_WITHIN_MS = 2_000;
+/** The client exports its errors in a way that Node does not find by their names. */
+const LOGIN_REFUSED = "KafkaJSSASLAuthenticationError";
 const LEADERS_WITHIN_MS = 15_000;
 const LEADERS_POLL_MS = 100;
 
@@ -119,7 +121,7 @@ export function createKafka(options: KafkaOptions): Kafka {
         .admin()
         .then((admin) => admin.describeCluster())
         .catch((error: unknown) => {
-          throw error instanceof KafkaJSSASLAuthenticationError
+          throw error instanceof Error && error.name === LOGIN_REFUSED
             ? new DomainError("UNAVAILABLE", "it refuses the login of KAFKA_SASL_MECHANISM", {}, error)
             : error;
         });

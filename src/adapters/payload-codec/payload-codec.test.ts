@@ -18,7 +18,7 @@ const folder = mkdtempSync(join(tmpdir(), "saldo-payload-keys-"));
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const payloadOf = (value: unknown) => defaultPayloadConverter.toPayload(value) as Payload;
+const payloadOf = (value: unknown): Payload => defaultPayloadConverter.toPayload(value);
 const reasonOf = async (work: Promise<unknown>) => {
   const error = await work.then(
     () => undefined,

@@ -1,5 +1,5 @@
 import { ApplicationFailure, METADATA_ENCODING_KEY, type Payload, type PayloadCodec } from "@temporalio/common";
-import { temporal } from "@temporalio/proto";
+import proto from "@temporalio/proto";
 import { DomainError } from "../../base/errors.ts";
 import type { PayloadKey } from "../../base/payload-keys.ts";
 import { open, seal } from "./xaes.ts";
@@ -11,7 +11,7 @@ const KEY_ID = "encryption-key-id";
 const CIPHER = "encryption-cipher";
 const XAES = "xaes-256-gcm";
 
-const { Payload: PayloadMessage } = temporal.api.common.v1;
+const { Payload: PayloadMessage } = proto.temporal.api.common.v1;
 
 export interface PayloadCodecOptions {
   /** The first key writes, all of them read. */

@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request, Agent, type RequestOptions } from "node:https";
 import { connect as connectPlain } from "node:net";
@@ -9,9 +8,11 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import { streamText } from "hono/streaming";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { deferred } from "../../../test/support/deferred.ts";
+import { makeThrowawayCa, type ThrowawayCa } from "../../../test/support/throwaway-ca.ts";
 import { until } from "../../../test/support/until.ts";
 import type { Log } from "../../adapters/log.ts";
 import type { ApiEnv } from "../api-env.ts";
+import { createClientAddresses } from "./client-address.ts";
 import { listen, type HttpServer } from "./http-server.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "saldo-https-"));
@@ -21,8 +22,10 @@ const log = { debug: note, info: note, warn: note, error: note } as unknown as L
 const certPath = join(folder, "cert.pem");
 const keyPath = join(folder, "key.pem");
 const gate = deferred();
+const addresses = createClientAddresses([]);
 const app = new OpenAPIHono<ApiEnv>();
 app.get("/here", (context) => context.text("here"));
+app.get("/secure", (context) => context.text(String(addresses.isSecure(context))));
 app.get("/slow", (context) =>
   streamText(context, async (stream) => {
     await stream.write("first ");
@@ -31,26 +34,16 @@ app.get("/slow", (context) =>
   }),
 );
 let server: HttpServer | undefined;
-
-function makeCertificate(name: string): void {
-  const args = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -addext subjectAltName=DNS:localhost,IP:127.0.0.1";
-  execFileSync(
-    "openssl",
-    [...args.split(" "), "-subj", `/CN=${name}`, "-keyout", join(folder, `${name}.key`), "-out", join(folder, `${name}.crt`)],
-    {
-      stdio: "ignore",
-    },
-  );
-}
+let authority: ThrowawayCa;
 
 function put(name: string, keyOf = name): void {
-  copyFileSync(join(folder, `${name}.crt`), certPath);
+  copyFileSync(join(folder, `${name}.pem`), certPath);
   copyFileSync(join(folder, `${keyOf}.key`), keyPath);
 }
 
-beforeAll(() => {
-  makeCertificate("one");
-  makeCertificate("two");
+beforeAll(async () => {
+  authority = await makeThrowawayCa(folder);
+  for (const commonName of ["one", "two"]) await authority.issue(commonName, { commonName, names: ["localhost", "127.0.0.1"] });
 });
 
 afterEach(async () => {
@@ -90,10 +83,11 @@ function get(path: string, options: RequestOptions): Promise<string> {
 it("serves a client that knows the authority, and speaks nothing older than TLS 1.2 and nothing in the open", async () => {
   put("one");
   await start();
-  const ca = readFileSync(certPath);
+  const ca = readFileSync(authority.ca);
   expect(await get("/here", { ca })).toBe("here");
-  await expect(get("/here", {})).rejects.toThrow(/self-signed/);
-  await expect(openTls({ minVersion: "TLSv1", maxVersion: "TLSv1.1" })).rejects.toThrow();
+  expect(await get("/secure", { ca })).toBe("true");
+  await expect(get("/here", {})).rejects.toThrow(/unable to verify/);
+  await expect(openTls({ minVersion: "TLSv1", maxVersion: "TLSv1.1" })).rejects.toThrow(/SSL|protocol|disconnected/);
   const socket = await openTls({ maxVersion: "TLSv1.2" });
   expect(socket.getProtocol()).toBe("TLSv1.2");
   socket.destroy();
@@ -131,7 +125,7 @@ it("serves a renewed certificate without cutting what is open, and keeps it when
   put("one");
   await start();
   const agent = new Agent({ keepAlive: true });
-  const ca = readFileSync(certPath);
+  const ca = readFileSync(authority.ca);
   expect(await get("/here", { ca, agent })).toBe("here");
   const slow = get("/slow", { ca, agent });
   put("two");

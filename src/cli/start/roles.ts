@@ -23,6 +23,10 @@ export const ROLE_ENTRIES: RoleEntries = {
   psp: fileURLToPath(new URL("../../../workers/payment-provider.ts", import.meta.url)),
 };
 
+/** What the threads that run workflows load first (the file says why). */
+const LEAN_WORKFLOW_THREADS = fileURLToPath(new URL("../../../workers/lean-workflow-threads.cjs", import.meta.url));
+const RUNS_WORKFLOWS: ReadonlySet<keyof RoleEntries> = new Set(["api", "worker", "bridge"]);
+
 export type RoleAddresses = {
   readonly databaseUrl: string;
   readonly databaseAdminUrl: string;
@@ -91,7 +95,11 @@ export function rolesFor(input: {
   const role = (name: keyof RoleEntries, graceMs: number): RoleSpec => ({
     name,
     command: process.execPath,
-    args: [...(entries[name].endsWith(".js") ? ["--enable-source-maps"] : ["--import", "tsx"]), entries[name]],
+    args: [
+      ...(entries[name].endsWith(".js") ? ["--enable-source-maps"] : ["--import", "tsx"]),
+      ...(RUNS_WORKFLOWS.has(name) ? ["--require", LEAN_WORKFLOW_THREADS] : []),
+      entries[name],
+    ],
     environment: input.environment,
     cwd: PROJECT_DIR,
     graceMs,
