@@ -23,7 +23,7 @@ export const USAGE = `npm run bench [-- options]
 Measures Saldo against baselines of the same run. Absolute figures mean nothing on a shared machine; the ratios do.
 Fails on a wrong result, never on a slow one.
 
-  --quick            about five minutes, without the big tables and the plots
+  --quick            about five minutes, without the big tables (asked for by --only: a tenth of them) and the plots
   --only NAME[,…]    a row or a group of rows, or ${LOAD} for the plots of latency against load:
 ${Object.entries(GROUPS)
   .map(([group, rows]) => `                     ${group}: ${rows.join(", ")}`)

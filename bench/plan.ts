@@ -9,6 +9,8 @@ export interface Plan {
   readonly durationMs: number;
   /** The same for what takes a second for one operation under load. */
   readonly longMs: number;
+  /** Large books of a tenth of their size, for trying. */
+  readonly smaller: boolean;
   readonly wanted: (row: RowName) => boolean;
   readonly say: (text: string) => void;
   readonly meter: CpuMeter;

@@ -17,8 +17,8 @@ import { writePage } from "./write-page.ts";
 
 const RESULTS = fileURLToPath(new URL("results/", import.meta.url));
 /** Enough rounds that a single disturbed round does not decide, and short enough to be run often. */
-const QUICK = { rounds: 5, durationMs: 1_500, longMs: 2_000 };
-const FULL = { rounds: 10, durationMs: 1_500, longMs: 2_500 };
+const QUICK = { rounds: 5, durationMs: 1_000, longMs: 2_000 };
+const FULL = { rounds: 10, durationMs: 1_000, longMs: 2_000 };
 
 process.exit(await main());
 
@@ -47,7 +47,7 @@ async function run(options: Options): Promise<number> {
   const say = (text: string) => void process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`);
   const { rows } = options;
   const wanted: Plan["wanted"] = (row) => rows?.has(row) ?? (!options.quick || !NOT_QUICK.includes(row));
-  const plan: Plan = { ...(options.quick ? QUICK : FULL), wanted, say, meter: createCpuMeter() };
+  const plan: Plan = { ...(options.quick ? QUICK : FULL), smaller: options.quick, wanted, say, meter: createCpuMeter() };
   const results = createResults(interrupts.signal, say);
   await measureAll(results, plan, { ...interrupts, ...options });
   const result: Run = { measuredAt: new Date().toISOString(), machine: describeMachine(), rounds: plan.rounds, ...resultsOf(results) };

@@ -20,11 +20,11 @@ export interface ChildAnswer {
  * Serves the commands that `open` makes of the parent's first message, and the command `close`. The process ends when its parent does, or
  * lets it go.
  */
-export function serveParent<Input>(open: (input: Input) => Promise<{ readonly commands: Commands; close(): Promise<void> }>): void {
+export function serveParent(open: (input: never) => Promise<{ readonly commands: Commands; close(): Promise<void> }>): void {
   let opened: ReturnType<typeof open> | undefined;
   const run = async ({ command, input }: ChildRequest): Promise<unknown> => {
     if (command === "open") {
-      await (opened = open(input as Input));
+      await (opened = open(input as never));
       return undefined;
     }
     const child = await opened;

@@ -29,8 +29,9 @@ export function renderCpu(rows: readonly Row[]): string {
     { name: row.name, side: "Saldo", cpuMs: row.ours.cpuMs },
     ...(row.compared === undefined ? [] : [{ name: row.name, side: "baseline", cpuMs: row.compared.cpuMs }]),
   ]);
+  const inOrder = new Set(PROCESSES);
   const known = new Set(sides.flatMap(({ cpuMs }) => Object.keys(cpuMs)));
-  const labels = [...PROCESSES.filter((label) => known.has(label)), ...[...known].filter((label) => !PROCESSES.includes(label)).toSorted()];
+  const labels = [...PROCESSES.filter((label) => known.has(label)), ...[...known].filter((label) => !inOrder.has(label)).toSorted()];
   if (labels.length === 0) return "Processor times are not known here: this system has no /proc.";
   const seen = new Set<string>();
   const isNew = (cpuMs: object) => seen.size !== seen.add(JSON.stringify(cpuMs)).size;

@@ -13,6 +13,8 @@ export interface BookSize {
 
 /** 1,000,000 users with 5,000,000 postings, and 5,000,000 more that a month's report adds up. */
 export const BIG: BookSize = { users: 1_000_000, depositsEach: 5, services: 1_000, sales: 500_000, smallSales: 100 };
+/** A tenth of it, for trying. */
+export const TENTH: BookSize = { ...BIG, users: 100_000, sales: 50_000 };
 export const SALES_EACH = 10;
 export const MONTH = "2025-11";
 export const SMALL_MONTH = "2025-10";

@@ -15,9 +15,9 @@ import { depositRequest } from "./http.ts";
 import { orderRequest } from "./place-order.ts";
 
 /** Shares of what the system bears, as a closed loop has shown it. */
-const SHARES = [0.25, 0.5, 0.75, 1, 1.5, 2];
+const SHARES = [0.3, 0.6, 1, 1.5, 2];
 /** Long enough that a server which sheds load by its own measurements has begun to. */
-const LEVEL_MS = 8_000;
+const LEVEL_MS = 6_000;
 const CAPACITY_MS = 3_000;
 const RESEND_MS = 1_000;
 const BETWEEN_MS = 1_000;

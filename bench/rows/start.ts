@@ -10,7 +10,7 @@ const PROJECT = fileURLToPath(new URL("../../", import.meta.url));
 const READY_MS = 120_000;
 const STOP_MS = 60_000;
 /** How often a start is measured in a full run; a start does not get better by being repeated in a row. */
-const MOST_STARTS = 5;
+const MOST_STARTS = 3;
 
 /** The time from the start of `npm start` with throw-away data until everything is ready. The first start fills the caches and does not count. */
 export async function measureStart(plan: Plan): Promise<Row[]> {
