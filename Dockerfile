@@ -27,5 +27,5 @@ RUN node --import tsx src/cli/build-bundle.ts /app/.cache > /app/bundle-path \
 USER node
 STOPSIGNAL SIGTERM
 EXPOSE 8080 8084 8090
-ENTRYPOINT ["/bin/sh", "-c", "WORKFLOW_BUNDLE_PATH=\"$(cat /app/bundle-path)\" exec node --enable-source-maps --import tsx \"$@\"", "saldo"]
+ENTRYPOINT ["/bin/sh", "-c", "WORKFLOW_BUNDLE_PATH=\"$(cat /app/bundle-path)\" exec node --enable-source-maps --require ./workers/lean-workflow-threads.cjs --import tsx \"$@\"", "saldo"]
 CMD ["workers/api.ts"]

@@ -10,8 +10,8 @@ const resultsFile = process.env["SALDO_TEST_RESULTS"];
 export default defineConfig({
   test: {
     reporters: resultsFile === undefined ? ["default"] : ["default", ["json", { outputFile: resultsFile }]],
-    include: ["{src,workflows,activities,workers,drizzle,test,deploy}/**/*.test.ts", "*.test.ts"],
-    exclude: ["**/node_modules/**", "bench/**"],
+    include: ["{src,workflows,activities,workers,drizzle,test,deploy,bench}/**/*.test.ts", "*.test.ts"],
+    exclude: ["**/node_modules/**"],
     // Temporal's native core keeps one runtime per process, so each test file gets a process.
     pool: "forks",
     maxWorkers: 2,

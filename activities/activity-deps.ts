@@ -1,5 +1,6 @@
 import type { Psp } from "../src/adapters/psp/psp.ts";
-import type { OrderSagaInput } from "../src/contract/orders.ts";
+import type { EventBatchInput, EventBatchPlace } from "../src/contract/events.ts";
+import type { OrderEnd, OrderSagaInput } from "../src/contract/orders.ts";
 import type { OrderRefundInput } from "../src/contract/refunds.ts";
 import type { ReservationInput } from "../src/contract/reservations.ts";
 import type { SagaPaymentRequest } from "../src/contract/saga-commands.ts";
@@ -68,6 +69,9 @@ export interface WebhookPort {
   openSecret(sealed: string, webhookId: string): string;
 }
 
+/** Finds the events of a batch by its place. Throws: UNAVAILABLE, which may pass; EVENTS_REMOVED, EVENTS_CHANGED, which do not. */
+export type EventFinder = (place: EventBatchPlace) => Promise<EventBatchInput>;
+
 /** Everything that activities may use. They know no client and no configuration. */
 export interface ActivityDeps {
   readonly db: Db;
@@ -83,8 +87,12 @@ export interface ActivityDeps {
   readonly codeVersion?: string;
   /** Opens a lane for long statements and streams, each bounded by `deadlineMs`. The caller closes it. */
   readonly openLane: (name: string, deadlineMs?: number) => Lane;
+  /** Told of every order that ended in this process, once its end is committed. */
+  readonly tellOrderEnd?: (end: OrderEnd) => void;
   /** Without it the self-audit repairs no lost workflow, and no workflow waits for the answer to a REFUND. */
   readonly workflows?: WorkflowPort;
+  /** Without it only batches whose workflows carry their events are applied. */
+  readonly eventsAt?: EventFinder;
   /** Without it no webhook is sent. */
   readonly webhooks?: WebhookPort;
 }

@@ -36,7 +36,7 @@ export function createActivities(deps: ActivityDeps) {
     ...createPauseActivities(deps),
     ...createReservationActivities({ ...deps, ledger }),
     ...createCacheActivities(refreshBalances),
-    ...createEventActivities(deps),
+    ...createEventActivities({ ...deps, refreshBalances }),
     ...createReportActivities(deps),
     ...createSagaPaymentActivities({ ...deps, ledger }),
     ...createWebhookActivities(deps),

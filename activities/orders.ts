@@ -1,5 +1,7 @@
+import { domainErrorIn } from "../src/base/errors.ts";
 import { stepKey } from "../src/contract/ids.ts";
-import type { OrderSagaInput } from "../src/contract/orders.ts";
+import { ORDER_HOLD_TTL_MS } from "../src/contract/order-times.ts";
+import type { OrderSagaInput, OrderToCreate } from "../src/contract/orders.ts";
 import {
   captureOrderOperation,
   holdOrderOperation,
@@ -13,6 +15,7 @@ import {
   beginCompensation,
   changeOrderState,
   createOrder,
+  newOrderRow,
   noteStuck,
   settleByHand,
   type HandSettlement,
@@ -31,16 +34,44 @@ import { concernedBy, refuseWhilePaused } from "./pausing.ts";
 export function createOrderActivities({
   db,
   ledger,
+  tellOrderEnd = () => {},
   refreshOrderCache = () => {},
-}: Pick<ActivityDeps, "db" | "ledger"> & { readonly refreshOrderCache?: RefreshOrderCache }) {
+}: Pick<ActivityDeps, "db" | "ledger" | "tellOrderEnd"> & { readonly refreshOrderCache?: RefreshOrderCache }) {
   const pauseFor = createPauseCheck(db);
+
+  // Undefined when the order is not paid, or when that is not known: its row then tells how it stands.
+  const payOrderAtOnce = async (order: OrderSagaInput): Promise<OrderStanding | undefined> => {
+    const { orderId, requestHash } = order;
+    if ((await pauseFor(concernedBy(order))) !== undefined) return undefined;
+    const expiresAt = new Date(Date.now() + ORDER_HOLD_TTL_MS).toISOString();
+    const held = { ...HELD, orderId, creates: newOrderRow(newOrder(order)) };
+    const hold = holdOrderOperation({ ...operationOf(order, "hold"), expiresAt, requestHash, orderChange: held });
+    const capture = captureOrderOperation({ ...operationOf(order, "capture"), orderChange: { ...CAPTURED, orderId } });
+    const [first, second] = await ledger.postPair([hold, capture]).catch((error: unknown) => {
+      if (domainErrorIn(error) === undefined) throw error;
+      return [];
+    });
+    if (first?.outcome !== "done" || second?.outcome !== "done") return undefined;
+    // Not brought into the cache: most orders are never read, and the first read of one brings it there.
+    const createdHere = first.createdOrder === true;
+    tellOrderEnd({ orderId, sagaState: "COMPLETED", ...(createdHere ? { paidAt: second.recordedAt } : {}) });
+    return { created: createdHere, sagaState: CAPTURED.to, status: CAPTURED.status, requestHash };
+  };
+
   return {
-    /** Writes the order's row as PENDING, STARTED, unless it is there. Returns the row's standing: new, or as another run or request left it. */
-    createOrder: (order: OrderSagaInput): Promise<OrderStanding> => createOrder(db, newOrder(order)),
+    /**
+     * Writes the order's row as PENDING, STARTED, unless it is there. With `payAtOnce` its money is held and captured in the same statement
+     * where nothing stands in the way: no pause, no other state, enough funds. Whatever does is left to the steps that follow, which find
+     * what was decided under their own keys. Returns the row's standing: new, paid, or as another run or request left it.
+     */
+    async createOrder({ payAtOnce, ...order }: OrderToCreate): Promise<OrderStanding> {
+      const paid = payAtOnce === true ? await payOrderAtOnce(order) : undefined;
+      return paid ?? createOrder(db, newOrder(order));
+    },
 
     /** Holds all lines, and the order goes to PAYMENT_PENDING in the same statement. Throws: INSUFFICIENT_FUNDS, ORDER_STATE_CONFLICT. */
     async holdOrder({ order, expiresAt }: { readonly order: OrderSagaInput; readonly expiresAt: string }): Promise<void> {
-      const change = { orderId: order.orderId, from: "STARTED", to: "PAYMENT_PENDING", status: "PENDING" } as const;
+      const change = { ...HELD, orderId: order.orderId };
       doneOrThrow(
         await ledger.post(
           holdOrderOperation({ ...operationOf(order, "hold"), expiresAt, requestHash: order.requestHash, orderChange: change }),
@@ -51,9 +82,10 @@ export function createOrderActivities({
     /** Turns the held money into revenue, and the order is COMPLETED and CONFIRMED in the same statement. Throws: PAUSED, ORDER_STATE_CONFLICT, ALREADY_RELEASED, RESERVATION_EXPIRED. */
     async captureOrder(order: OrderSagaInput): Promise<void> {
       refuseWhilePaused(await pauseFor(concernedBy(order)));
-      const change = { orderId: order.orderId, from: "PAYMENT_PENDING", to: "COMPLETED", status: "CONFIRMED" } as const;
+      const change = { ...CAPTURED, orderId: order.orderId };
       doneOrThrow(await ledger.post(captureOrderOperation({ ...operationOf(order, "capture"), orderChange: change })));
       refreshOrderCache(order.orderId);
+      tellOrderEnd({ orderId: order.orderId, sagaState: "COMPLETED" });
     },
 
     /** The card is authorised, and the order waits for its capture. Throws: ORDER_STATE_CONFLICT, ORDER_NOT_FOUND. */
@@ -85,6 +117,7 @@ export function createOrderActivities({
     async cancelOrder({ orderId }: { readonly orderId: string }): Promise<void> {
       await changeOrderState(db, { orderId, from: "COMPENSATING", to: "FAILED" });
       refreshOrderCache(orderId);
+      tellOrderEnd({ orderId, sagaState: "FAILED" });
     },
 
     /** Notes in the order's row, and publishes to orders.events, which step is past its fast retries; without a step, that no step is. */
@@ -97,6 +130,10 @@ export function createOrderActivities({
     settleByHand: (input: HandSettlement): Promise<void> => settleByHand(db, input),
   };
 }
+
+/** The two moves of an order that its money brings about. */
+const HELD = { from: "STARTED", to: "PAYMENT_PENDING", status: "PENDING" } as const;
+const CAPTURED = { from: "PAYMENT_PENDING", to: "COMPLETED", status: "CONFIRMED" } as const;
 
 function newOrder(order: OrderSagaInput): NewOrder {
   return { ...order, workflowId: currentWorkflow().workflowId };

@@ -72,9 +72,10 @@ async function newReservation({ fundsMinor = 10_000n } = {}) {
     reservation,
     place: (changes: Partial<ReservationInput> = {}) =>
       run(activities.placeHold, { reservation: { ...reservation, ...changes }, expiresAt: EXPIRES_AT }),
-    capture: (requestKey: string, amountMinor?: string) =>
+    capture: (requestKey: string, amountMinor?: string, heldUntil?: string) =>
       run(activities.captureHold, {
         reservation,
+        ...(heldUntil === undefined ? {} : { heldUntil }),
         confirm: { requestKey: `${reservationId}-${requestKey}`, ...(amountMinor === undefined ? {} : { amountMinor }) },
       }),
     release: (requestKey: string) =>
@@ -104,6 +105,11 @@ describe("a step of a reservation", () => {
     place: (steps: Steps) => steps.place(),
     "capture a part": (steps: Steps) => steps.capture("part", "4000"),
     "capture all": (steps: Steps) => steps.capture("all"),
+    "capture all before the end that the workflow knows": (steps: Steps) => steps.capture("all", undefined, EXPIRES_AT),
+    "capture all after a part, before the end that the workflow knows": async (steps: Steps) => {
+      await steps.capture("part", "4000", EXPIRES_AT);
+      return steps.capture("all", undefined, EXPIRES_AT);
+    },
     release: (steps: Steps) => steps.release("release"),
     expire: (steps: Steps) => steps.end("expire"),
   };

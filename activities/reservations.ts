@@ -53,32 +53,50 @@ export function createReservationActivities({ db, ledger }: Pick<ActivityDeps, "
       readonly reservation: ReservationInput;
       readonly expiresAt: string;
     }): Promise<ReservationState> {
-      const { amountMinor, requestHash } = reservation;
-      doneOrThrow(
-        await ledger.post(
-          placeHoldOperation({ ...ownerOf(reservation, workflowKey("hold")), amountMinor: BigInt(amountMinor), expiresAt, requestHash }),
-        ),
+      const { reservationId, currency, amountMinor, requestHash } = reservation;
+      const owner = ownerOf(reservation, workflowKey("hold"));
+      const { duplicate } = doneOrThrow(
+        await ledger.post(placeHoldOperation({ ...owner, amountMinor: BigInt(amountMinor), expiresAt, requestHash })),
       );
-      return knownStateOf(reservation.reservationId);
+      // A hold of this moment is known; one of before may have moved on since.
+      if (duplicate) return knownStateOf(reservationId);
+      const untouched = { capturedMinor: "0", releasedMinor: "0", expiresAt: new Date(expiresAt).toISOString() };
+      return { reservationId, status: "held", currency, amountMinor, ...untouched };
     },
 
     /** Captures all or a part under the client's key; past its end the hold is given back first. Fails as long as a pause stands, to be asked again. Throws: ALREADY_CONFIRMED, ALREADY_RELEASED, RESERVATION_EXPIRED, AMOUNT_EXCEEDS_HOLD, IDEMPOTENCY_CONFLICT. */
     async captureHold({
       reservation,
       confirm,
+      heldUntil,
     }: {
       readonly reservation: ReservationInput;
       readonly confirm: ConfirmInput;
+      /** The end that the workflow knows, ISO 8601; the row's is the same or later. Without it the row is asked. */
+      readonly heldUntil?: string;
     }): Promise<ReservationState> {
       const amountMinor = confirm.amountMinor === undefined ? ("remainder" as const) : BigInt(confirm.amountMinor);
       const pause = await pauseOf(reservation);
       // What was decided under this key before the pause is only told again.
       if (pause !== undefined && (await findOperation(db, confirm.requestKey)) === undefined) throw waitsFor(pause);
-      // A worker may be late with the timer.
-      const hold = pause === undefined ? await getHold(db, reservation.reservationId) : undefined;
+      // A worker may be late with the timer. Before the end there is nothing to ask.
+      const isInTime = heldUntil !== undefined && Date.now() < Date.parse(heldUntil);
+      const hold = pause === undefined && !isInTime ? await getHold(db, reservation.reservationId) : undefined;
       if (hold !== undefined) await expireIfOver(ledger, hold, currentOrigin(reservation));
-      doneOrThrow(await ledger.post(captureHoldOperation({ ...ownerOf(askedBy(reservation, confirm), confirm.requestKey), amountMinor })));
-      return knownStateOf(reservation.reservationId);
+      const operation = captureHoldOperation({ ...ownerOf(askedBy(reservation, confirm), confirm.requestKey), amountMinor });
+      const { duplicate } = doneOrThrow(await ledger.post(operation));
+      if (duplicate || !isInTime || amountMinor !== "remainder") return knownStateOf(reservation.reservationId);
+      // All that was still held became revenue, and nothing of a hold that was still open has been given back.
+      const { reservationId, currency, amountMinor: all } = reservation;
+      return {
+        reservationId,
+        status: "confirmed",
+        currency,
+        amountMinor: all,
+        capturedMinor: all,
+        releasedMinor: "0",
+        expiresAt: heldUntil,
+      };
     },
 
     /** Gives back what is held, under the client's key. Throws: ALREADY_CONFIRMED, ALREADY_RELEASED, RESERVATION_EXPIRED, IDEMPOTENCY_CONFLICT. */

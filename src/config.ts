@@ -9,6 +9,8 @@ import { isCurrency } from "./base/money.ts";
 import { readPostgresUrl } from "./base/postgres-url.ts";
 import { readYamlVariables } from "./base/yaml-variables.ts";
 import { authProblems } from "./config/auth-problems.ts";
+import { httpsProblems, HTTPS_SETTINGS } from "./config/https-settings.ts";
+import { payloadProblems, PAYLOAD_SETTINGS } from "./config/payload-settings.ts";
 import { serverProblems, SERVER_VARIABLES, withServers } from "./config/server-variables.ts";
 import { temporalProfileVariables } from "./config/temporal-profile.ts";
 import { ROLES } from "./contract/identity.ts";
@@ -85,6 +87,7 @@ const schema = z
     HTTP_HOST: z.string().min(1).default("127.0.0.1"),
     HTTP_PORT: port(8080),
     PURCHASES_PORT: port(8084),
+    ...HTTPS_SETTINGS,
     SERVER_URL: serverUrl.optional(),
     ALLOW_INSECURE_BIND: z.enum(["no", "container"]).default("no"),
     MAX_BODY_BYTES: wholeNumber(1024, 10_485_760).default(65_536),
@@ -115,8 +118,11 @@ const schema = z
     TEMPORAL_PORT: port(7233),
     TEMPORAL_UI_PORT: port(8233),
     TEMPORAL_DEADLINE_MS: durationMs(5_000, 100, 60_000),
+    ...PAYLOAD_SETTINGS,
     WORKFLOW_BUNDLE_PATH: optionalText,
     WORKFLOW_CACHE_SIZE: wholeNumber(0, 10_000).default(500),
+    // Read by workers/lean-workflow-threads.cjs, which is loaded before any configuration is.
+    WORKFLOW_STACK_TRACES: flag(false),
     API_HOSTS_WORKER: flag(true),
     BRIDGE_HOSTS_WORKER: flag(true),
 
@@ -133,7 +139,7 @@ const schema = z
     SAGA_COMMANDS: z.enum(["execute", "ignore"]).default("execute"),
     ORDER_PAYMENT: z.enum(["own", "saga-commands"]).default("own"),
     KAFKA_SESSION_TIMEOUT_MS: durationMs(10_000, 1_000, 120_000),
-    EVENT_BATCH_SIZE: wholeNumber(1, 2_000).default(1_000),
+    EVENT_BATCH_SIZE: wholeNumber(1, 2_000).default(2_000),
     BRIDGE_STALL_MS: durationMs(60_000, 1_000, 3_600_000),
     OUTBOX_POLL_MS: durationMs(1_000, 10, 60_000),
 
@@ -161,7 +167,9 @@ const schema = z
     RATE_LIMIT_WINDOW_MS: durationMs(60_000, 1_000, 3_600_000),
     RATE_LIMIT_PER_MINUTE: quota(6_000),
     RATE_LIMIT_PER_USER: quota(6_000),
+    RATE_LIMIT_PER_SERVICE: quota(0),
     RATE_LIMIT_LOGIN: quota(30),
+    OVERLOAD_TARGET_MS: wholeNumber(0, 60_000).default(2_500),
     STREAMS_PER_USER: wholeNumber(1, 100_000).default(20),
     STREAMS_IN_ALL: wholeNumber(1, 100_000).default(1_000),
     TRUSTED_PROXIES: listOf(isAddressRange, "must be addresses or ranges such as 10.0.0.0/8, with commas between"),
@@ -212,7 +220,8 @@ const schema = z
     const groups = [env.KAFKA_GROUP, env.LOYALTY_GROUP, env.ORDERS_GROUP, env.SAGA_COMMANDS_GROUP, env.SAGA_REPLIES_GROUP];
     if (new Set(groups).size < groups.length)
       context.addIssue({ code: "custom", path: ["KAFKA_GROUP"], message: "every topic needs a group of its own" });
-    for (const [variable, message] of serverProblems(env)) context.addIssue({ code: "custom", path: [variable], message });
+    for (const [variable, message] of [...serverProblems(env), ...httpsProblems(env), ...payloadProblems(env)])
+      context.addIssue({ code: "custom", path: [variable], message });
     for (const [variable, message] of authProblems(env)) context.addIssue({ code: "custom", path: [variable], message });
     if (env.RESERVATION_TTL_MIN_MS > env.RESERVATION_TTL_MS || env.RESERVATION_TTL_MS > env.RESERVATION_TTL_MAX_MS)
       context.addIssue({
@@ -277,7 +286,7 @@ function inWords(value: Config[keyof Config]): string {
 }
 
 /** Variables whose whole value is a secret. */
-const SECRET_NAME = /(?:TOKEN|SECRET|PASSWORD|API_KEY|METADATA)$/;
+const SECRET_NAME = /(?:TOKEN|SECRET|PASSWORD|API_KEY|METADATA|PAYLOAD_KEYS)$/;
 
 /** Hides the password of an address, so that the rest can be shown: `postgres://app:***@host/db`. */
 export function hideSecret(text: string): string {

@@ -5,6 +5,7 @@ import { createAnswerCache } from "../src/adapters/redis/answer-cache.ts";
 import { createTemporalBreaker } from "../src/adapters/temporal-breaker.ts";
 import type { TemporalLink } from "../src/adapters/temporal.ts";
 import { createApp } from "../src/api/app.ts";
+import { createAdmission } from "../src/api/http/admission.ts";
 import { createClientAddresses } from "../src/api/http/client-address.ts";
 import { listen } from "../src/api/http/http-server.ts";
 import { createIdempotentAnswers } from "../src/api/http/idempotent-answers.ts";
@@ -24,6 +25,7 @@ import { apiSettings } from "./parts/api-settings.ts";
 import { connectUntilAborted } from "./parts/connect-temporal.ts";
 import { createCorrectionCheck } from "./parts/correction-check.ts";
 import { CHECK_DEADLINE_MS, dependencyChecks, untilAllAnswer } from "./parts/dependency-checks.ts";
+import { httpsOf } from "./parts/https.ts";
 import { incomingGroups } from "./parts/incoming-groups.ts";
 import { openIdentity } from "./parts/open-identity.ts";
 import { requestQuotas } from "./parts/request-quotas.ts";
@@ -53,6 +55,8 @@ await runRole("api", async ({ signal, ready }) => {
   let temporal: TemporalLink | undefined;
   const breaker = createTemporalBreaker({ probeMs: config.TEMPORAL_DEADLINE_MS, log: logger });
   const checks = dependencyChecks({ config, db: probe.db, redis, temporal: () => temporal, kafka, readLag });
+  const admission =
+    config.OVERLOAD_TARGET_MS === 0 ? undefined : createAdmission({ targetMs: config.OVERLOAD_TARGET_MS, onShed: metrics.shed });
   metrics.watch({
     parts: Object.fromEntries(checks.map(({ name, check }) => [name, check])),
     outbox: () => readOutboxBacklog(probe.db),
@@ -60,6 +64,7 @@ await runRole("api", async ({ signal, ready }) => {
     lag: readLag,
     lanes: { reads: database.load },
     breakers: { psp: psp.breakerState, temporal: breaker.state },
+    ...(admission === undefined ? {} : { newWork: admission.loads }),
   });
 
   const addresses = createClientAddresses(config.TRUSTED_PROXIES);
@@ -74,16 +79,20 @@ await runRole("api", async ({ signal, ready }) => {
     authenticator,
     identity,
     limits: createRequestLimits({ limits: requestQuotas(config, redis), addresses, onRefused: metrics.rateLimited }),
+    admission,
     firstAnswers: createIdempotentAnswers({ book: createAnswerBook(database.db), cache: createAnswerCache(redis), log: logger }),
     orderCache: parts.orderCache,
     orderStamps: createOrderStamps(database.db),
     metrics,
     log: logger,
-    requestLog: logger.child({}, { redact: [] }),
+    requestLog: logger.child({}, { redact: [], formatters: { log: (fields) => fields } }),
     checks,
     settings: apiSettings(config, addresses),
   });
-  const servers = await Promise.all([config.HTTP_PORT, config.PURCHASES_PORT].map((port) => listen(app, { host: config.HTTP_HOST, port })));
+  const https = httpsOf(config, logger);
+  const servers = await Promise.all(
+    [config.HTTP_PORT, config.PURCHASES_PORT].map((port) => listen(app, { host: config.HTTP_HOST, port, https })),
+  );
   logger.info({ event: "api.listening", host: config.HTTP_HOST, ports: servers.map(({ port }) => port) }, "listening");
 
   // Connecting goes on beside the requests: requests that need no Temporal are served from the first moment.
@@ -91,7 +100,8 @@ await runRole("api", async ({ signal, ready }) => {
     if (link === undefined) return undefined;
     const workers = config.API_HOSTS_WORKER ? await parts.startWorkers(link, [TASK_QUEUES.orders]) : undefined;
     const deadlineMs = config.TEMPORAL_DEADLINE_MS;
-    starters.attach(createStarters({ client: link.client, eager: config.API_HOSTS_WORKER, deadlineMs, breaker }));
+    const endedHere = workers === undefined ? {} : { endedOrders: parts.endedOrders };
+    starters.attach(createStarters({ client: link.client, eager: config.API_HOSTS_WORKER, deadlineMs, breaker, ...endedHere }));
     // Not before the starters are attached: the api would be called ready while an order is still answered with 503.
     temporal = link;
     return workers;

@@ -7,7 +7,7 @@ import { TASK_QUEUES } from "../src/contract/task-queues.ts";
 import { topicsOf } from "../src/contract/topics.ts";
 import { createWatchdog, progressOf } from "../src/ingest/watchdog.ts";
 import { createStarters } from "../src/starters/index.ts";
-import { BRIDGE_LIMITS } from "./parts/bridge-limits.ts";
+import { BRIDGE_LIMITS, bridgeLimits } from "./parts/bridge-limits.ts";
 import { bridgeTopics, type BridgeTopic } from "./parts/bridge-topics.ts";
 import { pingPostgres, pingTemporal } from "./parts/probes.ts";
 import { openRoleParts, watchRole, type RoleParts } from "./parts/role-parts.ts";
@@ -29,8 +29,10 @@ await runRole("bridge", async ({ signal, ready }) => {
   const topics = bridgeTopics(config, {
     db: parts.database.db,
     starters: createStarters({ client, eager: config.BRIDGE_HOSTS_WORKER, deadlineMs: config.TEMPORAL_DEADLINE_MS }),
+    // Where no workflow runs here, nobody would find the events on a shelf of this process.
+    ...(config.BRIDGE_HOSTS_WORKER ? { shelf: parts.shelf } : {}),
     ingestion: {
-      limits: { maxMessages: config.EVENT_BATCH_SIZE, maxBytes: BRIDGE_LIMITS.maxEventBytes },
+      limits: bridgeLimits(config),
       backoff: BRIDGE_LIMITS.backoff,
       log: logger,
     },

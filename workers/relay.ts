@@ -16,7 +16,7 @@ import { countFailedAttempt, markPublished, readUnpublished } from "../src/store
 import { createDatabase, type Db } from "../src/store/postgres/database.ts";
 import { releaseLease, takeLease } from "../src/store/postgres/leases.ts";
 import { insertDeliveries, listWaitingDeliveries, markDispatched } from "../src/store/webhooks/webhook-deliveries.ts";
-import { listActiveWebhooks } from "../src/store/webhooks/webhooks.ts";
+import { listActiveWebhooks, type ActiveWebhook } from "../src/store/webhooks/webhooks.ts";
 import { CONNECT_ATTEMPT_MS, connectTemporal } from "./parts/connect-temporal.ts";
 import { required } from "./parts/required.ts";
 import { runRole } from "./parts/run-role.ts";
@@ -58,16 +58,23 @@ await runRole("relay", async ({ signal, ready }) => {
     logger.warn({ err: messageOf(error) }, "the topics could not be created yet"),
   );
   let relay: Relay | undefined;
+  let webhooks: readonly ActiveWebhook[] = [];
   const wake = createOutboxWake({ url: databaseUrl, db: database.db, holder: lease.holder, onRow: () => relay?.wakeUp() });
   relay = createRelay({
     takeLease: () => takeLease(database.db, { ...lease, ttlMs: LEASE_TTL_MS }),
     renewLeaseMs: LEASE_TTL_MS / 3,
-    readUnpublished: (input) => readUnpublished(database.db, input),
+    async readUnpublished(input) {
+      const rows = await readUnpublished(database.db, input);
+      // Once for all topics of a step, and after its rows: a webhook that was registered before an event was written gets it.
+      if (rows.length > 0) webhooks = await listActiveWebhooks(database.db);
+      return rows;
+    },
     markPublished: (ids) => markPublished(database.db, ids),
     countFailedAttempt: (ids) => countFailedAttempt(database.db, ids),
     send: producer.send,
     async onPublished(events) {
-      if (events.length > 0) await insertDeliveries(database.db, deliveriesOf(events, await listActiveWebhooks(database.db)));
+      const deliveries = deliveriesOf(events, webhooks);
+      if (deliveries.length > 0) await insertDeliveries(database.db, deliveries);
     },
     wake,
     batchSize: BATCH_SIZE,

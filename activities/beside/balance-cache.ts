@@ -1,7 +1,7 @@
+import { createBatcher } from "../../src/base/batching.ts";
 import { messageOf } from "../../src/base/errors.ts";
 import type { BalanceKey } from "../../src/contract/balances.ts";
 import { readBalances } from "../../src/store/ledger/balances.ts";
-import { createBatcher } from "../../src/store/postgres/batching.ts";
 import type { ActivityDeps } from "../activity-deps.ts";
 
 /** Brings the balances of these wallets into the cache, now or as soon as the cache can be told. Never throws. */

@@ -1,8 +1,6 @@
 import { messageOf } from "../../src/base/errors.ts";
-import { isFinal } from "../../src/domain/orders/order-states.ts";
+import { readForCache } from "../../src/store/orders/cached-order.ts";
 import { createOrderStamps } from "../../src/store/orders/order-stamps.ts";
-import { orderAge, orderToText } from "../../src/store/orders/order-text.ts";
-import { getOrder } from "../../src/store/orders/orders.ts";
 import type { ActivityDeps } from "../activity-deps.ts";
 
 /** Puts an ended order into the cache. Returns at once: the caller does not wait for the cache. */
@@ -16,11 +14,8 @@ export function createOrderCacheRefresh({ db, orderCache, logger }: Pick<Activit
   if (orderCache?.enabled !== true) return () => {};
   const stamps = createOrderStamps(db);
   const refresh = async (orderId: string): Promise<void> => {
-    // The stamp before the order: a change between the two leaves an order that is never believed, and not an old one that is.
-    const stamp = await stamps.read(orderId);
-    const order = await getOrder(db, orderId);
-    if (stamp === undefined || order === undefined || !isFinal(order.sagaState)) return;
-    await orderCache.put(orderId, { version: orderAge(order), text: orderToText({ order, stamp }) });
+    const order = await readForCache(db, stamps, orderId);
+    if (order !== undefined) await orderCache.put(orderId, order);
   };
   return (orderId) =>
     void refresh(orderId).catch((error: unknown) => logger.debug({ orderId, reason: messageOf(error) }, "an order was not cached"));

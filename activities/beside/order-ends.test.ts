@@ -1,12 +1,19 @@
 import { MockActivityEnvironment } from "@temporalio/testing";
 import { describe, expect, it } from "vitest";
 import type { OrderSagaInput } from "../../src/contract/orders.ts";
+import type { OrderStanding } from "../../src/store/orders/orders.ts";
 import type { Db } from "../../src/store/postgres/database.ts";
 import { until } from "../../test/support/until.ts";
 import { tellingOrderEnds } from "./order-ends.ts";
 
 const ORDER = { orderId: "o-1", correlationId: "req-1" } as OrderSagaInput;
 const done = () => Promise.resolve();
+const standing = (sagaState: OrderStanding["sagaState"]) => async (): Promise<OrderStanding> => ({
+  created: true,
+  sagaState,
+  status: "PENDING",
+  requestHash: "hash",
+});
 
 function create(steps: Partial<Parameters<typeof tellingOrderEnds>[0]> = {}) {
   const lines: Record<string, unknown>[] = [];
@@ -14,8 +21,11 @@ function create(steps: Partial<Parameters<typeof tellingOrderEnds>[0]> = {}) {
   const logger = { debug: ignore, warn: ignore, error: ignore, info: (fields: Record<string, unknown>) => void lines.push(fields) };
   const rows = [{ orderId: "o-1", correlationId: "req-2", sagaState: "FAILED" }];
   const db = { select: () => ({ from: () => ({ where: async () => rows }) }) } as unknown as Db;
-  const activities = tellingOrderEnds({ captureOrder: done, chargeOrder: done, cancelOrder: done, ...steps }, { db, logger });
-  const run = <Input>(step: (input: Input) => Promise<void>, input: Input) =>
+  const activities = tellingOrderEnds(
+    { createOrder: standing("STARTED"), captureOrder: done, chargeOrder: done, cancelOrder: done, ...steps },
+    { db, logger },
+  );
+  const run = <Input>(step: (input: Input) => Promise<unknown>, input: Input) =>
     new MockActivityEnvironment({ workflowExecution: { workflowId: "order/o-1", runId: "run" } }).run(step, input);
   return { activities, lines, run };
 }
@@ -33,6 +43,15 @@ describe("the end of an order", () => {
       { ...line, outcome: "COMPLETED", correlationId: "req-1" },
       { ...line, outcome: "FAILED", correlationId: "req-2" },
     ]);
+  });
+
+  it("is told of an order that its first step has paid, and not of one that is only created or had ended before it was asked for", async () => {
+    const { activities, lines, run } = create({ createOrder: standing("COMPLETED") });
+    await run(activities.createOrder, { ...ORDER, payAtOnce: true });
+    expect(lines).toMatchObject([{ event: "order.ended", outcome: "COMPLETED", correlationId: "req-1" }]);
+    await run(activities.createOrder, ORDER);
+    await run(create().activities.createOrder, { ...ORDER, payAtOnce: true });
+    expect(lines).toHaveLength(1);
   });
 
   it("is not told of a step that failed", async () => {

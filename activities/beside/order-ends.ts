@@ -1,11 +1,13 @@
 import { messageOf } from "../../src/base/errors.ts";
-import type { OrderSagaInput } from "../../src/contract/orders.ts";
+import type { OrderSagaInput, OrderToCreate } from "../../src/contract/orders.ts";
 import { findOrderIdentity } from "../../src/store/orders/order-identity.ts";
+import type { OrderStanding } from "../../src/store/orders/orders.ts";
 import type { ActivityDeps } from "../activity-deps.ts";
 import { currentWorkflow } from "../execution.ts";
 
 /** The steps that an order ends with. */
 interface LastSteps {
+  createOrder(order: OrderToCreate): Promise<OrderStanding>;
   captureOrder(order: OrderSagaInput): Promise<void>;
   chargeOrder(input: { readonly order: OrderSagaInput }): Promise<void>;
   cancelOrder(input: { readonly orderId: string }): Promise<void>;
@@ -23,6 +25,11 @@ export function tellingOrderEnds<Activities extends LastSteps>(
     logger.info({ event: "order.ended", orderId, correlationId, outcome, ...workflow }, "the order has ended");
   return {
     ...activities,
+    async createOrder(order: OrderToCreate) {
+      const standing = await activities.createOrder(order);
+      if (order.payAtOnce === true && standing.sagaState === "COMPLETED") tell("COMPLETED", order.orderId, order.correlationId);
+      return standing;
+    },
     async captureOrder(order: OrderSagaInput) {
       await activities.captureOrder(order);
       tell("COMPLETED", order.orderId, order.correlationId);

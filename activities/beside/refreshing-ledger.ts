@@ -24,6 +24,12 @@ export function refreshingLedger(ledger: Ledger, refresh: RefreshBalances): Ledg
       refreshDone(operations, results);
       return results;
     },
+    async postPair(pair) {
+      const results = await ledger.postPair(pair);
+      // Both change the same wallets.
+      refreshDone(pair.slice(0, 1), results);
+      return results;
+    },
   };
 }
 

@@ -71,6 +71,21 @@ beforeAll(async () => {
 });
 
 describe("the log", () => {
+  it("has every line, in order, when the process ends in the turn in which they were written, also by an error", async () => {
+    const program = (end: string) => `
+      import { createLogger } from ${JSON.stringify(LOGGER)};
+      const log = createLogger({ role: "test", level: "info", pretty: false });
+      for (let n = 0; n < 3000; n += 1) log.info({ n }, "x".repeat(100));
+      ${end}`;
+    for (const end of ["process.exit(3)", "throw new Error('uncaught')", ""]) {
+      const { stdout } = await promisify(execFile)(process.execPath, ["--import", "tsx", "--input-type=module", "-e", program(end)], {
+        maxBuffer: 10_000_000,
+      }).catch((error: { stdout: string }) => error);
+      const numbers = [...stdout.matchAll(/"n":(\d+)/g)].map(([, n]) => Number(n));
+      expect(numbers, end).toEqual(Array.from({ length: 3_000 }, (_, n) => n));
+    }
+  });
+
   it("is one JSON object a line, with role, level in words and time, whatever the values hold", () => {
     expect(entries).toHaveLength(7);
     expect(entries[0]).toMatchObject({ level: "info", role: "test", correlationId: "c-1", msg: "one\r\ntwo" });

@@ -1,4 +1,4 @@
-import { pino, type Logger } from "pino";
+import { pino, type DestinationStream, type Logger, type LoggerOptions } from "pino";
 import { messageOf } from "../base/errors.ts";
 
 export type { Logger } from "pino";
@@ -17,20 +17,45 @@ const HIDDEN = "[redacted]";
  * Add `correlationId`, `workflowId` and `runId` wherever they are known: they are what an operator searches by.
  */
 export function createLogger(options: { role: string; level: string; pretty: boolean }): Logger {
-  const logger = pino({
+  const form: LoggerOptions = {
     level: options.level,
     base: { role: options.role, pid: process.pid },
     timestamp: pino.stdTimeFunctions.isoTime,
     serializers: { err: describeError },
     formatters: { level: (label) => ({ level: label }), log: (fields) => writable(fields) },
-    ...(options.pretty ? { transport: { target: "pino-pretty", options: { ignore: "pid,role", translateTime: "SYS:HH:MM:ss.l" } } } : {}),
-  });
+  };
+  const logger = options.pretty
+    ? pino({ ...form, transport: { target: "pino-pretty", options: { ignore: "pid,role", translateTime: "SYS:HH:MM:ss.l" } } })
+    : pino(form, turnByTurn(pino.destination({ fd: STDOUT, sync: true })));
   const { child } = logger;
   // pino does not pass the fields of a child logger through the formatters.
   logger.child = function childOf(this: Logger, fields, ...rest) {
     return child.call(this, writable(fields), ...rest);
   } as typeof child;
   return logger;
+}
+
+const STDOUT = 1;
+
+/**
+ * Writes the lines of one turn of the event loop at once: under load a write for each line is a twentieth of the api's work. At the end of
+ * the process, also after an uncaught error, what is left is written; a process that is killed loses the lines of its last turn.
+ */
+function turnByTurn(destination: DestinationStream): DestinationStream {
+  let lines = "";
+  const write = () => {
+    if (lines === "") return;
+    const text = lines;
+    lines = "";
+    destination.write(text);
+  };
+  process.on("exit", write);
+  return {
+    write(line) {
+      if (lines === "") setImmediate(write);
+      lines += line;
+    },
+  };
 }
 
 /** How deep fields are looked into; deeper ones are cut off by the log's own limit. */

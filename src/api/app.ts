@@ -41,7 +41,7 @@ export function createApp(deps: ApiDeps): Api {
   const { settings, log, firstAnswers } = deps;
   const api: Api = new OpenAPIHono<ApiEnv>();
   const guard = createGuard(deps.authenticator, deps.limits, createRefusalLog(deps));
-  const parts: RouteParts = { guard, firstAnswers, maxBodyBytes: settings.maxBodyBytes };
+  const parts: RouteParts = { guard, firstAnswers, maxBodyBytes: settings.maxBodyBytes, admission: deps.admission };
   const routes = createRoutes(api, parts);
   const checkServices = createServiceCheck(deps.db);
   api.use(endBodyOfHead, requestContext(deps, guard));

@@ -9,6 +9,7 @@ import type { Ledger } from "../store/ledger/ledger.ts";
 import type { OrderStamps } from "../store/orders/order-stamps.ts";
 import type { Db } from "../store/postgres/database.ts";
 import type { Identity } from "../use-cases/identity/identity.ts";
+import type { Admission } from "./http/admission.ts";
 import type { Authenticator, RequestLimits } from "./http/guard.ts";
 import type { IdempotentAnswers } from "./http/idempotent-answers.ts";
 
@@ -86,6 +87,8 @@ export interface ApiDeps {
   readonly authenticator: Authenticator;
   readonly identity: Identity;
   readonly limits: RequestLimits;
+  /** Lets new work in. Without it nothing is refused for want of time. */
+  readonly admission?: Admission | undefined;
   readonly firstAnswers: IdempotentAnswers;
   readonly orderCache: OrderCache;
   readonly orderStamps: OrderStamps;

@@ -67,9 +67,19 @@ export const ERROR_CATALOGUE = {
   UNKNOWN_SERVICE: { title: "A service named in the request is not known.", remedy: "change the request" },
   INVALID_WEBHOOK_URL: { title: "Events are not sent to such an address.", remedy: "change the request" },
   INVALID_EVENT: { title: "The event does not fit its schema.", remedy: "change the request" },
+  EVENTS_REMOVED: { title: "Messages of an event batch were removed from Kafka before they were booked.", remedy: "contact an operator" },
+  EVENTS_CHANGED: {
+    title: "Other messages stand in Kafka at the place of an event batch than it was made of.",
+    remedy: "contact an operator",
+  },
+  PAYLOAD_UNREADABLE: { title: "What Temporal keeps of this cannot be decrypted here.", remedy: "contact an operator" },
   INTERNAL: { title: "Something went wrong on our side.", remedy: "contact an operator" },
   PSP_UNAVAILABLE: { title: "The payment provider does not answer; what was asked goes on under its key.", remedy: "retry" },
   PAUSED: { title: "Captures and charges are paused; what was asked goes on afterwards.", remedy: "retry" },
+  OVERLOADED: {
+    title: "More is under way than can be answered in time, so nothing was begun; wait as long as Retry-After says.",
+    remedy: "retry",
+  },
   UNAVAILABLE: { title: "A part that this request needs is not reachable.", remedy: "retry" },
   DEADLINE_EXCEEDED: { title: "The answer did not come in time; the outcome is found by the same key.", remedy: "retry" },
 } as const satisfies Record<string, ErrorMeaning>;

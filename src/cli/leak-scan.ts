@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import { brokerList } from "../adapters/kafka/kafka.ts";
+import { openReadingCodec } from "../adapters/payload-codec/payload-protection.ts";
 import { loadConfig, type Config } from "../config.ts";
 import { kafkaSecurity, temporalSecurity } from "../config/server-variables.ts";
 import { readRunning } from "../stack/running.ts";
@@ -86,7 +87,12 @@ function addressesOf(config: Config): LeakAddresses {
     temporal:
       temporalAddress === undefined
         ? undefined
-        : { address: temporalAddress, namespace: config.TEMPORAL_NAMESPACE, ...temporalSecurity(config) },
+        : {
+            address: temporalAddress,
+            namespace: config.TEMPORAL_NAMESPACE,
+            codec: openReadingCodec(config),
+            ...temporalSecurity(config),
+          },
     psp: pspUrl === undefined || pspApiKey === undefined ? undefined : { url: pspUrl, apiKey: pspApiKey },
     folders: [
       dataDir,

@@ -3,6 +3,7 @@ import { join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DefaultLogger, Runtime } from "@temporalio/worker";
 import { buildWorkflowBundle } from "../../workers/parts/workflow-bundle.ts";
+import { openReadingCodec } from "../adapters/payload-codec/payload-protection.ts";
 import { loadConfig } from "../config.ts";
 import { CommandFailure, runCommand } from "./kit/command.ts";
 import { replayHistories, type ReplayReport } from "./replay/replay-histories.ts";
@@ -14,6 +15,8 @@ const USAGE = `npm run replay -- [FILE...] [--json]
 Replays histories of workflows through the workflow code as it stands here, without a server. Make a FILE with:
 
   temporal workflow show --workflow-id order/ID --output json > FILE
+
+An encrypted history is read with the keys of TEMPORAL_PAYLOAD_KEYS or TEMPORAL_PAYLOAD_KEYS_FILE.
 
 Without a FILE it replays all recorded histories of test/replay/histories. Exit code 0: the code issues the same commands as
 every history; 1: it does not, or a file cannot be read; 2: a wrong option.
@@ -31,7 +34,8 @@ const code = await runCommand({
     const files = positionals.length > 0 ? positionals.map((file) => resolve(file)) : recordedHistories();
     // Each result is printed below in one line; the SDK would log each failure a second time.
     Runtime.install({ logger: new DefaultLogger("ERROR", () => {}), telemetryOptions: { logging: { filter: "off", forward: {} } } });
-    const reports = await replayHistories(files, await buildWorkflowBundle(loadConfig().CACHE_DIR));
+    const config = loadConfig();
+    const reports = await replayHistories(files, await buildWorkflowBundle(config.CACHE_DIR), openReadingCodec(config));
     process.stdout.write(values.json ? `${JSON.stringify(reports, undefined, 2)}\n` : `${reports.map(describe).join("\n")}\n`);
     return reports.every((report) => report.ok) ? 0 : 1;
   },

@@ -1,3 +1,5 @@
+import type { TopicIncarnation } from "./topic-incarnations.ts";
+
 /** Where the dead letter of a redrive, which is a dead letter sent again to its topic, first stood. */
 export interface FirstPlace {
   /** There when the topic was made again since then. */
@@ -54,8 +56,30 @@ interface Run<Item> {
 export type PurchaseBatchInput = Run<PurchaseEventItem> & { readonly kind?: "purchase" };
 export type LoyaltyBatchInput = Run<LoyaltyEventItem> & { readonly kind: "loyalty" };
 
-/** What starts an `eventBatch`: events of one kind and one partition in their order. */
+/** Events of one kind and one partition in their order. */
 export type EventBatchInput = PurchaseBatchInput | LoyaltyBatchInput;
+
+/**
+ * A run of events by the place of its messages in Kafka, where they stay: who applies it has its events beside it, or reads the messages from
+ * `firstOffset` to `lastOffset` again.
+ */
+export interface EventBatchPlace {
+  readonly kind: "purchase" | "loyalty";
+  /** As `placeTopic` names it. */
+  readonly topic: string;
+  readonly partition: number;
+  readonly firstOffset: string;
+  readonly lastOffset: string;
+  /** Of which topic of its name the offsets are. */
+  readonly incarnation: TopicIncarnation;
+  /** How many of the messages are events of the run; the others are dead letters. */
+  readonly count: number;
+  /** Of the messages, in hexadecimal digits: `messagesSha256` makes it. */
+  readonly sha256: string;
+}
+
+/** What starts an `eventBatch`. */
+export type EventBatchStart = EventBatchInput | EventBatchPlace;
 
 /**
  * What became of a batch. Two kinds become dead letters: `conflicts`, whose identity was used before with other content, and `failures`,

@@ -64,6 +64,9 @@ export interface OrderSagaInput {
   readonly compensationFastRetries?: number;
 }
 
+/** An order to create; with `payAtOnce` it is also paid where nothing stands in the way. */
+export type OrderToCreate = OrderSagaInput & { readonly payAtOnce?: true };
+
 /** How an order ended. A failure carries a code of the catalogue and words. */
 export interface OrderOutcome {
   readonly orderId: string;
@@ -71,6 +74,14 @@ export interface OrderOutcome {
   readonly status: OrderStatus;
   readonly failureCode?: string;
   readonly failureMessage?: string;
+}
+
+/** An order's end that is committed and never changes, as the process knows it that committed it. */
+export interface OrderEnd {
+  readonly orderId: string;
+  readonly sagaState: "COMPLETED" | "FAILED";
+  /** The moment at which one statement created and paid the order; absent when it was created before. */
+  readonly paidAt?: Date;
 }
 
 /** What `status` answers while the saga runs. */

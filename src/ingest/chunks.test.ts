@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { FetchedMessage, MessageHeaders } from "../adapters/kafka/kafka-consumer.ts";
+import type { FetchedMessage, MessageHeaders } from "../adapters/kafka/kafka-message.ts";
 import { chunksOf as cut, type ChunkLimits } from "./chunks.ts";
 import { purchaseTopic } from "./ledger-events.ts";
 import { correlationIdOf, readableHeaders } from "./message-headers.ts";
@@ -10,13 +10,14 @@ const message = (offset: number, change: Readonly<Record<string, unknown>> | str
   const text = typeof change === "string" ? change : JSON.stringify({ ...event, ...change });
   return { offset: String(offset), key: null, value: Buffer.from(text), headers, headersLeftOut: 0, timestampMs: -1 };
 };
-const { read } = purchaseTopic("t", { runEventBatch: () => Promise.reject(new Error("not asked for")) });
+const { read } = purchaseTopic("t", { starters: { runEventBatch: () => Promise.reject(new Error("not asked for")) } });
 const chunksOf = (of: PlacedBatch, limits: ChunkLimits) => cut(of, limits, read);
 const batch = (messages: readonly FetchedMessage[], nextOffset: string): PlacedBatch => ({
   topic: "t",
   partition: 3,
   messages,
   nextOffset,
+  incarnation: { clusterId: "c", topicId: "i" },
 });
 
 describe("chunks of a batch", () => {

@@ -20,8 +20,8 @@ export interface Chunk<Event> {
 
 export interface ChunkLimits {
   readonly maxMessages: number;
-  /** The size of a chunk's events as JSON: they are a workflow's input, which must stay below 256 KB. */
-  readonly maxBytes: number;
+  /** The size of a chunk's events as JSON, where they are a workflow's input, which must stay below 256 KB. Without it their size does not matter. */
+  readonly maxBytes?: number;
 }
 
 type Reader<Event> = EventTopic<Event>["read"];
@@ -37,8 +37,9 @@ export function* chunksOf<Event extends object>(batch: MarkedBatch, limits: Chun
   });
   for (const message of batch.messages) {
     const reading = readMessage(batch, message, read);
-    const bytes = "event" in reading ? Buffer.byteLength(JSON.stringify(reading.event)) + 1 : 0;
-    if (chunk.messages.length >= limits.maxMessages || (chunk.messages.length > 0 && chunk.bytes + bytes > limits.maxBytes)) {
+    const { maxMessages, maxBytes = Infinity } = limits;
+    const bytes = "event" in reading && maxBytes < Infinity ? Buffer.byteLength(JSON.stringify(reading.event)) + 1 : 0;
+    if (chunk.messages.length >= maxMessages || (chunk.messages.length > 0 && chunk.bytes + bytes > maxBytes)) {
       yield finished(message.offset);
       chunk = emptyChunk();
     }

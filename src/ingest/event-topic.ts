@@ -1,5 +1,6 @@
 import type { ErrorCode } from "../base/errors.ts";
 import type { FirstPlace } from "../contract/events.ts";
+import type { TopicIncarnation } from "../contract/topic-incarnations.ts";
 import type { EventReading } from "../events/event-reading.ts";
 
 /** A valid event with its offset and the ids that came with its message. */
@@ -19,6 +20,10 @@ export interface EventRun<Event> {
   readonly firstOffset: string;
   readonly lastOffset: string;
   readonly events: readonly Carried<Event>[];
+  /** Of which topic of its name the offsets are. */
+  readonly incarnation: TopicIncarnation;
+  /** All messages of the run, those that are no valid events too. */
+  readonly messages: readonly { readonly offset: string; readonly value: Buffer | null }[];
 }
 
 /** A valid event that did not take effect and becomes a dead letter. */

@@ -35,7 +35,7 @@ export function createChunkHandler<Event extends object>(deps: ChunkDeps<Event>,
     const context = { topic: batch.topic, partition: batch.partition, firstOffset: chunk.firstOffset, lastOffset: chunk.lastOffset };
     const startedAtMs = performance.now();
 
-    const run = { ...context, events: chunk.events };
+    const run = { ...context, events: chunk.events, incarnation: batch.incarnation, messages: chunk.messages };
     const result =
       chunk.events.length === 0
         ? NOTHING_APPLIED

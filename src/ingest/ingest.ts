@@ -45,9 +45,11 @@ export function createIngest<Event extends object>(deps: IngestDeps<Event>): Ing
     return number;
   };
   return {
-    async handle({ incarnation, ...batchOfTopic }, control) {
+    async handle(batchOfTopic, control) {
       const place = { topic: batchOfTopic.topic, partition: batchOfTopic.partition };
-      const number = await patience.untilDone("the topic's incarnation", place, control, () => numberOf(place.topic, incarnation));
+      const number = await patience.untilDone("the topic's incarnation", place, control, () =>
+        numberOf(place.topic, batchOfTopic.incarnation),
+      );
       if (number === undefined) return;
       const fetched = { ...batchOfTopic, topic: placeTopic(place.topic, number) };
       const { topic, partition } = fetched;

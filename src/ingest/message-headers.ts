@@ -1,4 +1,4 @@
-import type { MessageHeaders } from "../adapters/kafka/kafka-consumer.ts";
+import type { MessageHeaders } from "../adapters/kafka/kafka-message.ts";
 import { traceIdOf } from "../contract/ids.ts";
 import { MAX_MESSAGE_HEADERS } from "../contract/topics.ts";
 import { looksLikeCardNumber } from "../domain/cards/card.ts";

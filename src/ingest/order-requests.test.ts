@@ -46,7 +46,16 @@ function bridgeWithLateClaims(orderIds: readonly string[]) {
   return { topic: orderRequestTopic(TOPIC, deps), started };
 }
 
-const runOf = (events: readonly Carried<OrderRequest>[]) => ({ topic: TOPIC, partition: 0, firstOffset: "0", lastOffset: "9", events });
+const incarnation = { clusterId: "c", topicId: "t" };
+const runOf = (events: readonly Carried<OrderRequest>[]) => ({
+  topic: TOPIC,
+  partition: 0,
+  firstOffset: "0",
+  lastOffset: "9",
+  events,
+  incarnation,
+  messages: [],
+});
 
 describe("wishes for orders of one partition", () => {
   it("give an event's id to the order that stands first, however late its claim arrives", async () => {

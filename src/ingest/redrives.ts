@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import type { FetchedBatch, FetchedMessage } from "../adapters/kafka/kafka-consumer.ts";
+import type { FetchedBatch } from "../adapters/kafka/kafka-consumer.ts";
+import type { FetchedMessage } from "../adapters/kafka/kafka-message.ts";
 import { DomainError } from "../base/errors.ts";
 import { eventKey, kafkaTopicOf, type MessagePosition } from "../contract/ids.ts";
 import type { EventReading } from "../events/event-reading.ts";
@@ -29,7 +30,7 @@ export interface MarkedMessage extends FetchedMessage {
 }
 
 /** A fetched batch whose topic is called as `placeTopic` does. */
-export type PlacedBatch = Omit<FetchedBatch, "incarnation">;
+export type PlacedBatch = FetchedBatch;
 
 /** A placed batch whose redrives are marked. */
 export interface MarkedBatch extends PlacedBatch {

@@ -7,37 +7,50 @@ export interface SleepDeps {
   readonly pollMs: number;
   /** How long a woken relay gathers rows, so that it reads a busy outbox in batches. */
   readonly gatherMs?: number;
+  readonly nowMs: () => number;
 }
 
 export interface RelaySleep {
+  /** Waits a moment for more rows where some came just now, without the store: a relay that is kept busy never says that it sleeps. */
+  gather(signal: AbortSignal): Promise<void>;
   /** Sleeps until a new row comes, the poll is due or the signal aborts. Throws: what the outbox throws. */
   sleep(signal: AbortSignal): Promise<void>;
-  /** Ends a sleep: there are new rows. */
+  /** Ends a sleep, or the next one where there is none at this moment: there are new rows. */
   wakeUp(): void;
 }
 
+/** The outbox is told of a sleep once for so long, and not for each poll of it. */
+const SAID_ONCE_MS = 10_000;
+
 /** The sleep of a relay whose outbox is empty. `publishRest` publishes the rows that are there, and returns how many. */
 export function createRelaySleep(deps: SleepDeps, publishRest: () => Promise<number>): RelaySleep {
-  const { wake, pollMs, gatherMs = 0 } = deps;
-  let wakeUp = () => {};
+  const { wake, pollMs, gatherMs = 0, nowMs } = deps;
+  let woken = new AbortController();
+  let saidUntilMs = -Infinity;
+  const gather = (signal: AbortSignal) => sleep(gatherMs, undefined, { signal }).catch(() => {});
+
   return {
-    wakeUp: () => wakeUp(),
+    wakeUp: () => woken.abort(),
+    gather,
     async sleep(signal) {
       if (wake === undefined) {
         await sleep(pollMs, undefined, { signal }).catch(() => {});
         return;
       }
-      await wake.fallAsleep(pollMs);
-      // A row that was written before the outbox knew of the sleep is found by this second look. The poll finds a row between the two.
-      if ((await publishRest()) === 0) {
-        const woken = new AbortController();
-        wakeUp = () => woken.abort();
-        await sleep(pollMs, undefined, { signal: AbortSignal.any([signal, woken.signal]) }).catch(() => {});
-        wakeUp = () => {};
-        if (!woken.signal.aborted) return;
+      let isUp = false;
+      if (nowMs() + pollMs > saidUntilMs) {
+        woken = new AbortController();
+        await wake.fallAsleep(pollMs + SAID_ONCE_MS);
+        saidUntilMs = nowMs() + pollMs + SAID_ONCE_MS;
+        // A row that was written before the outbox knew of the sleep wakes nobody; this second look finds it.
+        isUp = (await publishRest()) > 0;
       }
+      if (!isUp) await sleep(pollMs, undefined, { signal: AbortSignal.any([signal, woken.signal]) }).catch(() => {});
+      if (!isUp && !woken.signal.aborted) return;
+      woken = new AbortController();
+      saidUntilMs = -Infinity;
       await wake.wakeUp();
-      await sleep(gatherMs, undefined, { signal }).catch(() => {});
+      await gather(signal);
     },
   };
 }

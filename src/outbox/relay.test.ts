@@ -276,6 +276,76 @@ describe("the relay", () => {
     await running;
   });
 
+  it("says once that it sleeps, and asks once for its lease, while it polls again and again", async () => {
+    let [said, looks, leases] = [0, 0, 0];
+    const { relay } = bench([], async () => {}, {
+      takeLease: async () => {
+        leases += 1;
+        return true;
+      },
+      readUnpublished: async () => {
+        looks += 1;
+        return [];
+      },
+      wake: { fallAsleep: async () => void (said += 1), wakeUp: async () => {} },
+    });
+    const stop = new AbortController();
+    const running = relay.run(stop.signal);
+    await until("it polled often", () => looks > 20);
+    stop.abort();
+    await running;
+    expect({ said, leases }).toEqual({ said: 1, leases: 1 });
+  });
+
+  it("does not say that it sleeps while rows keep coming", async () => {
+    const sent: string[] = [];
+    let said = 0;
+    let next = 1;
+    const { relay, add } = bench(
+      [row(1)],
+      async (_topic, values) => {
+        sent.push(...values);
+        next += 1;
+        if (next <= 20) add(row(next));
+      },
+      { pollMs: 60_000, gatherMs: 1, wake: { fallAsleep: async () => void (said += 1), wakeUp: async () => {} } },
+    );
+    const stop = new AbortController();
+    const running = relay.run(stop.signal);
+    await until("it sleeps", () => said > 0);
+    expect(sent).toHaveLength(20);
+    stop.abort();
+    await running;
+  });
+
+  it("is woken by a row that comes while it looks a last time, and not at its poll", async () => {
+    const sent: string[] = [];
+    let isLastLook = false;
+    const made: { wakeUp?: () => void } = {};
+    const rows: OutboxRow[] = [];
+    const { relay } = bench([], async (_topic, values) => void sent.push(...values), {
+      pollMs: 60_000,
+      gatherMs: 1,
+      readUnpublished: async () => {
+        const found = [...rows];
+        if (isLastLook) {
+          isLastLook = false;
+          rows.push(row(1));
+          made.wakeUp?.();
+        }
+        return found;
+      },
+      markPublished: async () => void rows.splice(0),
+      wake: { fallAsleep: async () => void (isLastLook = sent.length === 0), wakeUp: async () => {} },
+    });
+    made.wakeUp = relay.wakeUp;
+    const stop = new AbortController();
+    const running = relay.run(stop.signal);
+    await until("the row is sent", () => sent.length === 1);
+    stop.abort();
+    await running;
+  });
+
   it("looks once more after it said that it sleeps, so that a row written just before waits for no poll", async () => {
     const sent: string[] = [];
     const { relay, add } = bench([], async (_topic, values) => void sent.push(...values), {

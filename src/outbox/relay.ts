@@ -1,16 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf } from "../base/errors.ts";
 import type { OutboxRow } from "../store/outbox/outbox.ts";
+import { createRelayLease, type LeaseDeps } from "./relay-lease.ts";
 import { createRelaySleep, type SleepDeps } from "./relay-sleep.ts";
 import { createTopicPublisher, type PublisherDeps } from "./topic-publisher.ts";
 import { createTopicRests } from "./topic-rests.ts";
 import { createUnsendableRows } from "./unsendable-rows.ts";
 
-export interface RelayDeps extends PublisherDeps, SleepDeps {
-  /** Takes the lease or renews it. True while this process may publish. */
-  readonly takeLease: () => Promise<boolean>;
-  /** How often the lease is renewed beside the publishing, so that it does not end while a send takes long. */
-  readonly renewLeaseMs: number;
+export interface RelayDeps extends PublisherDeps, SleepDeps, LeaseDeps {
   readonly readUnpublished: (input: {
     readonly limitPerTopic: number;
     readonly withoutTopics: readonly string[];
@@ -19,7 +16,6 @@ export interface RelayDeps extends PublisherDeps, SleepDeps {
   /** How many rows of each topic one step publishes at most. */
   readonly batchSize: number;
   readonly backoff: { readonly firstMs: number; readonly maxMs: number };
-  readonly nowMs: () => number;
 }
 
 /** A topic that takes longer than this is left to itself, and the others go on. */
@@ -44,6 +40,7 @@ export function createRelay(deps: RelayDeps): Relay {
   const rests = createTopicRests(deps);
   const unsendable = createUnsendableRows(deps);
   const publisher = createTopicPublisher(deps, rests, unsendable);
+  const lease = createRelayLease(deps);
 
   /** The topics that are being published to. A topic that takes long is not waited for, and gets no further rows until it is done. */
   const inHand = new Map<string, Promise<void>>();
@@ -86,12 +83,14 @@ export function createRelay(deps: RelayDeps): Relay {
     throw reason;
   };
 
-  const turn = async (): Promise<"full" | "idle" | "not mine"> => {
-    if (!(await deps.takeLease())) {
+  const turn = async (): Promise<"full" | "some" | "none" | "not mine"> => {
+    if (!(await lease.isMine())) {
       publisher.forgetAcknowledged();
       return "not mine";
     }
-    return (await step()) >= deps.batchSize ? "full" : "idle";
+    const tried = await step();
+    if (tried >= deps.batchSize) return "full";
+    return tried > 0 ? "some" : "none";
   };
 
   const asleep = createRelaySleep(deps, step);
@@ -102,9 +101,7 @@ export function createRelay(deps: RelayDeps): Relay {
     async run(signal) {
       let pauseMs = deps.backoff.firstMs;
       let mine = false;
-      const renewal = setInterval(() => {
-        if (mine) deps.takeLease().catch(() => {});
-      }, deps.renewLeaseMs);
+      const renewal = setInterval(() => void lease.renew(), deps.renewLeaseMs);
       while (!signal.aborted) {
         let restMs = deps.pollMs;
         try {
@@ -112,7 +109,8 @@ export function createRelay(deps: RelayDeps): Relay {
           if (mine !== (state !== "not mine")) deps.log.info({}, mine ? "another relay publishes now" : "this relay publishes now");
           mine = state !== "not mine";
           if (state !== "not mine") restMs = 0;
-          if (state === "idle") await asleep.sleep(signal);
+          if (state === "some") await asleep.gather(signal);
+          if (state === "none") await asleep.sleep(signal);
           pauseMs = deps.backoff.firstMs;
         } catch (error) {
           deps.log.warn({ err: messageOf(error), pauseMs }, "the outbox cannot be read or marked; trying again");

@@ -17,6 +17,7 @@ import { unlessAborted } from "../base/aborted.ts";
 import { withinOrNothing, withinOrThrow } from "../base/deadline.ts";
 import { causesOf, DomainError, isErrorCode, messageOf } from "../base/errors.ts";
 import { CARRIED_OVER } from "../contract/reservations.ts";
+import type { EndedOrders } from "./ended-orders.ts";
 
 /** The status codes of gRPC that a call of Temporal may end with (grpc/grpc, doc/statuscodes.md). */
 const grpcStatus = {
@@ -55,12 +56,16 @@ export interface StarterOptions {
   readonly deadlineMs: number;
   /** Refuses calls at once while Temporal does not answer. Without it each call waits for its deadline. */
   readonly breaker?: Breaker;
+  /** The orders whose end the workers of this process commit. Without it an order's end is known by its workflow alone. */
+  readonly endedOrders?: EndedOrders;
 }
 
 /** A workflow that was started, or that was started already under the same id. */
 export interface Started<Outcome> {
   readonly workflowId: string;
   readonly alreadyStarted: boolean;
+  /** True when a worker of this process has its first task already. */
+  readonly isHere?: boolean;
   /** Waits for the end, at most `waitMs`; undefined when the workflow has not ended by then. */
   outcome(waitMs: number): Promise<Outcome | undefined>;
 }
@@ -127,16 +132,17 @@ export function createCalls({ client, deadlineMs, breaker }: Pick<StarterOptions
     describe,
 
     async start<Outcome>(type: string, workflowId: string, options: Omit<WorkflowStartOptions, "workflowId">) {
-      const started = (alreadyStarted: boolean): Started<Outcome> => ({
+      const started = (alreadyStarted: boolean, isHere: boolean): Started<Outcome> => ({
         workflowId,
         alreadyStarted,
+        isHere,
         outcome: (waitMs) => outcomeWithin<Outcome>(client, workflowId, waitMs),
       });
       try {
-        await call((workflows) => workflows.start(type, { ...options, workflowId }));
-        return started(false);
+        const { eagerlyStarted } = await call((workflows) => workflows.start(type, { ...options, workflowId }));
+        return started(false, eagerlyStarted);
       } catch (error) {
-        if (error instanceof WorkflowExecutionAlreadyStartedError) return started(true);
+        if (error instanceof WorkflowExecutionAlreadyStartedError) return started(true, false);
         throw error;
       }
     },

@@ -1,5 +1,5 @@
 import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from "@temporalio/client";
-import type { EventBatchInput, EventBatchResult } from "../contract/events.ts";
+import type { EventBatchResult, EventBatchStart } from "../contract/events.ts";
 import { eventBatchWorkflowId } from "../contract/ids.ts";
 import { TASK_QUEUES } from "../contract/task-queues.ts";
 import type { Calls, StarterOptions } from "./calls.ts";
@@ -8,7 +8,7 @@ import { eventBatchWords } from "./words.ts";
 /** What is asked of the workflow that applies events. */
 export interface EventStarters {
   /** Runs a batch of events to its end, however long it takes; `signal` stops the wait, not the workflow. */
-  runEventBatch(input: EventBatchInput, signal: AbortSignal): Promise<EventBatchResult>;
+  runEventBatch(input: EventBatchStart, signal: AbortSignal): Promise<EventBatchResult>;
 }
 
 /** The starters of events. */

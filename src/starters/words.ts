@@ -1,5 +1,5 @@
 import { inWords } from "../base/money.ts";
-import type { EventBatchInput } from "../contract/events.ts";
+import type { EventBatchStart } from "../contract/events.ts";
 import type { OrderSagaInput } from "../contract/orders.ts";
 import type { OrderRefundInput } from "../contract/refunds.ts";
 import type { RevenueReportInput } from "../contract/reports.ts";
@@ -67,8 +67,10 @@ export function reportWords(report: RevenueReportInput) {
 }
 
 /** The summary of the workflow that applies a batch of events. */
-export function eventBatchWords({ events, topic, partition, firstOffset, lastOffset }: EventBatchInput) {
-  return { staticSummary: `${events.length} events of ${topic}/${partition}, offsets ${firstOffset} to ${lastOffset}` };
+export function eventBatchWords(batch: EventBatchStart) {
+  const { topic, partition, firstOffset, lastOffset } = batch;
+  const count = "events" in batch ? batch.events.length : batch.count;
+  return { staticSummary: `${count} events of ${topic}/${partition}, offsets ${firstOffset} to ${lastOffset}` };
 }
 
 /** The summary of a webhook delivery's workflow. */

@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { createBatcher } from "./postgres/batching.ts";
+import { createBatcher } from "../base/batching.ts";
 import type { Db } from "./postgres/database.ts";
 
 /** An answer as it was sent, and the hash of what was asked. */

@@ -28,7 +28,7 @@ const points = (userId: string, change: Readonly<Record<string, unknown>>) =>
 /** Hands the topic to a new group from its beginning, and waits until all of it is done. */
 async function readAll(topic: string, count: bigint): Promise<void> {
   const group = `group-${randomUUID().slice(0, 8)}`;
-  const bridge = await bench.startBridge({ topic, group, kind: loyaltyTopic(topic, bench.starters) });
+  const bridge = await bench.startBridge({ topic, group, kind: loyaltyTopic(topic, bench) });
   await until("everything is committed", async () => (await bench.committed(group, topic)) >= count);
   await bridge.stop();
   expect(bridge.crashes).toEqual([]);

@@ -2,12 +2,17 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { openRedis } from "../../src/adapters/redis/redis.ts";
 import { loadConfig } from "../../src/config.ts";
+import { auditBooks } from "../../src/store/ledger/audit.ts";
 import { createDatabase } from "../../src/store/postgres/database.ts";
 import { createLane, type Lane } from "../../src/store/postgres/lane.ts";
+import { takeLease } from "../../src/store/postgres/leases.ts";
+import { migrateDatabase } from "../../src/store/postgres/migrate.ts";
 import { isPooled } from "../../src/store/postgres/pooler.ts";
 import { dependencyChecks } from "../../workers/parts/dependency-checks.ts";
 import { createTestApi, type TestApi } from "../support/http-api.ts";
+import { startTestWorkflows } from "../support/http-system.ts";
 import { findPgBouncer, startPgBouncer, type PgBouncer } from "../support/pgbouncer.ts";
+import { relayOutbox } from "../support/relay-outbox.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 
 const program = await findPgBouncer();
@@ -63,6 +68,55 @@ describe.skipIf(program === undefined)("behind PgBouncer in transaction mode", (
       { name: "postgres", ok: true, details: { pooler: expect.stringContaining("PgBouncer") as string } },
     ]);
   });
+
+  test("with its defaults an order, a reservation, leases, the relay and the audit work as without it, and no session is another's", async () => {
+    const bouncer = await startPgBouncer(program ?? "", database.appUrl);
+    const workflows = await startTestWorkflows(bouncer.url, ["orders", "payments"]);
+    const api = createTestApi({ databaseUrl: bouncer.url, starters: workflows.starters });
+    stops.push(bouncer.stop, workflows.close, api.close);
+    await api.call("POST", "/api/v1/services", { body: { services: [{ id: "gig", name: "Gig" }] } });
+    const users = Array.from({ length: 12 }, (_, n) => `buyer-${n}`);
+    await Promise.all(users.map((user) => api.call("POST", `/api/v1/balances/${user}/deposits`, { body: { amount: "100" } })));
+    const place = (userId: string) =>
+      api.call("POST", "/api/v1/orders", {
+        headers: { prefer: "wait=20" },
+        body: { userId, items: [{ serviceId: "gig", amount: "60" }], comment: "through a pooler" },
+      });
+    const orders = await Promise.all(users.map(place));
+    expect(orders.map(({ status, body }) => [status, body["status"]])).toEqual(users.map(() => [201, "CONFIRMED"]));
+    const reserved = await api.call("POST", "/api/v1/reservations", {
+      body: { userId: "buyer-0", serviceId: "gig", orderId: "o-1", amount: "40", ttlSeconds: 600 },
+    });
+    const confirmed = await api.call("POST", `/api/v1/reservations/${String(reserved.body["reservationId"])}/confirm`, {
+      body: { amount: "40" },
+    });
+    expect(confirmed).toMatchObject({ status: 200, body: { confirmed: "40.00" } });
+
+    const holders = ["one", "two", "three", "four"];
+    const leases = await Promise.all(holders.map((holder) => takeLease(api.db, { name: "pooled", holder, ttlMs: 60_000 })));
+    expect(leases.filter(Boolean)).toHaveLength(1);
+    const sent: string[] = [];
+    await relayOutbox(api.db, {
+      send: async (_topic, messages) => void sent.push(...messages.map(({ value }) => String(value))),
+      onPublished: async () => {},
+    });
+    expect(sent.filter((value) => value.includes("CONFIRMED"))).not.toHaveLength(0);
+    expect((await auditBooks(api.db)).findings.flatMap(({ examples }) => examples)).toEqual([]);
+    expect((await api.call("GET", "/api/v1/audit")).status).toBe(200);
+  });
+
+  test.each([[[]], [["ignore_startup_parameters = statement_timeout,extra_float_digits"]]])(
+    "migrations through it are refused in a sentence and touch nothing (%j)",
+    async (settings) => {
+      const bouncer = await startPgBouncer(program ?? "", database.adminUrl, settings);
+      stops.push(bouncer.stop);
+      await expect(migrateDatabase({ adminUrl: bouncer.url, appUrl: database.appUrl })).rejects.toMatchObject({
+        code: "INVALID_REQUEST",
+        message: expect.stringMatching(/leads through a pooler.*DATABASE_ADMIN_URL/) as string,
+      });
+      expect(await migrateDatabase(database)).toEqual({ applied: 0 });
+    },
+  );
 
   test("a long result comes in groups, and its deadline becomes nobody else's", async () => {
     const { bouncer } = await behind([]);

@@ -116,7 +116,7 @@ describe("a dead letter", () => {
 describe("a corrected value", () => {
   it("is refused at once when it is no event, or another one than the dead letter is or was already", async () => {
     const own = randomUUID();
-    const reader = purchaseTopic(topic, bench.starters);
+    const reader = purchaseTopic(topic, bench);
     const judged = createTestApi({
       databaseUrl: testDatabase.appUrl,
       settings: { eventTopics: [topic] },
@@ -149,7 +149,7 @@ describe("a corrected value", () => {
 
   it("of loyalty points keeps to the first transaction that it named", async () => {
     topic = await bench.newTopic();
-    await bench.startBridge({ topic, group: topic, kind: loyaltyTopic(topic, bench.starters) });
+    await bench.startBridge({ topic, group: topic, kind: loyaltyTopic(topic, bench) });
     const points = (id: string) =>
       JSON.stringify({ transaction_id: id, user_id: "ann", type: "accrual", amount: 5, occurred_at: "2024-01-01T00:00:00Z" });
     await bench.producer.send(topic, [{ key: "ann", value: "{" }]);

@@ -86,6 +86,7 @@ async function recordAll(names: readonly string[], servers: { url: string; addre
     psp,
     failDeliveries: receiver.fail,
     loseCaptures: lossy.lose,
+    payInSteps: lossy.payInSteps,
     async fund(userId: string, amountMinor: bigint) {
       const origin = { caller: "recording", correlationId: "recording" };
       await ledger.post(depositOperation({ key: `fund:${userId}`, userId, currency: "RUB", amountMinor, comment: "recording", origin }));
@@ -149,12 +150,17 @@ function fickleReceiver(): { port: WebhookPort; fail: (count: number) => void } 
   return { port, fail: (count) => void (left = count) };
 }
 
-function losesCaptures(ledger: Ledger): { ledger: Ledger; lose: (count: number) => void } {
+function losesCaptures(ledger: Ledger): { ledger: Ledger; lose: (count: number) => void; payInSteps: (inSteps: boolean) => void } {
   let left = 0;
+  let inSteps = false;
   const post: Ledger["post"] = async (operation) => {
     if (operation.kind !== "capture" || left === 0) return ledger.post(operation);
     left -= 1;
     throw new DomainError("UNAVAILABLE", "lost for the recording");
   };
-  return { ledger: { ...ledger, post }, lose: (count) => void (left = count) };
+  const postPair: Ledger["postPair"] = async (pair) => {
+    if (!inSteps && left === 0) return ledger.postPair(pair);
+    throw new DomainError("UNAVAILABLE", "lost for the recording");
+  };
+  return { ledger: { ...ledger, post, postPair }, lose: (count) => void (left = count), payInSteps: (wanted) => void (inSteps = wanted) };
 }

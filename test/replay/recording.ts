@@ -16,6 +16,8 @@ export interface Recording {
   readonly failDeliveries: (count: number) => void;
   /** The next `count` captures do not reach Postgres. */
   readonly loseCaptures: (count: number) => void;
+  /** Whether orders are created, held and captured one step after the other, as something that stands in the way has it. */
+  readonly payInSteps: (inSteps: boolean) => void;
 }
 
 /** One path through the workflows. It answers with the workflow whose history shows it, once that has ended: its last run, or the run named. */

@@ -51,7 +51,13 @@ async function place(
 /** Every path of orders and reservations, by the name of its recorded history. */
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   ...ORDER_SCENARIOS,
-  "order-completed": (recording) => runOrder(recording, "completed", 10_000n),
+  "order-paid-at-once": (recording) => runOrder(recording, "paid-at-once", 10_000n),
+  async "order-completed"(recording) {
+    recording.payInSteps(true);
+    const workflowId = await runOrder(recording, "completed", 10_000n);
+    recording.payInSteps(false);
+    return workflowId;
+  },
   "order-insufficient-funds": (recording) => runOrder(recording, "insufficient-funds", 9_999n),
   async "order-completed-after-lost-captures"(recording) {
     recording.loseCaptures(5);

@@ -7,6 +7,8 @@ import { SILENT_LOG } from "../../src/adapters/log.ts";
 import type { TopicIncarnation } from "../../src/contract/topic-incarnations.ts";
 import { deadLetterTopic } from "../../src/contract/topics.ts";
 import type { EventReceipt } from "../../src/domain/events/receipts.ts";
+import { createBatchReader } from "../../src/ingest/batch-reader.ts";
+import { createEventShelf, type EventShelf } from "../../src/ingest/event-shelf.ts";
 import type { EventTopic } from "../../src/ingest/event-topic.ts";
 import { createIngest, type IngestDeps } from "../../src/ingest/ingest.ts";
 import { purchaseTopic } from "../../src/ingest/ledger-events.ts";
@@ -30,6 +32,8 @@ export interface BridgeBench {
   newTopic(partitions?: number): Promise<string>;
   /** Runs batches as the workflow's activity would, without Temporal. */
   readonly starters: Pick<Starters, "runEventBatch">;
+  /** Where the bench's bridges put the events of their batches, as a bridge that runs workflows itself does. */
+  readonly shelf: EventShelf;
   /** A bridge of purchases, or of the topic `kind`. */
   startBridge<Event extends object>(options: BridgeOptions<Event>): Promise<TestBridge>;
   committed(group: string, topic: string): Promise<bigint>;
@@ -57,9 +61,18 @@ export async function createBridgeBench(testDatabase: Pick<TestDatabase, "appUrl
   const producer = kafka.createProducer();
   const database = createDatabase({ url: testDatabase.appUrl, name: "bridge-test", laneCount: 2, deadlineMs: 10_000 });
   const ledger = createLedger({ url: testDatabase.appUrl, name: "bridge-test", laneCount: 2, deadlineMs: 10_000 });
-  const activities = createEventActivities({ ledger, db: database.db });
+  const shelf = createEventShelf();
+  const eventsAt = createBatchReader({
+    shelf,
+    redrives: { find: findRedrives.bind(undefined, database.db), bind: bindEffects.bind(undefined, database.db) },
+    log: SILENT_LOG,
+  });
+  const activities = createEventActivities({ ledger, db: database.db, eventsAt });
   const starters: Pick<Starters, "runEventBatch"> = {
-    runEventBatch: (input) => new MockActivityEnvironment().run(activities.applyEvents, input),
+    runEventBatch: (input) =>
+      "events" in input
+        ? new MockActivityEnvironment().run(activities.applyEvents, input)
+        : new MockActivityEnvironment().run(activities.applyEventsAt, input),
   };
   const bridges: TestBridge[] = [];
 
@@ -69,6 +82,7 @@ export async function createBridgeBench(testDatabase: Pick<TestDatabase, "appUrl
     database,
     ledger,
     starters,
+    shelf,
     async newTopic(partitions = 1) {
       const topic = `purchases-${randomUUID().slice(0, 8)}`;
       await ensureTopics(brokers, [{ topic, partitions, settings: { "compression.type": "uncompressed" } }]);
@@ -90,7 +104,10 @@ export async function createBridgeBench(testDatabase: Pick<TestDatabase, "appUrl
       };
       const ingest =
         kind === undefined
-          ? createIngest({ ...shared, topic: purchaseTopic(topic, changed ?? starters) })
+          ? createIngest({
+              ...shared,
+              topic: purchaseTopic(topic, { starters: changed ?? starters, ...(changed === undefined ? { shelf } : {}) }),
+            })
           : createIngest({ ...shared, topic: kind });
       const crashes: Error[] = [];
       await consumer.run(ingest.handle, (error) => crashes.push(error));

@@ -6,6 +6,7 @@ import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { createPsp } from "../../src/adapters/psp/psp-http.ts";
 import { createBalanceCache } from "../../src/adapters/redis/balance-cache.ts";
 import { createTemporal } from "../../src/adapters/temporal.ts";
+import { DomainError } from "../../src/base/errors.ts";
 import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
 import { createLedger } from "../../src/store/ledger/ledger.ts";
 import { createDatabase } from "../../src/store/postgres/database.ts";
@@ -25,6 +26,8 @@ export interface EdgeWorkerInput {
   readonly psp: { readonly url: string; readonly apiKey: string };
   readonly bundlePath: string;
   readonly edge: Edge;
+  /** True when no order is paid at once: each is created, held and captured one step after the other. */
+  readonly payInSteps: boolean;
   /** A file that exists once a worker has died: the next worker then lives. */
   readonly markerPath: string;
 }
@@ -42,10 +45,11 @@ const temporal = await createTemporal({
   deadlineMs: 10_000,
   logger: SILENT_LOG,
 });
+const ledger = createLedger({ ...options, laneCount: 1 });
 const activities = createActivities({
   db: database.db,
   openLane: database.openLane,
-  ledger: createLedger({ ...options, laneCount: 1 }),
+  ledger: input.payInSteps ? { ...ledger, postPair: () => Promise.reject(new DomainError("UNAVAILABLE", "left out by the test")) } : ledger,
   psp: createPsp({ ...input.psp, timeoutMs: PSP_TIMEOUT_MS, logger: SILENT_LOG }),
   balanceCache: createBalanceCache({ url: undefined, logger: SILENT_LOG }),
   logger: SILENT_LOG,

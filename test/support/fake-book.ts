@@ -8,8 +8,8 @@ import { createReservationSteps } from "./fake-reservation-steps.ts";
 
 export interface FakeBook {
   /** Opens the page of the workflow with this id, with the money that its user has. */
-  open(id: string, options: { readonly fundsMinor: bigint; readonly script?: Script }): Page;
-  readonly activities: Pick<Activities, Step>;
+  open(id: string, options: { readonly fundsMinor: bigint; readonly script?: Script; readonly paysAtOnce?: boolean }): Page;
+  readonly activities: Pick<Activities, Exclude<Step, "payAtOnce">>;
 }
 
 /** A ledger and a store in memory, with the guards of the real ones. Their calls behave as each page's script says. */
@@ -45,7 +45,7 @@ export function createFakeBook(): FakeBook {
     if (known === undefined) page.effects.push(name);
   };
 
-  const open: FakeBook["open"] = (id, { fundsMinor, script = {} }) => {
+  const open: FakeBook["open"] = (id, { fundsMinor, script = {}, paysAtOnce = false }) => {
     const page: Page = {
       availableMinor: fundsMinor,
       heldMinor: 0n,
@@ -58,6 +58,7 @@ export function createFakeBook(): FakeBook {
       hold: undefined,
       effects: [],
       calls: {},
+      paysAtOnce,
       script,
       decided: new Map(),
     };

@@ -6,6 +6,8 @@ import type { HoldStatus } from "../../src/contract/reservations.ts";
 /** The steps that workflows of orders and reservations are made of. */
 export type Step =
   | "createOrder"
+  /** What createOrder does besides for an order that may be paid at once. */
+  | "payAtOnce"
   | "holdOrder"
   | "captureOrder"
   | "beginCompensation"
@@ -59,6 +61,8 @@ export interface Page {
   /** The effects in their order. A call that changed nothing has none. */
   readonly effects: string[];
   readonly calls: Partial<Record<Step, number>>;
+  /** True when the order is paid at once where nothing stands in the way; false has it go step by step. */
+  readonly paysAtOnce: boolean;
   readonly script: Script;
   readonly decided: Map<string, ErrorCode | "done">;
 }

@@ -8,6 +8,7 @@ import { openRedis, type RedisLink } from "../../src/adapters/redis/redis.ts";
 import type { Api } from "../../src/api/api-env.ts";
 import { createApp } from "../../src/api/app.ts";
 import type { ApiDeps, ApiSettings, DependencyCheck } from "../../src/api/deps.ts";
+import type { Admission } from "../../src/api/http/admission.ts";
 import type { Authenticator, RequestLimits } from "../../src/api/http/guard.ts";
 import { createIdempotentAnswers } from "../../src/api/http/idempotent-answers.ts";
 import { DomainError } from "../../src/base/errors.ts";
@@ -64,6 +65,8 @@ export function createTestApi(options: {
   readonly authenticator?: Authenticator;
   readonly identity?: Identity;
   readonly limits?: RequestLimits;
+  /** Without one all new work is let in. */
+  readonly admission?: Admission;
   /** Without an address the API runs without Redis. */
   readonly redis?: RedisLink;
   readonly metrics?: Metrics;
@@ -87,6 +90,7 @@ export function createTestApi(options: {
     identity: options.identity ?? createTestIdentity(),
     authenticator: options.authenticator ?? { authenticate: async () => LOCAL_PRINCIPAL },
     limits: options.limits ?? { byAddress: async () => {}, bySubject: async () => {} },
+    admission: options.admission,
     firstAnswers: createIdempotentAnswers({
       book: createAnswerBook(database.db),
       cache: createAnswerCache(options.redis ?? openRedis({ url: undefined, logger: SILENT_LOG })),

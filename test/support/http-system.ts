@@ -8,6 +8,7 @@ import { inject } from "vitest";
 import type { WebhookPort } from "../../activities/activity-deps.ts";
 import { createActivities } from "../../activities/index.ts";
 import { SILENT_LOG, type Log } from "../../src/adapters/log.ts";
+import type { PayloadProtection } from "../../src/adapters/payload-codec/payload-protection.ts";
 import type { Psp } from "../../src/adapters/psp/psp.ts";
 import { createBalanceCache } from "../../src/adapters/redis/balance-cache.ts";
 import { createTemporal } from "../../src/adapters/temporal.ts";
@@ -39,18 +40,21 @@ export async function startTestWorkflows(
   logger: Log = SILENT_LOG,
   psp: Psp = createFakePsp(),
   webhooks?: WebhookPort,
+  more: { readonly namespace?: string; readonly protection?: PayloadProtection | undefined } = {},
 ): Promise<TestWorkflows> {
   const database = createDatabase({ url: databaseUrl, name: "test-worker", laneCount: 4, deadlineMs: 10_000 });
   const ledger = createLedger({ url: databaseUrl, name: "test-worker-ledger", laneCount: 2, deadlineMs: 10_000 });
   Runtime.install({ shutdownSignals: [], logger: new DefaultLogger("ERROR") });
-  const namespace = await makeTestNamespace(inject("temporalAddress"));
-  const link = await createTemporal({ address: inject("temporalAddress"), namespace, deadlineMs: 10_000, logger: SILENT_LOG });
+  const { protection } = more;
+  const namespace = more.namespace ?? (await makeTestNamespace(inject("temporalAddress")));
+  const link = await createTemporal({ address: inject("temporalAddress"), namespace, protection, deadlineMs: 10_000, logger: SILENT_LOG });
   const reportsDir = await mkdtemp(join(tmpdir(), `saldo-reports-${randomUUID().slice(0, 8)}-`));
   const bundlePath = await buildWorkflowBundle(join(homedir(), ".cache", "saldo"));
   const startWorkers = () =>
     createSaldoWorkers({
       connection: link.connection,
       namespace: link.namespace,
+      protection,
       taskQueues,
       bundlePath,
       activities: createActivities({

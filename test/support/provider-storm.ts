@@ -53,6 +53,7 @@ export async function runProviderStorm(options: StormOptions): Promise<StormRepo
     LOG_LEVEL: "warn",
     RATE_LIMIT_PER_MINUTE: "0",
     RATE_LIMIT_PER_USER: "0",
+    OVERLOAD_TARGET_MS: "0",
     PSP_TIMEOUT_MS: "2000",
     ORDER_PAYMENT_DEADLINE_MS: String(options.paymentDeadlineMs),
     COMPENSATION_FAST_RETRIES: "4",

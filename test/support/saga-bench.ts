@@ -63,6 +63,12 @@ export async function openSagaBench(options: {
     if (isLost && operation.kind === "capture") throw new DomainError("UNAVAILABLE", "lost by the test");
     return ledger.post(operation);
   };
+  // A pair with a lost capture is lost as a whole, as a statement is.
+  const postPair: Ledger["postPair"] = async (pair) => {
+    const isLost = bench.loseCaptures || bench.lostRuns.has(pair[0].origin.runId ?? "");
+    if (isLost) throw new DomainError("UNAVAILABLE", "lost by the test");
+    return ledger.postPair(pair);
+  };
   let workers: Awaited<ReturnType<typeof createSaldoWorkers>> | undefined;
 
   const bench: SagaBench = {
@@ -84,7 +90,7 @@ export async function openSagaBench(options: {
         bundlePath,
         activities: createActivities({
           db: database.db,
-          ledger: { ...ledger, post },
+          ledger: { ...ledger, post, postPair },
           psp,
           workflows: bench.starters,
           balanceCache: cache,

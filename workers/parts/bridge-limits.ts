@@ -1,3 +1,6 @@
+import type { Config } from "../../src/config.ts";
+import type { ChunkLimits } from "../../src/ingest/chunks.ts";
+
 /** The bounds of a bridge that are not configured. */
 export const BRIDGE_LIMITS = {
   /** The events of one workflow's input, as JSON. Temporal takes inputs up to 256 KB; the rest is for the envelope. */
@@ -7,3 +10,11 @@ export const BRIDGE_LIMITS = {
   graceMs: 8_000,
   backoff: { firstMs: 250, maxMs: 5_000 },
 } as const;
+
+/** The bounds of a batch. The size of its events matters only where they travel in the workflow's input. */
+export function bridgeLimits(config: Pick<Config, "EVENT_BATCH_SIZE" | "BRIDGE_HOSTS_WORKER">): ChunkLimits {
+  return {
+    maxMessages: config.EVENT_BATCH_SIZE,
+    ...(config.BRIDGE_HOSTS_WORKER ? {} : { maxBytes: BRIDGE_LIMITS.maxEventBytes }),
+  };
+}

@@ -18,8 +18,9 @@ interface Deps extends TopicDeps {
 }
 
 /** The topics that a bridge reads by the configuration. */
-export function bridgeTopics(config: Config, { db, starters, ingestion }: Deps): BridgeTopic[] {
-  return eachIncoming(config, { db, starters }, (topic, group) => ({
+export function bridgeTopics(config: Config, { ingestion, ...deps }: Deps): BridgeTopic[] {
+  const { db } = deps;
+  return eachIncoming(config, deps, (topic, group) => ({
     topic: topic.topic,
     group,
     ingest: createIngest({

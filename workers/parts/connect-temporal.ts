@@ -1,4 +1,5 @@
 import type { Logger } from "../../src/adapters/logger.ts";
+import { openPayloadProtection } from "../../src/adapters/payload-codec/payload-protection.ts";
 import type { TemporalServer } from "../../src/adapters/temporal-server.ts";
 import { createTemporal, type TemporalLink } from "../../src/adapters/temporal.ts";
 import { DomainError, messageOf } from "../../src/base/errors.ts";
@@ -14,9 +15,10 @@ export function temporalServer(config: Config): TemporalServer {
   return { address: config.TEMPORAL_ADDRESS ?? DEFAULT_ADDRESS, ...temporalSecurity(config) };
 }
 
-/** Connects to the configured Temporal. Throws: UNAVAILABLE when it does not come up within `deadlineMs`. */
-export function connectTemporal(config: Config, logger: Logger, deadlineMs: number): Promise<TemporalLink> {
-  return createTemporal({ ...temporalServer(config), namespace: config.TEMPORAL_NAMESPACE, deadlineMs, logger });
+/** Connects to the configured Temporal. Throws: UNAVAILABLE when it does not come up within `deadlineMs`, PayloadKeysError. */
+export async function connectTemporal(config: Config, logger: Logger, deadlineMs: number): Promise<TemporalLink> {
+  const protection = openPayloadProtection(config);
+  return createTemporal({ ...temporalServer(config), namespace: config.TEMPORAL_NAMESPACE, protection, deadlineMs, logger });
 }
 
 /** Connects to the configured Temporal, however long it is away. Undefined when the signal aborts first. */

@@ -1,4 +1,5 @@
 import type { Config } from "../../src/config.ts";
+import type { EventShelf } from "../../src/ingest/event-shelf.ts";
 import type { EventTopic } from "../../src/ingest/event-topic.ts";
 import { loyaltyTopic, purchaseTopic } from "../../src/ingest/ledger-events.ts";
 import { orderRequestTopic } from "../../src/ingest/order-requests.ts";
@@ -15,21 +16,24 @@ import { orderSettings } from "./order-settings.ts";
 export interface TopicDeps {
   readonly db: Db;
   readonly starters: Starters;
+  /** Where the events of the ledger's batches stay, when this process runs workflows itself. */
+  readonly shelf?: EventShelf;
 }
 
 /** Calls `make` for each topic that Saldo reads by the configuration, with how its messages are read and take effect, and its consumer group. */
 export function eachIncoming<Made>(
   config: Config,
-  { db, starters }: TopicDeps,
+  { db, starters, shelf }: TopicDeps,
   make: <Event extends object>(topic: EventTopic<Event>, group: string) => Made,
 ): Made[] {
   const { DEFAULT_CURRENCY: defaultCurrency } = config;
+  const ledgerEvents = { starters, ...(shelf === undefined ? {} : { shelf }) };
   return incomingGroups(config).map(({ kind, topic, group }) => {
     switch (kind) {
       case "purchases":
-        return make(purchaseTopic(topic, starters), group);
+        return make(purchaseTopic(topic, ledgerEvents), group);
       case "loyalty":
-        return make(loyaltyTopic(topic, starters), group);
+        return make(loyaltyTopic(topic, ledgerEvents), group);
       case "orders": {
         const orders = orderRequestTopic(topic, {
           starters,

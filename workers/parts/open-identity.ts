@@ -56,7 +56,9 @@ export async function openIdentity(parts: {
   const verifier = rememberVerified(createTokenVerifier({ keys, names, external: externalIssuerOf(config, log) }), keys);
   return {
     authenticator:
-      config.AUTH_MODE === "off" ? { authenticate: async () => LOCAL_PRINCIPAL } : createAuthenticator({ verifier, revocations }),
+      config.AUTH_MODE === "off"
+        ? { authenticate: async () => LOCAL_PRINCIPAL, recall: () => LOCAL_PRINCIPAL }
+        : createAuthenticator({ verifier, revocations }),
     identity: {
       issueAccessToken: (claims) => issueToken(keys, names, { ...claims, ttlMs: config.ACCESS_TOKEN_TTL_MS }),
       publishedKeys: () => keys.published(),

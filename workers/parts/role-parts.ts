@@ -14,11 +14,14 @@ import type { TemporalLink } from "../../src/adapters/temporal.ts";
 import { withinOrThrow } from "../../src/base/deadline.ts";
 import type { Config } from "../../src/config.ts";
 import type { TaskQueue } from "../../src/contract/task-queues.ts";
+import type { EventShelf } from "../../src/ingest/event-shelf.ts";
+import { createEndedOrders, type EndedOrders } from "../../src/starters/ended-orders.ts";
 import { createLedger, type Ledger } from "../../src/store/ledger/ledger.ts";
 import { createDatabase, type Database } from "../../src/store/postgres/database.ts";
 import { markOfDatabase } from "../../src/store/postgres/deployment.ts";
 import { connectTemporal } from "./connect-temporal.ts";
 import { createSaldoWorkers, installRuntime, type SaldoWorkers } from "./create-worker.ts";
+import { openEventParts } from "./event-finder.ts";
 import { codeVersion } from "./own-version.ts";
 import { pingPostgres, pingTemporal } from "./probes.ts";
 import { required } from "./required.ts";
@@ -38,6 +41,10 @@ export interface StoreParts {
   readonly psp: HttpPsp;
   /** The metrics of this process. */
   readonly metrics: Metrics;
+  /** The events that a bridge of this process has in hand: its workers find them there. */
+  readonly shelf: EventShelf;
+  /** The orders whose end the workers of this process commit. */
+  readonly endedOrders: EndedOrders;
   /** Runs workflows and activities of these queues on that connection. */
   startWorkers(temporal: TemporalLink, taskQueues: readonly TaskQueue[]): Promise<SaldoWorkers>;
   close(): Promise<void>;
@@ -67,21 +74,26 @@ export function openStoreParts(config: Config, role: string): StoreParts {
   const balanceCache = createBalanceCache({ redis });
   const ledger = refreshingLedger(plainLedger, createBalanceRefresh({ db: database.db, balanceCache, logger }));
   const orderCache = createOrderCache(redis);
+  const events = openEventParts(config, role, { db: database.db, logger });
   const psp = createPsp({ url: config.PSP_URL, apiKey: config.PSP_API_KEY, timeoutMs: config.PSP_TIMEOUT_MS, logger });
+  const endedOrders = createEndedOrders();
   return {
     logger,
     databaseUrl,
     database,
+    endedOrders,
     ledger,
     redis,
     orderCache,
     psp,
     metrics,
+    shelf: events.shelf,
     async startWorkers(temporal, taskQueues) {
       const bundlePath = config.WORKFLOW_BUNDLE_PATH ?? (await buildWorkflowBundle(config.CACHE_DIR));
       return createSaldoWorkers({
         connection: temporal.connection,
         namespace: temporal.namespace,
+        protection: temporal.protection,
         taskQueues,
         bundlePath,
         activities: createActivities({
@@ -92,7 +104,9 @@ export function openStoreParts(config: Config, role: string): StoreParts {
           orderCache,
           psp,
           logger,
+          tellOrderEnd: endedOrders.tell,
           workflows: createWorkflowPort(temporal, config),
+          eventsAt: events.eventsAt,
           webhooks: createWebhookPort(config),
           reportsDir: resolve(config.REPORTS_DIR ?? `${config.DATA_DIR}/reports`),
           codeVersion: codeVersion(bundlePath),
@@ -102,7 +116,7 @@ export function openStoreParts(config: Config, role: string): StoreParts {
     },
     async close() {
       redis.close();
-      await Promise.allSettled([ledger.close(), database.close()]);
+      await Promise.allSettled([ledger.close(), database.close(), events.close()]);
     },
   };
 }

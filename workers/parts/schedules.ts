@@ -1,5 +1,7 @@
 import { Client, ScheduleAlreadyRunning, ScheduleOverlapPolicy, type ScheduleClient, type ScheduleOptions } from "@temporalio/client";
+import { openPayloadProtection } from "../../src/adapters/payload-codec/payload-protection.ts";
 import { connectDirectly } from "../../src/adapters/temporal-direct.ts";
+import { converterOf } from "../../src/adapters/temporal.ts";
 import { loadConfig, type Config } from "../../src/config.ts";
 import { temporalSecurity } from "../../src/config/server-variables.ts";
 import type { CloseMonthInput } from "../../src/contract/reports.ts";
@@ -18,7 +20,7 @@ export async function ensureSchedules(
 ): Promise<void> {
   const connection = await connectDirectly({ address: addresses.temporalAddress, ...temporalSecurity(config) });
   try {
-    const { schedule } = new Client({ connection, namespace: addresses.namespace });
+    const { schedule } = new Client({ connection, namespace: addresses.namespace, ...converterOf(openPayloadProtection(config)) });
     await connection.withDeadline(Date.now() + CALL_DEADLINE_MS, async () => {
       await ensureCloseMonthSchedule(schedule, { timeZone: config.REPORT_TZ });
       await ensureSelfAuditSchedule(schedule, { everyMs: config.SELF_AUDIT_INTERVAL_MS });

@@ -6,8 +6,9 @@ import { fileURLToPath } from "node:url";
 import { bundleWorkflowCode } from "@temporalio/worker";
 
 const PROJECT = fileURLToPath(new URL("../../", import.meta.url));
+const FAILURE_CONVERTER = "workflows/failure-converter.cjs";
 /** Everything that the bundle is made of. */
-const SOURCES = ["workflows", "src/contract", "src/domain", "src/base", "package-lock.json"];
+const SOURCES = ["workflows", "src/contract", "src/domain", "src/base", FAILURE_CONVERTER, "package-lock.json"];
 
 /**
  * Builds the bundle of all workflows, once for each content of their sources, and returns its path. A build takes seconds, so all roles
@@ -17,7 +18,11 @@ export async function buildWorkflowBundle(cacheDir: string): Promise<string> {
   const folder = join(cacheDir, "workflow-bundles");
   const path = join(folder, `${await hashOfSources()}.js`);
   if (existsSync(path)) return path;
-  const { code } = await bundleWorkflowCode({ workflowsPath: join(PROJECT, "workflows/index.ts"), logger: quiet() });
+  const { code } = await bundleWorkflowCode({
+    workflowsPath: join(PROJECT, "workflows/index.ts"),
+    failureConverterPath: join(PROJECT, FAILURE_CONVERTER),
+    logger: quiet(),
+  });
   await mkdir(folder, { recursive: true });
   const unfinished = `${path}.${randomUUID()}`;
   await writeFile(unfinished, code);

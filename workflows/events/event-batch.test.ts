@@ -3,7 +3,7 @@ import { ApplicationFailure } from "@temporalio/common";
 import type { TestWorkflowEnvironment } from "@temporalio/testing";
 import { DefaultLogger, Runtime, Worker } from "@temporalio/worker";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
-import type { EventBatchInput, EventBatchResult } from "../../src/contract/events.ts";
+import type { EventBatchInput, EventBatchPlace, EventBatchResult, EventBatchStart } from "../../src/contract/events.ts";
 import { startTimeSkippingServer } from "../../test/support/time-skipping-server.ts";
 import { buildWorkflowBundle } from "../../workers/parts/workflow-bundle.ts";
 
@@ -16,6 +16,17 @@ const input = (paymentMethod: string): EventBatchInput => ({
   events: [{ offset: "0", userId: "ann", amountMinor: "100", currency: "USD", paymentMethod, occurredAt: "2024-01-01T00:00:00.000Z" }],
 });
 
+const PLACE: EventBatchPlace = {
+  kind: "purchase",
+  topic: "purchases",
+  partition: 0,
+  firstOffset: "0",
+  lastOffset: "4",
+  incarnation: { clusterId: "c", topicId: "t" },
+  count: 5,
+  sha256: "00",
+};
+
 let environment: TestWorkflowEnvironment;
 let code: string;
 
@@ -26,10 +37,7 @@ beforeAll(async () => {
 });
 afterAll(() => environment.teardown());
 
-async function runBatch(
-  batch: EventBatchInput,
-  activities: { applyEvents: () => Promise<EventBatchResult>; refreshWallets: (input: unknown) => Promise<void> },
-) {
+async function runBatch(batch: EventBatchStart, activities: Record<string, (input: never) => Promise<unknown>>) {
   const workflowId = `events-${performance.now()}`;
   const worker = await Worker.create({
     connection: environment.nativeConnection,
@@ -82,5 +90,30 @@ describe("the workflow of an event batch", () => {
     expect(result).toEqual(RESULT);
     expect(tries).toBe(30);
     expect(events).toBeLessThanOrEqual(15);
+  });
+
+  it("applies events that are named by their place, in few history events and without the events in it", async () => {
+    const asked: unknown[] = [];
+    const { result, events } = await runBatch(PLACE, {
+      applyEventsAt: async (place) => {
+        asked.push(place);
+        return RESULT;
+      },
+    });
+    expect(result).toEqual(RESULT);
+    expect(asked).toEqual([PLACE]);
+    expect(events).toBeLessThanOrEqual(6);
+  });
+
+  it("fails with the code when the events cannot be found by their place, and does not ask again", async () => {
+    let tries = 0;
+    const running = runBatch(PLACE, {
+      applyEventsAt: async () => {
+        tries += 1;
+        throw ApplicationFailure.nonRetryable("gone", "EVENTS_REMOVED");
+      },
+    });
+    await expect(running).rejects.toMatchObject({ cause: { cause: { type: "EVENTS_REMOVED" } } });
+    expect(tries).toBe(1);
   });
 });

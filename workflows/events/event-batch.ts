@@ -1,30 +1,36 @@
 import { isCancellation, log, setCurrentDetails, TemporalFailure } from "@temporalio/workflow";
-import type { EventBatchInput, EventBatchResult } from "../../src/contract/events.ts";
-import { cacheSteps, enduringSteps, steps } from "../activity-proxies.ts";
+import type { EventBatchInput, EventBatchResult, EventBatchStart } from "../../src/contract/events.ts";
+import { cacheSteps, enduringSteps, steps, type OrderSteps } from "../activity-proxies.ts";
+import { isFinalRefusal } from "../steps/failures.ts";
 
 /**
  * Applies a run of Kafka events, each once and in their order, then refreshes the cached balances that they changed.
  * A batch never fails for a store that is away: it waits. A refused event is part of the result, not a failure.
+ * Fails with EVENTS_REMOVED or EVENTS_CHANGED when its events cannot be found by their place: nothing of it is applied then.
  */
-export async function eventBatch(input: EventBatchInput): Promise<EventBatchResult> {
-  const result = await applyEvents(input);
+export async function eventBatch(input: EventBatchStart): Promise<EventBatchResult> {
+  const result = "events" in input ? await applyCarried(input) : await patiently((proxy) => proxy.applyEventsAt(input));
   setCurrentDetails(
-    `${input.events.length} events of \`${input.topic}/${input.partition}\`: ${result.applied} applied, ${result.duplicates} known already, ` +
+    `${"events" in input ? input.events.length : input.count} events of \`${input.topic}/${input.partition}\`: ` +
+      `${result.applied} applied, ${result.duplicates} known already, ` +
       `${result.refused} refused, ${result.conflicts.length + result.failures.length} for the dead letters.`,
   );
-  await refreshWalletBalances(input);
+  // Where the activity has the events, it refreshes the balances itself.
+  if ("events" in input) await refreshWalletBalances(input);
   return result;
 }
 
+const applyCarried = (input: EventBatchInput) => patiently((proxy) => proxy.applyEvents(input));
+
 // A local activity first: its input is not written to the history, where the events already stand as the workflow's input.
 // When the store stays away an ordinary activity takes over, because its endless retries add nothing to the history.
-async function applyEvents(input: EventBatchInput): Promise<EventBatchResult> {
+async function patiently(apply: (proxy: OrderSteps) => Promise<EventBatchResult>): Promise<EventBatchResult> {
   try {
-    return await steps.applyEvents(input);
+    return await apply(steps);
   } catch (error) {
-    if (!(error instanceof TemporalFailure) || isCancellation(error)) throw error;
+    if (!(error instanceof TemporalFailure) || isCancellation(error) || isFinalRefusal(error)) throw error;
     log.warn("the events could not be applied at once; waiting for the store", { cause: error.cause?.message ?? error.message });
-    return enduringSteps.applyEvents(input);
+    return apply(enduringSteps);
   }
 }
 

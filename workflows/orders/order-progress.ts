@@ -144,7 +144,7 @@ export function createOrderProgress(order: OrderSagaInput, clock: SagaClock, pla
       ended = true;
       showSagaState(outcome.sagaState);
       tell(outcome.failureMessage ?? outcome.status);
-      await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
+      if (!allHandlersFinished()) await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
       return current;
     },
   };

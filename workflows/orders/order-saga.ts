@@ -47,7 +47,11 @@ function createAndPay(saga: Saga): Promise<Outcome | undefined> {
   return paidBy === "saga-commands" ? createAndPayElsewhere(saga) : payByWallet(saga);
 }
 
-/** Creates the order, holds the money, captures it. Returns the outcome of an earlier run when there is one. */
+/**
+ * Creates the order, holds the money, captures it: in one step where nothing stands in the way, else one step after the other. The one
+ * step needs no `patched`: whatever a history says that it left to do is done by the steps that follow. Returns the outcome where the
+ * order has one by its first step, of now or of an earlier run.
+ */
 async function payByWallet(saga: Saga): Promise<Outcome | undefined> {
   const { order, progress, compensations, waits } = saga;
   let heldMinor: string | undefined;
@@ -59,7 +63,7 @@ async function payByWallet(saga: Saga): Promise<Outcome | undefined> {
     remote: false,
     reversesMinor: () => heldMinor,
   });
-  const known = await create(saga);
+  const known = await create(saga, { payAtOnce: true });
   if (known !== undefined) return known;
 
   progress.enter("hold the money");
@@ -90,11 +94,11 @@ async function createAndPayElsewhere(saga: Saga): Promise<Outcome | undefined> {
   return (await create(saga)) ?? payment.pay();
 }
 
-async function create({ order, progress }: Saga): Promise<Outcome | undefined> {
+async function create({ order, progress }: Saga, more: { readonly payAtOnce?: true } = {}): Promise<Outcome | undefined> {
   progress.enter("create the order");
-  const created = await steps.createOrder(order);
+  const created = await steps.createOrder({ ...order, ...more });
   if (created.requestHash !== order.requestHash) return OTHER_REQUEST;
-  // An earlier workflow of this order ended so long ago that Temporal has forgotten it: its outcome stands.
+  // Paid at once; or an earlier workflow of this order ended so long ago that Temporal has forgotten it: its outcome stands.
   if (isFinal(created.sagaState)) return outcomeOf(created);
   progress.done("STARTED", "PENDING");
   return undefined;

@@ -87,7 +87,7 @@ function stepOf(input: ReservationInput, desk: ReservationDesk): (wish: Reservat
   return (wish) => {
     switch (wish.kind) {
       case "confirm":
-        return withoutEnd((by) => by.captureHold({ ...hold, confirm: wish.input }));
+        return withoutEnd((by) => by.captureHold({ ...hold, confirm: wish.input, heldUntil: new Date(desk.endMs()).toISOString() }));
       case "release":
         return withoutEnd((by) => by.releaseHold({ ...hold, release: wish.input }));
       case "extend":

@@ -1,30 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Consumer, type EachBatchPayload, type IHeaders, type Kafka as KafkaClient, type KafkaMessage } from "kafkajs";
+import { type Consumer, type EachBatchPayload, type Kafka as KafkaClient } from "kafkajs";
 import type { TopicIncarnation } from "../../contract/topic-incarnations.ts";
 import type { Log } from "../log.ts";
 import { createFetchedFrom, type FetchedFrom } from "./kafka-fetched-from.ts";
-import { LeftOutHeaders } from "./kafka-headers.ts";
 import type { IncarnationReader } from "./kafka-incarnations.ts";
+import { toFetchedMessage, type FetchedMessage } from "./kafka-message.ts";
 import { noteText, type GroupPlace } from "./kafka-note.ts";
 import { connectPatiently, openConsumer } from "./kafka-open-consumer.ts";
 import { createOtherTopicWatch } from "./kafka-other-topic.ts";
 import { createPlaces, type PlaceDeps, type Places } from "./kafka-places.ts";
 import { Unreadable, type ClientRecord } from "./kafka-records.ts";
 import { createTroubles, type TroubleDeps, type Troubles } from "./kafka-troubles.ts";
-import { sentAtMs } from "./sent-at.ts";
-
-export type MessageHeaders = Readonly<Record<string, Buffer | string | readonly (Buffer | string)[] | undefined>>;
-
-/** A message as it was fetched. The offset is decimal text; `timestampMs` is the broker's or the producer's, without a usable one that of the fetch. */
-export interface FetchedMessage {
-  readonly offset: string;
-  readonly key: Buffer | null;
-  readonly value: Buffer | null;
-  readonly headers: MessageHeaders;
-  /** How many headers the message has beyond those that are kept. */
-  readonly headersLeftOut: number;
-  readonly timestampMs: number;
-}
 
 /** Messages of one partition in their order. `nextOffset` follows the last of them and what the client skipped after it. */
 export interface FetchedBatch {
@@ -293,26 +279,4 @@ function toFetchedBatch({ batch }: EachBatchPayload): { fetched: Omit<FetchedBat
     messages: messages.map(toFetchedMessage),
   };
   return { fetched, trouble };
-}
-
-function toFetchedMessage(message: KafkaMessage): FetchedMessage {
-  return {
-    offset: message.offset,
-    key: message.key,
-    value: message.value,
-    ...readHeaders(message.headers),
-    timestampMs: sentAtMs(message.timestamp, Date.now()),
-  };
-}
-
-// The client collects headers in a plain object, which has a value of its own under a name such as `constructor`: only bytes and text count.
-function readHeaders(headers: IHeaders | undefined): Pick<FetchedMessage, "headers" | "headersLeftOut"> {
-  let headersLeftOut = 0;
-  const kept = Object.entries(headers ?? {}).flatMap(([name, values]) => {
-    const all: readonly unknown[] = Array.isArray(values) ? values : [values];
-    for (const value of all) if (value instanceof LeftOutHeaders) headersLeftOut += value.count;
-    const own = all.filter((value) => value === null || typeof value === "string" || Buffer.isBuffer(value));
-    return own.length === 0 ? [] : [[name, own.map((value) => value ?? "")] as const];
-  });
-  return { headers: Object.fromEntries(kept), headersLeftOut };
 }

@@ -26,6 +26,7 @@ export interface ClientBroker {
   readonly nodeId: number | null;
   readonly versions?: Readonly<Record<number, { readonly maxVersion: number }>>;
   metadata(topics: readonly string[]): Promise<{ readonly clusterId?: string | null }>;
+  fetch(request: object): Promise<unknown>;
   readonly connectionPool: { send(asked: Readonly<Record<"request" | "response", object>>): Promise<unknown> };
 }
 
@@ -34,6 +35,9 @@ export interface ClientCluster {
   readonly brokerPool: { findConnectedBroker(): Promise<ClientBroker> };
   connect(): Promise<void>;
   refreshMetadata(): Promise<void>;
+  addTargetTopic(topic: string): Promise<void>;
+  /** By the leader's id, as text. */
+  findLeaderForPartitions(topic: string, partitions: readonly number[]): Readonly<Record<string, readonly number[]>>;
   findBroker(wanted: { readonly nodeId: number }): Promise<ClientBroker>;
   disconnect(): Promise<void>;
 }

@@ -9,6 +9,11 @@ interface OpenOptions {
 }
 
 const RETRY = { retries: 8, initialRetryTime: 200, maxRetryTime: 3_000 };
+/**
+ * An idle fetch waits this long at the broker, and no heartbeat is sent meanwhile; the first message ends the wait. It is also how long a member
+ * may take to notice that it must stop or that its group has changed.
+ */
+const MAX_IDLE_FETCH_MS = 1_000;
 /** Two of the client's default of 1 MB each: enough for several chunks, little to fetch again after a kill. */
 const MAX_BYTES_PER_PARTITION = 1_048_576;
 
@@ -20,8 +25,7 @@ export function openConsumer(client: KafkaClient, options: OpenOptions, heartbea
     sessionTimeout: options.sessionTimeoutMs,
     rebalanceTimeout: Math.max(options.sessionTimeoutMs, options.graceMs * 2),
     heartbeatInterval: heartbeatMs,
-    // An idle fetch waits this long at the broker, and no heartbeat is sent meanwhile.
-    maxWaitTimeInMs: Math.min(500, heartbeatMs),
+    maxWaitTimeInMs: Math.min(MAX_IDLE_FETCH_MS, heartbeatMs),
     maxBytesPerPartition: MAX_BYTES_PER_PARTITION,
     allowAutoTopicCreation: false,
     retry: { ...RETRY, restartOnFailure: async () => true },

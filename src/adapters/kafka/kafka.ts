@@ -7,11 +7,14 @@ import type { TopicPlan } from "../../contract/topics.ts";
 import { SILENT_LOG, type Log } from "../log.ts";
 import { createConsumer, type ConsumerOptions, type KafkaConsumer } from "./kafka-consumer.ts";
 import { mendFetching } from "./kafka-fetch.ts";
+import { stopIdleTimers } from "./kafka-idle-timer.ts";
 import { createIncarnationReader } from "./kafka-incarnations.ts";
 import { adminOfEnds } from "./kafka-internals.ts";
 import { writeClientLog } from "./kafka-log.ts";
+import type { FetchedMessage } from "./kafka-message.ts";
 import { readNote, type GroupPlace } from "./kafka-note.ts";
 import { fetchOffsetsAndEnds, fetchTopicOffsets, type PartitionOffsets } from "./kafka-offsets.ts";
+import { readRange, type MessageRange } from "./kafka-range.ts";
 import { kafkaConnection, type KafkaServers } from "./kafka-security.ts";
 
 /** A message to send. A key of null spreads messages over the partitions; equal keys keep their order. */
@@ -50,6 +53,8 @@ export interface Kafka {
   committedOffsets(group: string, topic: string): Promise<Map<number, bigint>>;
   /** The same, with what the group has noted of each partition. Throws: the client's error. */
   groupPlaces(group: string, topic: string): Promise<Map<number, GroupPlace>>;
+  /** The messages of a range that was read before; "removed" when it is not there any more. Throws: the client's error, Error when it cannot be read. */
+  readRange(range: MessageRange): Promise<readonly FetchedMessage[] | "removed">;
   /** Settles when a broker answers and lets this client in. Throws: UNAVAILABLE with the reason, when it refuses the login; the client's error. */
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -84,6 +89,7 @@ export function brokerList(text: string): string[] {
 /** Opens nothing yet: connections are made when they are needed. */
 export function createKafka(options: KafkaOptions): Kafka {
   mendFetching();
+  stopIdleTimers();
   const client = new KafkaClient(clientConfig(options));
   const readerClient = new KafkaClient({ ...clientConfig(options), retry: READER_RETRY });
   const readers = openOnce(() => client.admin(ADMIN));
@@ -109,6 +115,7 @@ export function createKafka(options: KafkaOptions): Kafka {
     topicOffsets,
     topicIncarnation: (topic) => incarnations.read(topic, 0),
     groupPlaces,
+    readRange: (range) => readRange(new KafkaClient(clientConfig(options)), range, incarnations.read),
     async ping() {
       await readers
         .admin()

@@ -22,5 +22,10 @@ export function countPosts(ledger: Ledger, metrics: Metrics): Ledger {
       for (const [place, result] of results.entries()) note(operations[place]?.kind ?? "unknown", result);
       return results;
     },
+    async postPair(pair) {
+      const results = await ledger.postPair(pair);
+      for (const [place, result] of results.entries()) note(pair[place]?.kind ?? "unknown", result);
+      return results;
+    },
   };
 }

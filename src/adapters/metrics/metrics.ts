@@ -33,6 +33,8 @@ export interface Watched {
   readonly lag?: () => Promise<readonly PartitionLag[]>;
   /** Statements that wait or run, by the kind of lane. */
   readonly lanes?: Readonly<Record<string, () => number>>;
+  /** How much new work of each kind is let in, and how much is in. */
+  readonly newWork?: () => Readonly<Record<string, { readonly limit: number; readonly inFlight: number }>>;
 }
 
 /** What the process counts about itself. Counting never fails and never waits. */
@@ -40,6 +42,8 @@ export interface Metrics {
   request(measure: RequestMeasure): void;
   /** A request that was over the limit of this policy. */
   rateLimited(policy: string): void;
+  /** New work of this kind that was refused because more was under way than could be answered in time. */
+  shed(kind: string): void;
   /** An operation put to the ledger. */
   posted(type: string, outcome: string): void;
   watch(watched: Watched): void;
@@ -70,6 +74,7 @@ export function createMetrics(): Metrics {
   });
   const errors = meter.createCounter("http_server_errors", { description: "Problems answered, by code." });
   const limited = meter.createCounter("http_server_rate_limited", { description: "Requests over a limit, by policy." });
+  const sheds = meter.createCounter("http_requests_shed", { description: "New work refused because more was under way, by kind." });
   const posts = meter.createCounter("ledger_posts", { description: "Operations put to the ledger, by what became of them." });
   observeProcess(meter);
 
@@ -79,6 +84,7 @@ export function createMetrics(): Metrics {
       if (code !== undefined) errors.add(1, { code });
     },
     rateLimited: (policy) => limited.add(1, { policy }),
+    shed: (kind) => sheds.add(1, { kind }),
     posted: (type, outcome) => posts.add(1, { type, outcome }),
     watch: (watched) => observe(meter, watched),
     async render() {
@@ -116,7 +122,7 @@ function observeProcess(meter: Meter): void {
     });
 }
 
-function observe(meter: Meter, { parts = {}, outbox, waiting, lag, lanes = {}, breakers = {} }: Watched): void {
+function observe(meter: Meter, { parts = {}, outbox, waiting, lag, lanes = {}, breakers = {}, newWork }: Watched): void {
   meter.createObservableGauge("dependency_up", { description: "1 when the part answers." }).addCallback(async (result) => {
     await Promise.all(
       Object.entries(parts).map(async ([part, check]) => {
@@ -132,6 +138,7 @@ function observe(meter: Meter, { parts = {}, outbox, waiting, lag, lanes = {}, b
     for (const [lane, load] of Object.entries(lanes)) result.observe(load(), { lane });
   });
   if (lag !== undefined) observeLag(meter, lag);
+  if (newWork !== undefined) observeNewWork(meter, newWork);
   meter.createObservableGauge("circuit_breaker_state", { description: "1 for the state the breaker is in." }).addCallback((result) => {
     for (const [breaker, stateNow] of Object.entries(breakers))
       for (const state of ["closed", "open", "half-open"]) result.observe(state === stateNow() ? 1 : 0, { breaker, state });
@@ -154,6 +161,20 @@ function observe(meter: Meter, { parts = {}, outbox, waiting, lag, lanes = {}, b
       result.observe(oldest, oldestAgeSeconds);
     },
     [backlog, oldest],
+  );
+}
+
+function observeNewWork(meter: Meter, read: NonNullable<Watched["newWork"]>): void {
+  const limits = meter.createObservableGauge("http_new_work_limit", { description: "How much new work may be under way, by kind." });
+  const inFlight = meter.createObservableGauge("http_new_work_in_flight", { description: "How much of it is under way." });
+  meter.addBatchObservableCallback(
+    (result) => {
+      for (const [kind, load] of Object.entries(read())) {
+        result.observe(limits, load.limit, { kind });
+        result.observe(inFlight, load.inFlight, { kind });
+      }
+    },
+    [limits, inFlight],
   );
 }
 
@@ -181,6 +202,7 @@ function observeLag(meter: Meter, read: () => Promise<readonly PartitionLag[]>):
 export const NO_METRICS: Metrics = {
   request: () => {},
   rateLimited: () => {},
+  shed: () => {},
   posted: () => {},
   watch: () => {},
   render: async () => "",

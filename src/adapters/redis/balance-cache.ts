@@ -35,19 +35,13 @@ export function createBalanceCache(
     isUp: link.isUp,
     async put(balances) {
       if (balances.length === 0) return true;
+      const entries = balances.map(({ version, availableMinor, heldMinor, ...key }) => ({
+        key: balanceCacheKey(key),
+        version,
+        fields: { available: availableMinor.toString(), held: heldMinor.toString() },
+      }));
       const told = await link.attempt(async (redis) => {
-        const pipeline = redis.pipeline();
-        for (const { version, availableMinor, heldMinor, ...key } of balances)
-          pipeline.eval(
-            ...putIfNewer({
-              key: balanceCacheKey(key),
-              version,
-              fields: { available: availableMinor.toString(), held: heldMinor.toString() },
-              lifetimeSeconds: LIFETIME_SECONDS,
-            }),
-          );
-        const [failed] = ((await pipeline.exec()) ?? []).flatMap(([error]) => (error === null ? [] : [error]));
-        if (failed !== undefined) throw failed;
+        await redis.eval(...putIfNewer(entries, LIFETIME_SECONDS));
         return true;
       });
       return told === true;

@@ -30,8 +30,8 @@ export function createOrderCache(link: RedisLink): OrderCache {
   return {
     enabled: link.enabled,
     async put(orderId, { version, text }) {
-      const entry = { key: orderCacheKey(orderId), version, fields: { order: text }, lifetimeSeconds: LIFETIME_SECONDS };
-      await link.attempt((redis) => redis.eval(...putIfNewer(entry)));
+      const entry = { key: orderCacheKey(orderId), version, fields: { order: text } };
+      await link.attempt((redis) => redis.eval(...putIfNewer([entry], LIFETIME_SECONDS)));
     },
     async get(orderId) {
       return await link.attempt(async (redis) => {

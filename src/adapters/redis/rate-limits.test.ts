@@ -44,6 +44,24 @@ describe("a limit over Redis", () => {
     expect(leftMs).toBeLessThanOrEqual(60_000);
   });
 
+  test("counts the requests of one moment with one command for each key, and gives each its own place", async () => {
+    const [link] = links as [RedisLink];
+    let commands = 0;
+    const counting: RedisLink = {
+      ...link,
+      attempt: (command) => {
+        commands += 1;
+        return link.attempt(command);
+      },
+    };
+    const limit = limitOf(counting, 100);
+    const [one, two] = [`10.0.0.7-${randomUUID()}`, `10.0.0.8-${randomUUID()}`];
+    const answers = await Promise.all(Array.from({ length: 64 }, (_, n) => limit.take(n % 2 === 0 ? one : two)));
+    expect(answers.map(({ remaining }) => remaining)).toEqual(Array.from({ length: 64 }, (_, n) => 99 - Math.floor(n / 2)));
+    expect(commands).toBe(2);
+    expect(await redis.get(`rate:${one}`)).toBe("32");
+  });
+
   test("counts a key that lost its end anew until one window later, never for ever", async () => {
     const address = `10.0.0.2-${randomUUID()}`;
     await redis.set(`rate:${address}`, "3");

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import { RateLimiterRedis, RateLimiterRes } from "rate-limiter-flexible";
 import { createLocalWindows, type Count } from "./local-windows.ts";
@@ -33,6 +34,12 @@ if leftMs < 0 then
 end
 return {count, leftMs}`;
 
+/** The requests for one key that came in one turn of the event loop: one command counts them. */
+interface Turn {
+  requests: number;
+  readonly answer: Promise<Count | undefined>;
+}
+
 /** Longer than any answer of Redis may take: a window that ends within it may have ended there already. */
 const SKEW_MS = 100;
 
@@ -59,7 +66,7 @@ export function createRateLimit(options: {
   };
   let limiter: RateLimiterRedis | undefined;
 
-  const countInRedis = (key: string): Promise<Count | undefined> =>
+  const countInRedis = (key: string, requests: number): Promise<Count | undefined> =>
     redis.attempt(async (client) => {
       if (untold.get(key) !== undefined) await forgetInRedis(client, key);
       limiter ??= new RateLimiterRedis({
@@ -69,12 +76,25 @@ export function createRateLimit(options: {
         duration: windowMs / 1_000,
         customIncrTtlLuaScript: COUNT_SCRIPT,
       });
-      const { consumedPoints, msBeforeNext } = await limiter.consume(key).catch((refusal: unknown) => {
+      const { consumedPoints, msBeforeNext } = await limiter.consume(key, requests).catch((refusal: unknown) => {
         if (refusal instanceof RateLimiterRes) return refusal;
         throw refusal;
       });
       return { count: consumedPoints, endsAtMs: nowMs() + msBeforeNext };
     });
+
+  const turns = new Map<string, Turn>();
+  const turnOf = (key: string): Turn => {
+    const open = turns.get(key);
+    if (open !== undefined) return open;
+    const answer = nextTurn().then(() => {
+      turns.delete(key);
+      return countInRedis(key, turn.requests);
+    });
+    const turn: Turn = { requests: 0, answer };
+    turns.set(key, turn);
+    return turn;
+  };
 
   return {
     quota,
@@ -83,8 +103,13 @@ export function createRateLimit(options: {
       const known = local.get(key);
       // Whoever is over the limit stays so until the window ends; asking Redis again would only cost it work.
       if (known !== undefined && known.count > quota) return allowance(known);
-      const counted = await countInRedis(key);
-      if (counted === undefined) return allowance(local.add(key));
+      const turn = turnOf(key);
+      turn.requests += 1;
+      const place = turn.requests;
+      const sum = await turn.answer;
+      if (sum === undefined) return allowance(local.add(key));
+      // The command counted all requests of its turn; each has the count of its own place among them.
+      const counted = { ...sum, count: sum.count - turn.requests + place };
       const last = local.get(key);
       const lostCounts = last !== undefined && last.count >= counted.count && last.endsAtMs > nowMs() + SKEW_MS;
       if (lostCounts) return allowance(local.add(key));

@@ -1,4 +1,8 @@
+import { createBatcher } from "../../base/batching.ts";
 import type { RedisLink } from "./redis.ts";
+
+/** Ids of one command at most. */
+const MAX_BATCH = 500;
 
 /**
  * Marks of refused tokens and sessions in Redis, with which processes tell each other at once. Postgres is the truth and is asked as
@@ -16,10 +20,21 @@ export function blacklistKey(id: string): string {
   return `jwt:blacklist:${id}`;
 }
 
-/** The blacklist of this Redis. */
+/** The blacklist of this Redis. Questions of the same moment share one command. */
 export function createTokenBlacklist(redis: RedisLink, now: () => number = Date.now): TokenBlacklist {
+  const isMarked = createBatcher<string, boolean>({
+    maxBatch: MAX_BATCH,
+    // A question never waits for the answer to an earlier one.
+    parallel: Number.POSITIVE_INFINITY,
+    async run(ids) {
+      const distinct = [...new Set(ids)];
+      const marks = (await redis.attempt((client) => client.mget(distinct.map(blacklistKey)))) ?? [];
+      const marked = new Set(distinct.filter((_id, place) => typeof marks[place] === "string"));
+      return ids.map((id) => marked.has(id));
+    },
+  });
   return {
-    hasAny: async (ids) => ((await redis.attempt((client) => client.exists(ids.map(blacklistKey)))) ?? 0) > 0,
+    hasAny: async (ids) => redis.isUp() && (await Promise.all(ids.map(isMarked))).includes(true),
     async add(id, expiresAtMs) {
       const leftSeconds = Math.ceil((expiresAtMs - now()) / 1_000);
       // EX 0 is an error of Redis.

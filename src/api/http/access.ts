@@ -26,5 +26,10 @@ export function requireOwn(context: ApiContext, userId: string, code: ErrorCode)
 
 /** The only user whose data the principal may see, or undefined when they may see everyone's. */
 export function onlyUserOf(principal: Principal): string | undefined {
-  return principal.roles.some((role) => role !== "user") ? undefined : principal.subject;
+  return isBackend(principal) ? undefined : principal.subject;
+}
+
+/** True for a program that speaks for many users, and for an operator. */
+export function isBackend(principal: Principal | undefined): boolean {
+  return principal?.roles.some((role) => role !== "user") ?? false;
 }

@@ -1,5 +1,6 @@
-import type { TokenVerifier } from "../../adapters/tokens/access-tokens.ts";
+import type { RememberingVerifier } from "../../adapters/tokens/token-memory.ts";
 import { DomainError } from "../../base/errors.ts";
+import type { Principal, VerifiedToken } from "../../contract/identity.ts";
 import type { Revocations } from "../../use-cases/identity/revocations.ts";
 import type { Authenticator } from "./guard.ts";
 
@@ -7,7 +8,7 @@ import type { Authenticator } from "./guard.ts";
 const BEARER = /^Bearer +([\w.~+/-]+=*) *$/i;
 
 /** Accepts the access tokens of `Authorization: Bearer`. The reason of a refusal stands in the error's details, for the log alone. */
-export function createAuthenticator(deps: { readonly verifier: TokenVerifier; readonly revocations: Revocations }): Authenticator {
+export function createAuthenticator(deps: { readonly verifier: RememberingVerifier; readonly revocations: Revocations }): Authenticator {
   return {
     async authenticate(authorization) {
       if (authorization === undefined) throw refusal("no token");
@@ -15,10 +16,18 @@ export function createAuthenticator(deps: { readonly verifier: TokenVerifier; re
       if (token === undefined) throw refusal("header");
       const verified = await deps.verifier.verify(token);
       if (await deps.revocations.isRevoked(verified)) throw refusal("revoked");
-      const { id, subject, roles, sessionId, expiresAtMs } = verified;
-      return { subject, roles, token: { id, expiresAtMs, sessionId } };
+      return principalOf(verified);
+    },
+    recall(authorization) {
+      const token = authorization === undefined ? undefined : BEARER.exec(authorization)?.[1];
+      const verified = token === undefined ? undefined : deps.verifier.recall(token);
+      return verified === undefined ? undefined : principalOf(verified);
     },
   };
+}
+
+function principalOf({ id, subject, roles, sessionId, expiresAtMs }: VerifiedToken): Principal {
+  return { subject, roles, token: { id, expiresAtMs, sessionId } };
 }
 
 function refusal(reason: string): DomainError {

@@ -8,7 +8,7 @@ export interface ClientAddresses {
    * as one client usually has a whole /64. `unknown` where there is no connection.
    */
   of(context: Context): string;
-  /** True when a trusted proxy says that the client came over https. */
+  /** True when this process itself speaks TLS with the client, or a trusted proxy says that the client came over https. */
   isSecure(context: Context): boolean;
 }
 
@@ -38,6 +38,7 @@ export function createClientAddresses(trustedProxies: readonly string[]): Client
       return isIPv4(client) ? client : networkOf(client);
     },
     isSecure(context) {
+      if (isOverTls(context)) return true;
       const remote = remoteAddress(context);
       if (remote === undefined || !isTrusted(remote)) return false;
       return context.req.header("x-forwarded-proto")?.split(",").at(-1)?.trim().toLowerCase() === "https";
@@ -100,7 +101,12 @@ function readRanges(texts: readonly string[]): BlockList | undefined {
 }
 
 interface NodeConnection {
-  readonly incoming?: { readonly socket?: { readonly remoteAddress?: string } };
+  readonly incoming?: { readonly socket?: { readonly remoteAddress?: string; readonly encrypted?: boolean } };
+}
+
+/** True for a request that came over TLS to this process itself. */
+export function isOverTls(context: Context): boolean {
+  return (context.env as NodeConnection | undefined)?.incoming?.socket?.encrypted === true;
 }
 
 // A request that a test hands straight to the app has no socket.

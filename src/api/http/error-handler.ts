@@ -41,7 +41,8 @@ export function createErrorHandler(log: Log): (error: unknown, context: Context<
     const { retryAfterMs, retryAfterSeconds = secondsOf(retryAfterMs), acceptEncoding } = domainError.details;
     if (retryAfterSeconds !== undefined) response.headers.set("retry-after", retryAfterSeconds);
     if (acceptEncoding !== undefined) response.headers.set("accept-encoding", acceptEncoding);
-    if (response.status >= 500)
+    // What was shed is no fault, and a line for each would be one more load; each has its line in the log of requests, and all their counter.
+    if (response.status >= 500 && domainError.code !== "OVERLOADED")
       log.error(
         { err: error, code: domainError.code, correlationId: context.get("correlationId"), path: maskDigits(context.req.path) },
         "request failed",

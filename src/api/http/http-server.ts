@@ -1,13 +1,16 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import { uuidv7 } from "uuidv7";
+import type { Log } from "../../adapters/log.ts";
 import type { ErrorCode } from "../../base/errors.ts";
 import type { Api } from "../api-env.ts";
 import { createConnectionTurns } from "./connection-turns.ts";
 import { isFramedRight, isOldVersion, nameHost } from "./http-versions.ts";
 import { makeProblem, problemHeaders, SECURITY_HEADERS } from "./problem.ts";
 import { listMethods, routeMethods } from "./route-methods.ts";
+import { followCertificate, readServerCertificate, type CertificateFiles } from "./server-certificate.ts";
 
 /** A client that sends its headers, or all of its request, more slowly than this is cut off. */
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -27,10 +30,25 @@ export interface HttpServer {
   close(graceMs: number): Promise<void>;
 }
 
-/** Listens with the API on `host` and `port` (0 takes a free one). Throws: the system's error when the address is taken. */
+/** HTTPS: the files are looked at again while the server runs, and what becomes of them is told to `log`. */
+export interface HttpsOptions extends CertificateFiles {
+  readonly log: Log;
+  readonly lookEveryMs?: number;
+}
+
+/**
+ * Listens with the API on `host` and `port` (0 takes a free one); with `https` it speaks TLS 1.2 or newer, and HTTP/1.1 inside.
+ * Throws: the system's error when the address is taken; CertificateError.
+ */
 export async function listen(
-  api: Api,
-  options: { readonly host: string; readonly port: number; readonly headersTimeoutMs?: number; readonly requestTimeoutMs?: number },
+  api: Pick<Api, "fetch" | "routes">,
+  options: {
+    readonly host: string;
+    readonly port: number;
+    readonly https?: HttpsOptions | undefined;
+    readonly headersTimeoutMs?: number;
+    readonly requestTimeoutMs?: number;
+  },
 ): Promise<HttpServer> {
   const { headersTimeoutMs = HEADERS_TIMEOUT_MS, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
   const listener = getRequestListener(api.fetch, { errorHandler: () => plainProblem("INVALID_REQUEST") });
@@ -42,6 +60,8 @@ export async function listen(
     void listener(request, response);
   };
   const cutOff = (error: Error & { code?: string }, socket: Socket): void => {
+    // No words of HTTP are understood by who could not agree on TLS.
+    if (error.code?.startsWith("ERR_SSL_") === true || error.code?.startsWith("ERR_TLS_") === true) return void socket.destroy();
     const response = turns.answering(socket);
     // Once an answer has begun, a second one would be read as the rest of the first.
     if (response !== undefined && response.req.complete && !response.writableFinished)
@@ -50,7 +70,7 @@ export async function listen(
     else if (response !== undefined && response.headersSent && !response.writableFinished) socket.destroy();
     else answerClientError(error, socket, methods);
   };
-  const server = createServer(
+  const { server, end } = await openServer(
     {
       maxHeaderSize: MAX_HEADER_BYTES,
       insecureHTTPParser: false,
@@ -61,7 +81,8 @@ export async function listen(
       connectionsCheckingInterval: Math.min(MAX_CHECK_INTERVAL_MS, Math.ceil(headersTimeoutMs / 2)),
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     },
-    (request: IncomingMessage, response: ServerResponse) => turns.take(request, response, handle),
+    (request, response) => turns.take(request, response, handle),
+    options.https,
   );
   server.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) =>
     turns.take(request, response, () => refuse(request, response, 417, "INVALID_REQUEST")),
@@ -74,7 +95,19 @@ export async function listen(
     server.once("error", reject);
     server.listen(options.port, options.host, resolve);
   });
-  return { port: (server.address() as AddressInfo).port, close: (graceMs) => close(server, graceMs) };
+  const closeAll = (graceMs: number) => close(server, graceMs).finally(end);
+  return { port: (server.address() as AddressInfo).port, close: closeAll };
+}
+
+async function openServer(
+  options: ServerOptions,
+  take: (request: IncomingMessage, response: ServerResponse) => void,
+  https: HttpsOptions | undefined,
+): Promise<{ server: Server; end: () => void }> {
+  if (https === undefined) return { server: createServer(options, take), end: () => undefined };
+  const first = await readServerCertificate(https);
+  const server = createSecureServer({ ...options, ...first.options, handshakeTimeout: HEADERS_TIMEOUT_MS }, take);
+  return { server, end: followCertificate(server, { ...https, files: https, first }) };
 }
 
 async function close(server: Server, graceMs: number): Promise<void> {

@@ -19,7 +19,7 @@ function documentAccess(access: Access) {
   return access === "public" ? { security: [] } : { security: [{ [BEARER]: [] }], "x-saldo-roles": access };
 }
 
-function codesOf(route: RouteConfig, { access, routeClass, problems = [], idempotency }: RouteOptions): Set<ErrorCode> {
+function codesOf(route: RouteConfig, { access, routeClass, problems = [], idempotency, newWork }: RouteOptions): Set<ErrorCode> {
   const { params, query, body } = route.request ?? {};
   const codes = new Set<ErrorCode>([...problems, "RATE_LIMITED"]);
   const add = (...more: readonly ErrorCode[]) => {
@@ -31,6 +31,7 @@ function codesOf(route: RouteConfig, { access, routeClass, problems = [], idempo
   if (idempotency !== undefined) add("INVALID_IDEMPOTENCY_KEY", "IDEMPOTENCY_CONFLICT");
   if (idempotency?.required === true) add("IDEMPOTENCY_KEY_REQUIRED");
   if (idempotency !== undefined && idempotency.memory !== "operation") add("REQUEST_IN_FLIGHT");
+  if (newWork !== undefined) add("OVERLOADED");
   if (routeClass !== "unlimited") add("DEADLINE_EXCEEDED");
   add("INTERNAL");
   return codes;

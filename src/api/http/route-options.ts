@@ -2,6 +2,7 @@ import type { Handler } from "hono";
 import type { ErrorCode } from "../../base/errors.ts";
 import type { ApiContext, ApiEnv } from "../api-env.ts";
 import type { Access } from "./access.ts";
+import type { NewWork } from "./admission.ts";
 import type { RouteClass } from "./guard.ts";
 import type { RequestMemory } from "./idempotent-answers.ts";
 
@@ -30,6 +31,8 @@ export interface RouteOptions {
   /** True when no body means `{}`. */
   readonly bodyOptional?: boolean;
   readonly idempotency?: IdempotencyOptions;
+  /** There when a request begins new work, which is refused with OVERLOADED while more is under way than can be answered in time. */
+  readonly newWork?: NewWork;
   /** True for a caller who may pass whatever their role is: the metrics' collector with its own token. */
   readonly alsoFor?: (context: ApiContext) => boolean;
   /**

@@ -4,6 +4,8 @@ import type { z } from "zod";
 import { withinOrThrow } from "../../base/deadline.ts";
 import { hashOf } from "../../base/hash.ts";
 import type { ApiContext, ApiEnv } from "../api-env.ts";
+import type { Admission } from "./admission.ts";
+import { admitted } from "./admitted.ts";
 import { checkRequest, singleValues } from "./check-request.ts";
 import type { Guard } from "./guard.ts";
 import { readIdempotencyKey, readOptionalIdempotencyKey } from "./idempotency.ts";
@@ -18,6 +20,8 @@ export interface RouteParts {
   /** Asked by each route with an Idempotency-Key. */
   readonly firstAnswers: IdempotentAnswers;
   readonly maxBodyBytes: number;
+  /** Asked by each route that begins new work. Without it everything is let in. */
+  readonly admission?: Admission | undefined;
 }
 
 /**
@@ -35,8 +39,9 @@ export function endingOf(path: string): string {
 }
 
 /**
- * Runs the requests of a route: guard, schemas, Idempotency-Key, handler, in this order, so that a stranger learns nothing of a route.
- * Throws: what the guard refuses with, MALFORMED_JSON, UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE, INVALID_REQUEST, the codes of an
+ * Runs the requests of a route: admission, guard, schemas, Idempotency-Key, handler, in this order, so that a stranger learns nothing of a
+ * route, and what is refused for want of time costs next to nothing. Only who passed the guard takes a place.
+ * Throws: what the guard refuses with, OVERLOADED, MALFORMED_JSON, UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE, INVALID_REQUEST, the codes of an
  * Idempotency-Key, DEADLINE_EXCEEDED, and what the handler throws.
  */
 export function runRoute(route: RouteConfig, options: RouteOptions, parts: RouteParts, handler: Handler<ApiEnv>): Handler<ApiEnv> {
@@ -48,11 +53,15 @@ export function runRoute(route: RouteConfig, options: RouteOptions, parts: Route
     context.set("route", route.path);
     const params = route.request?.params === undefined ? {} : withoutEnding(context.req.param(), ending);
     if (route.request?.params !== undefined) context.set("named", params);
+    if (options.newWork !== undefined) parts.admission?.refuseWhenFull(options.newWork.kind);
     if (options.alsoFor?.(context) !== true) await parts.guard(context, { access: options.access, routeClass });
-    const asked = await readRequest(context, route, params, { maxBytes: parts.maxBodyBytes, optional: options.bodyOptional ?? false });
-    const act = () => withinOrThrow((async () => (await handler(context, next)) as Response)(), MAX_HANDLER_MS);
-    const keyed = options.idempotency === undefined ? undefined : readKeyedRequest(context, options.idempotency, asked);
-    return await (keyed === undefined ? act() : parts.firstAnswers.once(context, keyed, act));
+    return await admitted(parts.admission, options.newWork, async (place) => {
+      const asked = await readRequest(context, route, params, { maxBytes: parts.maxBodyBytes, optional: options.bodyOptional ?? false });
+      if (options.newWork?.waitsOutside?.(asked) === true) place?.leave("other");
+      const act = () => withinOrThrow((async () => (await handler(context, next)) as Response)(), MAX_HANDLER_MS);
+      const keyed = options.idempotency === undefined ? undefined : readKeyedRequest(context, options.idempotency, asked);
+      return await (keyed === undefined ? act() : parts.firstAnswers.once(context, keyed, act));
+    });
   };
 }
 

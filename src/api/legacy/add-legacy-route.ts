@@ -2,6 +2,7 @@ import type { z } from "@hono/zod-openapi";
 import type { Log } from "../../adapters/log.ts";
 import { hashOf } from "../../base/hash.ts";
 import type { Api, ApiContext } from "../api-env.ts";
+import { admitted } from "../http/admitted.ts";
 import { declareAccess } from "../http/declared-access.ts";
 import { createErrorHandler, InvalidRequest } from "../http/error-handler.ts";
 import { readOptionalIdempotencyKey } from "../http/idempotency.ts";
@@ -24,7 +25,7 @@ export interface LegacyParts extends RouteParts {
  */
 export function addLegacyRoute<Schema extends z.ZodType>(
   api: Api,
-  { log, guard, firstAnswers, maxBodyBytes }: LegacyParts,
+  { log, guard, firstAnswers, maxBodyBytes, admission }: LegacyParts,
   route: LegacyRoute<Schema>,
   handler: (context: ApiContext, input: z.output<Schema>) => Promise<Response>,
 ): void {
@@ -35,13 +36,16 @@ export function addLegacyRoute<Schema extends z.ZodType>(
   api.on([method], [routerPath(path)], async (context) => {
     context.set("route", path);
     try {
+      if (route.newWork !== undefined) admission?.refuseWhenFull(route.newWork.kind);
       await guard(context, { access, routeClass });
-      const input: LegacyInput =
-        route.inputFrom === "path" ? { from: "query", value: context.req.param() } : await readLegacyInput(context, maxBodyBytes);
-      const asked = check(route.input, input);
-      const act = () => handler(context, asked);
-      const keyed = route.keyScope === undefined ? undefined : readOptionalIdempotencyKey(context, route.keyScope);
-      return await (keyed === undefined ? act() : firstAnswers.once(context, keyedRequest(keyed.key, route, asked), act));
+      return await admitted(admission, route.newWork, async () => {
+        const input: LegacyInput =
+          route.inputFrom === "path" ? { from: "query", value: context.req.param() } : await readLegacyInput(context, maxBodyBytes);
+        const asked = check(route.input, input);
+        const act = () => handler(context, asked);
+        const keyed = route.keyScope === undefined ? undefined : readOptionalIdempotencyKey(context, route.keyScope);
+        return await (keyed === undefined ? act() : firstAnswers.once(context, keyedRequest(keyed.key, route, asked), act));
+      });
     } catch (error) {
       return await answerLegacyError(asProblem(error, context));
     }

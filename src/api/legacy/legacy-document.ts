@@ -1,5 +1,6 @@
 import { z, type RouteConfig } from "@hono/zod-openapi";
 import { BEARER, type Access } from "../http/access.ts";
+import type { NewWork } from "../http/admission.ts";
 import type { RouteClass } from "../http/guard.ts";
 
 type Method = "get" | "post" | "delete";
@@ -22,6 +23,8 @@ export interface LegacyRoute<Schema extends z.ZodType> {
   readonly keyScope?: string;
   /** What the hash of a request with a key is made of: what the input means, not how it is written. Throws: the codes of a wrong input. */
   readonly content?: (input: z.output<Schema>) => readonly unknown[];
+  /** There when a request begins new work, which is refused while more is under way than can be answered in time. */
+  readonly newWork?: NewWork;
   /** What is answered with 200, for the document. */
   readonly answers: { readonly type: string; readonly schema: z.ZodType; readonly description: string };
   /** Further statuses, for the document. */
@@ -40,7 +43,7 @@ const DESCRIPTIONS: Readonly<Record<number, string>> = {
   415: "The body of a POST must be application/json; a Content-Encoding must be gzip, deflate or br.",
   429: "Too many requests; wait as long as Retry-After says.",
   500: "Something went wrong on our side.",
-  503: "A part that this request needs is not reachable.",
+  503: "A part that this request needs is not reachable, or more is under way than can be answered in time.",
 };
 
 /** A legacy route as it stands in the OpenAPI document. */

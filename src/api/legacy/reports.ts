@@ -5,6 +5,7 @@ import { getReport, openReport } from "../../store/reports.ts";
 import type { Api, ApiContext } from "../api-env.ts";
 import type { ApiDeps } from "../deps.ts";
 import { ADMINS } from "../http/access.ts";
+import { isOverTls } from "../http/client-address.ts";
 import { textStream } from "../http/text-stream.ts";
 import { addLegacyRoute, type LegacyParts } from "./add-legacy-route.ts";
 import { answerJson } from "./legacy-answers.ts";
@@ -99,5 +100,5 @@ function baseOf(context: ApiContext, serverUrl: string | undefined): string {
   if (serverUrl !== undefined) return serverUrl;
   const { localAddress = "127.0.0.1", localPort = 80 } = incomingOf(context)?.socket ?? {};
   const host = localAddress.replace(/^::ffff:/, "");
-  return `http://${host.includes(":") ? `[${host}]` : host}:${localPort}`;
+  return `${isOverTls(context) ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${localPort}`;
 }

@@ -47,6 +47,7 @@ export function addLegacyReserveRoutes(api: Api, parts: LegacyParts, deps: ApiDe
       path: "/api/reserve",
       operationId: "legacyReserve",
       keyScope: RESERVE_KEYS,
+      newWork: { kind: "reservations" },
       summary: "Set money aside for an order. Use POST /api/v1/reservations",
       description:
         "A second one for the same user, service and order is refused while the money is held or when it was bought; with an Idempotency-Key the key alone decides.",

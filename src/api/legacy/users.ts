@@ -9,6 +9,7 @@ import { ADMINS, SERVICES } from "../http/access.ts";
 import { markReplayed } from "../http/idempotency.ts";
 import { readAmount } from "../http/read-money.ts";
 import { actorOf, originOf } from "../http/request-origin.ts";
+import { MONEY_WORK } from "../money/move-money.ts";
 import { addLegacyRoute, type LegacyParts } from "./add-legacy-route.ts";
 import { answerJson, answerOk, OK_ANSWER } from "./legacy-answers.ts";
 import { legacyAmount } from "./legacy-json.ts";
@@ -53,6 +54,7 @@ export function addLegacyUserRoutes(api: Api, parts: LegacyParts, deps: ApiDeps)
       access: SERVICES,
       routeClass: "write",
       input: creditSchema,
+      newWork: MONEY_WORK,
       answers: OK_ANSWER,
     },
     async (context, { id: userId, amount }) => {

@@ -7,7 +7,7 @@ import { OWN_DATA, requireOwn, SERVICES } from "../http/access.ts";
 import { readCurrency } from "../http/read-money.ts";
 import type { Routes } from "../http/routes.ts";
 import { depositRoute, readBalanceRoute, withdrawRoute } from "./balances-schemas.ts";
-import { MOVE_MONEY_PROBLEMS, moneyKey, moveMoney } from "./move-money.ts";
+import { MONEY_WORK, MOVE_MONEY_PROBLEMS, moneyKey, moveMoney } from "./move-money.ts";
 
 /** Balances, now and in the past, and money that comes in and goes out. */
 export function addBalanceRoutes(routes: Routes, deps: ApiDeps): void {
@@ -27,20 +27,29 @@ export function addBalanceRoutes(routes: Routes, deps: ApiDeps): void {
     return context.json({ userId, balances: (found.balances.length === 0 ? [nothing] : found.balances).map(show), asOf }, 200);
   });
 
-  routes.add(depositRoute, { access: SERVICES, idempotency: moneyKey("deposits"), problems: MOVE_MONEY_PROBLEMS }, async (context) => {
-    const { userId } = context.req.valid("param");
-    const { operationId, ...moved } = await moveMoney(context, deps, {
-      route: "deposits",
-      sum: context.req.valid("json"),
-      defaultComment: "deposit over HTTP",
-      toOperation: (movement) => depositOperation({ ...movement, userId }),
-    });
-    return context.json({ operationId, userId, ...moved }, 201);
-  });
+  routes.add(
+    depositRoute,
+    { access: SERVICES, idempotency: moneyKey("deposits"), newWork: MONEY_WORK, problems: MOVE_MONEY_PROBLEMS },
+    async (context) => {
+      const { userId } = context.req.valid("param");
+      const { operationId, ...moved } = await moveMoney(context, deps, {
+        route: "deposits",
+        sum: context.req.valid("json"),
+        defaultComment: "deposit over HTTP",
+        toOperation: (movement) => depositOperation({ ...movement, userId }),
+      });
+      return context.json({ operationId, userId, ...moved }, 201);
+    },
+  );
 
   routes.add(
     withdrawRoute,
-    { access: SERVICES, idempotency: moneyKey("withdrawals"), problems: [...MOVE_MONEY_PROBLEMS, "INSUFFICIENT_FUNDS"] },
+    {
+      access: SERVICES,
+      idempotency: moneyKey("withdrawals"),
+      newWork: MONEY_WORK,
+      problems: [...MOVE_MONEY_PROBLEMS, "INSUFFICIENT_FUNDS"],
+    },
     async (context) => {
       const { userId } = context.req.valid("param");
       const { operationId, ...moved } = await moveMoney(context, deps, {

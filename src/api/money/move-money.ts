@@ -4,12 +4,16 @@ import type { Operation, Origin } from "../../domain/ledger/operations.ts";
 import { postOnLedger } from "../../store/ledger/done-or-throw.ts";
 import type { ApiContext } from "../api-env.ts";
 import type { ApiDeps } from "../deps.ts";
+import type { NewWork } from "../http/admission.ts";
 import { markReplayed, readIdempotencyKey } from "../http/idempotency.ts";
 import { readAmount, readCurrency } from "../http/read-money.ts";
 import { originOf } from "../http/request-origin.ts";
 
 /** What every route that moves money at once can answer, besides INSUFFICIENT_FUNDS where money leaves a user. */
 export const MOVE_MONEY_PROBLEMS = ["INVALID_AMOUNT", "INVALID_CURRENCY", "CARD_DATA_REFUSED"] as const satisfies readonly ErrorCode[];
+
+/** What is begun by a request of a route that moves money. */
+export const MONEY_WORK: NewWork = { kind: "money" };
 
 /** How a route that moves money takes its Idempotency-Key: the operation itself is what remembers the request. */
 export function moneyKey(route: MoneyRoute) {

@@ -7,19 +7,35 @@ export function operationPath(operationId: string): string {
   return `/api/v1/operations/${operationId}`;
 }
 
-/** An operation of a user's history, with its signed changes from that user's view. */
+/**
+ * An operation of a user's history, with its signed changes from that user's view. Members without a value are there and undefined, and so
+ * not in the JSON: leaving them out by spreading objects took four times as long, for each of a page's rows.
+ */
 export function showListedOperation(operation: ListedOperation) {
-  const { currency, availableAfterMinor, heldAfterMinor, peerUserId } = operation;
-  const text = (amountMinor: bigint) => formatAmount(amountMinor, currency);
+  const { operationId, currency, amountMinor, availableAfterMinor, heldAfterMinor } = operation;
   return {
-    ...showFacts(operation),
-    change: { available: text(operation.availableChangeMinor), held: text(operation.heldChangeMinor) },
-    balanceAfter: {
-      ...(availableAfterMinor === undefined ? {} : { available: text(availableAfterMinor) }),
-      ...(heldAfterMinor === undefined ? {} : { held: text(heldAfterMinor) }),
+    operationId,
+    kind: operation.kind,
+    status: statusOf(operation),
+    refusalCode: operation.refusalCode,
+    amount: formatAmount(amountMinor, currency),
+    currency,
+    serviceId: operation.serviceId,
+    orderId: operation.orderId,
+    reservationId: operation.holdId,
+    comment: operation.comment,
+    effectiveAt: operation.effectiveAt.toISOString(),
+    recordedAt: operation.recordedAt.toISOString(),
+    change: {
+      available: formatAmount(operation.availableChangeMinor, currency),
+      held: formatAmount(operation.heldChangeMinor, currency),
     },
-    ...(peerUserId === undefined ? {} : { peerUserId }),
-    links: { self: operationPath(operation.operationId) },
+    balanceAfter: {
+      available: availableAfterMinor === undefined ? undefined : formatAmount(availableAfterMinor, currency),
+      held: heldAfterMinor === undefined ? undefined : formatAmount(heldAfterMinor, currency),
+    },
+    peerUserId: operation.peerUserId,
+    links: { self: operationPath(operationId) },
   };
 }
 
@@ -49,12 +65,12 @@ function showAccount({ kind, owner }: PostingRecord["debit"]) {
   return owner === "" ? { kind } : { kind, owner };
 }
 
-function showFacts(operation: ListedOperation | OperationRecord) {
+function showFacts(operation: OperationRecord) {
   const { operationId, kind, refusalCode, currency, amountMinor, serviceId, orderId, holdId } = operation;
   return {
     operationId,
     kind,
-    status: refusalCode === undefined ? ("done" as const) : ("refused" as const),
+    status: statusOf(operation),
     ...(refusalCode === undefined ? {} : { refusalCode }),
     amount: formatAmount(amountMinor, currency),
     currency,
@@ -65,4 +81,8 @@ function showFacts(operation: ListedOperation | OperationRecord) {
     effectiveAt: operation.effectiveAt.toISOString(),
     recordedAt: operation.recordedAt.toISOString(),
   };
+}
+
+function statusOf({ refusalCode }: Pick<ListedOperation, "refusalCode">): "done" | "refused" {
+  return refusalCode === undefined ? "done" : "refused";
 }

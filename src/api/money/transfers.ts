@@ -2,14 +2,19 @@ import { transferOperation } from "../../domain/ledger/wallet-operations.ts";
 import type { ApiDeps } from "../deps.ts";
 import { SERVICES } from "../http/access.ts";
 import type { Routes } from "../http/routes.ts";
-import { MOVE_MONEY_PROBLEMS, moneyKey, moveMoney } from "./move-money.ts";
+import { MONEY_WORK, MOVE_MONEY_PROBLEMS, moneyKey, moveMoney } from "./move-money.ts";
 import { transferRoute } from "./transfers-schemas.ts";
 
 /** Money from one user to another. */
 export function addTransferRoutes(routes: Routes, deps: ApiDeps): void {
   routes.add(
     transferRoute,
-    { access: SERVICES, idempotency: moneyKey("transfers"), problems: [...MOVE_MONEY_PROBLEMS, "INSUFFICIENT_FUNDS"] },
+    {
+      access: SERVICES,
+      idempotency: moneyKey("transfers"),
+      newWork: MONEY_WORK,
+      problems: [...MOVE_MONEY_PROBLEMS, "INSUFFICIENT_FUNDS"],
+    },
     async (context) => {
       const { fromUserId, toUserId, ...sum } = context.req.valid("json");
       const { operationId, ...moved } = await moveMoney(context, deps, {

@@ -8,7 +8,7 @@ import { waitAsked } from "../http/prefer.ts";
 import { originOf } from "../http/request-origin.ts";
 import type { Routes } from "../http/routes.ts";
 import { createOrderRoute } from "./orders-schemas.ts";
-import { orderContent, readOrder } from "./read-order.ts";
+import { isByCard, orderContent, readOrder } from "./read-order.ts";
 import { orderPath, showAcceptedOrder, showOrder } from "./show-order.ts";
 
 /** Places an order, or says with `dryRun=true` what would become of it. */
@@ -18,6 +18,7 @@ export function addCreateOrderRoute(routes: Routes, deps: ApiDeps, checkServices
     {
       access: OWN_DATA,
       idempotency: { route: "orders", required: true, memory: "row", content: orderContent },
+      newWork: { kind: "orders", waitsOutside: (asked) => deps.settings.orders?.paidBy !== undefined || asked.some(isByCard) },
       problems: ["USER_NOT_FOUND", "INVALID_AMOUNT", "INVALID_CURRENCY", "INVALID_CARD", "UNKNOWN_SERVICE", "PSP_UNAVAILABLE"],
     },
     async (context) => {

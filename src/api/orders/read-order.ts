@@ -57,6 +57,11 @@ export function orderContent(asked: readonly object[]): readonly unknown[] {
   });
 }
 
+/** True for the body of an order that a payment provider takes part in. */
+export function isByCard(part: object): boolean {
+  return (part as Partial<OrderBody>).payment?.method === "card";
+}
+
 function withoutHolder({ number, expiry, cvc, holderName }: Extract<OrderBody["payment"], { method: "card" }>["card"]) {
   return { number, expiry, cvc, ...(holderName === undefined ? {} : { holderName }) };
 }

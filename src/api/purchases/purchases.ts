@@ -26,6 +26,7 @@ export function addPurchaseRoutes(routes: Routes, deps: ApiDeps): void {
     {
       access: SERVICES,
       idempotency: { route: PURCHASE_KEYS, required: false, memory: "operation" },
+      newWork: { kind: "money", waitsOutside: (asked) => asked.some((part) => "card_number" in part) },
       problems: [
         "INVALID_AMOUNT",
         "INVALID_CURRENCY",

@@ -25,6 +25,7 @@ export function addPlaceLinesRoute(routes: Routes, deps: ApiDeps, parts: Reserva
     {
       access: SERVICES,
       idempotency: { route: ROUTE, required: true, memory: "row" },
+      newWork: { kind: "reservations" },
       problems: [
         "INVALID_AMOUNT",
         "INVALID_CURRENCY",

@@ -11,7 +11,7 @@ import { originOf, type RequestOrigin } from "../http/request-origin.ts";
 import type { Routes } from "../http/routes.ts";
 import { readTtlMs } from "./reservation-ttl.ts";
 import { placeReservationRoute, type ReservationBody } from "./reservations-schemas.ts";
-import { reservationPath, showReservationById } from "./show-reservation.ts";
+import { reservationPath, showReservation, showReservationById } from "./show-reservation.ts";
 
 /** Sets money aside. */
 export function addPlaceReservationRoute(routes: Routes, { db, starters, settings }: ApiDeps, checkServices: CheckServices): void {
@@ -32,6 +32,7 @@ export function addPlaceReservationRoute(routes: Routes, { db, starters, setting
     {
       access: SERVICES,
       idempotency: { route: "reservations", required: true, memory: "row" },
+      newWork: { kind: "reservations" },
       problems: ["INVALID_AMOUNT", "INVALID_CURRENCY", "UNKNOWN_SERVICE", "INSUFFICIENT_FUNDS"],
     },
     async (context) => {
@@ -39,14 +40,15 @@ export function addPlaceReservationRoute(routes: Routes, { db, starters, setting
       const input = readReservation(context.req.valid("json"), reservationId, originOf(context));
       context.header("location", reservationPath(reservationId));
       const wanted = [{ serviceId: input.serviceId, pointer: "/serviceId" }];
-      const { decision, replayed } = await placeReservation(
+      const { decision, replayed, hold } = await placeReservation(
         { db, starters, whileSold: (start) => checkServices.during(wanted, start) },
         input,
       );
       if (decision.outcome === "conflict") throw new DomainError("IDEMPOTENCY_CONFLICT");
       if (replayed) markReplayed(context);
       if (decision.outcome === "refused") throw new DomainError(decision.code);
-      return context.json(await showReservationById(db, reservationId), 201);
+      const shown = hold?.status === "held" ? showReservation(hold, { nowMs: Date.now() }) : await showReservationById(db, reservationId);
+      return context.json(shown, 201);
     },
   );
 }

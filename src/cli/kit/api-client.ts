@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { causesOf } from "../../base/errors.ts";
 
 /** An answer of the API as it came: `body` is the parsed JSON, or the text when it is not JSON. Header names are in lower case. */
 export interface ApiAnswer {
@@ -56,7 +57,7 @@ export function createApiClient(options: {
         headers: Object.fromEntries(response.headers),
       };
     } catch (error) {
-      throw new ApiUnreachable(`the API at ${baseUrl} does not answer`, { cause: error });
+      throw new ApiUnreachable(`the API at ${baseUrl} ${whyUnreachable(error)}`, { cause: error });
     }
   };
   const send = async (path: string, init: { method: string; headers?: Record<string, string>; body?: string }): Promise<ApiAnswer> => {
@@ -103,6 +104,16 @@ export function describeAnswer(answer: ApiAnswer): string {
   if (!parsed.success) return `the API answered ${answer.status} in a form that was not expected`;
   const { code, detail, correlationId } = parsed.data;
   return `the API answered ${answer.status} ${code}${detail === undefined ? "" : `: ${detail}`}${correlationId === undefined ? "" : ` (correlation id ${correlationId})`}`;
+}
+
+// What OpenSSL says of a certificate that no authority stands behind which this process knows, or that names another host.
+const NOT_TRUSTED = /^(?:UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|CERT_|ERR_TLS_CERT_)/;
+
+function whyUnreachable(error: unknown): string {
+  for (const cause of causesOf(error))
+    if ("code" in cause && NOT_TRUSTED.test(String(cause.code)))
+      return `has a certificate that is not trusted (${cause.message}): NODE_EXTRA_CA_CERTS=FILE names the authority behind it`;
+  return "does not answer";
 }
 
 function readBody(text: string, headers: Headers): unknown {

@@ -1,6 +1,5 @@
 import { existsSync } from "node:fs";
 import type { KafkaServers } from "../../adapters/kafka/kafka-security.ts";
-import type { TemporalServer } from "../../adapters/temporal-server.ts";
 import { messageOf } from "../../base/errors.ts";
 import { scanFiles } from "./files.ts";
 import type { Finder } from "./finder.ts";
@@ -19,7 +18,7 @@ export interface LeakAddresses {
   readonly databaseUrl?: string | undefined;
   readonly redisUrl?: string | undefined;
   readonly kafka?: KafkaServers | undefined;
-  readonly temporal?: (TemporalServer & { readonly namespace: string }) | undefined;
+  readonly temporal?: Parameters<typeof scanTemporal>[1] | undefined;
   readonly psp?: { readonly url: string; readonly apiKey: string } | undefined;
   readonly folders: readonly string[];
 }

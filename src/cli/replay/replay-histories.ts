@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import type { PayloadCodec } from "@temporalio/common";
 import { Worker } from "@temporalio/worker";
 import { messageOf } from "../../base/errors.ts";
 import { readHistoryJson } from "./history-json.ts";
@@ -21,16 +22,16 @@ interface History {
 
 /**
  * Replays each history, as `temporal workflow show --output json` writes it, through the bundle of workflows at the given path.
- * Executes no activity and needs no server. The other histories are replayed also when one fails.
+ * Encrypted payloads are read with `codec`. Executes no activity and needs no server. The other histories are replayed also when one fails.
  */
-export async function replayHistories(files: readonly string[], bundlePath: string): Promise<ReplayReport[]> {
+export async function replayHistories(files: readonly string[], bundlePath: string, codec?: PayloadCodec): Promise<ReplayReport[]> {
   const reports: ReplayReport[] = [];
   // One after the other: each replay makes a worker of its own, and so an error belongs to one file.
-  for (const file of files) reports.push(await replayFile(file, bundlePath));
+  for (const file of files) reports.push(await replayFile(file, bundlePath, codec));
   return reports;
 }
 
-async function replayFile(file: string, bundlePath: string): Promise<ReplayReport> {
+async function replayFile(file: string, bundlePath: string, codec: PayloadCodec | undefined): Promise<ReplayReport> {
   let history: History;
   try {
     history = parseHistory(await readFile(file, "utf8"));
@@ -40,7 +41,7 @@ async function replayFile(file: string, bundlePath: string): Promise<ReplayRepor
   const known = { file, workflow: history.workflow, events: history.events.length };
   try {
     await Worker.runReplayHistory(
-      { workflowBundle: { codePath: bundlePath } },
+      { workflowBundle: { codePath: bundlePath }, ...(codec === undefined ? {} : { dataConverter: { payloadCodecs: [codec] } }) },
       readHistoryJson({ events: history.events }),
       history.workflowId,
     );

@@ -1,3 +1,4 @@
+import { request } from "node:https";
 import { fileURLToPath } from "node:url";
 import { urlHost } from "../../base/url-host.ts";
 import { SERVER_VARIABLES } from "../../config/server-variables.ts";
@@ -21,6 +22,10 @@ export const ROLE_ENTRIES: RoleEntries = {
   relay: fileURLToPath(new URL("../../../workers/relay.ts", import.meta.url)),
   psp: fileURLToPath(new URL("../../../workers/payment-provider.ts", import.meta.url)),
 };
+
+/** What the threads that run workflows load first (the file says why). */
+const LEAN_WORKFLOW_THREADS = fileURLToPath(new URL("../../../workers/lean-workflow-threads.cjs", import.meta.url));
+const RUNS_WORKFLOWS: ReadonlySet<keyof RoleEntries> = new Set(["api", "worker", "bridge"]);
 
 export type RoleAddresses = {
   readonly databaseUrl: string;
@@ -76,7 +81,13 @@ export function roleEnvironment(
 }
 
 /** The roles that run with the servers there are, and a sentence about those that do not. */
-export function rolesFor(input: { entries: RoleEntries; addresses: RoleAddresses; environment: Environment; host: string }): {
+export function rolesFor(input: {
+  entries: RoleEntries;
+  addresses: RoleAddresses;
+  environment: Environment;
+  host: string;
+  https?: boolean;
+}): {
   roles: RoleSpec[];
   notStarted: string[];
 } {
@@ -84,14 +95,18 @@ export function rolesFor(input: { entries: RoleEntries; addresses: RoleAddresses
   const role = (name: keyof RoleEntries, graceMs: number): RoleSpec => ({
     name,
     command: process.execPath,
-    args: [...(entries[name].endsWith(".js") ? ["--enable-source-maps"] : ["--import", "tsx"]), entries[name]],
+    args: [
+      ...(entries[name].endsWith(".js") ? ["--enable-source-maps"] : ["--import", "tsx"]),
+      ...(RUNS_WORKFLOWS.has(name) ? ["--require", LEAN_WORKFLOW_THREADS] : []),
+      entries[name],
+    ],
     environment: input.environment,
     cwd: PROJECT_DIR,
     graceMs,
   });
   const api: RoleSpec = {
     ...role("api", 15_000),
-    isReady: () => answersReady(`http://${urlHost(input.host)}:${addresses.apiPort}/readyz`),
+    isReady: () => (input.https === true ? answersReadyByTls : answersReady)(`${urlHost(input.host)}:${addresses.apiPort}/readyz`),
   };
   const psp: RoleSpec = { ...role("psp", 5_000), environment: pspEnvironment(input.environment, addresses.psp) };
   const measured = (name: MeasuredRole, graceMs: number): RoleSpec => ({
@@ -112,6 +127,9 @@ function pspEnvironment(inherited: Environment, { port }: PspAddress): Environme
   return {
     ...inherited,
     PSP_PORT: String(port),
+    TEMPORAL_PAYLOAD_KEYS: undefined,
+    TEMPORAL_PAYLOAD_KEYS_FILE: undefined,
+    TEMPORAL_PAYLOAD_ENCRYPTION: undefined,
     AUTH_KEYS_DIR: undefined,
     DATABASE_URL: undefined,
     REDIS_URL: undefined,
@@ -123,8 +141,21 @@ function pspEnvironment(inherited: Environment, { port }: PspAddress): Environme
   };
 }
 
-async function answersReady(url: string): Promise<boolean> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(2_000) });
+async function answersReady(place: string): Promise<boolean> {
+  const response = await fetch(`http://${place}`, { signal: AbortSignal.timeout(2_000) });
   await response.body?.cancel();
   return response.status === 200;
+}
+
+// The address is this machine's own, which the certificate does not have to name, and nothing is sent to it.
+function answersReadyByTls(place: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const asking = request(`https://${place}`, { rejectUnauthorized: false, timeout: 2_000 }, (response) => {
+      response.resume();
+      resolve(response.statusCode === 200);
+    });
+    asking.once("error", reject);
+    asking.once("timeout", () => asking.destroy(new Error("no answer in time")));
+    asking.end();
+  });
 }

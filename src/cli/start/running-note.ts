@@ -18,6 +18,7 @@ export function runningNote(parts: {
 }): RunningSystem {
   const { stack, config, addresses, roles, keysDir } = parts;
   const host = urlHost(config.HTTP_HOST);
+  const scheme = config.HTTP_TLS_CERT === undefined ? "http" : "https";
   return {
     startedAt: new Date().toISOString(),
     databaseUrl: addresses.databaseUrl,
@@ -27,8 +28,8 @@ export function runningNote(parts: {
     temporalUiUrl: stack.temporal?.uiUrl,
     kafkaBrokers: addresses.kafkaBrokers,
     redisUrl: addresses.redisUrl,
-    apiUrl: `http://${host}:${addresses.apiPort}`,
-    purchasesUrl: `http://${host}:${addresses.purchasesPort}`,
+    apiUrl: `${scheme}://${host}:${addresses.apiPort}`,
+    purchasesUrl: `${scheme}://${host}:${addresses.purchasesPort}`,
     pspUrl: addresses.psp.url,
     pspApiKey: addresses.psp.apiKey,
     keysDir,

@@ -106,7 +106,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     const environment = roleEnvironment(options.environment, addresses, { dataDir, cacheDir, bundlePath, reportsDir, keysDir });
     const entries = await abortable(compiled);
     letGo = keepInUse(entries);
-    const plan = rolesFor({ entries, addresses, environment, host: config.HTTP_HOST });
+    const plan = rolesFor({ entries, addresses, environment, host: config.HTTP_HOST, https: config.HTTP_TLS_CERT !== undefined });
     let note: (() => void) | undefined;
     const onRoleEvent = (event: RoleEvent) => {
       if (event.state === "ready" && stopping === undefined) note?.();

@@ -97,6 +97,7 @@ export function isLuhnValid(digits: string): boolean {
  * reads without the escapes of JSON. By Luhn alone every IMEI and one in ten of all invoice numbers and times would be a card.
  */
 export function looksLikeCardNumber(text: string): boolean {
+  if (hasTooFewDigits(text)) return false;
   const asked = text.replaceAll(MACHINE_MADE, "x");
   return readingsOf(asked).some((read) => findOfBrands(read(asked).plain).length > 0);
 }
@@ -131,6 +132,8 @@ export function withoutCutNumber(text: string): string {
   return starts.length === 0 ? text : whole.slice(0, tailAt + Math.min(...starts));
 }
 
+/** The fewest digits that a brand or a system has. */
+const MIN_DIGITS = 12;
 const MAX_DIGITS = 19;
 /** UUIDs and hashes in hexadecimal, alone or as a part of an id: a few in a thousand hold digits that pass for a card's by chance. */
 const MACHINE_MADE = /(?<![0-9a-f])(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?![0-9a-f])/gi;
@@ -149,6 +152,17 @@ const SYSTEMS = [...BRANDS, ...NATIONAL];
 const CUT_ESCAPE = /\\(?:u[\da-fA-F]{0,3})?$/;
 /** Longer than the digits of a card are in any spelling that is masked: each an escape, with 8 more before the next. */
 const MAX_CUT_LENGTH = 1_024;
+
+// Most texts are names and sentences. Outside ASCII a character may stand for several digits, and so may an escape.
+function hasTooFewDigits(text: string): boolean {
+  let digits = 0;
+  for (let place = 0; place < text.length; place += 1) {
+    const code = text.charCodeAt(place);
+    if (code > 0x7f || code === 0x5c) return false;
+    if (code >= 0x30 && code <= 0x39) digits += 1;
+  }
+  return digits < MIN_DIGITS;
+}
 
 function readingsOf(text: string): ((text: string) => PlainText)[] {
   return text.includes("\\") ? [readPlainly, readEscapesPlainly] : [readPlainly];

@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import type { MessagePosition } from "../../contract/ids.ts";
-import type { OrderStatus, SagaState } from "../../contract/orders.ts";
+import type { OrderLine, OrderStatus, PaymentMethod, SagaState } from "../../contract/orders.ts";
 
 export type AccountKind = "available" | "held" | "revenue" | "external" | "psp";
 export type OperationKind =
@@ -53,6 +53,24 @@ export interface OrderChange {
   readonly from: SagaState;
   readonly to: SagaState;
   readonly status: OrderStatus;
+  /** The content of the order's row, which is created as STARTED before the move where it is not there yet. */
+  readonly creates?: NewOrderRow;
+}
+
+/** An order as its row begins. An order of another request under the same id is left alone, and so is the operation. */
+export interface NewOrderRow {
+  readonly userId: string;
+  readonly currency: string;
+  readonly totalMinor: string;
+  readonly paymentMethod: PaymentMethod;
+  readonly comment: string;
+  readonly requestHash: string;
+  readonly workflowId: string;
+  readonly caller: string;
+  readonly correlationId: string;
+  readonly lines: readonly OrderLine[];
+  /** What starts the order's workflow, without the lines. */
+  readonly sagaInput: Readonly<Record<string, unknown>>;
 }
 
 /** Who asked for an operation and in what course of things: enough to find one order, one hold, one event. */

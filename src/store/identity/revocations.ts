@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
+import { createBatcher } from "../../base/batching.ts";
 import { DomainError } from "../../base/errors.ts";
-import { createBatcher } from "../postgres/batching.ts";
 import type { Db } from "../postgres/database.ts";
 
 /** What a token is looked up by to know whether it was revoked. */

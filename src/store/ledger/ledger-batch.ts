@@ -1,5 +1,5 @@
 import { DomainError } from "../../base/errors.ts";
-import { contentHash, type Account, type HoldOpening, type Operation } from "../../domain/ledger/operations.ts";
+import { contentHash, type Account, type HoldOpening, type Operation, type OrderChange } from "../../domain/ledger/operations.ts";
 
 /** Gives each distinct value its place in a list, in the order they were first met. */
 function createIndex<Value>() {
@@ -17,13 +17,16 @@ function createIndex<Value>() {
   };
 }
 
-/** The five JSON texts that `ledger_post` takes: operations and postings refer to accounts, holds and orders by their place in the lists. An empty list is null. */
-export function encodeBatch(operations: readonly Operation[]): (string | null)[] {
+/**
+ * The five JSON texts that `ledger_post` takes: operations and postings refer to accounts, holds and orders by their place in the lists.
+ * An empty list is null. An operation of `seconds` is decided only when the one before it is done.
+ */
+export function encodeBatch(operations: readonly Operation[], seconds: ReadonlySet<Operation> = new Set()): (string | null)[] {
   const accounts = createIndex<AccountOfBatch>();
   const holds = createIndex<{ id: string }>();
-  const orders = createIndex<{ id: string }>();
+  const orders = createIndex<Record<string, unknown>>();
   const postings: Record<string, unknown>[] = [];
-  const encoded = operations.map((operation) => {
+  const encoded = operations.map((operation, place) => {
     const { currency, effectiveAt, orderChange: change } = operation;
     const { position, workflowId, runId, caller, correlationId } = operation.origin;
     const firstPosting = postings.length;
@@ -62,10 +65,11 @@ export function encodeBatch(operations: readonly Operation[]): (string | null)[]
       correlationId,
       comment: operation.comment,
       effectiveAt,
-      order: change === undefined ? undefined : orders.place(change.orderId, () => ({ id: change.orderId })),
+      order: change === undefined ? undefined : orders.place(change.orderId, () => encodeOrder(change)),
       orderFrom: change?.from,
       orderTo: change?.to,
       orderStatus: change?.status,
+      after: seconds.has(operation) ? place - 1 : undefined,
     };
   });
   return [encoded, postings, accounts.values, holds.values, orders.values].map((list) => (list.length === 0 ? null : JSON.stringify(list)));
@@ -77,6 +81,12 @@ interface AccountOfBatch extends Account {
 
 function placeOfAccount(accounts: ReturnType<typeof createIndex<AccountOfBatch>>, { kind, owner }: Account, currency: string): number {
   return accounts.place(`${kind}\0${owner}\0${currency}`, () => ({ kind, owner, currency }));
+}
+
+function encodeOrder({ orderId, creates }: OrderChange): Record<string, unknown> {
+  if (creates === undefined) return { id: orderId };
+  const { requestHash: hash, totalMinor: total, paymentMethod: method, sagaInput: input, ...content } = creates;
+  return { id: orderId, hash, total, method, input, ...content };
 }
 
 // A hold's opening travels with its posting and not with the hold: two operations of a batch may try to open one hold, and the row

@@ -10,7 +10,14 @@ import { encodeBatch } from "./ledger-batch.ts";
  * before. `conflict` means that the key belongs to an operation with other content: nothing was done.
  */
 export type PostResult =
-  | { readonly outcome: "done"; readonly duplicate: boolean; readonly operationId: string; readonly recordedAt: Date }
+  | {
+      readonly outcome: "done";
+      readonly duplicate: boolean;
+      readonly operationId: string;
+      readonly recordedAt: Date;
+      /** True when the order of the operation's change was created with it, at `recordedAt`; absent otherwise. */
+      readonly createdOrder?: true;
+    }
   | {
       readonly outcome: "refused";
       readonly duplicate: boolean;
@@ -33,6 +40,11 @@ export interface Ledger {
    * the same order. Not atomic as a whole. Throws as `post`.
    */
   postAll(operations: readonly Operation[]): Promise<PostResult[]>;
+  /**
+   * Posts two operations in one statement, the second one only when the first is done, now or before; otherwise the second's result is
+   * `conflict` and nothing is written under its key. Safe to retry, and throws, as `post`.
+   */
+  postPair(pair: readonly [Operation, Operation]): Promise<readonly [PostResult, PostResult]>;
   close(): Promise<void>;
 }
 
@@ -44,9 +56,11 @@ interface OrderedGroup {
 
 interface Entry {
   readonly operation: Operation;
+  /** Travels in the same statement, directly after the operation. */
+  readonly second?: Operation;
   readonly group: OrderedGroup | undefined;
   readonly deadlineAtMs: number;
-  readonly resolve: (result: PostResult) => void;
+  readonly resolve: (result: PostResult, second: PostResult) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -76,51 +90,19 @@ export function createLedger(options: { url: string; name: string; laneCount: nu
   const flush = () => {
     for (const slot of lanes) {
       if (slot.busy) continue;
-      const batch = takeBatch();
+      const { batch, left } = takeBatch(queue, keysInFlight);
+      queue = left;
       if (batch.length === 0) return;
       slot.busy = true;
       void runBatch(slot.lane, batch).finally(() => {
         slot.busy = false;
         for (const entry of batch) {
-          keysInFlight.delete(entry.operation.key);
+          for (const { key } of operationsOf(entry)) keysInFlight.delete(key);
           if (entry.group !== undefined) entry.group.inFlight = false;
         }
         if (queue.length > 0) planFlush();
       });
     }
-  };
-
-  // Equal keys never share a call and are never in flight twice: the second finds the first one's result.
-  const takeBatch = (): Entry[] => {
-    const batch: Entry[] = [];
-    let left: Entry[] = [];
-    const groupsTaken = new Set<OrderedGroup>();
-    const groupsLeft = new Set<OrderedGroup>();
-    for (const [place, entry] of queue.entries()) {
-      if (batch.length === MAX_BATCH) {
-        left = left.concat(queue.slice(place));
-        break;
-      }
-      const { group } = entry;
-      if (group?.failure !== undefined) {
-        entry.reject(group.failure.error);
-        continue;
-      }
-      const inOrder = group === undefined || (!groupsLeft.has(group) && (!group.inFlight || groupsTaken.has(group)));
-      if (inOrder && !keysInFlight.has(entry.operation.key)) {
-        keysInFlight.add(entry.operation.key);
-        batch.push(entry);
-        if (group !== undefined) {
-          group.inFlight = true;
-          groupsTaken.add(group);
-        }
-      } else {
-        left.push(entry);
-        if (group !== undefined) groupsLeft.add(group);
-      }
-    }
-    queue = left;
-    return batch;
   };
 
   return {
@@ -151,17 +133,68 @@ export function createLedger(options: { url: string; name: string; laneCount: nu
         }
       });
     },
+    postPair([operation, second]) {
+      const deadlineAtMs = Date.now() + options.deadlineMs;
+      planFlush();
+      return new Promise((resolve, reject) => {
+        queue.push({ operation, second, group: undefined, deadlineAtMs, resolve: (...results) => resolve(results), reject });
+      });
+    },
     async close() {
       await Promise.all(lanes.map(({ lane }) => lane.close()));
     },
   };
 }
 
+/**
+ * The next statement's entries, whose keys are in flight from now on, and those that wait. Equal keys never share a call and are never in
+ * flight twice: the second finds the first one's result.
+ */
+function takeBatch(queue: readonly Entry[], keysInFlight: Set<string>): { readonly batch: Entry[]; readonly left: Entry[] } {
+  const batch: Entry[] = [];
+  let left: Entry[] = [];
+  const groupsTaken = new Set<OrderedGroup>();
+  const groupsLeft = new Set<OrderedGroup>();
+  for (const [place, entry] of queue.entries()) {
+    if (batch.length === MAX_BATCH) {
+      left = left.concat(queue.slice(place));
+      break;
+    }
+    const { group } = entry;
+    if (group?.failure !== undefined) {
+      entry.reject(group.failure.error);
+      continue;
+    }
+    const inOrder = group === undefined || (!groupsLeft.has(group) && (!group.inFlight || groupsTaken.has(group)));
+    const keys = operationsOf(entry).map(({ key }) => key);
+    if (inOrder && !keys.some((key) => keysInFlight.has(key))) {
+      for (const key of keys) keysInFlight.add(key);
+      batch.push(entry);
+      if (group !== undefined) {
+        group.inFlight = true;
+        groupsTaken.add(group);
+      }
+    } else {
+      left.push(entry);
+      if (group !== undefined) groupsLeft.add(group);
+    }
+  }
+  return { batch, left };
+}
+
+function operationsOf({ operation, second }: Entry): readonly Operation[] {
+  return second === undefined ? [operation] : [operation, second];
+}
+
 async function runBatch(lane: Lane, batch: readonly Entry[]): Promise<void> {
   const deadlineAtMs = Math.min(...batch.map((entry) => entry.deadlineAtMs));
   try {
     const results = await callUntil(lane, batch, deadlineAtMs);
-    for (const [place, entry] of batch.entries()) entry.resolve(results[place] as PostResult);
+    let place = 0;
+    for (const entry of batch) {
+      entry.resolve(results[place] as PostResult, results[place + 1] as PostResult);
+      place += operationsOf(entry).length;
+    }
   } catch (error) {
     const [only] = batch;
     if (batch.length === 1 && only !== undefined) only.reject(isOutOfRange(error) ? tooLarge(error) : error);
@@ -185,8 +218,13 @@ function tooLarge(error: unknown): DomainError {
   return new DomainError("INVALID_AMOUNT", "the balance would be larger than can be kept", {}, error);
 }
 
+/** What `ledger_post` says of a done operation whose order it has created. */
+const ORDER_CREATED = "ORDER_CREATED";
+
 async function callUntil(lane: Lane, batch: readonly Entry[], deadlineAtMs: number): Promise<PostResult[]> {
-  const parameters = encodeBatch(batch.map((entry) => entry.operation));
+  const operations = batch.flatMap(operationsOf);
+  const seconds = new Set(batch.flatMap(({ second }) => (second === undefined ? [] : [second])));
+  const parameters = encodeBatch(operations, seconds);
   for (let backoffMs = FIRST_BACKOFF_MS; ; backoffMs = Math.min(backoffMs * 2, MAX_BACKOFF_MS)) {
     const leftMs = deadlineAtMs - Date.now();
     if (leftMs <= 0) throw new DomainError("DEADLINE_EXCEEDED", "the ledger did not answer in time");
@@ -196,7 +234,7 @@ async function callUntil(lane: Lane, batch: readonly Entry[], deadlineAtMs: numb
         parameters,
         Math.min(leftMs, ATTEMPT_DEADLINE_MS),
       );
-      return readResults(rows, batch.length);
+      return readResults(rows, operations.length);
     } catch (error) {
       if (!isRetryable(error)) throw error;
       const pauseMs = backoffMs * (0.5 + Math.random());
@@ -213,7 +251,8 @@ function readResults(rows: unknown[][], expected: number): PostResult[] {
     const [index, outcome, duplicate, operationId, code, recordedAt] = row;
     if (Number(index) !== place) throw new DomainError("UNAVAILABLE", "the ledger answered out of order");
     const common = { operationId: String(operationId), recordedAt: new Date(String(recordedAt)) };
-    if (outcome === "done") return { outcome, duplicate: duplicate === true, ...common };
+    if (outcome === "done")
+      return { outcome, duplicate: duplicate === true, ...common, ...(code === ORDER_CREATED ? { createdOrder: true as const } : {}) };
     if (outcome === "conflict") return { outcome, ...common };
     if (outcome === "refused" && isErrorCode(code)) return { outcome, duplicate: duplicate === true, code, ...common };
     throw new DomainError("INTERNAL", "the ledger answered with an unknown outcome");

@@ -1,11 +1,10 @@
-import { sql as statement } from "drizzle-orm";
-import { PgDialect } from "drizzle-orm/pg-core";
 import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../../../test/support/test-database.ts";
 import { captureHoldOperation, placeHoldOperation, releaseHoldOperation } from "../../domain/ledger/hold-operations.ts";
 import { depositOperation, transferOperation, withdrawalOperation } from "../../domain/ledger/wallet-operations.ts";
-import { createDatabase, type Database } from "../postgres/database.ts";
+import { createDatabase, databaseOver, type Database } from "../postgres/database.ts";
+import { createLane } from "../postgres/lane.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
 import { listOperations, operationListStatement, OPERATION_SORTS, type OperationListInput } from "./operation-list.ts";
 
@@ -45,9 +44,9 @@ const input = (change: Partial<OperationListInput> = {}): OperationListInput => 
 });
 
 async function planOf(change: Partial<OperationListInput>): Promise<{ text: string; ms: number }> {
-  const query = new PgDialect().sqlToQuery(statement`explain (analyze, costs off, timing off) ${operationListStatement(input(change))}`);
+  const { text, parameters } = operationListStatement(input(change));
   const startedAtMs = performance.now();
-  const rows = await sql.unsafe(query.sql, query.params as never[]);
+  const rows = await sql.unsafe(`explain (analyze, costs off, timing off) ${text}`, [...parameters] as never[]);
   return { text: rows.map((row) => row["QUERY PLAN"] as string).join("\n"), ms: performance.now() - startedAtMs };
 }
 
@@ -69,6 +68,51 @@ describe("a user's history", () => {
       expect(text).toContain("operations_peer");
       expect(text).not.toMatch(/Seq Scan on operations/);
       for (const [, rows] of text.matchAll(/actual rows=(\d+)/g)) expect(Number(rows), text).toBeLessThanOrEqual(102);
+    }
+  });
+
+  it("is planned once by a connection where its plan is the same for all users, and for its values where it is not", async () => {
+    const own = createLane({ url: database.appUrl, name: "plans", deadlineMs: 20_000 });
+    const db = databaseOver(own);
+    try {
+      for (let n = 0; n < 12; n += 1) await listOperations(db, input({ userId: n % 2 === 0 ? "busy" : `other-${n * 4}`, limit: 30 + n }));
+      await listOperations(db, input({ currency: "RUB" }));
+      const plans = await own.values(
+        "select generic_plans::integer, custom_plans::integer from pg_prepared_statements where statement like '%from operations o%' order by 1 desc",
+        [],
+      );
+      expect(plans).toEqual([
+        [12, 0],
+        [0, 1],
+      ]);
+    } finally {
+      await own.close();
+    }
+  });
+
+  it("reads a page of two indexes also by the one plan for all users", async () => {
+    await sql`set plan_cache_mode = force_generic_plan`;
+    try {
+      for (const change of [
+        {},
+        { after: { currency: "RUB", amountMinor: "1", operationId: "50000" } },
+        { includeRefused: true },
+      ] as const) {
+        const { text, parameters } = operationListStatement(input(change));
+        const types = parameters.map((value) => (/^\d+$/.test(String(value)) ? "bigint" : "text")).join(", ");
+        await sql.unsafe(`prepare page (${types}) as ${text}`);
+        const values = parameters.map((value) => `'${String(value)}'`).join(", ");
+        const plan = (await sql.unsafe(`explain (analyze, costs off, timing off) execute page (${values})`))
+          .map((row) => row["QUERY PLAN"] as string)
+          .join("\n");
+        await sql.unsafe("deallocate page");
+        expect(plan).toContain("operations_user");
+        expect(plan).toContain("operations_peer");
+        expect(plan).toContain("$1");
+        for (const [, rows] of plan.matchAll(/actual rows=(\d+)/g)) expect(Number(rows), plan).toBeLessThanOrEqual(102);
+      }
+    } finally {
+      await sql`set plan_cache_mode = auto`;
     }
   });
 

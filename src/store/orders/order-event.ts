@@ -8,7 +8,7 @@ const PAYLOAD = sql`jsonb_build_object('orderId', x.id, 'userId', x.user_id, 'sa
 /**
  * The part of a statement that puts one event of `orders.events` into the outbox for each row of its CTE `changed`, which must hold
  * whole rows of `orders` as they are after the change. `more` is a jsonb object that is added to the payload.
- * `ledger_post` (migration 0001) writes the same event for the states that money brings about; those never carry a failure.
+ * `ledger_post` (migration 0017) writes the same event for the states that money brings about; those never carry a failure.
  */
 export function insertOrderEvent(more?: SQL): SQL {
   return sql`insert into outbox (aggregate_type, aggregate_id, topic, message_key, payload, headers)

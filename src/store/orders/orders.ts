@@ -3,6 +3,7 @@ import { orderItems, orders, payments } from "../../../drizzle/schema/orders.ts"
 import { DomainError } from "../../base/errors.ts";
 import type { OrderSagaInput, OrderStatus, SagaState } from "../../contract/orders.ts";
 import { refundOfStep } from "../../contract/refunds.ts";
+import type { NewOrderRow } from "../../domain/ledger/operations.ts";
 import { assertMove, mayMove, statesBefore } from "../../domain/orders/order-states.ts";
 import type { Db } from "../postgres/database.ts";
 import { insertOrderEvent } from "./order-event.ts";
@@ -113,6 +114,49 @@ export function toOrderRecord(
 
 /** An order with the workflow that runs it. */
 export type NewOrder = OrderSagaInput & { readonly workflowId: string };
+
+/** The order's row as `ledger_post` creates it together with the order's money. */
+export function newOrderRow(order: NewOrder): NewOrderRow {
+  const { userId, currency, totalMinor, paymentMethod, comment, requestHash, workflowId, caller, correlationId, lines } = order;
+  const sagaInput = { ...inputOf(order) };
+  return { userId, currency, totalMinor, paymentMethod, comment, requestHash, workflowId, caller, correlationId, lines, sagaInput };
+}
+
+/** The record of a wallet's order that one statement of the moment `at` has created and paid: what `getOrder` reads of it. */
+export function orderPaidAtOnce(order: NewOrder, at: Date): OrderRecord {
+  const { orderId, userId, currency, paymentMethod, comment, requestHash, workflowId, lines } = order;
+  const totalMinor = BigInt(order.totalMinor);
+  const moments = { createdAt: at, updatedAt: at };
+  return {
+    orderId,
+    userId,
+    currency,
+    totalMinor,
+    paymentMethod,
+    comment,
+    requestHash,
+    workflowId,
+    status: "CONFIRMED",
+    sagaState: "COMPLETED",
+    version: VERSION_PAID_AT_ONCE,
+    payment: {
+      paymentId: `payment/${orderId}`,
+      orderId,
+      method: paymentMethod,
+      status: "captured",
+      currency,
+      authorisedMinor: totalMinor,
+      capturedMinor: totalMinor,
+      refundedMinor: 0n,
+      ...moments,
+    },
+    ...moments,
+    items: lines.map(({ lineNo, serviceId, quantity, amountMinor }) => ({ lineNo, serviceId, quantity, amountMinor: BigInt(amountMinor) })),
+  };
+}
+
+/** STARTED, PAYMENT_PENDING, COMPLETED: each state raises the version. */
+const VERSION_PAID_AT_ONCE = 3n;
 
 /** Why an order was not completed: a code of the catalogue and words. */
 export interface OrderFailure {

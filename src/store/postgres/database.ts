@@ -1,8 +1,14 @@
 import { drizzle, type PgRemoteDatabase } from "drizzle-orm/pg-proxy";
-import { createLane, type Lane } from "./lane.ts";
+import { createLane, type Lane, type Planning } from "./lane.ts";
 
 /** Typed reads and single-statement writes, each on a guarded lane. It has no transactions: what must be atomic is one statement. */
-export type Db = Omit<PgRemoteDatabase, "transaction">;
+export type Db = Omit<PgRemoteDatabase, "transaction"> & {
+  /**
+   * A statement whose text is written already, for reads that come so often that building and planning them would cost more than they do.
+   * Rows as arrays of driver values: times and numbers of 64 bits as text. Throws: UNAVAILABLE, DEADLINE_EXCEEDED, or the server's error.
+   */
+  readonly values: (text: string, parameters: readonly unknown[], planning: Planning) => Promise<unknown[][]>;
+};
 
 export interface Database {
   readonly db: Db;
@@ -15,9 +21,15 @@ export interface Database {
 
 /** A drizzle over one lane, for reads that take longer than others may. */
 export function databaseOver(lane: Lane): Db {
-  return drizzle(async (text, parameters, method) => ({
-    rows: method === "execute" ? await lane.rows(text, parameters) : await lane.values(text, parameters),
+  return databaseOn(() => lane);
+}
+
+function databaseOn(laneNow: () => Lane): Db {
+  const db = drizzle(async (text, parameters, method) => ({
+    rows: method === "execute" ? await laneNow().rows(text, parameters) : await laneNow().values(text, parameters),
   }));
+  const values: Db["values"] = (text, parameters, planning) => laneNow().values(text, parameters, undefined, planning);
+  return Object.assign(db, { values });
 }
 
 /**
@@ -27,12 +39,8 @@ export function databaseOver(lane: Lane): Db {
 export function createDatabase(options: { url: string; name: string; laneCount: number; deadlineMs: number }): Database {
   const lanes = Array.from({ length: options.laneCount }, () => createLane(options));
   const leastLoaded = (): Lane => lanes.reduce((best, lane) => (lane.load() < best.load() ? lane : best));
-  const db = drizzle(async (text, parameters, method) => {
-    const lane = leastLoaded();
-    return { rows: method === "execute" ? await lane.rows(text, parameters) : await lane.values(text, parameters) };
-  });
   return {
-    db,
+    db: databaseOn(leastLoaded),
     load: () => lanes.reduce((sum, lane) => sum + lane.load(), 0),
     openLane: (name, deadlineMs = options.deadlineMs) => createLane({ ...options, name, deadlineMs }),
     async close() {

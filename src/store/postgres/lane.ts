@@ -9,7 +9,7 @@ import { sqlStateOf } from "./sql-state.ts";
 /** One connection that runs one statement at a time and is thrown away after any error. */
 export interface Lane {
   /** Rows as arrays of driver values, in the order the server sent them. Throws: UNAVAILABLE, DEADLINE_EXCEEDED, or the server's error. */
-  values(text: string, parameters: readonly unknown[], deadlineMs?: number): Promise<unknown[][]>;
+  values(text: string, parameters: readonly unknown[], deadlineMs?: number, planning?: Planning): Promise<unknown[][]>;
   /** Rows as objects by column name. Throws as `values`. */
   rows(text: string, parameters: readonly unknown[], deadlineMs?: number): Promise<Record<string, unknown>[]>;
   /** Hands out the rows in groups of at most `groupSize` as they arrive, so that a long result never stands in memory. */
@@ -31,10 +31,20 @@ export interface LaneOptions {
   readonly deadlineMs: number;
 }
 
+/**
+ * How Postgres plans a statement that it was sent before. `auto`: anew for its values, unless a plan for all values looks as cheap. `once`:
+ * by one plan for all values, made once by each connection. That is right where the plan cannot depend on the values.
+ */
+export type Planning = "auto" | "once";
+
+const PLAN_CACHE_MODES: Readonly<Record<Planning, string>> = { auto: "auto", once: "force_generic_plan" };
+
 /** `isPlain` where nothing of a session is used, because of a pooler. */
 interface Connection {
   readonly sql: postgres.Sql;
   readonly isPlain: boolean;
+  /** How the session plans at the moment. */
+  planning: Planning;
 }
 
 const passThrough = (value: unknown) => value;
@@ -146,7 +156,7 @@ export function createLane(options: LaneOptions): Lane {
       onnotice: () => {},
       connection: { application_name: options.name, ...(isPlain ? {} : { statement_timeout: Math.trunc(options.deadlineMs) }) },
     });
-    return { sql, isPlain };
+    return { sql, isPlain, planning: "auto" };
   };
 
   const discard = (broken: Connection) => {
@@ -196,14 +206,16 @@ export function createLane(options: LaneOptions): Lane {
   };
 
   return {
-    values: (text, parameters, deadlineMs = options.deadlineMs) =>
-      exclusively(deadlineMs, async ({ sql, isPlain }) =>
-        checkCount(await sql.unsafe(text, [...parameters] as never[], { prepare: !isPlain }).values()),
-      ),
+    values: (text, parameters, deadlineMs = options.deadlineMs, planning = "auto") =>
+      exclusively(deadlineMs, async (connection) => {
+        await setPlanning(connection, planning);
+        return checkCount(await connection.sql.unsafe(text, [...parameters] as never[], { prepare: !connection.isPlain }).values());
+      }),
     rows: (text, parameters, deadlineMs = options.deadlineMs) =>
-      exclusively(deadlineMs, async ({ sql, isPlain }) => [
-        ...checkCount(await sql.unsafe(text, [...parameters] as never[], { prepare: !isPlain })),
-      ]),
+      exclusively(deadlineMs, async (connection) => {
+        await setPlanning(connection, "auto");
+        return [...checkCount(await connection.sql.unsafe(text, [...parameters] as never[], { prepare: !connection.isPlain }))];
+      }),
     stream: (text, parameters, groupSize, deadlineMs, onRows) =>
       exclusively(deadlineMs, async ({ sql, isPlain }) => {
         // Through a pooler the setting would be another client's.
@@ -221,6 +233,13 @@ export function createLane(options: LaneOptions): Lane {
       await client?.sql.end({ timeout: 5 });
     },
   };
+}
+
+// One more round trip when statements of both kinds take turns on a connection. Through a pooler nothing is prepared, so nothing is kept.
+async function setPlanning(connection: Connection, planning: Planning): Promise<void> {
+  if (connection.isPlain || connection.planning === planning) return;
+  await connection.sql.unsafe(`set plan_cache_mode = ${PLAN_CACHE_MODES[planning]}`);
+  connection.planning = planning;
 }
 
 function targetOf(url: string): DriverTarget {

@@ -4,6 +4,7 @@ import { migrate } from "drizzle-orm/postgres-js/migrator";
 import postgres from "postgres";
 import { DomainError } from "../../base/errors.ts";
 import { driverTarget } from "../../base/postgres-url.ts";
+import { requireDirect } from "./require-direct.ts";
 
 const MIGRATIONS_FOLDER = fileURLToPath(new URL("../../../drizzle/migrations", import.meta.url));
 /** Any constant serves; it only has to be the same in every migrator. */
@@ -60,9 +61,10 @@ async function prepareRoles(admin: postgres.Sql, appUrl: string): Promise<void> 
  * application needs, and the login of `appUrl` is a member of it with the password that stands there. Its sessions in this database have
  * the settings that our statements rely on, whatever the cluster's defaults are.
  * Locks: one migrator at a time per database; another one waits. Safe to retry: applied migrations are left alone.
- * Throws: INVALID_REQUEST for a database that does not keep its text in UTF-8; the server's error.
+ * Throws: INVALID_REQUEST for a database that does not keep its text in UTF-8, and for an address that leads through a pooler; the server's error.
  */
 export async function migrateDatabase(input: { adminUrl: string; appUrl: string }): Promise<{ applied: number }> {
+  await requireDirect(input.adminUrl, "The address for migrations");
   const target = driverTarget(input.adminUrl);
   const admin = postgres(target.url, { ...target.options, max: 1, fetch_types: false, onnotice: () => {} });
   try {

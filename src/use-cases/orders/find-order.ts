@@ -4,6 +4,7 @@ import { DomainError } from "../../base/errors.ts";
 import type { OrderSagaStatus } from "../../contract/orders.ts";
 import { isFinal } from "../../domain/orders/order-states.ts";
 import type { Starters } from "../../starters/index.ts";
+import { readForCache } from "../../store/orders/cached-order.ts";
 import type { OrderStamps } from "../../store/orders/order-stamps.ts";
 import { orderFromText } from "../../store/orders/order-text.ts";
 import { getOrder, type OrderRecord } from "../../store/orders/orders.ts";
@@ -66,7 +67,7 @@ export interface StandingOrder {
 interface StandingOrderDeps {
   readonly db: Db;
   readonly starters: Pick<Starters, "orderStatus" | "userOfOrder">;
-  readonly orderCache: Pick<OrderCache, "get">;
+  readonly orderCache: Pick<OrderCache, "enabled" | "get" | "put">;
   readonly orderStamps: OrderStamps;
 }
 
@@ -77,13 +78,26 @@ interface StandingOrderDeps {
  */
 export async function findStandingOrder(deps: StandingOrderDeps, viewer: Viewer, orderId: string): Promise<StandingOrder> {
   const { db, starters } = deps;
-  const order = (await cachedOrder(deps, orderId)) ?? (await findAcceptedOrder(deps, viewer, orderId));
+  const cached = await cachedOrder(deps, orderId);
+  const order = cached ?? (await findAcceptedOrder(deps, viewer, orderId));
   if (order !== undefined) requireVisible(viewer, order);
-  if (order !== undefined && isClosed(order)) return { order };
+  if (order !== undefined && isClosed(order)) {
+    // Beside the answer, which waits for no cache.
+    if (cached === undefined) void cacheOrder(deps, orderId).catch(() => undefined);
+    return { order };
+  }
   const running = await withinOrNothing(starters.orderStatus(orderId), ACTIVE_DEADLINE_MS);
   // It may have ended since its row was read: then the row tells all of it, and the workflow only how it ended.
   if (running !== undefined && !isFinal(running.sagaState)) return { order, running };
   return { order: (await getOrder(db, orderId)) ?? order };
+}
+
+async function cacheOrder(
+  { db, orderCache, orderStamps }: Pick<StandingOrderDeps, "db" | "orderCache" | "orderStamps">,
+  orderId: string,
+): Promise<void> {
+  const order = orderCache.enabled ? await readForCache(db, orderStamps, orderId) : undefined;
+  if (order !== undefined) await orderCache.put(orderId, order);
 }
 
 async function cachedOrder(

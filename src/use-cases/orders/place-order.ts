@@ -4,7 +4,8 @@ import { DomainError, isErrorCode } from "../../base/errors.ts";
 import type { OrderOutcome, OrderSagaInput } from "../../contract/orders.ts";
 import type { Starters } from "../../starters/index.ts";
 import { findOrderIdentity } from "../../store/orders/order-identity.ts";
-import { createOrder, type OrderRecord } from "../../store/orders/orders.ts";
+import type { OrderStamps } from "../../store/orders/order-stamps.ts";
+import { createOrder, orderPaidAtOnce, type OrderRecord } from "../../store/orders/orders.ts";
 import type { Db } from "../../store/postgres/database.ts";
 import type { AskedOrder } from "./asked-order.ts";
 import { isClosed } from "./closed.ts";
@@ -19,6 +20,8 @@ export interface PlaceOrderDeps {
   /** Without one every card is answered with PSP_UNAVAILABLE. */
   readonly psp?: Psp;
   readonly starters: Pick<Starters, "startOrder" | "orderRequestHash">;
+  /** Tells of many orders at once which of them have a row; without it the order itself is read. */
+  readonly orderStamps?: OrderStamps;
   /** Runs the start of an order that is new, where its services have to be sold meanwhile. */
   readonly whileSold?: <Result>(start: () => Promise<Result>) => Promise<Result>;
 }
@@ -39,7 +42,9 @@ export type PlacedOrder = { readonly replayed: boolean } & (
  */
 export async function placeOrder(deps: PlaceOrderDeps, { input, card }: AskedOrder, waitMs: number): Promise<PlacedOrder> {
   const { db, psp, starters, whileSold } = deps;
-  const before = await findSameOrder(db, input);
+  // Nearly every order is new: whether it has a row is asked for many at once, and only a row that is there is read.
+  const isNew = deps.orderStamps !== undefined && (await deps.orderStamps.read(input.orderId)) === undefined;
+  const before = isNew ? undefined : await findSameOrder(db, input);
   if (before !== undefined && isClosed(before)) return { replayed: true, decided: true, order: before };
 
   const start = async () => {
@@ -50,6 +55,8 @@ export async function placeOrder(deps: PlaceOrderDeps, { input, card }: AskedOrd
   const { started, begun, outcome } = before === undefined && whileSold !== undefined ? await whileSold(start) : await start();
   if (outcome?.failureCode === "IDEMPOTENCY_CONFLICT") throw refusalOf(outcome);
   const replayed = before !== undefined || begun.alreadyStarted;
+  if (!replayed && outcome?.paidAt !== undefined)
+    return { replayed, decided: true, order: orderPaidAtOnce({ ...started, workflowId: begun.workflowId }, outcome.paidAt) };
   // An order that was started just now and is not decided is accepted, whatever becomes of Postgres meanwhile.
   const order = outcome !== undefined || replayed ? await findSameOrder(db, input) : undefined;
   if (order !== undefined && (outcome !== undefined || isClosed(order))) return { replayed, decided: true, order };

@@ -3,12 +3,15 @@ import type { ReservationInput } from "../../contract/reservations.ts";
 import type { Starters } from "../../starters/index.ts";
 import { findDecided, type Decision } from "../../store/ledger/find-decided.ts";
 import type { Db } from "../../store/postgres/database.ts";
+import { getHold, type HoldRecord } from "../../store/reservations/holds.ts";
 import { holdOfReservation } from "./hold-of-reservation.ts";
 
 /** What the ledger decided about the hold. `replayed` is true when it was decided before this request. */
 export interface PlacedReservation {
   readonly decision: Decision;
   readonly replayed: boolean;
+  /** The hold's row, where it was read for the decision. */
+  readonly hold?: HoldRecord;
 }
 
 interface Parts {
@@ -39,6 +42,9 @@ export async function placeReservation({ db, starters, whileSold }: Parts, input
     }
   };
   await (whileSold === undefined ? start() : whileSold(start));
+  // The workflow says that the money is held. The row of the hold says whether that is this request's hold.
+  const hold = answered && failure === undefined ? await getHold(db, input.reservationId) : undefined;
+  if (hold?.requestHash === input.requestHash) return { decision: { outcome: "done" }, replayed: false, hold };
   const decision = await findDecided(db, operation).catch((error: unknown) => {
     // The workflow's own refusal is an answer also where the ledger cannot be asked.
     throw failure ?? error;

@@ -1,13 +1,17 @@
 import type { RateLimit } from "../../../adapters/redis/rate-limits.ts";
 import { DomainError } from "../../../base/errors.ts";
 import type { ApiContext } from "../../api-env.ts";
+import { isBackend } from "../access.ts";
 import type { ClientAddresses } from "../client-address.ts";
 import type { RequestLimits } from "../guard.ts";
 
 /** The limits that are on. */
 export interface RateLimits {
   readonly address?: RateLimit | undefined;
+  /** For each user. */
   readonly subject?: RateLimit | undefined;
+  /** For each service and admin. */
+  readonly service?: RateLimit | undefined;
   /** Against brute force on passwords and refresh tokens: per address, besides the address's own limit. */
   readonly login?: RateLimit | undefined;
 }
@@ -37,6 +41,9 @@ export function createRequestLimits(options: {
       await count(context, "address", limits.address, address);
       if (routeClass === "login") await count(context, "login", limits.login, address);
     },
-    bySubject: (context) => count(context, "user", limits.subject, context.get("caller")),
+    bySubject: (context) =>
+      isBackend(context.get("principal"))
+        ? count(context, "service", limits.service, context.get("caller"))
+        : count(context, "user", limits.subject, context.get("caller")),
   };
 }

@@ -1,0 +1,2 @@
+export { emptyWorkflow } from "./empty-workflow.ts";
+export { oneStep, threeSteps } from "./steps.ts";

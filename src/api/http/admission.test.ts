@@ -1,0 +1,128 @@
+import { describe, expect, it } from "vitest";
+import { createAdmission, type Admission, type Place } from "./admission.ts";
+
+const TARGET_MS = 1_000;
+
+interface Outcome {
+  readonly atMs: number;
+  /** Undefined where the request was refused. */
+  readonly tookMs: number | undefined;
+}
+
+/**
+ * A server that works on one request after the other, `perSecond` of them, asked `offered` times a second at even distances. The clock is
+ * the test's: nothing here depends on how fast the machine is.
+ */
+function createSimulation() {
+  let nowMs = 0;
+  const admission = createAdmission({ targetMs: TARGET_MS, nowMs: () => nowMs, random: () => 0.5 });
+  const queue: { readonly place: Place; readonly enteredMs: number; readonly outcome: { atMs: number; tookMs: number | undefined } }[] = [];
+  let freeAtMs = 0;
+  return {
+    admission,
+    run({ offered, perSecond, seconds }: { offered: number; perSecond: number; seconds: number }): Outcome[] {
+      const outcomes: Outcome[] = [];
+      const endsAtMs = nowMs + seconds * 1_000;
+      let nextMs = nowMs;
+      while (nowMs < endsAtMs) {
+        while (queue.length > 0 && freeAtMs + 1_000 / perSecond <= nextMs) {
+          freeAtMs += 1_000 / perSecond;
+          nowMs = Math.max(nowMs, freeAtMs);
+          const done = queue.shift();
+          done?.place.leave("done");
+          if (done !== undefined) done.outcome.tookMs = nowMs - done.enteredMs;
+        }
+        nowMs = nextMs;
+        nextMs += 1_000 / offered;
+        const outcome = { atMs: nowMs, tookMs: undefined };
+        const place = enter(admission);
+        if (place === undefined) outcomes.push(outcome);
+        else {
+          if (queue.length === 0) freeAtMs = Math.max(freeAtMs, nowMs);
+          queue.push({ place, enteredMs: nowMs, outcome });
+          outcomes.push(outcome);
+        }
+      }
+      // Those that are still waiting at the end are answered later.
+      const waiting = new Set<Outcome>(queue.map(({ outcome }) => outcome));
+      return outcomes.filter((outcome) => !waiting.has(outcome));
+    },
+  };
+}
+
+function enter(admission: Admission): Place | undefined {
+  try {
+    return admission.enter("orders");
+  } catch (error) {
+    expect(error).toMatchObject({ code: "OVERLOADED", details: { retryAfterSeconds: "1" } });
+    return undefined;
+  }
+}
+
+const answered = (outcomes: readonly Outcome[]) => outcomes.flatMap(({ tookMs }) => (tookMs === undefined ? [] : [tookMs]));
+
+describe("admission of new work", () => {
+  it("refuses nothing while everything is answered in time, whatever its amount", () => {
+    const { run } = createSimulation();
+    const outcomes = run({ offered: 90, perSecond: 100, seconds: 60 });
+    expect(answered(outcomes)).toHaveLength(outcomes.length);
+  });
+
+  it("keeps the wait of what it lets in near the target at twice the load, and the server busy", () => {
+    const { run } = createSimulation();
+    run({ offered: 200, perSecond: 100, seconds: 10 });
+    const outcomes = run({ offered: 200, perSecond: 100, seconds: 60 });
+    const took = answered(outcomes);
+    expect(Math.max(...took)).toBeLessThan(TARGET_MS * 1.5);
+    expect(took.length).toBeGreaterThan(60 * 100 * 0.95);
+    expect(outcomes.length - took.length).toBeGreaterThan(60 * 100 * 0.8);
+  });
+
+  it("bounds also the wait of those who came before it knew, at ten times the load", () => {
+    const { run } = createSimulation();
+    const outcomes = run({ offered: 1_000, perSecond: 100, seconds: 60 });
+    // Until the first answers are late nothing shows an overload; whoever comes in this time waits behind all before them.
+    const later = outcomes.filter(({ atMs }) => atMs > 25_000);
+    expect(Math.max(...answered(later))).toBeLessThan(TARGET_MS * 1.5);
+  });
+
+  it("lets everything in again once the load is borne", () => {
+    const { run, admission } = createSimulation();
+    run({ offered: 200, perSecond: 100, seconds: 30 });
+    expect(admission.loads().orders.limit).toBeLessThan(200);
+    run({ offered: 50, perSecond: 100, seconds: 60 });
+    expect(admission.loads().orders.limit).toBeGreaterThan(1_000);
+    const outcomes = run({ offered: 90, perSecond: 100, seconds: 10 });
+    expect(answered(outcomes)).toHaveLength(outcomes.length);
+  });
+
+  it("always lets some in, however slow they are, and judges each kind by itself", () => {
+    let nowMs = 0;
+    const admission = createAdmission({ targetMs: TARGET_MS, nowMs: () => nowMs });
+    const all = Array.from({ length: 20 }, () => admission.enter("orders"));
+    nowMs = 60_000;
+    for (const place of all) place.leave("done");
+    const places = Array.from({ length: 10 }, () => admission.enter("orders"));
+    expect(admission.loads()).toMatchObject({ orders: { limit: 10, inFlight: 10 }, money: { inFlight: 0 } });
+    expect(() => admission.enter("orders")).toThrow(expect.objectContaining({ code: "OVERLOADED" }));
+    for (let n = 0; n < 100; n += 1) admission.enter("money");
+    // Given back twice, a place is free once.
+    places[0]?.leave("other");
+    places[0]?.leave("done");
+    admission.enter("orders");
+    expect(() => admission.enter("orders")).toThrow(expect.objectContaining({ code: "OVERLOADED" }));
+  });
+
+  it("learns nothing from what says nothing of the work: repeats, refusals, and waits for somebody outside", () => {
+    let nowMs = 0;
+    const shed: string[] = [];
+    const admission = createAdmission({ targetMs: TARGET_MS, nowMs: () => nowMs, onShed: (kind) => shed.push(kind) });
+    for (let n = 0; n < 200; n += 1) {
+      const place = admission.enter("orders");
+      nowMs += 10_000;
+      place.leave("other");
+    }
+    expect(admission.loads().orders.limit).toBeGreaterThan(1_000);
+    expect(shed).toEqual([]);
+  });
+});

@@ -1,0 +1,57 @@
+import { describe, expect, it } from "vitest";
+import type { OrderOutcome, OrderSagaInput } from "../contract/orders.ts";
+import type { Calls, Started } from "./calls.ts";
+import { createEndedOrders } from "./ended-orders.ts";
+import { createOrderStarters } from "./orders.ts";
+
+const ORDER = { orderId: "o-1", userId: "ann", totalMinor: "100", currency: "RUB", comment: "", requestHash: "hash" } as OrderSagaInput;
+const COMPLETED = { orderId: "o-1", sagaState: "COMPLETED", status: "CONFIRMED" } as const;
+const AT = new Date("2026-11-29T10:00:00Z");
+
+/** The starters over calls that start one order, and how often its workflow was waited for. */
+function create({ isHere = true, alreadyStarted = false, result = Promise.resolve<OrderOutcome | undefined>(undefined) } = {}) {
+  const endedOrders = createEndedOrders();
+  let polls = 0;
+  const started: Started<OrderOutcome> = {
+    workflowId: "order/o-1",
+    alreadyStarted,
+    isHere,
+    outcome: () => {
+      polls += 1;
+      return result;
+    },
+  };
+  const calls = { start: () => Promise.resolve(started) } as unknown as Calls;
+  return { endedOrders, polls: () => polls, starters: createOrderStarters(calls, { eager: true, endedOrders }) };
+}
+
+describe("the outcome of an order that was started", () => {
+  it("comes from the process that committed its end, without a question to its workflow", async () => {
+    const { endedOrders, starters, polls } = create();
+    const started = await starters.startOrder(ORDER);
+    endedOrders.tell({ orderId: "o-1", sagaState: "COMPLETED", paidAt: AT });
+    expect(await started.outcome(10_000)).toEqual({ ...COMPLETED, paidAt: AT });
+    expect(polls()).toBe(0);
+  });
+
+  it("comes from its workflow where another process has it", async () => {
+    const { starters } = create({ isHere: false, result: Promise.resolve(COMPLETED) });
+    expect(await (await starters.startOrder(ORDER)).outcome(10_000)).toEqual(COMPLETED);
+  });
+
+  it("comes from this process also while its workflow is waited for", async () => {
+    const { endedOrders, starters, polls } = create({ isHere: false, result: new Promise(() => undefined) });
+    const outcome = (await starters.startOrder(ORDER)).outcome(10_000);
+    while (polls() === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    endedOrders.tell({ orderId: "o-1", sagaState: "FAILED" });
+    expect(await outcome).toMatchObject({ sagaState: "FAILED", status: "CANCELLED" });
+  });
+
+  it("comes from its workflow at once where the order was started before, whatever ends here meanwhile", async () => {
+    const { endedOrders, starters, polls } = create({ alreadyStarted: true, result: Promise.resolve(COMPLETED) });
+    const started = await starters.startOrder(ORDER);
+    endedOrders.tell({ orderId: "o-1", sagaState: "FAILED" });
+    expect(await started.outcome(10_000)).toEqual(COMPLETED);
+    expect(polls()).toBe(1);
+  });
+});
