@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { inspect } from "node:util";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { dumpKafka } from "../../src/adapters/kafka/kafka-dump.ts";
 import { createKafka, ensureTopics, type Kafka } from "../../src/adapters/kafka/kafka.ts";
 import { SILENT_LOG, type Log } from "../../src/adapters/log.ts";
 import { redisTarget } from "../../src/adapters/redis/redis-target.ts";
@@ -92,6 +93,13 @@ describe("the login of Kafka", () => {
     await producer.send(topic, [{ key: "a", value: "b" }]);
     expect(await kafka.topicOffsets(topic)).toMatchObject([{ high: 1n }]);
     await kafka.ping();
+    // By a consumer in a group of its own.
+    const read: string[] = [];
+    const servers = { brokers: config.KAFKA_BROKERS?.split(",") ?? [], security: kafkaSecurity(config) };
+    await dumpKafka({ ...servers, maxMessages: 10 }, (message) => {
+      if (message.topic === topic) read.push(String(message.parts["value"]));
+    });
+    expect(read).toEqual(["b"]);
     await Promise.all([producer.close(), kafka.close()]);
   });
 

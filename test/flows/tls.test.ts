@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
@@ -77,6 +77,16 @@ async function command(
 ): Promise<{ code: number | null; output: string }> {
   const { output, ended } = child([path, ...args], { ...settings(), ...more });
   return { code: await ended, output: output() };
+}
+
+/** Temporal by a profile of its own tools, and by none of its variables. */
+function temporalByProfile(): Record<string, string> {
+  const { ca, cert, key } = certificates.filesOf();
+  const path = join(folder, "temporal.toml");
+  const tls = `server_ca_cert_path = "${ca}"\nclient_cert_path = "${cert}"\nclient_key_path = "${key}"\n`;
+  writeFileSync(path, `[profile.own]\naddress = "${stack.temporal?.address}"\nnamespace = "default"\n[profile.own.tls]\n${tls}`);
+  const blank = Object.keys(settings()).filter((name) => name === "TEMPORAL_ADDRESS" || name.startsWith("TEMPORAL_TLS"));
+  return { ...Object.fromEntries(blank.map((name) => [name, ""])), TEMPORAL_CONFIG_FILE: path, TEMPORAL_PROFILE: "own" };
 }
 
 beforeAll(async () => {
@@ -173,6 +183,10 @@ describe("the whole system over TLS, with a certificate of its own to each serve
       expect(audit, audit.output).toMatchObject({ code: 0 });
       const migrated = await command("src/cli/migrate.ts");
       expect(migrated, migrated.output).toMatchObject({ code: 0, output: expect.stringContaining("Schedules: ready") });
+      if (hasTemporal) {
+        const byProfile = await command("src/cli/migrate.ts", [], temporalByProfile());
+        expect(byProfile, byProfile.output).toMatchObject({ code: 0, output: expect.stringContaining("Schedules: ready") });
+      }
       const doctor = await command("src/cli/doctor.ts", ["--json"]);
       expect(doctor.output).toMatch(/TLS of Kafka[^}]*checked; our certificate ends on/);
       const leaks = await command("src/cli/leak-scan.ts", ["--text", "no-such-text-anywhere"]);
