@@ -147,7 +147,7 @@ describe("what Temporal keeps, with encryption on", () => {
     expect(ids).toHaveLength(3);
     expect(ids).toContain(reservationWorkflowId(reservationId));
     const refused = await eventsOf(client, reservationWorkflowId(reservationId));
-    expect(textOf(await decodeInside(bothKeys, refused)).split(TOO_MUCH)).toHaveLength(3);
+    expect(textOf(await decodeInside(bothKeys, refused))).toContain(TOO_MUCH);
     const where = { address: inject("temporalAddress"), namespace: workflows.namespace };
     expect(await findPlaintext(where)).toEqual({ workflows: 3, byKey: { k1: 3 }, plain: [], plainSchedules: [] });
 
