@@ -136,6 +136,24 @@ describe("admission of new work", () => {
     expect(admission.loads().orders.limit).toBeGreaterThan(1_000);
   });
 
+  it("counts what a request waited before this process came to read it", () => {
+    let nowMs = 0;
+    let waitedMs = 0;
+    const admission = createAdmission({ targetMs: TARGET_MS, nowMs: () => nowMs, waitedMs: () => waitedMs });
+    const work = () => {
+      const places = Array.from({ length: 100 }, () => admission.enter("orders"));
+      nowMs += 600;
+      for (const place of places) place.leave("done");
+    };
+    work();
+    expect(admission.loads().orders.limit).toBeGreaterThan(1_000);
+    waitedMs = 500;
+    work();
+    work();
+    // A hundred in 600 ms are as many as end in the target of a second.
+    expect(admission.loads().orders.limit).toBe(167);
+  });
+
   it("learns nothing from what says nothing of the work: repeats, refusals, and waits for somebody outside", () => {
     let nowMs = 0;
     const shed: string[] = [];

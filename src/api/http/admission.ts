@@ -55,12 +55,14 @@ const GROWTH = 1.1;
 export function createAdmission(options: {
   readonly targetMs: number;
   readonly onShed?: (kind: WorkKind) => void;
+  /** How long a request that enters now has waited before it was read. */
+  readonly waitedMs?: () => number;
   readonly nowMs?: () => number;
   readonly random?: () => number;
 }): Admission {
-  const { targetMs, onShed = () => {}, nowMs = () => performance.now(), random = Math.random } = options;
+  const { targetMs, onShed = () => {}, waitedMs = () => 0, nowMs = () => performance.now(), random = Math.random } = options;
   const targetOf = (kind: WorkKind) => targetMs * SHARES[kind];
-  const gates = Object.fromEntries(WORK_KINDS.map((kind) => [kind, createGate(targetOf(kind), nowMs)])) as Record<WorkKind, Gate>;
+  const gates = Object.fromEntries(WORK_KINDS.map((kind) => [kind, createGate(targetOf(kind), nowMs, waitedMs)])) as Record<WorkKind, Gate>;
   const refuseWhenFull = (kind: WorkKind): void => {
     const { limit, inFlight } = gates[kind].load();
     if (inFlight < limit) return;
@@ -83,7 +85,7 @@ interface Gate {
   load(): Load;
 }
 
-function createGate(targetMs: number, nowMs: () => number): Gate {
+function createGate(targetMs: number, nowMs: () => number, waitedMs: () => number): Gate {
   let limit = MOST;
   let inFlight = 0;
   let sinceMs = nowMs();
@@ -111,6 +113,7 @@ function createGate(targetMs: number, nowMs: () => number): Gate {
   return {
     enter() {
       const enteredMs = nowMs();
+      const askedMs = enteredMs - waitedMs();
       if (inFlight === 0) beginAnew(enteredMs);
       inFlight += 1;
       let isIn = true;
@@ -121,7 +124,7 @@ function createGate(targetMs: number, nowMs: () => number): Gate {
           inFlight -= 1;
           if (end !== "done") return;
           const atMs = nowMs();
-          tookMs.push(atMs - enteredMs);
+          tookMs.push(atMs - askedMs);
           judge(atMs);
         },
       };
