@@ -14,8 +14,14 @@ import { openApiSession, PRICE_MINOR, serviceOf, type ApiSession } from "./api-s
 import { depositRequest } from "./http.ts";
 import { orderRequest } from "./place-order.ts";
 
-/** Shares of what the system bears, as a closed loop has shown it. */
-const SHARES = [0.3, 0.6, 1, 1.5, 2];
+/**
+ * Shares of what the system bears, as a short closed loop has shown it. That figure can be far too low, so the climb goes on until the
+ * system has refused: the last level shows twice what it bears, or nearly.
+ */
+const SHARES = [0.3, 0.6, 1, 1.5, 2, 3, 4.5];
+const EVENT_SHARES = [0.3, 0.6, 1, 1.5, 2];
+/** A level at which more than this share was refused is the last. */
+const REFUSED_ENOUGH = 0.3;
 /** Long enough that a server which sheds load by its own measurements has begun to. */
 const LEVEL_MS = 6_000;
 const CAPACITY_MS = 3_000;
@@ -84,6 +90,7 @@ async function climb(session: ApiSession, plan: Plan, { name, inFlight, ask }: C
     // An arrival without an answer may have been done all the same, so nothing could be proved afterwards.
     if (level.lost > 0) throw new Error(`${level.lost} of the ${name} at ${Math.round(capacity * share)}/s got no answer`);
     levels.push(level);
+    if (level.refused > REFUSED_ENOUGH * (level.accepted + level.refused)) break;
     await sleep(BETWEEN_MS);
   }
   return { levels, accepted };
@@ -126,7 +133,7 @@ export async function loadEvents(system: MeasuredSystem, plan: Plan): Promise<Lo
   try {
     const capacity = await eventsBorne(system, producer);
     plan.say(`load of events: about ${Math.round(capacity)}/s can be borne`);
-    for (const share of SHARES) {
+    for (const share of EVENT_SHARES) {
       const perSecond = capacity * share;
       const sentAtMs = await produce(producer, system.config.KAFKA_TOPIC, perSecond, LEVEL_MS);
       levels.push(levelOf(await recorded(system, sentAtMs), perSecond, LEVEL_MS));
