@@ -28,7 +28,7 @@ if (!hasTemporal)
   );
 
 const FREE_PORTS = ["HTTP", "PURCHASES", "PSP", "POSTGRES", "TEMPORAL", "TEMPORAL_UI", "KAFKA", "REDIS"];
-const BUILD_TIMEOUT_MS = 900_000;
+const BUILD_TIMEOUT_MS = 1_500_000;
 const PATIENCE_MS = 120_000;
 
 let folder: string;
