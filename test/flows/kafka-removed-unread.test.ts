@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { Kafka as KafkaClient, logLevel, type Admin } from "kafkajs";
 import { afterAll, beforeAll, expect, inject, it } from "vitest";
-import type { FetchedMessage } from "../../src/adapters/kafka/kafka-message.ts";
 import { createLagReader } from "../../src/adapters/kafka/kafka-lag.ts";
+import type { FetchedMessage } from "../../src/adapters/kafka/kafka-message.ts";
 import { createKafka, ensureTopics, type Kafka } from "../../src/adapters/kafka/kafka.ts";
 import type { Log } from "../../src/adapters/log.ts";
 import { incomingPlan } from "../../src/contract/topics.ts";
