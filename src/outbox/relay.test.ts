@@ -297,27 +297,6 @@ describe("the relay", () => {
     expect({ said, leases }).toEqual({ said: 1, leases: 1 });
   });
 
-  it("does not say that it sleeps while rows keep coming", async () => {
-    const sent: string[] = [];
-    let said = 0;
-    let next = 1;
-    const { relay, add } = bench(
-      [row(1)],
-      async (_topic, values) => {
-        sent.push(...values);
-        next += 1;
-        if (next <= 20) add(row(next));
-      },
-      { pollMs: 60_000, gatherMs: 1, wake: { fallAsleep: async () => void (said += 1), wakeUp: async () => {} } },
-    );
-    const stop = new AbortController();
-    const running = relay.run(stop.signal);
-    await until("it sleeps", () => said > 0);
-    expect(sent).toHaveLength(20);
-    stop.abort();
-    await running;
-  });
-
   it("is woken by a row that comes while it looks a last time, and not at its poll", async () => {
     const sent: string[] = [];
     let isLastLook = false;

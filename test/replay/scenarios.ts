@@ -236,7 +236,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     return "events/recorded/0/0-1";
   },
   async "event-batch-by-its-place"(recording) {
-    const place = {
+    const batch = {
       kind: "purchase",
       topic: "recorded-place",
       partition: 0,
@@ -246,7 +246,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
       count: RECORDED_PURCHASES.length,
       sha256: "0".repeat(64),
     } as const;
-    await recording.starters.runEventBatch(place, AbortSignal.timeout(WAIT_MS));
+    await recording.starters.runEventBatch(batch, AbortSignal.timeout(WAIT_MS));
     return "events/recorded-place/0/0-1";
   },
   async "webhook-delivery"(recording) {

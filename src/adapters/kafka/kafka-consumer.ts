@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Consumer, type EachBatchPayload, type Kafka as KafkaClient } from "kafkajs";
+import type { Consumer, EachBatchPayload, Kafka as KafkaClient } from "kafkajs";
 import type { TopicIncarnation } from "../../contract/topic-incarnations.ts";
 import type { Log } from "../log.ts";
 import { createFetchedFrom, type FetchedFrom } from "./kafka-fetched-from.ts";
