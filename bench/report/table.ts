@@ -37,7 +37,7 @@ export function renderCpu(rows: readonly Row[]): string {
   const isNew = (cpuMs: object) => seen.size !== seen.add(JSON.stringify(cpuMs)).size;
   const lines = sides
     .filter(({ cpuMs }) => Object.keys(cpuMs).length > 0 && isNew(cpuMs))
-    .map(({ name, side, cpuMs }) => [name, side, ...labels.map((label) => cpuText(cpuMs[label]))]);
+    .map(({ name, side, cpuMs }) => [name, side].concat(labels.map((label) => cpuText(cpuMs[label]))));
   return markdownTable(["row", "side", ...labels], lines);
 }
 
