@@ -98,7 +98,7 @@ describe("an order that is paid at once", () => {
     for (const step of ["create", "hold", "capture"] as const) await inSteps[step]();
     expect(await tracesOf(atOnce)).toEqual(await tracesOf(inSteps));
     expect(await getOrder(database.db, atOnce.order.orderId)).toMatchObject({ sagaState: "COMPLETED", version: 3n });
-    expect((await auditBooks(database.db)).findings).toEqual([]);
+    expect((await auditBooks(database.db)).ok).toBe(true);
   });
 
   it("is known without a read as the row tells it, by whoever waits for it in this process", async () => {

@@ -9,6 +9,7 @@ import { createAdmission } from "../src/api/http/admission.ts";
 import { createClientAddresses } from "../src/api/http/client-address.ts";
 import { listen } from "../src/api/http/http-server.ts";
 import { createIdempotentAnswers } from "../src/api/http/idempotent-answers.ts";
+import { createLoopDelay } from "../src/api/http/loop-delay.ts";
 import { createRequestLimits } from "../src/api/http/middleware/rate-limit.ts";
 import { untilAborted } from "../src/base/aborted.ts";
 import { loadConfig } from "../src/config.ts";
@@ -55,8 +56,8 @@ await runRole("api", async ({ signal, ready }) => {
   let temporal: TemporalLink | undefined;
   const breaker = createTemporalBreaker({ probeMs: config.TEMPORAL_DEADLINE_MS, log: logger });
   const checks = dependencyChecks({ config, db: probe.db, redis, temporal: () => temporal, kafka, readLag });
-  const admission =
-    config.OVERLOAD_TARGET_MS === 0 ? undefined : createAdmission({ targetMs: config.OVERLOAD_TARGET_MS, onShed: metrics.shed });
+  const targetMs = config.OVERLOAD_TARGET_MS;
+  const admission = targetMs === 0 ? undefined : createAdmission({ targetMs, onShed: metrics.shed, waitedMs: createLoopDelay() });
   metrics.watch({
     parts: Object.fromEntries(checks.map(({ name, check }) => [name, check])),
     outbox: () => readOutboxBacklog(probe.db),

@@ -67,6 +67,23 @@ it("says of a port that does not speak TLS that it does not", async () => {
   expect(await troubleWith(port)).toBe("it does not speak TLS at this port");
 });
 
+it("says of a Postgres without TLS that it has none", async () => {
+  const port = await portOf(createPlainServer((socket) => socket.on("error", () => {}).on("data", () => socket.write("N"))));
+  expect(await tlsTrouble({ host: "127.0.0.1", port, talk: "postgres", files: { ca: ca.ca } }, 5_000)).toBe("it does not speak TLS");
+});
+
+it("hears the opinion of a server that speaks nothing older than TLS 1.3", async () => {
+  const own = { cert: readFileSync(good?.cert ?? ""), key: readFileSync(good?.key ?? ""), ca: readFileSync(ca.ca) };
+  const port = await portOf(
+    createServer({ ...own, minVersion: "TLSv1.3", requestCert: true, rejectUnauthorized: true }, (socket) =>
+      socket.on("error", () => {}),
+    ).on("tlsClientError", () => {}),
+  );
+  expect(await troubleWith(port)).toBe("it asks for a client certificate: set KAFKA_TLS_CERT and KAFKA_TLS_KEY");
+  expect(await troubleWith(port, expired)).toBe("the certificate of KAFKA_TLS_CERT has expired on 2024-02-01");
+  expect(await troubleWith(port, good)).toBeUndefined();
+});
+
 it("says nothing where nothing listens: that is no matter of TLS", async () => {
   const port = await portOf(createPlainServer());
   servers.splice(0)[0]?.close();

@@ -20,6 +20,7 @@ const VARIABLES: Readonly<Record<TlsTalk, string>> = { postgres: "DATABASE", tem
 /** Postgres: the request for TLS, 1234.5679, in eight bytes. */
 const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]);
 const YES = "S";
+const OPINION_MS = 500;
 
 /**
  * Connects over TLS as the clients do and says why that does not come about, as half a sentence about the server; undefined when it does, or
@@ -60,6 +61,7 @@ async function attempt(probe: TlsProbe, timeoutMs: number, maxVersion: "TLSv1.2"
     });
     outermost = secure;
     await happens(secure, "secureConnect", timeoutMs);
+    if (secure.getProtocol() === "TLSv1.3") await opinionOf(secure);
     if (probe.login !== undefined) await askToLogIn(secure, probe.login, timeoutMs);
     return undefined;
   } catch (error) {
@@ -98,6 +100,20 @@ function happens(socket: Socket, event: "connect" | "secureConnect", timeoutMs: 
     socket.once(event, resolve);
     socket.once("error", reject);
     socket.once("close", () => reject(Object.assign(new Error("closed"), { code: "ECONNRESET" })));
+  });
+}
+
+/** From TLS 1.3 on a server tells its opinion of the client's certificate after the handshake, and tells it only when that is a bad one. */
+function opinionOf(socket: Socket): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, OPINION_MS);
+    const end = (settle: () => void) => {
+      clearTimeout(timer);
+      settle();
+    };
+    socket.once("error", (error) => end(() => reject(error)));
+    socket.once("close", () => end(() => reject(Object.assign(new Error("closed"), { code: "ECONNRESET" }))));
+    socket.resume();
   });
 }
 

@@ -3,6 +3,7 @@ import postgres from "postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createMetrics } from "../../src/adapters/metrics/metrics.ts";
 import { createAdmission } from "../../src/api/http/admission.ts";
+import { LOCAL_PRINCIPAL } from "../../src/contract/identity.ts";
 import { createFakePsp } from "../support/fake-psp.ts";
 import { createTestApi, type TestAnswer, type TestApi } from "../support/http-api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
@@ -39,7 +40,12 @@ test("more than can be answered in time is told so at once, nothing that was let
   const metrics = createMetrics();
   const admission = createAdmission({ targetMs: TARGET_MS, nowMs: () => nowMs, onShed: metrics.shed });
   metrics.watch({ newWork: admission.loads });
-  const api = createTestApi({ databaseUrl: database.appUrl, admission, metrics, deadlineMs: 60_000 });
+  let authenticated = 0;
+  const authenticate = async () => {
+    authenticated += 1;
+    return LOCAL_PRINCIPAL;
+  };
+  const api = createTestApi({ databaseUrl: database.appUrl, admission, metrics, authenticator: { authenticate }, deadlineMs: 60_000 });
   opened.push(api);
   const userId = `shed-${randomUUID()}`;
   const keys = Array.from({ length: 60 }, (_, n) => `key-${n}-${userId}`);
@@ -72,6 +78,10 @@ test("more than can be answered in time is told so at once, nothing that was let
       expect(body).toMatchObject({ code: "OVERLOADED", status: 503 });
       expect(Number(headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
     }
+    // While nothing more is let in, not even the token of what comes is looked at.
+    const before = authenticated;
+    expect((await deposit(`late-${userId}`)).body["code"]).toBe("OVERLOADED");
+    expect(authenticated).toBe(before);
     // Reads, acts on what exists and the questions of supervisors are let in whatever waits.
     expect((await api.call("GET", `/api/v1/balances/${userId}?currency=RUB`)).body["available"]).toBe("20.00");
     expect((await api.call("GET", "/healthz")).status).toBe(200);
@@ -81,7 +91,7 @@ test("more than can be answered in time is told so at once, nothing that was let
   const answers = await Promise.all(second);
   expect([count(answers, 201), count(answers, 503)]).toEqual([10, 30]);
   const text = await metrics.render();
-  expect(text).toContain('http_requests_shed_total{kind="money"} 30');
+  expect(text).toContain('http_requests_shed_total{kind="money"} 31');
   expect(text).toContain('http_new_work_limit{kind="money"} 10');
 
   // What was refused left no trace: the same keys are done now, the others are repeats.

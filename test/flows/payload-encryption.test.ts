@@ -28,6 +28,8 @@ const settings = (keys: string | undefined, encryption: "off" | "accept-plain" |
 });
 const bothKeys = openReadingCodec(settings(`${k1},${k2}`));
 
+const TOO_MUCH = "larger than what is still held";
+
 interface System {
   readonly workflows: TestWorkflows;
   readonly api: TestApi;
@@ -124,7 +126,10 @@ describe("what Temporal keeps, with encryption on", () => {
       body: { userId: user, serviceId: "gig", orderId: "o-1", amount: "41.37", ttlSeconds: 600, comment: "a secret wish" },
     });
     const reservationId = String(reserved.body["reservationId"]);
-    const confirmed = await api.call("POST", `/api/v1/reservations/${reservationId}/confirm`, { body: { amount: "41.37" } });
+    const confirm = (amount: string) => api.call("POST", `/api/v1/reservations/${reservationId}/confirm`, { body: { amount } });
+    // Its failure is written by the workflow itself, and once more by the activity.
+    expect(await confirm("400")).toMatchObject({ status: 422, body: { code: "AMOUNT_EXCEEDS_HOLD" } });
+    const confirmed = await confirm("41.37");
     expect(confirmed).toMatchObject({ status: 200, body: { confirmed: "41.37" } });
     const poor = await place(api, `poor-${user}`);
     expect(poor.body).toMatchObject({ failure: { code: "INSUFFICIENT_FUNDS" } });
@@ -134,13 +139,15 @@ describe("what Temporal keeps, with encryption on", () => {
       ids.push(workflowId);
       const history = await client.workflow.getHandle(workflowId).fetchHistory();
       const text = textOf([history.events, raw]);
-      const secrets = [user, "secret wish", "73.19", '"7319"', "41.37", '"4137"', "does not cover the amount"];
+      const secrets = [user, "secret wish", "73.19", '"7319"', "41.37", '"4137"', "does not cover the amount", TOO_MUCH];
       expect(secrets.filter((secret) => text.includes(secret))).toEqual([]);
       expect(text).toContain("k1");
       expect(textOf(await decodeInside(bothKeys, [history.events, raw]))).toContain("secret wish");
     }
     expect(ids).toHaveLength(3);
     expect(ids).toContain(reservationWorkflowId(reservationId));
+    const refused = await eventsOf(client, reservationWorkflowId(reservationId));
+    expect(textOf(await decodeInside(bothKeys, refused))).toContain(TOO_MUCH);
     const where = { address: inject("temporalAddress"), namespace: workflows.namespace };
     expect(await findPlaintext(where)).toEqual({ workflows: 3, byKey: { k1: 3 }, plain: [], plainSchedules: [] });
 

@@ -5,10 +5,12 @@ import { createSecureServer, type Http2SecureServer } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { inspect } from "node:util";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { dumpKafka } from "../../src/adapters/kafka/kafka-dump.ts";
 import { createKafka, ensureTopics, type Kafka } from "../../src/adapters/kafka/kafka.ts";
-import { SILENT_LOG } from "../../src/adapters/log.ts";
+import { SILENT_LOG, type Log } from "../../src/adapters/log.ts";
 import { redisTarget } from "../../src/adapters/redis/redis-target.ts";
 import { openRedis } from "../../src/adapters/redis/redis.ts";
 import { connectDirectly } from "../../src/adapters/temporal-direct.ts";
@@ -68,12 +70,12 @@ const oauth = () => ({
   KAFKA_SASL_CLIENT_SECRET: "hush",
 });
 
-function open(config: Config): Kafka {
+function open(config: Config, logger: Log = SILENT_LOG): Kafka {
   return createKafka({
     brokers: config.KAFKA_BROKERS?.split(",") ?? [],
     security: kafkaSecurity(config),
     clientId: "logins",
-    logger: SILENT_LOG,
+    logger,
   });
 }
 
@@ -91,6 +93,13 @@ describe("the login of Kafka", () => {
     await producer.send(topic, [{ key: "a", value: "b" }]);
     expect(await kafka.topicOffsets(topic)).toMatchObject([{ high: 1n }]);
     await kafka.ping();
+    // By a consumer in a group of its own.
+    const read: string[] = [];
+    const servers = { brokers: config.KAFKA_BROKERS?.split(",") ?? [], security: kafkaSecurity(config) };
+    await dumpKafka({ ...servers, maxMessages: 10 }, (message) => {
+      if (message.topic === topic) read.push(String(message.parts["value"]));
+    });
+    expect(read).toEqual(["b"]);
     await Promise.all([producer.close(), kafka.close()]);
   });
 
@@ -112,12 +121,16 @@ describe("the login of Kafka", () => {
   });
 
   it.each<Record<string, string>>([
-    { KAFKA_SASL_MECHANISM: "PLAIN", ...login, KAFKA_SASL_PASSWORD: "wrong" },
+    { KAFKA_SASL_MECHANISM: "PLAIN", ...login, KAFKA_SASL_PASSWORD: "hush-hush" },
     { KAFKA_SASL_MECHANISM: "SCRAM-SHA-512", ...login, KAFKA_SASL_USERNAME: "nobody" },
   ])("is refused with a wrong one, and the reason is said in words without it: $KAFKA_SASL_MECHANISM", async (more) => {
-    const kafka = open(configOf(more));
+    const lines: string[] = [];
+    const note = (...words: unknown[]) => void lines.push(inspect(words, { depth: 10 }));
+    const kafka = open(configOf(more), { debug: note, info: note, warn: note, error: note });
     await expect(kafka.ping()).rejects.toThrow("it refuses the login of KAFKA_SASL_MECHANISM");
     await kafka.close();
+    expect(lines.length).toBeGreaterThan(0);
+    expect(lines.join("\n")).not.toMatch(/hush-hush|a-pass-word/);
   });
 });
 

@@ -24,7 +24,7 @@ import { migrateDatabase } from "../../src/store/postgres/migrate.ts";
 import { createSaldoWorkers, installRuntime } from "../../workers/parts/create-worker.ts";
 import { buildWorkflowBundle } from "../../workers/parts/workflow-bundle.ts";
 import { createFakePsp } from "../support/fake-psp.ts";
-import { SCENARIOS } from "./scenarios.ts";
+import { RECORDED_PURCHASES, SCENARIOS } from "./scenarios.ts";
 
 /*
  * npm run record:histories [-- NAME...]: runs each scenario, or those named, on a real Temporal and Postgres of its own and writes its
@@ -76,6 +76,13 @@ async function recordAll(names: readonly string[], servers: { url: string; addre
       reportsDir: tmpdir(),
       openLane: (name) => database.openLane(name),
       webhooks: receiver.port,
+      eventsAt: async ({ topic, partition, firstOffset, lastOffset }) => ({
+        topic,
+        partition,
+        firstOffset,
+        lastOffset,
+        events: RECORDED_PURCHASES,
+      }),
     }),
     cacheSize: 100,
   });

@@ -48,6 +48,17 @@ async function place(
   return reservationWorkflowId(reservationId);
 }
 
+/** The events of the recorded batches of purchases. */
+export const RECORDED_PURCHASES = ["0", "1"].map((offset) => ({
+  offset,
+  userId: "buyer",
+  amountMinor: "12900",
+  currency: "RUB",
+  paymentMethod: "credit_card",
+  occurredAt: "2026-10-01T09:00:00.000Z",
+  serviceId: "music",
+}));
+
 /** Every path of orders and reservations, by the name of its recorded history. */
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   ...ORDER_SCENARIOS,
@@ -220,25 +231,23 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     return "events/recorded-points/0/0-1";
   },
   async "event-batch"(recording) {
-    await recording.starters.runEventBatch(
-      {
-        topic: "recorded",
-        partition: 0,
-        firstOffset: "0",
-        lastOffset: "1",
-        events: ["0", "1"].map((offset) => ({
-          offset,
-          userId: "buyer",
-          amountMinor: "12900",
-          currency: "RUB",
-          paymentMethod: "credit_card",
-          occurredAt: "2026-10-01T09:00:00.000Z",
-          serviceId: "music",
-        })),
-      },
-      AbortSignal.timeout(WAIT_MS),
-    );
+    const batch = { topic: "recorded", partition: 0, firstOffset: "0", lastOffset: "1", events: RECORDED_PURCHASES };
+    await recording.starters.runEventBatch(batch, AbortSignal.timeout(WAIT_MS));
     return "events/recorded/0/0-1";
+  },
+  async "event-batch-by-its-place"(recording) {
+    const place = {
+      kind: "purchase",
+      topic: "recorded-place",
+      partition: 0,
+      firstOffset: "0",
+      lastOffset: "1",
+      incarnation: { clusterId: "recorded", topicId: "recorded" },
+      count: RECORDED_PURCHASES.length,
+      sha256: "0".repeat(64),
+    } as const;
+    await recording.starters.runEventBatch(place, AbortSignal.timeout(WAIT_MS));
+    return "events/recorded-place/0/0-1";
   },
   async "webhook-delivery"(recording) {
     const webhookId = "wh-recorded";

@@ -2,6 +2,7 @@ import type { EventFinder } from "../../activities/activity-deps.ts";
 import { brokerList, createKafka, type Kafka } from "../../src/adapters/kafka/kafka.ts";
 import type { Logger } from "../../src/adapters/logger.ts";
 import type { Config } from "../../src/config.ts";
+import { kafkaSecurity } from "../../src/config/server-variables.ts";
 import { createBatchReader } from "../../src/ingest/batch-reader.ts";
 import { createEventShelf, type EventShelf } from "../../src/ingest/event-shelf.ts";
 import { bindEffects, findRedrives } from "../../src/store/events/redrives.ts";
@@ -21,7 +22,7 @@ export function openEventParts(config: Config, role: string, { db, logger }: { r
   const brokers = brokerList(config.KAFKA_BROKERS ?? "");
   let kafka: Kafka | undefined;
   const readRange: Kafka["readRange"] = (range) => {
-    kafka ??= createKafka({ brokers, clientId: `saldo-${role}-batches`, logger });
+    kafka ??= createKafka({ brokers, security: kafkaSecurity(config), clientId: `saldo-${role}-batches`, logger });
     return kafka.readRange(range);
   };
   return {

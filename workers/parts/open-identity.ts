@@ -57,7 +57,10 @@ export async function openIdentity(parts: {
   return {
     authenticator:
       config.AUTH_MODE === "off"
-        ? { authenticate: async () => LOCAL_PRINCIPAL, recall: () => LOCAL_PRINCIPAL }
+        ? {
+            authenticate: async () => LOCAL_PRINCIPAL,
+            recall: () => ({ principal: LOCAL_PRINCIPAL, confirm: async () => LOCAL_PRINCIPAL }),
+          }
         : createAuthenticator({ verifier, revocations }),
     identity: {
       issueAccessToken: (claims) => issueToken(keys, names, { ...claims, ttlMs: config.ACCESS_TOKEN_TTL_MS }),

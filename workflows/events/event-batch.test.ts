@@ -113,7 +113,7 @@ describe("the workflow of an event batch", () => {
         throw ApplicationFailure.nonRetryable("gone", "EVENTS_REMOVED");
       },
     });
-    await expect(running).rejects.toMatchObject({ cause: { cause: { type: "EVENTS_REMOVED" } } });
+    await expect(running).rejects.toMatchObject({ cause: { type: "EVENTS_REMOVED" } });
     expect(tries).toBe(1);
   });
 });

@@ -113,6 +113,47 @@ describe("admission of new work", () => {
     expect(() => admission.enter("orders")).toThrow(expect.objectContaining({ code: "OVERLOADED" }));
   });
 
+  it("forgets what it learnt once nothing has been under way for a while, and learns nothing from a few slow ones in a long time", () => {
+    let nowMs = 0;
+    const admission = createAdmission({ targetMs: TARGET_MS, nowMs: () => nowMs });
+    const work = (tookMs: number, amount: number) => {
+      const places = Array.from({ length: amount }, () => admission.enter("orders"));
+      nowMs += tookMs;
+      for (const place of places) place.leave("done");
+    };
+    work(5_000, 40);
+    expect(admission.loads().orders.limit).toBe(10);
+    nowMs += 5_000;
+    admission.enter("orders").leave("other");
+    expect(admission.loads().orders.limit).toBe(10);
+    nowMs += 11_000;
+    work(10, 50);
+    expect(admission.loads().orders.limit).toBeGreaterThan(1_000);
+    for (let n = 0; n < 100; n += 1) {
+      nowMs += 60_000;
+      work(5_000, 1);
+    }
+    expect(admission.loads().orders.limit).toBeGreaterThan(1_000);
+  });
+
+  it("counts what a request waited before this process came to read it", () => {
+    let nowMs = 0;
+    let waitedMs = 0;
+    const admission = createAdmission({ targetMs: TARGET_MS, nowMs: () => nowMs, waitedMs: () => waitedMs });
+    const work = () => {
+      const places = Array.from({ length: 100 }, () => admission.enter("orders"));
+      nowMs += 600;
+      for (const place of places) place.leave("done");
+    };
+    work();
+    expect(admission.loads().orders.limit).toBeGreaterThan(1_000);
+    waitedMs = 500;
+    work();
+    work();
+    // A hundred in 600 ms are as many as end in the target of a second.
+    expect(admission.loads().orders.limit).toBe(167);
+  });
+
   it("learns nothing from what says nothing of the work: repeats, refusals, and waits for somebody outside", () => {
     let nowMs = 0;
     const shed: string[] = [];

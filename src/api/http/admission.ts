@@ -39,6 +39,8 @@ const LEAST = 10;
 /** A judgement needs so long a time and so many ends: of fewer the median and the rate say little. */
 const WINDOW_MS = 500;
 const ENOUGH_ENDS = 20;
+/** What was learnt so long ago is not believed any more where nothing has been under way in between. */
+const FORGET_MS = 10_000;
 /** The share of the target that each kind may take: a movement of money is one statement, the others are workflows. */
 const SHARES: Readonly<Record<WorkKind, number>> = { orders: 1, reservations: 1, money: 0.4 };
 /** How much the bound grows with each window in which the answers came in time. */
@@ -47,17 +49,20 @@ const GROWTH = 1.1;
 /**
  * Measures how long new work takes from its request to its answer. While the median is above the kind's share of `targetMs` the bound of what may be in
  * flight is what ends in that time at the measured rate (Little's law), so that whatever is let in waits about that long; what comes beyond it is
- * refused before anything is done for it. While the median is below, the bound grows. `random` spreads the return of those refused.
+ * refused before anything is done for it. While the median is below, the bound grows, and a kind of which nothing
+ * is under way forgets it. `random` spreads the return of those refused.
  */
 export function createAdmission(options: {
   readonly targetMs: number;
   readonly onShed?: (kind: WorkKind) => void;
+  /** How long a request that enters now has waited before it was read. */
+  readonly waitedMs?: () => number;
   readonly nowMs?: () => number;
   readonly random?: () => number;
 }): Admission {
-  const { targetMs, onShed = () => {}, nowMs = () => performance.now(), random = Math.random } = options;
+  const { targetMs, onShed = () => {}, waitedMs = () => 0, nowMs = () => performance.now(), random = Math.random } = options;
   const targetOf = (kind: WorkKind) => targetMs * SHARES[kind];
-  const gates = Object.fromEntries(WORK_KINDS.map((kind) => [kind, createGate(targetOf(kind), nowMs)])) as Record<WorkKind, Gate>;
+  const gates = Object.fromEntries(WORK_KINDS.map((kind) => [kind, createGate(targetOf(kind), nowMs, waitedMs)])) as Record<WorkKind, Gate>;
   const refuseWhenFull = (kind: WorkKind): void => {
     const { limit, inFlight } = gates[kind].load();
     if (inFlight < limit) return;
@@ -80,7 +85,7 @@ interface Gate {
   load(): Load;
 }
 
-function createGate(targetMs: number, nowMs: () => number): Gate {
+function createGate(targetMs: number, nowMs: () => number, waitedMs: () => number): Gate {
   let limit = MOST;
   let inFlight = 0;
   let sinceMs = nowMs();
@@ -96,11 +101,20 @@ function createGate(targetMs: number, nowMs: () => number): Gate {
     tookMs = [];
   };
 
+  // Nothing is under way, so nothing is late; a pause would make the rate look lower than it is.
+  const beginAnew = (atMs: number): void => {
+    if (atMs - sinceMs > FORGET_MS) {
+      limit = MOST;
+      tookMs = [];
+    }
+    if (tookMs.length === 0) sinceMs = atMs;
+  };
+
   return {
     enter() {
       const enteredMs = nowMs();
-      // After a time without work the window begins with the first request: the pause would make the rate look lower than it is.
-      if (inFlight === 0 && tookMs.length === 0) sinceMs = enteredMs;
+      const askedMs = enteredMs - waitedMs();
+      if (inFlight === 0) beginAnew(enteredMs);
       inFlight += 1;
       let isIn = true;
       return {
@@ -110,7 +124,7 @@ function createGate(targetMs: number, nowMs: () => number): Gate {
           inFlight -= 1;
           if (end !== "done") return;
           const atMs = nowMs();
-          tookMs.push(atMs - enteredMs);
+          tookMs.push(atMs - askedMs);
           judge(atMs);
         },
       };

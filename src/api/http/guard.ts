@@ -4,15 +4,23 @@ import type { ApiContext } from "../api-env.ts";
 import { isBackend, type Access } from "./access.ts";
 import type { RefusalLog } from "./refusal-log.ts";
 
+/** A token that was verified before. */
+export interface RecalledToken {
+  /** Whose it is, if it was not revoked since. */
+  readonly principal: Principal;
+  /** As `authenticate`, without verifying it again. */
+  confirm(): Promise<Principal>;
+}
+
 /** Tells whose token a request has. Throws: UNAUTHENTICATED whatever is wrong with the token; UNAVAILABLE when it cannot be checked. */
 export interface Authenticator {
   /** `authorization` is the header as it came. */
   authenticate(authorization: string | undefined): Promise<Principal>;
   /**
-   * Whose token this is, where it was verified before; undefined for every other token. It costs a hash and says nothing of a
-   * revocation since. Without it every request counts against its address.
+   * The token, where it was verified before and still holds; undefined for every other one. It costs a hash. Without it every request
+   * counts against its address.
    */
-  recall?(authorization: string | undefined): Principal | undefined;
+  recall?(authorization: string | undefined): RecalledToken | undefined;
 }
 
 /** The allowance that a route counts against. `unlimited` is for what supervisors and collectors ask every second. */
@@ -41,10 +49,12 @@ export function createGuard(authenticator: Authenticator, limits: RequestLimits,
   return async (context, { access, routeClass }) => {
     const isCounted = routeClass !== "unlimited";
     const authorization = context.req.header("authorization");
-    const isSpared = isCounted && access !== "public" && isBackend(authenticator.recall?.(authorization));
+    const recalled = access === "public" ? undefined : authenticator.recall?.(authorization);
+    const isSpared = isCounted && isBackend(recalled?.principal);
     if (isCounted && !isSpared) await limits.byAddress(context, routeClass);
     if (access === "public") return;
-    const principal = await authenticator.authenticate(authorization).catch(async (error: unknown) => {
+    const asking = recalled === undefined ? authenticator.authenticate(authorization) : recalled.confirm();
+    const principal = await asking.catch(async (error: unknown) => {
       if (isSpared && codeOf(error) === "UNAUTHENTICATED") await limits.byAddress(context, routeClass);
       refusals?.refused(context, error);
       throw error;

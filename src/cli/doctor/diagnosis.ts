@@ -175,7 +175,11 @@ function tlsFinding({ server, trouble, endsAt }: NonNullable<Facts["tls"]>[numbe
   if (endsAt === undefined) return ok(name, "checked, without a certificate of our own");
   const day = endsAt.toISOString().slice(0, 10);
   return endsAt.getTime() - nowMs < CERTIFICATE_WARNING_DAYS * DAY_MS
-    ? warning(name, `checked; our certificate ends on ${day}`, "renew it; towards Temporal a restart of the roles is needed then")
+    ? warning(
+        name,
+        `checked; our certificate ends on ${day}`,
+        server === "Temporal" ? "renew it and restart the roles" : "renew it; new connections take it without a restart",
+      )
     : ok(name, `checked; our certificate ends on ${day}`);
 }
 

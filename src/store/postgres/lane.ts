@@ -264,11 +264,17 @@ function checkCount<Rows extends readonly unknown[] & { count: number | null }>(
   return rows;
 }
 
+/** "Invalid authorization specification": also of a client without the certificate that pg_hba.conf asks for. */
+const CERTIFICATE_REFUSED = "28000";
+
 function asDomainError(error: unknown, url: string): unknown {
   const state = sqlStateOf(error);
   if (state !== undefined && CONNECTION_ERRORS.has(state))
     return new DomainError("UNAVAILABLE", "the database is not reachable", {}, error);
-  const reason = tlsOfPostgresUrl(url) === true ? tlsReason(error, tlsFilesOf(url), "DATABASE") : undefined;
+  const isSecured = tlsOfPostgresUrl(url) === true;
+  if (isSecured && state === CERTIFICATE_REFUSED)
+    return new DomainError("UNAVAILABLE", "the database does not let this login in with this certificate", {}, error);
+  const reason = isSecured ? tlsReason(error, tlsFilesOf(url), "DATABASE") : undefined;
   if (reason !== undefined) return new DomainError("UNAVAILABLE", `the database cannot be spoken to over TLS: ${reason}`, {}, error);
   if (isStartUpRefused(error))
     return new DomainError(
