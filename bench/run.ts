@@ -20,6 +20,9 @@ const RESULTS = fileURLToPath(new URL("results/", import.meta.url));
 const QUICK = { rounds: 5, durationMs: 1_000, longMs: 2_000 };
 const FULL = { rounds: 10, durationMs: 1_000, longMs: 2_000 };
 
+/** The exit code of a program that Ctrl-C has ended. */
+const STOPPED = 130;
+
 process.exit(await main());
 
 async function main(): Promise<number> {
@@ -37,8 +40,8 @@ async function main(): Promise<number> {
   try {
     return await run(options);
   } catch (error) {
-    process.stderr.write(error instanceof Stopped ? "Stopped.\n" : `The benchmark failed: ${messageOf(error)}\n`);
-    return error instanceof Stopped ? 130 : 1;
+    process.stderr.write(`The benchmark failed: ${messageOf(error)}\n`);
+    return 1;
   }
 }
 
@@ -49,11 +52,23 @@ async function run(options: Options): Promise<number> {
   const wanted: Plan["wanted"] = (row) => rows?.has(row) ?? (!options.quick || !NOT_QUICK.includes(row));
   const plan: Plan = { ...(options.quick ? QUICK : FULL), smaller: options.quick, wanted, say, meter: createCpuMeter() };
   const results = createResults(interrupts.signal, say);
-  await measureAll(results, plan, { ...interrupts, ...options });
+  const isWhole = await wholeRun(measureAll(results, plan, { ...interrupts, ...options }));
   const result: Run = { measuredAt: new Date().toISOString(), machine: describeMachine(), rounds: plan.rounds, ...resultsOf(results) };
-  const paths = [keep(result), ...(options.write ? writePage(result) : [])];
+  const paths = [keep(result), ...(options.write && isWhole ? writePage(result) : [])];
   process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : `${textOf(results)}\nWritten: ${paths.join(", ")}\n`);
+  if (!isWhole) return STOPPED;
   return results.failures.length === 0 ? 0 : 1;
+}
+
+/** False when the run was stopped before its end: what was measured until then is still told. */
+async function wholeRun(measuring: Promise<void>): Promise<boolean> {
+  try {
+    await measuring;
+    return true;
+  } catch (error) {
+    if (error instanceof Stopped) return false;
+    throw error;
+  }
 }
 
 function textOf(results: Results): string {

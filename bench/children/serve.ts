@@ -3,6 +3,12 @@ import { messageOf } from "../../src/base/errors.ts";
 /** What a child process can be asked to do. Inputs and results are JSON. */
 export type Commands = Readonly<Record<string, (input: never) => Promise<unknown>>>;
 
+/** A child that was opened. */
+interface OpenChild {
+  readonly commands: Commands;
+  close(): Promise<void>;
+}
+
 /** What goes to the child, and what it answers. `open` is the command that comes first. */
 export interface ChildRequest {
   readonly id: number;
@@ -20,8 +26,8 @@ export interface ChildAnswer {
  * Serves the commands that `open` makes of the parent's first message, and the command `close`. The process ends when its parent does, or
  * lets it go.
  */
-export function serveParent(open: (input: never) => Promise<{ readonly commands: Commands; close(): Promise<void> }>): void {
-  let opened: ReturnType<typeof open> | undefined;
+export function serveParent(open: (input: never) => Promise<OpenChild>): void {
+  let opened: Promise<OpenChild> | undefined;
   const run = async ({ command, input }: ChildRequest): Promise<unknown> => {
     if (command === "open") {
       await (opened = open(input as never));

@@ -32,12 +32,12 @@ export function renderCpu(rows: readonly Row[]): string {
   const inOrder = new Set(PROCESSES);
   const known = new Set(sides.flatMap(({ cpuMs }) => Object.keys(cpuMs)));
   const labels = [...PROCESSES.filter((label) => known.has(label)), ...[...known].filter((label) => !inOrder.has(label)).toSorted()];
-  if (labels.length === 0) return "Processor times are not known here: this system has no /proc.";
+  if (labels.length === 0) return "Processor times are not known here: there is no /proc, or no row that has them was measured.";
   const seen = new Set<string>();
   const isNew = (cpuMs: object) => seen.size !== seen.add(JSON.stringify(cpuMs)).size;
   const lines = sides
     .filter(({ cpuMs }) => Object.keys(cpuMs).length > 0 && isNew(cpuMs))
-    .map(({ name, side, cpuMs }) => [name, side, ...labels.map((label) => cpuText(cpuMs[label]))]);
+    .map(({ name, side, cpuMs }) => [name, side].concat(labels.map((label) => cpuText(cpuMs[label]))));
   return markdownTable(["row", "side", ...labels], lines);
 }
 

@@ -1,13 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { sql } from "drizzle-orm";
-import { readOutboxBacklog } from "../../src/store/outbox/outbox-backlog.ts";
 import { createDatabase } from "../../src/store/postgres/database.ts";
-import { untilTrue } from "../measure/within.ts";
 import { auditDatabase } from "../system/database.ts";
 import type { RawAnswer } from "../system/http-answer.ts";
 import { createHttpPool, type RawRequest } from "../system/http-pool.ts";
 import type { MeasuredSystem } from "../system/measured-system.ts";
+import { settleOutbox } from "./settle.ts";
 
 /** A client of the measured API with funded users, and a reader of its database. */
 export interface ApiSession {
@@ -38,7 +37,6 @@ const USERS = 200;
 const FUNDS = "9000000";
 const DEADLINE_MS = 60_000;
 const MAX_PAUSE_MS = 2_000;
-const SETTLE_MS = 10_000;
 
 /** Opens a session with a service of its own and users that nobody else uses. */
 export async function openApiSession(system: MeasuredSystem, name: string): Promise<ApiSession> {
@@ -82,11 +80,7 @@ export async function openApiSession(system: MeasuredSystem, name: string): Prom
       const [row] = await database.db.execute<{ found: string }>(sql.raw(query));
       return Number(row?.found ?? 0);
     },
-    // A relay that takes longer is slow and not wrong.
-    settle: () =>
-      untilTrue(SETTLE_MS, "the publishing of all messages", async () => (await readOutboxBacklog(database.db)).count === 0).catch(
-        () => undefined,
-      ),
+    settle: () => settleOutbox(database.db),
     audit: () => auditDatabase(system.databaseUrl),
     async close() {
       pool.close();

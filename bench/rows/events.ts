@@ -4,6 +4,7 @@ import { createKafka, ensureTopics, type Kafka } from "../../src/adapters/kafka/
 import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { loadEvent } from "../../src/cli/produce/event-load.ts";
 import { incomingPlan } from "../../src/contract/topics.ts";
+import { createDatabase } from "../../src/store/postgres/database.ts";
 import type { ReaderCommands } from "../children/bridge.ts";
 import type { EventBaselineCommands } from "../children/event-baselines.ts";
 import { countPlainEvents, createPlainTable } from "../children/plain-consumer.ts";
@@ -13,6 +14,7 @@ import { ratioRow, type Row } from "../report/row.ts";
 import type { Child } from "../system/child.ts";
 import { asAdmin, auditDatabase } from "../system/database.ts";
 import type { MeasuredSystem } from "../system/measured-system.ts";
+import { settleOutbox } from "./settle.ts";
 
 const USERS = 1_000;
 const SEND_SIZE = 1_000;
@@ -37,13 +39,19 @@ export async function measureEvents(system: MeasuredSystem, { bridge, baselines 
   const kafka = createKafka({ brokers: system.brokers, clientId: "bench-events", logger: SILENT_LOG });
   const events = Math.round((plan.durationMs / 1_000) * EVENTS_PER_SECOND);
   const topics: string[] = [];
+  const database = createDatabase({ url: system.databaseUrl, name: "bench-events", laneCount: 1, deadlineMs: CALL_DEADLINE_MS });
+  const settled = async (sample: Promise<Sample>) => {
+    const result = await sample;
+    await settleOutbox(database.db);
+    return result;
+  };
   let booked = 0;
   await createPlainTable(system);
   const ours = async (count = events) => {
     const { topic } = await backlog(system, kafka, count, topics.length);
     topics.push(topic);
     booked += count;
-    return drained(kafka, topic, count, bridge);
+    return settled(drained(kafka, topic, count, bridge));
   };
   const bare = async (count = events) => {
     const { topic } = await backlog(system, kafka, count, 0);
@@ -54,7 +62,7 @@ export async function measureEvents(system: MeasuredSystem, { bridge, baselines 
   };
   const alone = (count = events) => {
     const topic = `alone-${randomUUID().slice(0, 8)}`;
-    return baselines.call("ledgerAlone", { topic, texts: texts(count, topics.length) }, CALL_DEADLINE_MS);
+    return settled(baselines.call("ledgerAlone", { topic, texts: texts(count, topics.length) }, CALL_DEADLINE_MS));
   };
   try {
     for (const side of [ours, bare, alone]) await side(WARM_UP_EVENTS);
@@ -64,6 +72,7 @@ export async function measureEvents(system: MeasuredSystem, { bridge, baselines 
     return [ratioRow("events-ledger", measured.ours, measured.alone), ratioRow("events", measured.ours, measured.bare)];
   } finally {
     await kafka.close();
+    await database.close();
   }
 }
 

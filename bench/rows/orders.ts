@@ -71,8 +71,8 @@ export async function measureOrders(system: MeasuredSystem, { workflows, dbos }:
     }
     await checkOrders(session, placed);
     await dbos.call("check", undefined, CALL_DEADLINE_MS);
-    const notes = session.notes();
-    return rows.map((row, place) => (place === 0 ? { ...row, notes: [...row.notes, ...notes] } : row));
+    const [first, ...others] = rows;
+    return first === undefined ? [] : [{ ...first, notes: session.notes() }, ...others];
   } finally {
     await session.close();
   }
