@@ -102,7 +102,7 @@ it("the bridge goes on with all other partitions beside one that cannot be read 
   const config = loadConfig({ DATABASE_URL: testDatabase.appUrl, KAFKA_BROKERS: brokers.join(",") }, "/nonexistent");
   const readLag = createLagReader(kafka, [{ topic, group }], { deadlineMs: 10_000 });
   const redis = openRedis({ url: undefined, logger: SILENT_LOG });
-  const checks = dependencyChecks({ config, db: database.db, redis, temporal: () => undefined, readLag });
+  const checks = dependencyChecks({ config, db: database.db, redis, temporal: () => undefined, kafka, readLag });
   const api = createTestApi({ databaseUrl: testDatabase.appUrl, checks: checks.filter(({ name }) => name === "kafka") });
   const shown = async () => JSON.stringify((await api.call("GET", "/readyz")).body["parts"]);
   await until("readiness names the partition", async () => (await shown()).includes(`cannot be read ${topic}/0`));

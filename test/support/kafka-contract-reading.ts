@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { Kafka as KafkaClient, logLevel, type Admin } from "kafkajs";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
-import type { FetchedMessage } from "../../src/adapters/kafka/kafka-consumer.ts";
+import type { FetchedMessage } from "../../src/adapters/kafka/kafka-message.ts";
 import { ensureTopics, type Kafka, type KafkaOptions } from "../../src/adapters/kafka/kafka.ts";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { hasJavaKafka, startJavaKafka, type JavaKafka } from "./java-kafka.ts";
