@@ -106,8 +106,12 @@ it("the temporal command line reads and writes through it with an admin's token,
   const admin = await tokenOf("admin");
   expect(everyTextOf(await ask(show))).not.toContain(SECRET);
   expect(everyTextOf(await ask(show, admin))).toContain(SECRET);
-  await expect(ask(show, await tokenOf("service"))).rejects.toThrow(/403/);
-  await expect(ask(show, "nonsense")).rejects.toThrow(/401/);
+  // The command line tries again until its deadline, so the refusals are asked for directly.
+  const statusFor = async (token: string) => {
+    const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+    return (await fetch(`${endpoint}/decode`, { method: "POST", headers, body: '{"payloads":[]}' })).status;
+  };
+  expect([await statusFor(admin), await statusFor(await tokenOf("service")), await statusFor("nonsense")]).toEqual([200, 403, 401]);
 
   const query = await ask(["workflow", "query", "--workflow-id", id, "--type", "status", "--output", "json"], admin).catch(String);
   expect(query).not.toContain("PAYLOAD_UNREADABLE");
