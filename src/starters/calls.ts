@@ -68,6 +68,8 @@ export interface Started<Outcome> {
   readonly isHere?: boolean;
   /** Waits for the end, at most `waitMs`; undefined when the workflow has not ended by then. */
   outcome(waitMs: number): Promise<Outcome | undefined>;
+  /** To be called when the outcome will not be waited for: then nothing is kept for it. */
+  forget?(): void;
 }
 
 type Work<Result> = (workflows: WorkflowClient) => Promise<Result>;

@@ -30,4 +30,14 @@ describe("the orders that end in this process", () => {
     orders.tell({ ...END, sagaState: "FAILED" });
     expect(await later.end).toMatchObject({ sagaState: "FAILED" });
   });
+
+  it("are no more than a bound, and those that are waited for longest make room", async () => {
+    const orders = createEndedOrders(2);
+    const waits = ["o-1", "o-2", "o-3"].map((orderId) => orders.expect(orderId));
+    expect(orders.size()).toBe(2);
+    for (const orderId of ["o-2", "o-3"]) orders.tell({ ...END, orderId });
+    expect(await Promise.all(waits.slice(1).map(({ end }) => end))).toMatchObject([{ orderId: "o-2" }, { orderId: "o-3" }]);
+    for (const wait of waits) wait.drop();
+    expect(orders.size()).toBe(0);
+  });
 });

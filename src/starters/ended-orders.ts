@@ -17,10 +17,12 @@ export interface EndedOrders {
   expect(orderId: string): EndWait;
   /** To be called once the end is committed, and not before: an answer that names it can never become wrong. */
   tell(end: OrderEnd): void;
+  /** How many orders are waited for. */
+  size(): number;
 }
 
 /** Creates the waits of one process, empty. */
-export function createEndedOrders(): EndedOrders {
+export function createEndedOrders(maxWaiting = MAX_WAITING): EndedOrders {
   const waiting = new Map<string, { readonly end: Promise<OrderEnd>; readonly resolve: (end: OrderEnd) => void; waits: number }>();
   return {
     expect(orderId) {
@@ -34,7 +36,8 @@ export function createEndedOrders(): EndedOrders {
       };
       own.waits += 1;
       waiting.set(orderId, own);
-      for (const oldest of waiting.keys()) if (waiting.size > MAX_WAITING) waiting.delete(oldest);
+      const [oldest] = waiting.size > maxWaiting ? waiting.keys() : [];
+      if (oldest !== undefined) waiting.delete(oldest);
       let isDropped = false;
       const drop = () => {
         if (isDropped) return;
@@ -48,5 +51,6 @@ export function createEndedOrders(): EndedOrders {
       waiting.get(end.orderId)?.resolve(end);
       waiting.delete(end.orderId);
     },
+    size: () => waiting.size,
   };
 }

@@ -47,6 +47,16 @@ describe("the outcome of an order that was started", () => {
     expect(await outcome).toMatchObject({ sagaState: "FAILED", status: "CANCELLED" });
   });
 
+  it("is kept for nobody once nobody waits for it", async () => {
+    const { endedOrders, starters } = create({ isHere: false, result: Promise.resolve(COMPLETED) });
+    const started = await starters.startOrder(ORDER);
+    expect(endedOrders.size()).toBe(1);
+    started.forget?.();
+    expect(endedOrders.size()).toBe(0);
+    await (await starters.startOrder(ORDER)).outcome(10_000);
+    expect(endedOrders.size()).toBe(0);
+  });
+
   it("comes from its workflow at once where the order was started before, whatever ends here meanwhile", async () => {
     const { endedOrders, starters, polls } = create({ alreadyStarted: true, result: Promise.resolve(COMPLETED) });
     const started = await starters.startOrder(ORDER);

@@ -60,7 +60,8 @@ export function createOrderStarters(calls: Calls, { eager, endedOrders }: Pick<S
           workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
           requestEagerStart: eager,
         });
-        if (wait !== undefined && !started.alreadyStarted) return { ...started, outcome: (waitMs) => firstOutcome(started, wait, waitMs) };
+        if (wait !== undefined && !started.alreadyStarted)
+          return { ...started, outcome: (waitMs) => firstOutcome(started, wait, waitMs), forget: wait.drop };
         wait?.drop();
         return started;
       } catch (error) {

@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { MockActivityEnvironment } from "@temporalio/testing";
 import { eq } from "drizzle-orm";
-import { Kafka, logLevel } from "kafkajs";
+import { CompressionTypes, Kafka, logLevel } from "kafkajs";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { createEventActivities } from "../../activities/events.ts";
 import { deadLetters } from "../../drizzle/schema/events.ts";
 import { operations } from "../../drizzle/schema/ledger.ts";
+import { ensureTopics } from "../../src/adapters/kafka/kafka.ts";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
 import type { EventBatchPlace, EventBatchResult } from "../../src/contract/events.ts";
 import { createBatchReader } from "../../src/ingest/batch-reader.ts";
@@ -111,6 +112,24 @@ describe("a batch whose bridge dies between handing over and booking", () => {
     const place = await handedOverBeforeDeath(topic, group);
     expect(await workerElsewhere()(place)).toMatchObject({ applied: place.count });
     expect((await operationsOf(topic)).map(({ amountMinor }) => amountMinor).slice(0, place.count)).not.toContain(200n);
+  });
+
+  it("is read again also where what stands behind it cannot be read", async () => {
+    const [topic, group] = [`packed-${randomUUID().slice(0, 8)}`, newGroup()];
+    // As others make topics: batches stay packed as their producers packed them.
+    await ensureTopics(inject("kafkaBrokers"), [{ topic, partitions: 1, settings: {} }]);
+    await bench.producer.send(topic, MESSAGES);
+    const client = new Kafka({ brokers: inject("kafkaBrokers"), logLevel: logLevel.NOTHING });
+    const producer = client.producer();
+    await producer.connect();
+    // More than Saldo unpacks of one batch of records.
+    await producer.send({ topic, compression: CompressionTypes.GZIP, messages: [{ value: Buffer.alloc(70_000_000) }] });
+    await producer.disconnect();
+    const place = await handedOverBeforeDeath(topic, group);
+    expect(place).toMatchObject({ firstOffset: "0", lastOffset: "3" });
+    expect(await workerElsewhere()(place)).toMatchObject({ applied: 3 });
+    // What cannot be read inside of a range is no reason to book the rest of it.
+    await expect(workerElsewhere()({ ...place, lastOffset: "4" })).rejects.toThrow("cannot be read");
   });
 
   it("is refused with a code, and nothing of it is booked, when its messages were removed meanwhile", async () => {

@@ -136,3 +136,36 @@ test("an order by card takes no place while the payment provider keeps it waitin
   await Promise.all([byCard, fromWallet]);
   expect(admission.loads().orders.inFlight).toBe(0);
 });
+
+test("who sends a body slowly takes no place meanwhile, and its time says nothing of the work", async () => {
+  let nowMs = 0;
+  const admission = createAdmission({ targetMs: TARGET_MS, nowMs: () => nowMs });
+  const api = createTestApi({ databaseUrl: database.appUrl, admission });
+  opened.push(api);
+  const userId = `slow-${randomUUID()}`;
+  const paths = [`/api/v1/balances/${userId}/deposits`, "/api"];
+  const finish: (() => void)[] = [];
+  const slowly = (path: string) => {
+    const text = JSON.stringify({ amount: "1.00", id: userId });
+    const rawBody = new ReadableStream({
+      start(controller) {
+        controller.enqueue(Buffer.from(text.slice(0, 5)));
+        finish.push(() => {
+          controller.enqueue(Buffer.from(text.slice(5)));
+          controller.close();
+        });
+      },
+    });
+    return api.call("POST", path, { rawBody, headers: { "content-type": "application/json" } });
+  };
+  let read = 0;
+  const sending = Array.from({ length: 40 }, (_, n) => slowly(paths[n % 2] ?? "").finally(() => (read += 1)));
+  // Whoever is not slow is answered, though the others came first.
+  await api.call("POST", paths[0] ?? "", { body: { amount: "1.00" } });
+  expect(admission.loads().money.inFlight).toBe(0);
+  nowMs += 20_000;
+  for (const end of finish) end();
+  await Promise.all(sending);
+  expect(read).toBe(40);
+  expect(admission.loads().money.limit).toBeGreaterThan(1_000);
+});

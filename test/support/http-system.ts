@@ -13,6 +13,7 @@ import type { Psp } from "../../src/adapters/psp/psp.ts";
 import { createBalanceCache } from "../../src/adapters/redis/balance-cache.ts";
 import { createTemporal } from "../../src/adapters/temporal.ts";
 import type { TaskQueue } from "../../src/contract/task-queues.ts";
+import type { EndedOrders } from "../../src/starters/ended-orders.ts";
 import { createStarters, type Starters } from "../../src/starters/index.ts";
 import { createLedger } from "../../src/store/ledger/ledger.ts";
 import { createDatabase } from "../../src/store/postgres/database.ts";
@@ -40,12 +41,12 @@ export async function startTestWorkflows(
   logger: Log = SILENT_LOG,
   psp: Psp = createFakePsp(),
   webhooks?: WebhookPort,
-  more: { readonly namespace?: string; readonly protection?: PayloadProtection | undefined } = {},
+  more: { readonly namespace?: string; readonly protection?: PayloadProtection | undefined; readonly endedOrders?: EndedOrders } = {},
 ): Promise<TestWorkflows> {
   const database = createDatabase({ url: databaseUrl, name: "test-worker", laneCount: 4, deadlineMs: 10_000 });
   const ledger = createLedger({ url: databaseUrl, name: "test-worker-ledger", laneCount: 2, deadlineMs: 10_000 });
   Runtime.install({ shutdownSignals: [], logger: new DefaultLogger("ERROR") });
-  const { protection } = more;
+  const { protection, endedOrders } = more;
   const namespace = more.namespace ?? (await makeTestNamespace(inject("temporalAddress")));
   const link = await createTemporal({ address: inject("temporalAddress"), namespace, protection, deadlineMs: 10_000, logger: SILENT_LOG });
   const reportsDir = await mkdtemp(join(tmpdir(), `saldo-reports-${randomUUID().slice(0, 8)}-`));
@@ -66,6 +67,7 @@ export async function startTestWorkflows(
         reportsDir,
         codeVersion: "0.0.0-test",
         ...(webhooks === undefined ? {} : { webhooks }),
+        ...(endedOrders === undefined ? {} : { tellOrderEnd: endedOrders.tell }),
         openLane: (name, deadlineMs) => database.openLane(name, deadlineMs),
       }),
       cacheSize: workflowCacheSize(100),
@@ -73,7 +75,12 @@ export async function startTestWorkflows(
   let workers = await startWorkers();
   return {
     namespace,
-    starters: createStarters({ client: link.client, eager: true, deadlineMs: 60_000 }),
+    starters: createStarters({
+      client: link.client,
+      eager: true,
+      deadlineMs: 60_000,
+      ...(endedOrders === undefined ? {} : { endedOrders }),
+    }),
     client: link.client,
     stopWorkers: () => workers.stop(),
     async restartWorkers() {

@@ -3,7 +3,7 @@ import { isSameIncarnation, type TopicIncarnation } from "../../contract/topic-i
 import type { IncarnationReader } from "./kafka-incarnations.ts";
 import { clusterOf, type ClientCluster } from "./kafka-internals.ts";
 import { toFetchedMessage, type FetchedMessage } from "./kafka-message.ts";
-import { Unreadable, type ClientRecord } from "./kafka-records.ts";
+import type { ClientRecord, Unreadable } from "./kafka-records.ts";
 
 /** A run of messages by its place. `firstOffset` and `lastOffset` belong to it. */
 export interface MessageRange {
@@ -50,7 +50,10 @@ export async function readRange(
       if (last.trouble === "out-of-range") return "removed";
       for (const record of records)
         if (isMessage(record) && BigInt(record.offset) <= BigInt(lastOffset)) messages.push(toFetchedMessage(record));
-      if (last.trouble instanceof Unreadable) throw new Error(`${topic}/${partition} cannot be read: ${last.trouble.reason}`);
+      // A fetch reaches beyond the range: what cannot be read only there is nobody's concern here, as it was when the range was read first.
+      const trouble = last.isControlRecord ? undefined : last.trouble;
+      if (trouble !== undefined && !isBehind(trouble, BigInt(lastOffset), messages))
+        throw new Error(`${topic}/${partition} cannot be read: ${trouble.reason}`);
       at = BigInt(last.offset) + 1n;
     }
     // What was fetched between two equal answers is of that topic.
@@ -76,6 +79,11 @@ async function fetchRecords(
     topics: [{ topic, partitions }],
   });
   return (answer as FetchAnswer).responses[0]?.partitions[0]?.messages ?? [];
+}
+
+function isBehind({ fromOffset }: Unreadable, lastOffset: bigint, messages: readonly FetchedMessage[]): boolean {
+  if (fromOffset !== undefined) return BigInt(fromOffset) > lastOffset;
+  return BigInt(messages.at(-1)?.offset ?? -1) === lastOffset;
 }
 
 function isMessage({ isControlRecord, trouble }: ClientRecord): boolean {

@@ -154,6 +154,43 @@ describe("admission of new work", () => {
     expect(admission.loads().orders.limit).toBe(167);
   });
 
+  it.each(["refusals alone", "refusals and a few that are done"])("does not stay closed where an idle server is asked for %s", (what) => {
+    let nowMs = 0;
+    const admission = createAdmission({ targetMs: TARGET_MS, nowMs: () => nowMs });
+    const work = (tookMs: number, amount: number, end: "done" | "other") => {
+      const places = Array.from({ length: amount }, () => admission.enter("orders"));
+      nowMs += tookMs;
+      for (const place of places) place.leave(end);
+    };
+    work(5_000, 40, "done");
+    expect(admission.loads().orders.limit).toBe(10);
+    // From here on something is always under way, and quick.
+    let before = admission.enter("orders");
+    for (let n = 0; n < 1_200; n += 1) {
+      const next = admission.enter("orders");
+      nowMs += 100;
+      before.leave(what === "refusals alone" || n % 10 > 0 ? "other" : "done");
+      before = next;
+    }
+    expect(admission.loads().orders.limit).toBeGreaterThan(1_000);
+  });
+
+  it("stays closed while what ends is late, and while nothing but waits for somebody outside ends", () => {
+    let nowMs = 0;
+    const admission = createAdmission({ targetMs: TARGET_MS, nowMs: () => nowMs });
+    const all = Array.from({ length: 40 }, () => admission.enter("orders"));
+    nowMs = 5_000;
+    for (const place of all) place.leave("done");
+    admission.enter("orders");
+    for (let n = 0; n < 100; n += 1) {
+      admission.enter("orders").leave("outside");
+      const late = admission.enter("orders");
+      nowMs += 2_000;
+      late.leave("other");
+    }
+    expect(admission.loads().orders.limit).toBe(10);
+  });
+
   it("learns nothing from what says nothing of the work: repeats, refusals, and waits for somebody outside", () => {
     let nowMs = 0;
     const shed: string[] = [];

@@ -13,8 +13,11 @@ export interface NewWork {
 
 /** A request's place among those that are worked on. */
 export interface Place {
-  /** Gives the place back; only the first call counts. `done` when new work was done from beginning to end and nobody outside was waited for. */
-  leave(end: "done" | "other"): void;
+  /**
+   * Gives the place back; only the first call counts. `done` when new work was done from beginning to end and nobody outside was waited for,
+   * `outside` when the work goes on without a place because somebody outside is waited for.
+   */
+  leave(end: "done" | "other" | "outside"): void;
 }
 
 /** How much of one kind is let in, and how much is in. */
@@ -89,23 +92,42 @@ function createGate(targetMs: number, nowMs: () => number, waitedMs: () => numbe
   let limit = MOST;
   let inFlight = 0;
   let sinceMs = nowMs();
+  let judgedAtMs = sinceMs;
+  let doneAtMs = sinceMs;
   let tookMs: number[] = [];
+  let quickOthers = 0;
 
   const judge = (atMs: number): void => {
     const windowMs = atMs - sinceMs;
     if (windowMs < WINDOW_MS || tookMs.length < ENOUGH_ENDS) return;
     const isLate = medianOf(tookMs) > targetMs;
-    const bound = isLate ? Math.round((tookMs.length * targetMs) / windowMs) : Math.ceil(limit * GROWTH);
+    // Where little ends, windows are long, and the bound would take hours to grow by their number.
+    const windows = windowMs > FORGET_MS ? windowMs / WINDOW_MS : 1;
+    const bound = isLate ? Math.round((tookMs.length * targetMs) / windowMs) : Math.ceil(limit * GROWTH ** windows);
     limit = Math.min(MOST, Math.max(LEAST, bound));
+    beginWindow(atMs);
+  };
+
+  const beginWindow = (atMs: number): void => {
     sinceMs = atMs;
+    judgedAtMs = atMs;
     tookMs = [];
+    quickOthers = 0;
+  };
+
+  // Repeats, refusals and the legacy paths teach nothing, but where they alone end, and in time, nothing speaks for the bound any more.
+  const noteOther = (atMs: number, askedMs: number): void => {
+    quickOthers = atMs - askedMs > targetMs ? 0 : quickOthers + 1;
+    if (quickOthers < ENOUGH_ENDS || atMs - Math.max(judgedAtMs, doneAtMs) <= FORGET_MS) return;
+    limit = MOST;
+    beginWindow(atMs);
   };
 
   // Nothing is under way, so nothing is late; a pause would make the rate look lower than it is.
   const beginAnew = (atMs: number): void => {
-    if (atMs - sinceMs > FORGET_MS) {
+    if (atMs - judgedAtMs > FORGET_MS) {
       limit = MOST;
-      tookMs = [];
+      beginWindow(atMs);
     }
     if (tookMs.length === 0) sinceMs = atMs;
   };
@@ -122,8 +144,10 @@ function createGate(targetMs: number, nowMs: () => number, waitedMs: () => numbe
           if (!isIn) return;
           isIn = false;
           inFlight -= 1;
-          if (end !== "done") return;
+          if (end === "outside") return;
           const atMs = nowMs();
+          if (end === "other") return noteOther(atMs, askedMs);
+          doneAtMs = atMs;
           tookMs.push(atMs - askedMs);
           judge(atMs);
         },

@@ -40,7 +40,7 @@ export function endingOf(path: string): string {
 
 /**
  * Runs the requests of a route: admission, guard, schemas, Idempotency-Key, handler, in this order, so that a stranger learns nothing of a
- * route, and what is refused for want of time costs next to nothing. Only who passed the guard takes a place.
+ * route, and what is refused for want of time costs next to nothing. Only a request that passed the guard and has come whole takes a place.
  * Throws: what the guard refuses with, OVERLOADED, MALFORMED_JSON, UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE, INVALID_REQUEST, the codes of an
  * Idempotency-Key, DEADLINE_EXCEEDED, and what the handler throws.
  */
@@ -55,9 +55,10 @@ export function runRoute(route: RouteConfig, options: RouteOptions, parts: Route
     if (route.request?.params !== undefined) context.set("named", params);
     if (options.newWork !== undefined) parts.admission?.refuseWhenFull(options.newWork.kind);
     if (options.alsoFor?.(context) !== true) await parts.guard(context, { access: options.access, routeClass });
+    // Before the place is taken: how slowly a client sends says nothing of the work, and must not keep others out.
+    const asked = await readRequest(context, route, params, { maxBytes: parts.maxBodyBytes, optional: options.bodyOptional ?? false });
     return await admitted(parts.admission, options.newWork, async (place) => {
-      const asked = await readRequest(context, route, params, { maxBytes: parts.maxBodyBytes, optional: options.bodyOptional ?? false });
-      if (options.newWork?.waitsOutside?.(asked) === true) place?.leave("other");
+      if (options.newWork?.waitsOutside?.(asked) === true) place?.leave("outside");
       const act = () => withinOrThrow((async () => (await handler(context, next)) as Response)(), MAX_HANDLER_MS);
       const keyed = options.idempotency === undefined ? undefined : readKeyedRequest(context, options.idempotency, asked);
       return await (keyed === undefined ? act() : parts.firstAnswers.once(context, keyed, act));

@@ -38,10 +38,11 @@ export function addLegacyRoute<Schema extends z.ZodType>(
     try {
       if (route.newWork !== undefined) admission?.refuseWhenFull(route.newWork.kind);
       await guard(context, { access, routeClass });
+      // Before the place is taken: a client that sends slowly must not keep others out.
+      const input: LegacyInput =
+        route.inputFrom === "path" ? { from: "query", value: context.req.param() } : await readLegacyInput(context, maxBodyBytes);
+      const asked = check(route.input, input);
       return await admitted(admission, route.newWork, async () => {
-        const input: LegacyInput =
-          route.inputFrom === "path" ? { from: "query", value: context.req.param() } : await readLegacyInput(context, maxBodyBytes);
-        const asked = check(route.input, input);
         const act = () => handler(context, asked);
         const keyed = route.keyScope === undefined ? undefined : readOptionalIdempotencyKey(context, route.keyScope);
         return await (keyed === undefined ? act() : firstAnswers.once(context, keyedRequest(keyed.key, route, asked), act));

@@ -50,6 +50,7 @@ export async function placeOrder(deps: PlaceOrderDeps, { input, card }: AskedOrd
   const start = async () => {
     const order: OrderSagaInput = card === undefined ? input : { ...input, card: await keepCard(psp, card) };
     const begun = await starters.startOrder(order);
+    if (waitMs === 0) begun.forget?.();
     return { started: order, begun, outcome: waitMs === 0 ? undefined : await begun.outcome(waitMs) };
   };
   const { started, begun, outcome } = before === undefined && whileSold !== undefined ? await whileSold(start) : await start();
