@@ -7,6 +7,7 @@ import { z } from "zod";
 import { isLoopbackAddress } from "./base/loopback.ts";
 import { isCurrency } from "./base/money.ts";
 import { readPostgresUrl } from "./base/postgres-url.ts";
+import { isPem } from "./base/tls-files.ts";
 import { readYamlVariables } from "./base/yaml-variables.ts";
 import { authProblems } from "./config/auth-problems.ts";
 import { httpsProblems, HTTPS_SETTINGS } from "./config/https-settings.ts";
@@ -260,8 +261,11 @@ export function loadConfig(environment: Environment = process.env, directory: st
   const told = { ...fromFiles, ...definedOnly(environment) };
   const merged = { ...profileVariables(told), ...told };
   const result = schema.safeParse(merged);
-  if (!result.success)
-    throw new ConfigError(result.error.issues.map((issue) => `${issue.path.join(".") || "configuration"}: ${issue.message}`));
+  const problems = result.success ? [] : result.error.issues.map(({ path, message }) => `${path.join(".") || "configuration"}: ${message}`);
+  // What Node's fetch asks (issuers of tokens, the provider, webhooks) would be anybody's who sits on the line.
+  if (merged["NODE_ENV"] === "production" && environment["NODE_TLS_REJECT_UNAUTHORIZED"] === "0")
+    problems.push("NODE_TLS_REJECT_UNAUTHORIZED: must not be 0 in production: it switches the check of every certificate off");
+  if (!result.success || problems.length > 0) throw new ConfigError(problems);
   return result.data;
 }
 
@@ -275,7 +279,7 @@ export function describeConfig(config: Config): Record<string, string> {
   return Object.fromEntries(
     Object.entries(config).map(([name, value]) => [
       name,
-      value !== undefined && SECRET_NAME.test(name) ? "***" : hideSecret(inWords(value)),
+      value !== undefined && (SECRET_NAME.test(name) || isPem(inWords(value))) ? "***" : hideSecret(inWords(value)),
     ]),
   );
 }

@@ -29,6 +29,8 @@ let issuer: Server;
 let issued = 0;
 /** The client logs in anew 10 s before the end. */
 const TOKEN_LIFE_SECONDS = 12;
+/** What the issuer answers; undefined for a good token. */
+let otherAnswer: object | undefined;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "saldo-logins-"));
@@ -46,7 +48,8 @@ beforeAll(async () => {
     issued += 1;
     request.resume();
     response.setHeader("content-type", "application/json");
-    response.end(JSON.stringify({ access_token: unsignedToken("saldo", TOKEN_LIFE_SECONDS), expires_in: TOKEN_LIFE_SECONDS }));
+    const good = { access_token: unsignedToken("saldo", TOKEN_LIFE_SECONDS), expires_in: TOKEN_LIFE_SECONDS };
+    response.end(JSON.stringify(otherAnswer ?? good));
   });
   await new Promise<void>((resolve) => issuer.listen(0, "127.0.0.1", resolve));
 });
@@ -118,6 +121,22 @@ describe("the login of Kafka", () => {
     });
     expect((await kafka.topicOffsets(topic))[0]).toMatchObject({ high: BigInt(sent) });
     await Promise.all([producer.close(), kafka.close()]);
+  });
+
+  it("is refused with a token that has ended: the reason is said, the token is not, and another one is asked for before the next login", async () => {
+    const ended = unsignedToken("saldo", -100);
+    otherAnswer = { access_token: ended, expires_in: 3_600 };
+    const lines: string[] = [];
+    const note = (...words: unknown[]) => void lines.push(inspect(words, { depth: 10 }));
+    const kafka = open(configOf(oauth()), { debug: note, info: note, warn: note, error: note });
+    const before = issued;
+    await expect(kafka.ping()).rejects.toThrow("it refuses the login of KAFKA_SASL_MECHANISM");
+    expect(issued).toBe(before + 1);
+    expect(lines.join("\n")).toMatch(/the broker refuses the token: invalid_token/);
+    expect(lines.join("\n")).not.toContain(ended.split(".")[1]);
+    otherAnswer = undefined;
+    await kafka.ping();
+    await kafka.close();
   });
 
   it.each<Record<string, string>>([

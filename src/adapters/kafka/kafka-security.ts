@@ -4,6 +4,7 @@ import type { KafkaConfig } from "kafkajs";
 import { tlsFrom, type TlsFiles, type TlsOptions } from "../../base/tls-files.ts";
 import type { KafkaSecurity } from "../../config/server-variables.ts";
 import { brokerAddresses } from "./kafka-addresses.ts";
+import { oauthLogin } from "./kafka-oauth.ts";
 import { createTokenSource } from "./kafka-token.ts";
 
 /** Kafka as its clients find it and are let in. */
@@ -52,9 +53,7 @@ function saslOf(sasl: NonNullable<KafkaSecurity["sasl"]>): NonNullable<KafkaConf
       return { mechanism: "scram-sha-256", username: sasl.username, password: sasl.password };
     case "SCRAM-SHA-512":
       return { mechanism: "scram-sha-512", username: sasl.username, password: sasl.password };
-    case "OAUTHBEARER": {
-      const token = createTokenSource(sasl);
-      return { mechanism: "oauthbearer", oauthBearerProvider: async () => ({ value: await token() }) };
-    }
+    case "OAUTHBEARER":
+      return oauthLogin(createTokenSource(sasl));
   }
 }
