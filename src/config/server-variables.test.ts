@@ -223,10 +223,10 @@ describe("a profile of Temporal's own tools", () => {
   const CLOUD = '[profile.cloud]\naddress = "ns.acct.tmprl.cloud:7233"\nnamespace = "ns.acct"\napi_key = "k3y"\n';
 
   it("says address, namespace, key and TLS", () => {
-    const pem = "-----BEGIN CERTIFICATE-----\\nabc\\n-----END CERTIFICATE-----";
+    const inTheProfile = "-----BEGIN CERTIFICATE-----\\nabc\\n-----END CERTIFICATE-----";
     const config = load(
       profile(
-        `${CLOUD}[profile.cloud.tls]\nserver_name = "other"\nserver_ca_cert_data = "${pem}"\nclient_cert_path = "${cert}"\nclient_key_path = "${key}"\n`,
+        `${CLOUD}[profile.cloud.tls]\nserver_name = "other"\nserver_ca_cert_data = "${inTheProfile}"\nclient_cert_path = "${cert}"\nclient_key_path = "${key}"\n`,
       ),
     );
     expect([config.TEMPORAL_ADDRESS, config.TEMPORAL_NAMESPACE]).toEqual(["ns.acct.tmprl.cloud:7233", "ns.acct"]);

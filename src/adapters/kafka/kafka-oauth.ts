@@ -16,31 +16,40 @@ const { KafkaJSSASLAuthenticationError: LoginRefused } = clientModule("errors") 
 /**
  * The login by a token (RFC 7628). The client's own does not read the broker's answer: the broker refuses a token in the words of a successful
  * exchange, with the reason as its content, and the client would then go on as if it were let in (kafkajs/src/broker/saslAuthenticator/oauthBearer.js).
- * A token that was refused is not offered again. Throws: the client's error of a refused login, with the broker's code and without the token.
+ * A token that was refused is not offered again. With `waitsForIssuer` the client tries again by its own measure while the issuer gives no token; without
+ * it the call fails at once. Throws: the client's error of a refused login, with the broker's code and without the token; the issuer's trouble.
  */
-export function oauthLogin(token: TokenSource): Mechanism {
+export function oauthLogin(token: TokenSource, { waitsForIssuer }: { readonly waitsForIssuer: boolean }): Mechanism {
   let refused: string | undefined;
   return {
     mechanism: "oauthbearer",
     authenticationProvider: ({ saslAuthenticate }) => ({
       async authenticate() {
-        const value = await token(refused);
-        const words = Buffer.from(`n,,${SEPARATOR}auth=Bearer ${value}${SEPARATOR}${SEPARATOR}`);
-        const reason = await saslAuthenticate<string>({
-          request: { encode: async () => withLength(words) } as never,
-          response: {
-            decode: async (raw: Buffer) => raw.subarray(LENGTH_BYTES),
-            parse: async (answer: Buffer) => answer.toString("utf8"),
-          } as never,
-        }).catch((error: unknown) => {
+        const send = (words: string) =>
+          saslAuthenticate<string>({
+            request: { encode: async () => withLength(Buffer.from(words)) },
+            response: {
+              decode: async (raw: Buffer) => raw.subarray(LENGTH_BYTES),
+              parse: async (answer: Buffer) => answer.toString("utf8"),
+            } as never,
+          });
+        // By this the broker ends the exchange and the connection. What is left open in the middle of a login the client takes for usable.
+        const giveUp = () => send(SEPARATOR).catch(() => undefined);
+        const value = await token(refused).catch(async (error: unknown) => {
+          await giveUp();
+          // Of an error without this word the client ends a consumer for good.
+          throw waitsForIssuer ? Object.assign(new Error(messageOf(error), { cause: error }), { retriable: true }) : error;
+        });
+        const answer = await send(`n,,${SEPARATOR}auth=Bearer ${value}${SEPARATOR}${SEPARATOR}`).catch((error: unknown) => {
           // A lost connection says nothing of the token.
           if (error instanceof Error && "retriable" in error && error.retriable === true) throw error;
           refused = value;
           throw new LoginRefused(`SASL OAUTHBEARER: ${messageOf(error)}`);
         });
-        if (reason === undefined || reason === "") return;
+        if (answer === undefined || answer === "") return;
         refused = value;
-        throw new LoginRefused(`SASL OAUTHBEARER: the broker refuses the token: ${statusOf(reason)}`);
+        await giveUp();
+        throw new LoginRefused(`SASL OAUTHBEARER: the broker refuses the token: ${statusOf(answer)}`);
       },
     }),
   };
