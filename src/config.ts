@@ -12,7 +12,7 @@ import { readYamlVariables } from "./base/yaml-variables.ts";
 import { authProblems } from "./config/auth-problems.ts";
 import { httpsProblems, HTTPS_SETTINGS } from "./config/https-settings.ts";
 import { payloadProblems, PAYLOAD_SETTINGS } from "./config/payload-settings.ts";
-import { serverProblems, SERVER_VARIABLES, withServers } from "./config/server-variables.ts";
+import { redisUrl, serverProblems, SERVER_VARIABLES, withServers } from "./config/server-variables.ts";
 import { temporalProfileVariables } from "./config/temporal-profile.ts";
 import { ROLES } from "./contract/identity.ts";
 import { COMPENSATION_FAST_RETRIES, ORDER_PAYMENT_DEADLINE_MS } from "./contract/order-times.ts";
@@ -144,7 +144,7 @@ const schema = z
     BRIDGE_STALL_MS: durationMs(60_000, 1_000, 3_600_000),
     OUTBOX_POLL_MS: durationMs(1_000, 10, 60_000),
 
-    REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
+    REDIS_URL: redisUrl.optional(),
     REDIS_PORT: port(6379),
     ...SERVER_VARIABLES,
 

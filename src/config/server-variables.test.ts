@@ -203,6 +203,15 @@ describe("TLS of the four servers", () => {
     expect(shown).not.toContain("hush");
   });
 
+  it.each(["tls=x", "rejectUnauthorized=false", "sentinels=a", "sslrootcert=ca.pem&tls=x"])(
+    "takes no option of the client out of the address of Redis, where it would win over ours: %s",
+    (query) => {
+      expect(problemsOf({ REDIS_URL: `rediss://r?${query}` })).toEqual([
+        expect.stringMatching(/^REDIS_URL: must not have parameters beside/),
+      ]);
+    },
+  );
+
   it("puts the login of Redis into its address, whatever letters it has", () => {
     const url = new URL(load({ REDIS_URL: "redis://r:6380/2", REDIS_USERNAME: "a@b", REDIS_PASSWORD: "p:/?#@%" }).REDIS_URL ?? "");
     expect([url.host, url.pathname, decodeURIComponent(url.username), decodeURIComponent(url.password)]).toEqual([

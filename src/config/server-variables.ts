@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { isLoopbackAddress } from "../base/loopback.ts";
 import { tlsOfPostgresUrl } from "../base/postgres-url.ts";
-import { tlsFilesOf, withTls } from "../base/tls-address.ts";
+import { tlsFilesOf, TLS_PARAMETERS, withTls } from "../base/tls-address.ts";
 import { isPem, pemProblem, readPem, type TlsFiles } from "../base/tls-files.ts";
 
 /** `on` or `off`; `true` and `false` as Temporal's own tools write it. */
@@ -34,6 +34,15 @@ const headers = z
     }
   })
   .optional();
+
+/** The client takes any other parameter for an option of its own, which wins over ours: `tls` over the check of the certificate. */
+const REDIS_PARAMETERS = new Set(["db", "family", ...TLS_PARAMETERS]);
+/** Such as `rediss://redis.example:6380/2`. */
+export const redisUrl = z
+  .url({ protocol: /^rediss?$/ })
+  .refine((address) => [...new URL(address).searchParams.keys()].every((name) => REDIS_PARAMETERS.has(name)), {
+    message: `must not have parameters beside ${[...REDIS_PARAMETERS].join(", ")}`,
+  });
 
 /** What Saldo is told of its four servers beside their addresses. */
 export const SERVER_VARIABLES = {
