@@ -1,4 +1,4 @@
-import { EventEmitter } from "node:events";
+import type { EventEmitter } from "node:events";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { stopIdleTimers } from "./kafka-idle-timer.ts";
 import { clientModule } from "./kafka-internals.ts";
