@@ -7,11 +7,12 @@ import { z } from "zod";
 import { isLoopbackAddress } from "./base/loopback.ts";
 import { isCurrency } from "./base/money.ts";
 import { readPostgresUrl } from "./base/postgres-url.ts";
+import { isPem } from "./base/tls-files.ts";
 import { readYamlVariables } from "./base/yaml-variables.ts";
 import { authProblems } from "./config/auth-problems.ts";
 import { httpsProblems, HTTPS_SETTINGS } from "./config/https-settings.ts";
 import { payloadProblems, PAYLOAD_SETTINGS } from "./config/payload-settings.ts";
-import { serverProblems, SERVER_VARIABLES, withServers } from "./config/server-variables.ts";
+import { redisUrl, serverProblems, SERVER_VARIABLES, withServers } from "./config/server-variables.ts";
 import { temporalProfileVariables } from "./config/temporal-profile.ts";
 import { ROLES } from "./contract/identity.ts";
 import { COMPENSATION_FAST_RETRIES, ORDER_PAYMENT_DEADLINE_MS } from "./contract/order-times.ts";
@@ -143,7 +144,7 @@ const schema = z
     BRIDGE_STALL_MS: durationMs(60_000, 1_000, 3_600_000),
     OUTBOX_POLL_MS: durationMs(1_000, 10, 60_000),
 
-    REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
+    REDIS_URL: redisUrl.optional(),
     REDIS_PORT: port(6379),
     ...SERVER_VARIABLES,
 
@@ -260,8 +261,11 @@ export function loadConfig(environment: Environment = process.env, directory: st
   const told = { ...fromFiles, ...definedOnly(environment) };
   const merged = { ...profileVariables(told), ...told };
   const result = schema.safeParse(merged);
-  if (!result.success)
-    throw new ConfigError(result.error.issues.map((issue) => `${issue.path.join(".") || "configuration"}: ${issue.message}`));
+  const problems = result.success ? [] : result.error.issues.map(({ path, message }) => `${path.join(".") || "configuration"}: ${message}`);
+  // What Node's fetch asks (issuers of tokens, the provider, webhooks) would be anybody's who sits on the line.
+  if (merged["NODE_ENV"] === "production" && environment["NODE_TLS_REJECT_UNAUTHORIZED"] === "0")
+    problems.push("NODE_TLS_REJECT_UNAUTHORIZED: must not be 0 in production: it switches the check of every certificate off");
+  if (!result.success || problems.length > 0) throw new ConfigError(problems);
   return result.data;
 }
 
@@ -275,7 +279,7 @@ export function describeConfig(config: Config): Record<string, string> {
   return Object.fromEntries(
     Object.entries(config).map(([name, value]) => [
       name,
-      value !== undefined && SECRET_NAME.test(name) ? "***" : hideSecret(inWords(value)),
+      value !== undefined && (SECRET_NAME.test(name) || isPem(inWords(value))) ? "***" : hideSecret(inWords(value)),
     ]),
   );
 }

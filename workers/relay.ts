@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import { brokerList, createKafka, ensureTopics } from "../src/adapters/kafka/kafka.ts";
 import { createLogger, type Logger } from "../src/adapters/logger.ts";
 import { createMetrics } from "../src/adapters/metrics/metrics.ts";
+import { openPayloadProtection } from "../src/adapters/payload-codec/payload-protection.ts";
 import { messageOf } from "../src/base/errors.ts";
 import { DEFAULT_KAFKA_BROKERS, loadConfig, type Config } from "../src/config.ts";
 import { kafkaSecurity } from "../src/config/server-variables.ts";
@@ -35,6 +37,8 @@ const WEBHOOK_MAX_PAUSE_MS = 30_000;
 await runRole("relay", async ({ signal, ready }) => {
   const config = loadConfig();
   const logger = createLogger({ role: "relay", level: config.LOG_LEVEL, pretty: config.LOG_PRETTY });
+  // Keys that cannot be used end a start, as in every other role.
+  openPayloadProtection(config);
   const brokers = brokerList(config.KAFKA_BROKERS ?? DEFAULT_KAFKA_BROKERS);
   const databaseUrl = required(config.DATABASE_URL, "DATABASE_URL");
   const database = createDatabase({
@@ -98,12 +102,18 @@ await runRole("relay", async ({ signal, ready }) => {
   await database.close();
 });
 
-// Only the dispatch of webhooks waits for Temporal: messages to Kafka leave without it.
+// Only the dispatch of webhooks waits for Temporal, whatever keeps it away: messages to Kafka leave without it.
 async function dispatchWebhooks(input: { config: Config; db: Db; logger: Logger; signal: AbortSignal }): Promise<void> {
   const { config, db, logger, signal } = input;
   while (!signal.aborted) {
-    const temporal = await connectTemporal(config, logger, CONNECT_ATTEMPT_MS).catch(() => undefined);
-    if (temporal === undefined) continue;
+    const temporal = await connectTemporal(config, logger, CONNECT_ATTEMPT_MS).catch((error: unknown) => {
+      logger.warn({ event: "temporal.away", reason: messageOf(error) }, "webhooks wait for Temporal");
+    });
+    if (temporal === undefined) {
+      // What fails at once, such as keys that cannot be read, would leave this process no turn for anything else.
+      await sleep(WEBHOOK_POLL_MS, undefined, { signal }).catch(() => {});
+      continue;
+    }
     const dispatcher = createWebhookDispatcher({
       listWaiting: (limit) => listWaitingDeliveries(db, limit),
       markDispatched: (deliveryIds) => markDispatched(db, deliveryIds),

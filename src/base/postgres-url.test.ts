@@ -46,6 +46,13 @@ describe("an address of Postgres", () => {
     expect(driverTarget(address).options).toEqual(options);
   });
 
+  it.each(["sslmode=disable&ssl=true", "sslmode=disable&sslmode=verify-full", "ssl=false&sslmode=require", "sslnegotiation=direct"])(
+    "takes the safe one of words that contradict each other: %s",
+    (query) => {
+      expect(driverTarget(`${BASE}?${query}`).options.ssl).toMatchObject({ rejectUnauthorized: true, host: "db.example" });
+    },
+  );
+
   // Of `require` the driver itself would check nothing.
   it.each(["sslmode=require", "sslmode=verify-ca", "sslmode=verify-full", "ssl=true", "sslrootcert=system"])(
     "has the certificate and the name checked with %s",

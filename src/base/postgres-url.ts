@@ -81,12 +81,13 @@ export function readPostgresUrl(text: string): PostgresAddressParts {
   return { url: kept, unkept, isEncoded, ...(looseMode === undefined ? {} : { looseMode }) };
 }
 
-/** Whether an address asks for TLS; undefined when it says nothing of it. */
+/** Whether an address asks for TLS; undefined when it says nothing of it. Of words that contradict each other the safe one counts. */
 export function tlsOfPostgresUrl(url: string): boolean | undefined {
   const { searchParams } = new URL(url);
-  const mode = MODE_PARAMETERS.map((name) => searchParams.get(name)).find((value) => value !== null);
-  if (mode !== undefined && mode !== null) return TLS_MODES[mode] ?? true;
-  return TLS_PARAMETERS.some((name) => searchParams.has(name)) ? true : undefined;
+  const modes = MODE_PARAMETERS.flatMap((name) => searchParams.getAll(name));
+  if (modes.length > 0) return modes.some((mode) => TLS_MODES[mode] ?? true);
+  const isDirect = searchParams.get("sslnegotiation") === "direct";
+  return isDirect || TLS_PARAMETERS.some((name) => searchParams.has(name)) ? true : undefined;
 }
 
 /** An address as the driver is to be given it: what it does not read rightly out of it stands beside it. */

@@ -137,3 +137,24 @@ it("a renewed certificate is taken by the next connection, and a half-written on
   await visit();
   expect(seen).toEqual(["server", "server", "other"]);
 });
+
+it("an empty file of authorities is none, and not all of them; in the middle of a renewal the former one counts", () => {
+  const own = { ca: join(folder, "authorities.pem") };
+  writeFileSync(own.ca, "");
+  expect(() => tlsFrom(own, "127.0.0.1")).toThrow("the file of _TLS_CA holds no certificate in PEM");
+  copyFileSync(ca.ca, own.ca);
+  const options = tlsFrom(own, "127.0.0.1");
+  const before = options.secureContext;
+  for (const content of ["", "-----BEGIN CERTIFICATE-----\nMIIB", readFileSync(good?.key ?? "", "utf8")]) {
+    writeFileSync(own.ca, content);
+    expect(options.secureContext).toBe(before);
+  }
+  copyFileSync(good?.cert ?? "", own.ca);
+  expect(options.secureContext).not.toBe(before);
+});
+
+it("says which file is not what it should be", async () => {
+  const empty = join(folder, "empty.pem");
+  writeFileSync(empty, "");
+  expect(await troubleWith(await serving(good), { ca: empty })).toBe("the file of KAFKA_TLS_CA holds no certificate in PEM");
+});

@@ -35,13 +35,41 @@ export function isPem(text: string): boolean {
   return text.trimStart().startsWith(PEM);
 }
 
-/** The content of the files. Throws: the file system's error. */
+/** A file does not hold what its part of TLS needs. */
+export class PemError extends Error {
+  override readonly name = "PemError";
+}
+
+const CERTIFICATE = /-----(BEGIN|END) (?:TRUSTED |X509 )?CERTIFICATE-----/g;
+const KEY = /-----(BEGIN|END) (?:[A-Z0-9]+ )*PRIVATE KEY-----/g;
+
+/**
+ * What is wrong with the content of a file for this part, in words after "is a file that"; undefined for one that may be used. To Node and to
+ * Temporal's client an empty list of authorities is none: the public ones, which anybody can have a certificate of, would then be trusted.
+ */
+export function pemProblem(part: "ca" | "cert" | "key", content: string): string | undefined {
+  const marks = [...content.matchAll(part === "key" ? KEY : CERTIFICATE)].map(([, mark]) => mark);
+  if (marks.length === 0) return part === "key" ? "holds no key in PEM" : "holds no certificate in PEM";
+  if (marks.length % 2 !== 0 || marks.some((mark, index) => mark !== (index % 2 === 0 ? "BEGIN" : "END"))) return "is not complete";
+  if (part === "key" && /BEGIN ENCRYPTED |^Proc-Type: 4,ENCRYPTED/m.test(content))
+    return "holds a key with a passphrase, which cannot be given";
+  return undefined;
+}
+
+/** The content of the files. Throws: the file system's error, PemError. */
 export function pemOf({ ca, cert, key }: TlsFiles): { readonly ca?: string; readonly cert?: string; readonly key?: string } {
   return {
-    ...(ca === undefined ? {} : { ca: readPem(ca) }),
-    ...(cert === undefined ? {} : { cert: readPem(cert) }),
-    ...(key === undefined ? {} : { key: readPem(key) }),
+    ...(ca === undefined ? {} : { ca: readPart("ca", ca) }),
+    ...(cert === undefined ? {} : { cert: readPart("cert", cert) }),
+    ...(key === undefined ? {} : { key: readPart("key", key) }),
   };
+}
+
+function readPart(part: "ca" | "cert" | "key", file: string): string {
+  const content = readPem(file);
+  const problem = pemProblem(part, content);
+  if (problem !== undefined) throw new PemError(`the file of _TLS_${part.toUpperCase()} ${problem}`);
+  return content;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { X509Certificate } from "node:crypto";
-import { readPem, type TlsFiles } from "./tls-files.ts";
+import { PemError, readPem, type TlsFiles } from "./tls-files.ts";
 
 /** By the code of Node's error: what is wrong with the server's certificate, as this client sees it. */
 const SERVER_FAULTS: readonly (readonly [RegExp, string])[] = [
@@ -31,6 +31,7 @@ const CLOSED = /^(?:ECONNRESET|EPIPE|ERR_SOCKET_CLOSED)$/;
 export function tlsReason(error: unknown, files: TlsFiles, variables: string): string | undefined {
   const code = codeOf(error);
   const named = (words: string) => words.replaceAll(/(?<![A-Z])_TLS_/g, `${variables}_TLS_`);
+  if (error instanceof PemError) return named(error.message);
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return named(wrongName(error));
   const ofServer = SERVER_FAULTS.find(([pattern]) => pattern.test(code));
   if (ofServer !== undefined) return named(ofServer[1]);

@@ -5,13 +5,16 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ConfigError, describeConfig, loadConfig } from "../config.ts";
 import { kafkaSecurity, temporalSecurity, tlsOfServers } from "./server-variables.ts";
 
+const pem = (label: string) => `-----BEGIN ${label}-----\nabc\n-----END ${label}-----\n`;
+
 let folder: string;
 let [ca, cert, key] = ["", "", ""];
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "saldo-servers-"));
   [ca, cert, key] = ["ca.pem", "a b&c.pem", "client.key"].map((name) => join(folder, name)) as [string, string, string];
-  for (const file of [ca, cert, key]) writeFileSync(file, "-----BEGIN TEST-----\n");
+  for (const file of [ca, cert]) writeFileSync(file, pem("CERTIFICATE"));
+  writeFileSync(key, pem("PRIVATE KEY"));
 });
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -108,6 +111,76 @@ describe("TLS of the four servers", () => {
     expect(problemsOf(given)).toEqual([typeof expected === "string" ? expected : expect.stringMatching(expected)]);
   });
 
+  it.each([
+    ["", "CA", "holds no certificate in PEM"],
+    [pem("PRIVATE KEY"), "CA", "holds no certificate in PEM"],
+    [pem("PRIVATE KEY"), "CERT", "holds no certificate in PEM"],
+    [pem("CERTIFICATE"), "KEY", "holds no key in PEM"],
+    [`${pem("CERTIFICATE")}-----BEGIN CERTIFICATE-----\nab`, "CA", "is not complete"],
+    [pem("ENCRYPTED PRIVATE KEY"), "KEY", "holds a key with a passphrase, which cannot be given"],
+    ["-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nabc\n-----END RSA PRIVATE KEY-----\n", "KEY", /passphrase/],
+  ])("is refused with a file that holds %j as its %s", (content, part, expected) => {
+    const file = join(folder, "other.pem");
+    writeFileSync(file, content);
+    for (const [server, address] of [
+      ["DATABASE", { DATABASE_URL }],
+      ["KAFKA", { KAFKA_BROKERS: "a:1" }],
+    ] as const) {
+      const found = problemsOf({ ...address, ...files(server), [`${server}_TLS`]: "on", [`${server}_TLS_${part}`]: file });
+      expect(found).toEqual([expect.stringContaining(`${server}_TLS_${part}: is a file that `)]);
+      expect(found[0]).toMatch(expected);
+    }
+  });
+
+  it("holds for the owner's address too: one that says nothing follows, one that contradicts is refused", () => {
+    const owner = "postgres://owner:p@db.example/saldo";
+    const followed = load({ DATABASE_URL: `${DATABASE_URL}?sslmode=verify-full`, DATABASE_ADMIN_URL: owner, DATABASE_TLS_CA: ca });
+    expect(followed.DATABASE_ADMIN_URL).toMatch(/sslmode=verify-full&sslrootcert=/);
+    expect(problemsOf({ DATABASE_URL, DATABASE_ADMIN_URL: `${owner}?sslmode=disable`, DATABASE_TLS: "on" })).toEqual([
+      "DATABASE_TLS: is on, and DATABASE_ADMIN_URL says that there is none",
+    ]);
+    expect(problemsOf({ DATABASE_URL, DATABASE_ADMIN_URL: `${owner}?sslmode=require`, DATABASE_TLS: "off" })).toEqual([
+      "DATABASE_TLS: is off, and DATABASE_ADMIN_URL asks for it",
+    ]);
+    const apart = load({ DATABASE_URL: `${DATABASE_URL}?sslmode=require`, DATABASE_ADMIN_URL: `${owner}?sslmode=disable` });
+    expect(apart.DATABASE_ADMIN_URL).toBe(`${owner}?sslmode=disable`);
+  });
+
+  it("is not made nothing of in production by NODE_TLS_REJECT_UNAUTHORIZED=0", () => {
+    const off = { NODE_TLS_REJECT_UNAUTHORIZED: "0" };
+    expect(problemsOf({ NODE_ENV: "production", ...off })).toEqual([expect.stringMatching(/^NODE_TLS_REJECT_UNAUTHORIZED: must not be 0/)]);
+    expect(problemsOf(off)).toEqual([]);
+  });
+
+  it("takes secrets without the line's end that a file adds, and refuses in words what would be left out or repeated by a client", () => {
+    const config = load({
+      TEMPORAL_ADDRESS: "t:1",
+      TEMPORAL_API_KEY: "k3y\n",
+      KAFKA_BROKERS: "a:1",
+      KAFKA_SASL_MECHANISM: "SCRAM-SHA-256",
+      KAFKA_SASL_USERNAME: "u",
+      KAFKA_SASL_PASSWORD: " p \r\n",
+    });
+    expect([temporalSecurity(config).apiKey, config.KAFKA_SASL_PASSWORD]).toEqual(["k3y", " p "]);
+    for (const more of [
+      { TEMPORAL_API_KEY: "hu\nsh" },
+      { TEMPORAL_METADATA: '{"x-key":"hu\\nsh"}' },
+      { TEMPORAL_METADATA: '{"x key":"hush"}' },
+    ]) {
+      const found = problemsOf({ TEMPORAL_ADDRESS: "t:1", ...more });
+      expect(found).toEqual([expect.stringMatching(/^TEMPORAL_(?:API_KEY|METADATA): must be /)]);
+      expect(found.join()).not.toMatch(/hu\s?sh/);
+    }
+    const inAddress = {
+      KAFKA_BROKERS: "a:1",
+      KAFKA_SASL_MECHANISM: "OAUTHBEARER",
+      KAFKA_SASL_TOKEN_URL: "https://me:hush@login.example/token",
+      KAFKA_SASL_CLIENT_ID: "c",
+      KAFKA_SASL_CLIENT_SECRET: "s",
+    };
+    expect(problemsOf(inAddress)).toEqual([expect.stringMatching(/^KAFKA_SASL_TOKEN_URL: must not hold a login/)]);
+  });
+
   it("shows no password and no key", () => {
     const shown = JSON.stringify(
       describeConfig(
@@ -119,6 +192,8 @@ describe("TLS of the four servers", () => {
           TEMPORAL_ADDRESS: "t:1",
           TEMPORAL_API_KEY: "hush-2",
           TEMPORAL_METADATA: '{"x-secret":"hush-3"}',
+          TEMPORAL_TLS_CERT: pem("CERTIFICATE"),
+          TEMPORAL_TLS_KEY: pem("PRIVATE KEY").replace("abc", "hush-5"),
           REDIS_URL: "redis://r",
           REDIS_USERNAME: "saldo",
           REDIS_PASSWORD: "hush-4:@/",
@@ -127,6 +202,15 @@ describe("TLS of the four servers", () => {
     );
     expect(shown).not.toContain("hush");
   });
+
+  it.each(["tls=x", "rejectUnauthorized=false", "sentinels=a", "sslrootcert=ca.pem&tls=x"])(
+    "takes no option of the client out of the address of Redis, where it would win over ours: %s",
+    (query) => {
+      expect(problemsOf({ REDIS_URL: `rediss://r?${query}` })).toEqual([
+        expect.stringMatching(/^REDIS_URL: must not have parameters beside/),
+      ]);
+    },
+  );
 
   it("puts the login of Redis into its address, whatever letters it has", () => {
     const url = new URL(load({ REDIS_URL: "redis://r:6380/2", REDIS_USERNAME: "a@b", REDIS_PASSWORD: "p:/?#@%" }).REDIS_URL ?? "");
@@ -148,10 +232,10 @@ describe("a profile of Temporal's own tools", () => {
   const CLOUD = '[profile.cloud]\naddress = "ns.acct.tmprl.cloud:7233"\nnamespace = "ns.acct"\napi_key = "k3y"\n';
 
   it("says address, namespace, key and TLS", () => {
-    const pem = "-----BEGIN CERTIFICATE-----\\nabc\\n-----END CERTIFICATE-----";
+    const inTheProfile = "-----BEGIN CERTIFICATE-----\\nabc\\n-----END CERTIFICATE-----";
     const config = load(
       profile(
-        `${CLOUD}[profile.cloud.tls]\nserver_name = "other"\nserver_ca_cert_data = "${pem}"\nclient_cert_path = "${cert}"\nclient_key_path = "${key}"\n`,
+        `${CLOUD}[profile.cloud.tls]\nserver_name = "other"\nserver_ca_cert_data = "${inTheProfile}"\nclient_cert_path = "${cert}"\nclient_key_path = "${key}"\n`,
       ),
     );
     expect([config.TEMPORAL_ADDRESS, config.TEMPORAL_NAMESPACE]).toEqual(["ns.acct.tmprl.cloud:7233", "ns.acct"]);

@@ -1,9 +1,8 @@
-import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { isLoopbackAddress } from "../base/loopback.ts";
 import { tlsOfPostgresUrl } from "../base/postgres-url.ts";
-import { tlsFilesOf, withTls } from "../base/tls-address.ts";
-import { isPem, type TlsFiles } from "../base/tls-files.ts";
+import { tlsFilesOf, TLS_PARAMETERS, withTls } from "../base/tls-address.ts";
+import { isPem, pemProblem, readPem, type TlsFiles } from "../base/tls-files.ts";
 
 /** `on` or `off`; `true` and `false` as Temporal's own tools write it. */
 const onOrOff = z
@@ -11,8 +10,15 @@ const onOrOff = z
   .transform((text) => ["on", "true", "1"].includes(text))
   .optional();
 const text = z.string().trim().min(1).optional();
-const secret = z.string().min(1).max(65_536).optional();
-const words = z.record(z.string(), z.string());
+/** Without the line's end that a file or a vault adds to it. */
+const secret = z
+  .string()
+  .transform((given) => given.replace(/[\r\n]+$/, ""))
+  .pipe(z.string().min(1).max(65_536))
+  .optional();
+/** What cannot stand in a header is repeated by the client's error, and left out in silence by the other client. */
+const headerSecret = secret.refine((given) => given === undefined || /^[\x21-\x7e]+$/.test(given), "must be of visible ASCII characters");
+const words = z.record(z.string().regex(/^(?!.*-bin$)[a-z0-9_.-]+$/i), z.string().regex(/^[\x20-\x7e]*$/));
 /** Headers of every call, as an object in JSON: `{"x-name":"value"}`. */
 const headers = z
   .string()
@@ -20,11 +26,23 @@ const headers = z
     try {
       return words.parse(JSON.parse(json));
     } catch {
-      context.addIssue({ code: "custom", message: 'must be an object of texts in JSON, such as {"name":"value"}' });
+      context.addIssue({
+        code: "custom",
+        message: 'must be an object of texts in JSON, such as {"name":"value"}, with names and values that may stand in a header',
+      });
       return z.NEVER;
     }
   })
   .optional();
+
+/** The client takes any other parameter for an option of its own, which wins over ours: `tls` over the check of the certificate. */
+const REDIS_PARAMETERS = new Set(["db", "family", ...TLS_PARAMETERS]);
+/** Such as `rediss://redis.example:6380/2`. */
+export const redisUrl = z
+  .url({ protocol: /^rediss?$/ })
+  .refine((address) => [...new URL(address).searchParams.keys()].every((name) => REDIS_PARAMETERS.has(name)), {
+    message: `must not have parameters beside ${[...REDIS_PARAMETERS].join(", ")}`,
+  });
 
 /** What Saldo is told of its four servers beside their addresses. */
 export const SERVER_VARIABLES = {
@@ -38,7 +56,7 @@ export const SERVER_VARIABLES = {
   TEMPORAL_TLS_CERT: text,
   TEMPORAL_TLS_KEY: text,
   TEMPORAL_TLS_SERVER_NAME: text,
-  TEMPORAL_API_KEY: secret,
+  TEMPORAL_API_KEY: headerSecret,
   TEMPORAL_METADATA: headers,
   KAFKA_TLS: onOrOff,
   KAFKA_TLS_CA: text,
@@ -48,7 +66,13 @@ export const SERVER_VARIABLES = {
   KAFKA_SASL_MECHANISM: z.enum(["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]).optional(),
   KAFKA_SASL_USERNAME: text,
   KAFKA_SASL_PASSWORD: secret,
-  KAFKA_SASL_TOKEN_URL: z.url({ protocol: /^https?$/ }).optional(),
+  KAFKA_SASL_TOKEN_URL: z
+    .url({ protocol: /^https?$/ })
+    .refine(
+      (address) => new URL(address).username + new URL(address).password === "",
+      "must not hold a login; KAFKA_SASL_CLIENT_ID and KAFKA_SASL_CLIENT_SECRET do",
+    )
+    .optional(),
   KAFKA_SASL_CLIENT_ID: text,
   KAFKA_SASL_CLIENT_SECRET: secret,
   KAFKA_SASL_SCOPE: text,
@@ -102,6 +126,9 @@ function* tlsProblems(env: Servers, server: Server): Generator<Problem> {
   const byAddress = addressAsks(env, server);
   const given = Object.values(files).some((value) => value !== undefined);
   if (asked === true && env[ADDRESS_OF[server]] === undefined) yield [ADDRESS_OF[server], `is needed with ${server}_TLS`];
+  const ownerAsks = server === "DATABASE" && env.DATABASE_ADMIN_URL !== undefined ? tlsOfPostgresUrl(env.DATABASE_ADMIN_URL) : undefined;
+  if (asked === true && ownerAsks === false) yield ["DATABASE_TLS", "is on, and DATABASE_ADMIN_URL says that there is none"];
+  if (asked === false && ownerAsks === true) yield ["DATABASE_TLS", "is off, and DATABASE_ADMIN_URL asks for it"];
   if (asked === true && byAddress === false) yield [`${server}_TLS`, `is on, and ${ADDRESS_OF[server]} says that there is none`];
   if (asked === false && byAddress === true) yield [`${server}_TLS`, `is off, and ${whatAsks(server)} asks for it`];
   if (given && asked === undefined && byAddress !== true) yield [`${server}_TLS`, "must be on for its files and its server name to count"];
@@ -114,9 +141,12 @@ function* tlsProblems(env: Servers, server: Server): Generator<Problem> {
     const variable = `${server}_TLS_${part.toUpperCase()}`;
     if (file === undefined) continue;
     // These two travel in the address, which is shown to people.
-    if (isPem(file)) {
-      if (server === "DATABASE" || server === "REDIS") yield [variable, "must be the name of a file"];
-    } else if (!isReadable(file)) yield [variable, "is a file that cannot be read"];
+    if (isPem(file) && (server === "DATABASE" || server === "REDIS")) {
+      yield [variable, "must be the name of a file"];
+      continue;
+    }
+    const problem = problemOfFile(part, file);
+    if (problem !== undefined) yield [variable, problem];
   }
 }
 
@@ -165,7 +195,8 @@ export function withServers<Env extends Servers>(env: Env): Env {
   const database = filesOf(env, "DATABASE");
   const secure = (url: string | undefined) => {
     if (url === undefined || env.DATABASE_TLS === false) return url;
-    const isOn = env.DATABASE_TLS ?? tlsOfPostgresUrl(url) ?? false;
+    // The owner's address that says nothing of TLS goes by the other one: its password is worth more.
+    const isOn = env.DATABASE_TLS ?? tlsOfPostgresUrl(url) ?? addressAsks(env, "DATABASE") ?? false;
     if (!isOn) return url;
     const asking = tlsOfPostgresUrl(url) === undefined ? `${url}${url.includes("?") ? "&" : "?"}sslmode=verify-full` : url;
     return withTls(asking, database);
@@ -260,12 +291,12 @@ function filesOf(env: Servers, server: Server): TlsFiles {
   };
 }
 
-function isReadable(file: string): boolean {
+function problemOfFile(part: "ca" | "cert" | "key", file: string): string | undefined {
   try {
-    readFileSync(file);
-    return true;
+    const problem = pemProblem(part, readPem(file));
+    return problem === undefined ? undefined : `is a file that ${problem}`;
   } catch {
-    return false;
+    return "is a file that cannot be read";
   }
 }
 

@@ -1,3 +1,6 @@
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { openRedis } from "../../src/adapters/redis/redis.ts";
@@ -14,6 +17,7 @@ import { startTestWorkflows } from "../support/http-system.ts";
 import { findPgBouncer, startPgBouncer, type PgBouncer } from "../support/pgbouncer.ts";
 import { relayOutbox } from "../support/relay-outbox.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
+import { makeThrowawayCa } from "../support/throwaway-ca.ts";
 
 const program = await findPgBouncer();
 if (program === undefined) console.log("PgBouncer is not on this machine (apt-get install pgbouncer): its tests are skipped.");
@@ -103,6 +107,35 @@ describe.skipIf(program === undefined)("behind PgBouncer in transaction mode", (
     expect(sent.filter((value) => value.includes("CONFIRMED"))).not.toHaveLength(0);
     expect((await auditBooks(api.db)).findings.flatMap(({ examples }) => examples)).toEqual([]);
     expect((await api.call("GET", "/api/v1/audit")).status).toBe(200);
+  });
+
+  test("over TLS its certificate is checked as that of Postgres itself, a pooler is seen all the same, and migrations are refused", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "saldo-pgbouncer-tls-"));
+    stops.push(async () => rmSync(folder, { recursive: true, force: true }));
+    const authority = await makeThrowawayCa(folder);
+    const stranger = await makeThrowawayCa(folder, "stranger");
+    const { cert, key } = await authority.issue("pooler", { commonName: "pooler", names: ["localhost", "127.0.0.1"] });
+    // PgBouncer runs as another user.
+    chmodSync(folder, 0o755);
+    chmodSync(key, 0o644);
+    const tls = ["client_tls_sslmode = require", `client_tls_key_file = ${key}`, `client_tls_cert_file = ${cert}`];
+    const bouncer = await startPgBouncer(program ?? "", database.appUrl, tls);
+    stops.push(bouncer.stop);
+    const urlWith = (ca: string) =>
+      loadConfig({ DATABASE_URL: bouncer.url, DATABASE_TLS: "on", DATABASE_TLS_CA: ca }, "/nonexistent").DATABASE_URL ?? "";
+    const url = urlWith(authority.ca);
+    const lanes = [1, 2, 3, 4].map(() => createLane({ url, name: "test", deadlineMs: 10_000 }));
+    stops.push(() => Promise.all(lanes.map((lane) => lane.close())));
+    const rows = await Promise.all(Array.from({ length: 40 }, (_, n) => (lanes[n % 4] as Lane).rows("select $1::integer as n", [n])));
+    expect(rows.map(([row]) => row?.["n"])).toEqual(Array.from({ length: 40 }, (_, n) => n));
+    expect(isPooled(url)).toBe(true);
+    const distrusting = createLane({ url: urlWith(stranger.ca), name: "test", deadlineMs: 10_000 });
+    stops.push(() => distrusting.close());
+    await expect(distrusting.rows("select 1", [])).rejects.toThrow(/its certificate is not signed by an authority of DATABASE_TLS_CA/);
+    const plain = createLane({ url: bouncer.url, name: "test", deadlineMs: 10_000 });
+    stops.push(() => plain.close());
+    await expect(plain.rows("select 1", [])).rejects.toThrow(/SSL required/i);
+    await expect(migrateDatabase({ adminUrl: url, appUrl: url })).rejects.toThrow(/leads through a pooler/);
   });
 
   test.each([[[]], [["ignore_startup_parameters = statement_timeout,extra_float_digits"]]])(

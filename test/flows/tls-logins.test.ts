@@ -29,6 +29,9 @@ let issuer: Server;
 let issued = 0;
 /** The client logs in anew 10 s before the end. */
 const TOKEN_LIFE_SECONDS = 12;
+/** What the issuer answers; undefined for a good token. */
+let otherAnswer: object | undefined;
+let isIssuerAway = false;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "saldo-logins-"));
@@ -45,8 +48,10 @@ beforeAll(async () => {
   issuer = createServer((request, response) => {
     issued += 1;
     request.resume();
+    if (isIssuerAway) return void response.writeHead(503).end();
     response.setHeader("content-type", "application/json");
-    response.end(JSON.stringify({ access_token: unsignedToken("saldo", TOKEN_LIFE_SECONDS), expires_in: TOKEN_LIFE_SECONDS }));
+    const good = { access_token: unsignedToken("saldo", TOKEN_LIFE_SECONDS), expires_in: TOKEN_LIFE_SECONDS };
+    response.end(JSON.stringify(otherAnswer ?? good));
   });
   await new Promise<void>((resolve) => issuer.listen(0, "127.0.0.1", resolve));
 });
@@ -118,6 +123,59 @@ describe("the login of Kafka", () => {
     });
     expect((await kafka.topicOffsets(topic))[0]).toMatchObject({ high: BigInt(sent) });
     await Promise.all([producer.close(), kafka.close()]);
+  });
+
+  it("is refused with a token that has ended: the reason is said, the token is not, and another one is asked for before the next login", async () => {
+    const ended = unsignedToken("saldo", -100);
+    otherAnswer = { access_token: ended, expires_in: 3_600 };
+    const lines: string[] = [];
+    const note = (...words: unknown[]) => void lines.push(inspect(words, { depth: 10 }));
+    const kafka = open(configOf(oauth()), { debug: note, info: note, warn: note, error: note });
+    const before = issued;
+    await expect(kafka.ping()).rejects.toThrow("it refuses the login of KAFKA_SASL_MECHANISM");
+    expect(issued).toBe(before + 1);
+    expect(lines.join("\n")).toMatch(/the broker refuses the token: invalid_token/);
+    expect(lines.join("\n")).not.toContain(ended.split(".")[1]);
+    // Each login tells it, also those on what the one before left open.
+    await expect(kafka.ping()).rejects.toThrow("it refuses the login of KAFKA_SASL_MECHANISM");
+    await expect(kafka.topicOffsets("any")).rejects.toThrow("the broker refuses the token: invalid_token");
+    isIssuerAway = true;
+    for (const _ of [1, 2]) await expect(kafka.ping()).rejects.toThrow("the issuer of Kafka's tokens answers with 503");
+    isIssuerAway = false;
+    otherAnswer = undefined;
+    await kafka.ping();
+    await kafka.close();
+  });
+
+  it("outlasts an issuer of tokens that is away: the consumer is not ended, and reads on", async () => {
+    const config = configOf(oauth());
+    const topic = `login-${randomUUID()}`;
+    const brokers = config.KAFKA_BROKERS?.split(",") ?? [];
+    await ensureTopics(brokers, [{ topic, partitions: 1, settings: {} }], SILENT_LOG, kafkaSecurity(config));
+    const kafka = open(config);
+    const consumer = kafka.createConsumer({ group: topic, topic, sessionTimeoutMs: 6_000, partitionsAtOnce: 1, graceMs: 1_000 });
+    const read: string[] = [];
+    const ends: string[] = [];
+    await consumer.run(
+      async ({ messages, nextOffset }, { commit }) => {
+        read.push(...messages.map(({ value }) => String(value)));
+        await commit(nextOffset);
+      },
+      ({ message }) => ends.push(message),
+    );
+    await until("the group is joined", () => consumer.assigned() !== undefined);
+    isIssuerAway = true;
+    // Twice the token's life: the consumer has to log in anew, and loses its place in the group.
+    const untilMs = performance.now() + 2_000 * TOKEN_LIFE_SECONDS;
+    await until("the issuer was away for a while", () => performance.now() > untilMs || ends.length > 0, 60_000);
+    isIssuerAway = false;
+    const producer = open(configOf({ KAFKA_SASL_MECHANISM: "PLAIN", ...login }));
+    const writing = producer.createProducer();
+    await writing.send(topic, [{ key: "a", value: "later" }]);
+    await until("it is read", () => read.includes("later") || ends.length > 0);
+    expect([read, ends]).toEqual([["later"], []]);
+    await consumer.stop();
+    await Promise.all([writing.close(), producer.close(), kafka.close()]);
   });
 
   it.each<Record<string, string>>([

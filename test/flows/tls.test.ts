@@ -189,6 +189,9 @@ describe("the whole system over TLS, with a certificate of its own to each serve
       }
       const doctor = await command("src/cli/doctor.ts", ["--json"]);
       expect(doctor.output).toMatch(/TLS of Kafka[^}]*checked; our certificate ends on/);
+      // It reads how workflows are kept, which here is in the open.
+      const kept = await command("src/cli/payload-keys.ts", ["check", "--json"]);
+      expect(kept, kept.output).toMatchObject({ code: 1, output: expect.stringMatching(/"workflows":[1-9]/) });
       const leaks = await command("src/cli/leak-scan.ts", ["--text", "no-such-text-anywhere"]);
       expect(leaks, leaks.output).toMatchObject({ code: 0, output: expect.not.stringContaining("could not be searched") });
     },

@@ -4,6 +4,7 @@ import type { KafkaConfig } from "kafkajs";
 import { tlsFrom, type TlsFiles, type TlsOptions } from "../../base/tls-files.ts";
 import type { KafkaSecurity } from "../../config/server-variables.ts";
 import { brokerAddresses } from "./kafka-addresses.ts";
+import { oauthLogin } from "./kafka-oauth.ts";
 import { createTokenSource } from "./kafka-token.ts";
 
 /** Kafka as its clients find it and are let in. */
@@ -18,9 +19,13 @@ const KEEP_ALIVE_DELAY_MS = 60_000;
 
 /**
  * The part of the client's settings that says where the brokers are and how they are spoken to; every client of Kafka is made with it. The
- * files of TLS are read for each connection, so that a renewed certificate is taken without a restart.
+ * files of TLS are read for each connection, so that a renewed certificate is taken without a restart. `waitsForIssuer` is for who has
+ * nothing else to do: while the issuer of tokens is away the client tries again instead of failing.
  */
-export function kafkaConnection({ brokers, security = {} }: KafkaServers): Pick<KafkaConfig, "brokers" | "socketFactory" | "ssl" | "sasl"> {
+export function kafkaConnection(
+  { brokers, security = {} }: KafkaServers,
+  { waitsForIssuer = false }: { readonly waitsForIssuer?: boolean } = {},
+): Pick<KafkaConfig, "brokers" | "socketFactory" | "ssl" | "sasl"> {
   const { tls, sasl } = security;
   const { names, hostOf } = brokerAddresses(brokers);
   const secured = new Map<string, TlsOptions>();
@@ -34,7 +39,7 @@ export function kafkaConnection({ brokers, security = {} }: KafkaServers): Pick<
     brokers: names,
     // The client only asks whether there is one: the sockets are made here.
     ...(tls === undefined ? {} : { ssl: true }),
-    ...(sasl === undefined ? {} : { sasl: saslOf(sasl) }),
+    ...(sasl === undefined ? {} : { sasl: saslOf(sasl, waitsForIssuer) }),
     socketFactory: ({ host: name, port, onConnect }) => {
       const host = hostOf(name);
       const socket: Socket =
@@ -44,7 +49,7 @@ export function kafkaConnection({ brokers, security = {} }: KafkaServers): Pick<
   };
 }
 
-function saslOf(sasl: NonNullable<KafkaSecurity["sasl"]>): NonNullable<KafkaConfig["sasl"]> {
+function saslOf(sasl: NonNullable<KafkaSecurity["sasl"]>, waitsForIssuer: boolean): NonNullable<KafkaConfig["sasl"]> {
   switch (sasl.mechanism) {
     case "PLAIN":
       return { mechanism: "plain", username: sasl.username, password: sasl.password };
@@ -52,9 +57,7 @@ function saslOf(sasl: NonNullable<KafkaSecurity["sasl"]>): NonNullable<KafkaConf
       return { mechanism: "scram-sha-256", username: sasl.username, password: sasl.password };
     case "SCRAM-SHA-512":
       return { mechanism: "scram-sha-512", username: sasl.username, password: sasl.password };
-    case "OAUTHBEARER": {
-      const token = createTokenSource(sasl);
-      return { mechanism: "oauthbearer", oauthBearerProvider: async () => ({ value: await token() }) };
-    }
+    case "OAUTHBEARER":
+      return oauthLogin(createTokenSource(sasl), { waitsForIssuer });
   }
 }

@@ -15,14 +15,14 @@ const LEFT_SECONDS = 15;
 const DEFAULT_LIFE_SECONDS = 60;
 const MAX_TOKEN_BYTES = 65_536;
 
+/** Gives a token out; `refused` is one that the broker did not take, and is not given out again before the issuer was asked. */
+export type TokenSource = (refused?: string) => Promise<string>;
+
 /**
  * Fetches tokens by the grant of client credentials (RFC 6749, 4.4) and gives one out until it comes near its end; callers at the same time
  * share one request. Throws: Error, without any of the secrets, when the issuer does not answer within 5 s or refuses.
  */
-export function createTokenSource(
-  client: Omit<OauthClient, "mechanism">,
-  nowMs: () => number = () => performance.now(),
-): () => Promise<string> {
+export function createTokenSource(client: Omit<OauthClient, "mechanism">, nowMs: () => number = () => performance.now()): TokenSource {
   let known: { readonly token: string; readonly untilMs: number } | undefined;
   let fetching: Promise<string> | undefined;
   const renew = async (): Promise<string> => {
@@ -31,8 +31,8 @@ export function createTokenSource(
     known = { token, untilMs: askedAtMs + Math.min(lifeSeconds * USED_FOR, lifeSeconds - LEFT_SECONDS) * 1_000 };
     return token;
   };
-  return () => {
-    if (known !== undefined && nowMs() < known.untilMs) return Promise.resolve(known.token);
+  return (refused) => {
+    if (known !== undefined && known.token !== refused && nowMs() < known.untilMs) return Promise.resolve(known.token);
     fetching ??= renew().finally(() => {
       fetching = undefined;
     });

@@ -91,7 +91,11 @@ export function createKafka(options: KafkaOptions): Kafka {
   mendFetching();
   stopIdleTimers();
   const client = new KafkaClient(clientConfig(options));
-  const readerClient = new KafkaClient({ ...clientConfig(options), retry: READER_RETRY });
+  const readerClient = new KafkaClient({
+    ...clientConfig(options),
+    ...kafkaConnection(options, { waitsForIssuer: true }),
+    retry: READER_RETRY,
+  });
   const readers = openOnce(() => client.admin(ADMIN));
   const ends = openOnce(() => adminOfEnds(new KafkaClient(clientConfig(options)), ADMIN));
   const incarnations = createIncarnationReader(new KafkaClient(clientConfig(options)));

@@ -78,6 +78,13 @@ describe("the payload codec", () => {
     expect(await reasonOf(renamed.decode([{ ...encoded, metadata }]))).toBe("changed");
   });
 
+  it("repeats no more of a key's name than a name is long: whoever may write to Temporal would fill the log with it", async () => {
+    const [encoded] = await strict.encode([payloadOf("anna")]);
+    const metadata = { ...encoded?.metadata, "encryption-key-id": Buffer.alloc(100_000, "x") };
+    const message = await strict.decode([{ ...encoded, metadata }]).catch((error: Error) => error.message);
+    expect(message).toMatch(/^a payload is encrypted with the key x{64}, which/);
+  });
+
   it("refuses plaintext only where it must, and writes it only where encryption is off", async () => {
     const plain = payloadOf("anna");
     expect(await reasonOf(strict.decode([plain]))).toBe("plaintext");

@@ -7,6 +7,8 @@ import { open, seal } from "./xaes.ts";
 /** What Temporal's own samples call it, so that its Web UI and CLI know that a codec server is needed. */
 const ENCODING = Buffer.from("binary/encrypted");
 const KEY_ID = "encryption-key-id";
+/** What stands there is anybody's who may write to Temporal; an error repeats no more of it than a key's name is long. */
+const SHOWN_OF_KEY_ID = 64;
 /** The encryption of a payload, in its metadata: another one can come beside it later. */
 const CIPHER = "encryption-cipher";
 const XAES = "xaes-256-gcm";
@@ -69,9 +71,10 @@ function decrypt(payload: Payload, keys: ReadonlyMap<string, PayloadKey>): Paylo
   const keyId = textOf(payload, KEY_ID);
   const cipher = textOf(payload, CIPHER);
   if (cipher !== XAES) throw unreadable("cipher", "a payload is encrypted in a way that this version does not know", keyId);
+  const shown = keyId.slice(0, SHOWN_OF_KEY_ID);
   const key = keys.get(keyId);
   if (key === undefined)
-    throw unreadable("unknown-key", `a payload is encrypted with the key ${keyId}, which this process was not given`, keyId);
+    throw unreadable("unknown-key", `a payload is encrypted with the key ${shown}, which this process was not given`, keyId);
   let plain: Buffer;
   try {
     plain = open(key.secret, payload.data ?? new Uint8Array(), extraOf(keyId));
@@ -93,7 +96,7 @@ function textOf({ metadata }: Payload, name: string): string {
 type Reason = "plaintext" | "cipher" | "unknown-key" | "changed";
 
 function unreadable(reason: Reason, message: string, keyId?: string): ApplicationFailure {
-  const details = { reason, ...(keyId === undefined ? {} : { keyId: keyId.slice(0, 64) }) };
+  const details = { reason, ...(keyId === undefined ? {} : { keyId: keyId.slice(0, SHOWN_OF_KEY_ID) }) };
   const cause = new DomainError("PAYLOAD_UNREADABLE", message, details);
   return ApplicationFailure.create({ type: "PAYLOAD_UNREADABLE", message, cause });
 }

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from "node:http";
-import { createServer as createSecureServer } from "node:https";
+import { createServer as createSecureServer, type Server as SecureServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import { uuidv7 } from "uuidv7";
@@ -70,7 +70,7 @@ export async function listen(
     else if (response !== undefined && response.headersSent && !response.writableFinished) socket.destroy();
     else answerClientError(error, socket, methods);
   };
-  const { server, end } = await openServer(
+  const { server, end, cutHandshakes } = await openServer(
     {
       maxHeaderSize: MAX_HEADER_BYTES,
       insecureHTTPParser: false,
@@ -95,7 +95,7 @@ export async function listen(
     server.once("error", reject);
     server.listen(options.port, options.host, resolve);
   });
-  const closeAll = (graceMs: number) => close(server, graceMs).finally(end);
+  const closeAll = (graceMs: number) => close(server, graceMs, cutHandshakes).finally(end);
   return { port: (server.address() as AddressInfo).port, close: closeAll };
 }
 
@@ -103,18 +103,36 @@ async function openServer(
   options: ServerOptions,
   take: (request: IncomingMessage, response: ServerResponse) => void,
   https: HttpsOptions | undefined,
-): Promise<{ server: Server; end: () => void }> {
-  if (https === undefined) return { server: createServer(options, take), end: () => undefined };
+): Promise<{ server: Server; end: () => void; cutHandshakes: () => void }> {
+  if (https === undefined) return { server: createServer(options, take), end: () => undefined, cutHandshakes: () => undefined };
   const first = await readServerCertificate(https);
   const server = createSecureServer({ ...options, ...first.options, handshakeTimeout: HEADERS_TIMEOUT_MS }, take);
-  return { server, end: followCertificate(server, { ...https, files: https, first }) };
+  return { server, end: followCertificate(server, { ...https, files: https, first }), cutHandshakes: watchHandshakes(server) };
 }
 
-async function close(server: Server, graceMs: number): Promise<void> {
+/** Returns what cuts the connections on which TLS is not agreed on yet: to `closeAllConnections` they are none. */
+function watchHandshakes(server: SecureServer): () => void {
+  const open = new Map<string, Socket>();
+  const placeOf = ({ remoteAddress, remotePort }: Socket) => `${remoteAddress} ${remotePort}`;
+  server.on("connection", (socket: Socket) => {
+    const place = placeOf(socket);
+    open.set(place, socket);
+    socket.once("close", () => open.get(place) === socket && open.delete(place));
+  });
+  server.on("secureConnection", (socket) => open.delete(placeOf(socket)));
+  return () => {
+    for (const socket of open.values()) socket.destroy();
+  };
+}
+
+async function close(server: Server, graceMs: number, cutHandshakes: () => void): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   // Connections that are kept alive become idle one by one, each when its last answer ends.
   const closing = setInterval(() => server.closeIdleConnections(), CLOSE_IDLE_EVERY_MS);
-  const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+  const cut = setTimeout(() => {
+    server.closeAllConnections();
+    cutHandshakes();
+  }, graceMs);
   await closed;
   clearTimeout(cut);
   clearInterval(closing);

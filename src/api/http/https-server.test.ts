@@ -146,6 +146,23 @@ it("serves a renewed certificate without cutting what is open, and keeps it when
   agent.destroy();
 });
 
+it("ends within its grace beside a connection that never agreed on TLS, and beside one that did", async () => {
+  put("one");
+  await start();
+  const silent = connectPlain({ host: "127.0.0.1", port: server?.port ?? 0 });
+  const half = connectPlain({ host: "127.0.0.1", port: server?.port ?? 0 });
+  const ends = [silent, half].map((socket) => new Promise((resolve) => socket.on("error", () => undefined).once("close", resolve)));
+  // The head of a record of TLS, and nothing of its content.
+  await new Promise<void>((resolve) => half.write(Buffer.from([22, 3, 1, 2, 0, 1]), () => resolve()));
+  const agreed = await openTls();
+  const closed = server?.close(200);
+  // Without the grace they would be waited for until the handshake's own timeout of ten seconds.
+  const tooLate = new Promise((resolve) => setTimeout(resolve, 5_000, "too late").unref());
+  expect(await Promise.race([closed, tooLate])).toBeUndefined();
+  await Promise.all(ends);
+  agreed.destroy();
+});
+
 it("does not start with a key of another certificate, or without a file, and says so in a sentence", async () => {
   put("one", "two");
   await expect(start()).rejects.toThrow(new RegExp(`^The certificate ${certPath} and the key ${keyPath} cannot be used together: .+\\.$`));
