@@ -1,7 +1,7 @@
 import { DomainError } from "../../base/errors.ts";
 import { contentHash, type Account, type HoldOpening, type Operation, type OrderChange } from "../../domain/ledger/operations.ts";
 
-/** Gives each distinct value its place in a list, in the order they were first met. */
+/** Gives each distinct value its place in a list, in the order they were first met; places count from 1, as Postgres counts. */
 function createIndex<Value>() {
   const places = new Map<string, number>();
   const values: Value[] = [];
@@ -10,16 +10,17 @@ function createIndex<Value>() {
     place(key: string, value: () => Value): number {
       const known = places.get(key);
       if (known !== undefined) return known;
-      places.set(key, values.length);
       values.push(value());
-      return values.length - 1;
+      places.set(key, values.length);
+      return values.length;
     },
   };
 }
 
 /**
- * The five JSON texts that `ledger_post` takes: operations and postings refer to accounts, holds and orders by their place in the lists.
- * An empty list is null. An operation of `seconds` is decided only when the one before it is done.
+ * The five JSON texts that `ledger_post` takes: operations, postings, accounts and holds as columns, orders as rows. Operations and postings
+ * refer to accounts, holds and orders by their place, counted from 1. An empty list is null. An operation of `seconds` is decided only
+ * when the one before it is done.
  */
 export function encodeBatch(operations: readonly Operation[], seconds: ReadonlySet<Operation> = new Set()): (string | null)[] {
   const accounts = createIndex<AccountOfBatch>();
@@ -27,9 +28,9 @@ export function encodeBatch(operations: readonly Operation[], seconds: ReadonlyS
   const orders = createIndex<Record<string, unknown>>();
   const postings: Record<string, unknown>[] = [];
   const encoded = operations.map((operation, place) => {
-    const { currency, effectiveAt, orderChange: change } = operation;
+    const { currency, orderChange: change } = operation;
     const { position, workflowId, runId, caller, correlationId } = operation.origin;
-    const firstPosting = postings.length;
+    const firstPosting = postings.length + 1;
     for (const { debit, credit, amountMinor, hold } of operation.postings) {
       const revenue = [debit, credit].find(({ kind }) => kind === "revenue");
       postings.push({
@@ -40,7 +41,6 @@ export function encodeBatch(operations: readonly Operation[], seconds: ReadonlyS
         effect: hold?.effect,
         serviceId: revenue?.owner,
         sign: revenue === undefined ? undefined : revenue === debit ? -1 : 1,
-        effectiveAt,
         ...(hold?.effect === "open" ? encodeOpening(operation, hold.id) : undefined),
       });
     }
@@ -64,15 +64,26 @@ export function encodeBatch(operations: readonly Operation[], seconds: ReadonlyS
       caller,
       correlationId,
       comment: operation.comment,
-      effectiveAt,
+      effectiveAt: operation.effectiveAt,
       order: change === undefined ? undefined : orders.place(change.orderId, () => encodeOrder(change)),
       orderFrom: change?.from,
       orderTo: change?.to,
       orderStatus: change?.status,
-      after: seconds.has(operation) ? place - 1 : undefined,
+      after: seconds.has(operation) ? place : undefined,
     };
   });
-  return [encoded, postings, accounts.values, holds.values, orders.values].map((list) => (list.length === 0 ? null : JSON.stringify(list)));
+  const columns = [encoded, postings, accounts.values, holds.values].map(columnsOf);
+  return [...columns, orders.values].map((values) => (Object.keys(values).length === 0 ? null : JSON.stringify(values)));
+}
+
+// A column without values is left out; most operations have a few of the many.
+function columnsOf(rows: readonly object[]): Record<string, unknown[]> {
+  const columns: Record<string, unknown[]> = {};
+  for (const [place, row] of rows.entries())
+    for (const [name, value] of Object.entries(row)) {
+      if (value !== undefined) (columns[name] ??= Array.from<unknown>({ length: rows.length }).fill(null))[place] = value;
+    }
+  return columns;
 }
 
 interface AccountOfBatch extends Account {
@@ -102,7 +113,5 @@ function encodeOpening(operation: Operation, holdId: string): Record<string, unk
     lineNo,
     requestHash,
     expiresAt,
-    workflowId: operation.origin.workflowId ?? "",
-    comment: operation.comment,
   };
 }
