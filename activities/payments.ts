@@ -24,8 +24,9 @@ export function createPaymentActivities({
   db,
   ledger,
   psp,
+  tellOrderEnd = () => {},
   refreshOrderCache = () => {},
-}: Pick<ActivityDeps, "db" | "ledger" | "psp"> & { readonly refreshOrderCache?: RefreshOrderCache }) {
+}: Pick<ActivityDeps, "db" | "ledger" | "psp" | "tellOrderEnd"> & { readonly refreshOrderCache?: RefreshOrderCache }) {
   const pauseFor = createPauseCheck(db);
 
   /** Refunds the order's capture, and returns whether there was one: false when the provider never took any money. */
@@ -83,6 +84,7 @@ export function createPaymentActivities({
       const key = stepKey(currentWorkflow().workflowId, "charge");
       doneOrThrow(await ledger.post(chargeOrderOperation({ ...order, key, origin: currentOrigin(order), orderChange })));
       refreshOrderCache(order.orderId);
+      tellOrderEnd({ orderId: order.orderId, sagaState: "COMPLETED" });
     },
   };
 }

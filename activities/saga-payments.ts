@@ -24,7 +24,12 @@ import { currentOrigin, currentWorkflow } from "./execution.ts";
 import { concernedBy, refuseWhilePaused } from "./pausing.ts";
 
 /** Payments over saga.commands and saga.replies: the activities of the payment's side and of the order's side. */
-export function createSagaPaymentActivities({ db, ledger, workflows }: Pick<ActivityDeps, "db" | "ledger" | "workflows">) {
+export function createSagaPaymentActivities({
+  db,
+  ledger,
+  workflows,
+  tellOrderEnd = () => {},
+}: Pick<ActivityDeps, "db" | "ledger" | "workflows" | "tellOrderEnd">) {
   const pauseFor = createPauseCheck(db);
 
   const charge = async (input: SagaCommandInput): Promise<Decision> => {
@@ -96,6 +101,7 @@ export function createSagaPaymentActivities({ db, ledger, workflows }: Pick<Acti
         reference: paymentId ?? orderWorkflowId(order.orderId),
       });
       await noteSagaAuthorised(db, order.orderId);
+      tellOrderEnd({ orderId: order.orderId, sagaState: "COMPLETED" });
     },
 
     /** Sends the reply to a command on saga.replies, at least once. */

@@ -1,10 +1,18 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { OrderOutcome, OrderSagaInput } from "../contract/orders.ts";
 import type { Calls, Started } from "./calls.ts";
 import { createEndedOrders } from "./ended-orders.ts";
 import { createOrderStarters } from "./orders.ts";
 
-const ORDER = { orderId: "o-1", userId: "ann", totalMinor: "100", currency: "RUB", comment: "", requestHash: "hash" } as OrderSagaInput;
+const ORDER = {
+  orderId: "o-1",
+  userId: "ann",
+  totalMinor: "100",
+  currency: "RUB",
+  paymentMethod: "wallet",
+  comment: "",
+  requestHash: "hash",
+} as OrderSagaInput;
 const COMPLETED = { orderId: "o-1", sagaState: "COMPLETED", status: "CONFIRMED" } as const;
 const AT = new Date("2026-11-29T10:00:00Z");
 
@@ -63,5 +71,23 @@ describe("the outcome of an order that was started", () => {
     endedOrders.tell({ orderId: "o-1", sagaState: "FAILED" });
     expect(await started.outcome(10_000)).toEqual(COMPLETED);
     expect(polls()).toBe(1);
+  });
+
+  it.each([
+    ["a wallet's order whose first task is here", ORDER, 0],
+    ["an order by card", { ...ORDER, paymentMethod: "card" } as OrderSagaInput, 1],
+    ["an order that a payment service pays", { ...ORDER, paidBy: "saga-commands" } as OrderSagaInput, 1],
+  ])("of %s is asked of its workflow only where another process may end it", async (_what, order, asked) => {
+    vi.useFakeTimers();
+    try {
+      const { starters, polls, endedOrders } = create({ result: new Promise(() => undefined) });
+      const outcome = (await starters.startOrder(order)).outcome(10_000);
+      await vi.advanceTimersByTimeAsync(1_000);
+      expect(polls()).toBe(asked);
+      endedOrders.tell({ orderId: "o-1", sagaState: "COMPLETED" });
+      expect(await outcome).toMatchObject(COMPLETED);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });

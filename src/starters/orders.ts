@@ -61,7 +61,11 @@ export function createOrderStarters(calls: Calls, { eager, endedOrders }: Pick<S
           requestEagerStart: eager,
         });
         if (wait !== undefined && !started.alreadyStarted)
-          return { ...started, outcome: (waitMs) => firstOutcome(started, wait, waitMs), forget: wait.drop };
+          return {
+            ...started,
+            outcome: (waitMs) => firstOutcome(started, wait, { waitMs, headStartMs: headStartMs(order, started) }),
+            forget: wait.drop,
+          };
         wait?.drop();
         return started;
       } catch (error) {
@@ -114,18 +118,30 @@ export function createOrderStarters(calls: Calls, { eager, endedOrders }: Pick<S
   };
 }
 
-/** How long the workers of this process are trusted to end the order, before its workflow is waited for as well. */
-const HEAD_START_MS = { here: 3_000, perhapsHere: 250 } as const;
+/**
+ * How long the workers of this process are trusted to end the order, before its workflow is waited for as well. A wallet's order whose first
+ * task is here is mostly paid by that task; every other order has steps that another process may take.
+ */
+const HEAD_START_MS = { here: 3_000, perhapsElsewhere: 250 } as const;
+
+function headStartMs({ paymentMethod, paidBy }: OrderSagaInput, { isHere }: Started<OrderOutcome>): number {
+  const isPaidHere = isHere === true && paymentMethod === "wallet" && paidBy === undefined;
+  return isPaidHere ? HEAD_START_MS.here : HEAD_START_MS.perhapsElsewhere;
+}
 
 /**
  * The order's outcome, by this process or by its workflow, whichever is first. The long poll for the workflow's result costs as much as the
  * start, so it begins only when the end does not come from this process.
  */
-async function firstOutcome(started: Started<OrderOutcome>, wait: EndWait, waitMs: number): Promise<KnownOutcome | undefined> {
+async function firstOutcome(
+  started: Started<OrderOutcome>,
+  wait: EndWait,
+  { waitMs, headStartMs: trustedMs }: { readonly waitMs: number; readonly headStartMs: number },
+): Promise<KnownOutcome | undefined> {
   const endsAtMs = Date.now() + waitMs;
   const own = wait.end.then(outcomeOf);
   try {
-    const soon = await withinOrNothing(own, Math.min(waitMs, started.isHere ? HEAD_START_MS.here : HEAD_START_MS.perhapsHere));
+    const soon = await withinOrNothing(own, Math.min(waitMs, trustedMs));
     return soon ?? (await Promise.race([own, started.outcome(endsAtMs - Date.now())]));
   } finally {
     wait.drop();

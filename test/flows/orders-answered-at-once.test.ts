@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { orderWorkflowId } from "../../src/contract/ids.ts";
+import type { OrderEnd } from "../../src/contract/orders.ts";
 import { createEndedOrders } from "../../src/starters/ended-orders.ts";
 import { auditBooks } from "../../src/store/ledger/audit.ts";
+import { createFakePsp } from "../support/fake-psp.ts";
 import { createTestApi, type TestAnswer, type TestApi } from "../support/http-api.ts";
 import { startTestWorkflows, type TestWorkflows } from "../support/http-system.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
@@ -10,15 +12,24 @@ import { until } from "../support/until.ts";
 
 let database: TestDatabase;
 let workflows: TestWorkflows;
-const endedOrders = createEndedOrders();
+const psp = createFakePsp();
+const told: string[] = [];
+const waits = createEndedOrders();
+const endedOrders = {
+  ...waits,
+  tell(end: OrderEnd) {
+    told.push(end.orderId);
+    waits.tell(end);
+  },
+};
 let api: TestApi;
 /** The same API as another process, which commits no order's end itself. */
 let elsewhere: TestApi;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  workflows = await startTestWorkflows(database.appUrl, ["orders"], undefined, undefined, undefined, { endedOrders });
-  api = createTestApi({ databaseUrl: database.appUrl, starters: workflows.starters });
+  workflows = await startTestWorkflows(database.appUrl, ["orders", "payments"], undefined, psp, undefined, { endedOrders });
+  api = createTestApi({ databaseUrl: database.appUrl, starters: workflows.starters, psp });
   elsewhere = createTestApi({ databaseUrl: database.appUrl });
   await api.call("POST", "/api/v1/services", { body: { id: "gig", name: "Gig" } });
 });
@@ -48,6 +59,17 @@ test("the answer that comes from the commit is what every process reads of the o
   const again = await place(user, "10.00", key);
   expect([again.status, again.headers.get("idempotency-replayed"), again.body]).toEqual([201, "true", placed.body]);
   expect((await place(user, "11.00", key)).body["code"]).toBe("IDEMPOTENCY_CONFLICT");
+});
+
+test("an order by card is told of at its end, and is answered with it", async () => {
+  const body = {
+    userId: `card-${randomUUID()}`,
+    items: [{ serviceId: "gig", amount: "10.00" }],
+    payment: { method: "card", card: { number: "4242424242424242", expiry: "12/40", cvc: "123" } },
+  };
+  const placed = await api.call("POST", "/api/v1/orders", { body, headers: { prefer: "wait=20" } });
+  expect([placed.status, placed.body["sagaState"]]).toEqual([201, "COMPLETED"]);
+  expect(told).toContain(pathOf(placed).split("/").at(-1));
 });
 
 test("nothing is kept for an order whose end nobody waits for", async () => {
