@@ -73,10 +73,10 @@ describe("the outcome of an order that was started", () => {
     expect(polls()).toBe(1);
   });
 
-  it.each([
+  it.each<[string, OrderSagaInput, number]>([
     ["a wallet's order whose first task is here", ORDER, 0],
-    ["an order by card", { ...ORDER, paymentMethod: "card" } as OrderSagaInput, 1],
-    ["an order that a payment service pays", { ...ORDER, paidBy: "saga-commands" } as OrderSagaInput, 1],
+    ["an order by card", { ...ORDER, paymentMethod: "card" }, 1],
+    ["an order that a payment service pays", { ...ORDER, paidBy: "saga-commands" }, 1],
   ])("of %s is asked of its workflow only where another process may end it", async (_what, order, asked) => {
     vi.useFakeTimers();
     try {
