@@ -201,5 +201,7 @@ describe("the configuration", () => {
     );
     expect(JSON.stringify(shown)).not.toMatch(/s3cret|hush/);
     expect(hideSecret("postgres://app:s3cret@db/saldo")).toBe("postgres://app:***@db/saldo");
+    // Taken by Node and the driver as it is: the last @ ends the password.
+    expect(hideSecret("postgres://app:s3@cr@et@db:5432/saldo redis://:p@w@r:1")).toBe("postgres://app:***@db:5432/saldo redis://:***@r:1");
   });
 });

@@ -294,7 +294,7 @@ const SECRET_NAME = /(?:TOKEN|SECRET|PASSWORD|API_KEY|METADATA|PAYLOAD_KEYS)$/;
 
 /** Hides the password of an address, so that the rest can be shown: `postgres://app:***@host/db`. */
 export function hideSecret(text: string): string {
-  return text.replace(/(\w+:\/\/[^:/@\s]*):[^@\s]*@/g, "$1:***@");
+  return text.replace(/(\w+:\/\/[^:/@\s]*):[^/\s]*@/g, "$1:***@");
 }
 
 function isAddressRange(text: string): boolean {
