@@ -63,7 +63,7 @@ await runRole("relay", async ({ signal, ready }) => {
   );
   let relay: Relay | undefined;
   let webhooks: readonly ActiveWebhook[] = [];
-  const wake = createOutboxWake({ url: databaseUrl, db: database.db, holder: lease.holder, onRow: () => relay?.wakeUp() });
+  const wake = createOutboxWake({ url: databaseUrl, db: database.db, onRow: () => relay?.wakeUp() });
   relay = createRelay({
     takeLease: () => takeLease(database.db, { ...lease, ttlMs: LEASE_TTL_MS }),
     renewLeaseMs: LEASE_TTL_MS / 3,

@@ -172,12 +172,18 @@ describe("the outbox relay", () => {
   it("is woken by a row, long before its poll", async () => {
     await database.db.execute("update leases set until = clock_timestamp()");
     let relay: Relay | undefined;
-    const wake = createOutboxWake({ url: testDatabase.appUrl, db: database.db, holder: randomUUID(), onRow: () => relay?.wakeUp() });
+    const newWake = () => createOutboxWake({ url: testDatabase.appUrl, db: database.db, onRow: () => relay?.wakeUp() });
+    // Also after another relay was killed in its sleep.
+    const killed = newWake();
+    await killed.fallAsleep(1_000);
+    await killed.close();
+    const wake = newWake();
     relay = newRelay(producer.send, { wake, pollMs: 600_000 });
     const stop = new AbortController();
     const running = relay.run(stop.signal);
     const isAsleep = async () =>
-      (await database.db.execute("select 1 from leases where name = 'outbox-relay-sleeps' and until > clock_timestamp()")).length === 1;
+      (await database.db.execute("select 1 from leases where name = 'outbox-relay-sleeps' and until > clock_timestamp() + '1 minute'"))
+        .length === 1;
     await until("it sleeps", isAsleep);
     // Also after the connection that listens was lost.
     const admin = postgres(testDatabase.adminUrl, { max: 1, fetch_types: false });

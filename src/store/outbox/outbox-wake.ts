@@ -8,6 +8,8 @@ import { isPooled } from "../postgres/pooler.ts";
 /** The channel and the lease that the outbox's trigger knows (migration 0009). */
 const CHANNEL = "saldo_outbox";
 const SLEEPING = "outbox-relay-sleeps";
+/** One for all relays: only the one that publishes sleeps, and one that was killed in its sleep must not keep the mark from the next. */
+const HOLDER = "the relay that publishes";
 const RECONNECT_MS = 1_000;
 
 /** Lets a relay sleep until a row is written, so that an event waits for no poll and commits under load carry no NOTIFY. */
@@ -20,15 +22,10 @@ export interface OutboxWake {
 
 /**
  * Listens (LISTEN, NOTIFY) on a connection of its own, which is opened anew after a loss; while it is lost `onRow` is not called, and the
- * caller's poll has to find the rows. `onRow` may be called more often than rows are written. `holder` names this relay.
+ * caller's poll has to find the rows. `onRow` may be called more often than rows are written.
  */
-export function createOutboxWake(options: {
-  readonly url: string;
-  readonly db: Db;
-  readonly holder: string;
-  readonly onRow: () => void;
-}): OutboxWake {
-  const { url, db, holder, onRow } = options;
+export function createOutboxWake(options: { readonly url: string; readonly db: Db; readonly onRow: () => void }): OutboxWake {
+  const { url, db, onRow } = options;
   let closed = false;
   let client: postgres.Sql | undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -72,9 +69,9 @@ export function createOutboxWake(options: {
 
   return {
     async fallAsleep(forMs) {
-      await takeLease(db, { name: SLEEPING, holder, ttlMs: Math.ceil(forMs) });
+      await takeLease(db, { name: SLEEPING, holder: HOLDER, ttlMs: Math.ceil(forMs) });
     },
-    wakeUp: () => releaseLease(db, { name: SLEEPING, holder }),
+    wakeUp: () => releaseLease(db, { name: SLEEPING, holder: HOLDER }),
     async close() {
       closed = true;
       clearTimeout(timer);
