@@ -6,8 +6,10 @@ import type { ReservationInput } from "../src/contract/reservations.ts";
 import type { SagaPaymentRequest } from "../src/contract/saga-commands.ts";
 import type { BalanceRecord } from "../src/store/ledger/balances.ts";
 import type { Ledger } from "../src/store/ledger/ledger.ts";
+import type { OrderStanding } from "../src/store/orders/orders.ts";
 import type { Db } from "../src/store/postgres/database.ts";
 import type { Lane } from "../src/store/postgres/lane.ts";
+import type { WorkflowRun } from "./order-operations.ts";
 
 /** What activities need of a log. */
 export interface ActivityLog {
@@ -30,6 +32,21 @@ export interface BalanceSink {
 export interface OrderSink {
   readonly enabled: boolean;
   put(orderId: string, order: { readonly version: bigint; readonly text: string }): Promise<void>;
+}
+
+/** Creates, holds and captures orders of wallets in one statement. */
+export interface PayAtOnce {
+  /**
+   * The order's standing once it is paid; undefined when it is not paid, or when that is not known: its row then tells how it stands.
+   * An attempt that `ahead` has begun for the same run is taken over and not made anew.
+   * Safe to retry: the keys are the run's workflow's. Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
+   */
+  pay(order: OrderSagaInput, run: WorkflowRun): Promise<OrderStanding | undefined>;
+  /**
+   * Begins the attempt of a run whose first task a worker of this process already has, while that task is on its way to the first step.
+   * The workflow stays the one that sees the order through: the attempt has its keys, and whatever becomes of it the step finds.
+   */
+  ahead(order: OrderSagaInput, run: WorkflowRun): void;
 }
 
 /** What activities ask of Temporal. */
@@ -89,6 +106,8 @@ export interface ActivityDeps {
   readonly openLane: (name: string, deadlineMs?: number) => Lane;
   /** Told of every order that ended in this process, once its end is committed. */
   readonly tellOrderEnd?: (end: OrderEnd) => void;
+  /** The payments at once of this process, which starts of orders may begin ahead of their steps. Without it the steps have their own. */
+  readonly payAtOnce?: PayAtOnce;
   /** Without it the self-audit repairs no lost workflow, and no workflow waits for the answer to a REFUND. */
   readonly workflows?: WorkflowPort;
   /** Without it only batches whose workflows carry their events are applied. */

@@ -1,6 +1,3 @@
-import { domainErrorIn } from "../src/base/errors.ts";
-import { stepKey } from "../src/contract/ids.ts";
-import { ORDER_HOLD_TTL_MS } from "../src/contract/order-times.ts";
 import type { OrderSagaInput, OrderToCreate } from "../src/contract/orders.ts";
 import {
   captureOrderOperation,
@@ -15,7 +12,6 @@ import {
   beginCompensation,
   changeOrderState,
   createOrder,
-  newOrderRow,
   noteStuck,
   settleByHand,
   type HandSettlement,
@@ -27,36 +23,20 @@ import {
 import { getHold } from "../src/store/reservations/holds.ts";
 import type { ActivityDeps } from "./activity-deps.ts";
 import type { RefreshOrderCache } from "./beside/order-cache.ts";
-import { currentOrigin, currentWorkflow } from "./execution.ts";
+import { currentWorkflow } from "./execution.ts";
+import { CAPTURED, HELD, orderOperation } from "./order-operations.ts";
 import { concernedBy, refuseWhilePaused } from "./pausing.ts";
+import { createPayAtOnce } from "./pay-at-once.ts";
 
 /** The steps of an order and their compensations. Each is safe to retry: its key is made of the workflow's id and the step's name. */
 export function createOrderActivities({
   db,
   ledger,
   tellOrderEnd = () => {},
+  payAtOnce: payment = createPayAtOnce({ db, ledger, tellOrderEnd }),
   refreshOrderCache = () => {},
-}: Pick<ActivityDeps, "db" | "ledger" | "tellOrderEnd"> & { readonly refreshOrderCache?: RefreshOrderCache }) {
+}: Pick<ActivityDeps, "db" | "ledger" | "tellOrderEnd" | "payAtOnce"> & { readonly refreshOrderCache?: RefreshOrderCache }) {
   const pauseFor = createPauseCheck(db);
-
-  // Undefined when the order is not paid, or when that is not known: its row then tells how it stands.
-  const payOrderAtOnce = async (order: OrderSagaInput): Promise<OrderStanding | undefined> => {
-    const { orderId, requestHash } = order;
-    if ((await pauseFor(concernedBy(order))) !== undefined) return undefined;
-    const expiresAt = new Date(Date.now() + ORDER_HOLD_TTL_MS).toISOString();
-    const held = { ...HELD, orderId, creates: newOrderRow(newOrder(order)) };
-    const hold = holdOrderOperation({ ...operationOf(order, "hold"), expiresAt, requestHash, orderChange: held });
-    const capture = captureOrderOperation({ ...operationOf(order, "capture"), orderChange: { ...CAPTURED, orderId } });
-    const [first, second] = await ledger.postPair([hold, capture]).catch((error: unknown) => {
-      if (domainErrorIn(error) === undefined) throw error;
-      return [];
-    });
-    if (first?.outcome !== "done" || second?.outcome !== "done") return undefined;
-    // Not brought into the cache: most orders are never read, and the first read of one brings it there.
-    const createdHere = first.createdOrder === true;
-    tellOrderEnd({ orderId, sagaState: "COMPLETED", ...(createdHere ? { paidAt: second.recordedAt } : {}) });
-    return { created: createdHere, sagaState: CAPTURED.to, status: CAPTURED.status, requestHash };
-  };
 
   return {
     /**
@@ -65,7 +45,7 @@ export function createOrderActivities({
      * what was decided under their own keys. Returns the row's standing: new, paid, or as another run or request left it.
      */
     async createOrder({ payAtOnce, ...order }: OrderToCreate): Promise<OrderStanding> {
-      const paid = payAtOnce === true ? await payOrderAtOnce(order) : undefined;
+      const paid = payAtOnce === true ? await payment.pay(order, currentWorkflow()) : undefined;
       return paid ?? createOrder(db, newOrder(order));
     },
 
@@ -131,22 +111,10 @@ export function createOrderActivities({
   };
 }
 
-/** The two moves of an order that its money brings about. */
-const HELD = { from: "STARTED", to: "PAYMENT_PENDING", status: "PENDING" } as const;
-const CAPTURED = { from: "PAYMENT_PENDING", to: "COMPLETED", status: "CONFIRMED" } as const;
-
 function newOrder(order: OrderSagaInput): NewOrder {
   return { ...order, workflowId: currentWorkflow().workflowId };
 }
 
 function operationOf(order: OrderSagaInput, step: "hold" | "capture" | "release"): OrderOfLines {
-  return {
-    key: stepKey(currentWorkflow().workflowId, step),
-    orderId: order.orderId,
-    userId: order.userId,
-    currency: order.currency,
-    lines: order.lines,
-    comment: order.comment,
-    origin: currentOrigin(order),
-  };
+  return orderOperation(order, currentWorkflow(), step);
 }

@@ -101,7 +101,7 @@ await runRole("api", async ({ signal, ready }) => {
     if (link === undefined) return undefined;
     const workers = config.API_HOSTS_WORKER ? await parts.startWorkers(link, [TASK_QUEUES.orders]) : undefined;
     const deadlineMs = config.TEMPORAL_DEADLINE_MS;
-    const endedHere = workers === undefined ? {} : { endedOrders: parts.endedOrders };
+    const endedHere = workers === undefined ? {} : { endedOrders: parts.endedOrders, payAhead: parts.payAtOnce.ahead };
     starters.attach(createStarters({ client: link.client, eager: config.API_HOSTS_WORKER, deadlineMs, breaker, ...endedHere }));
     // Not before the starters are attached: the api would be called ready while an order is still answered with 503.
     temporal = link;

@@ -16,6 +16,7 @@ import type { Breaker } from "../adapters/breaker.ts";
 import { unlessAborted } from "../base/aborted.ts";
 import { withinOrNothing, withinOrThrow } from "../base/deadline.ts";
 import { causesOf, DomainError, isErrorCode, messageOf } from "../base/errors.ts";
+import type { OrderSagaInput } from "../contract/orders.ts";
 import { CARRIED_OVER } from "../contract/reservations.ts";
 import type { EndedOrders } from "./ended-orders.ts";
 
@@ -58,6 +59,11 @@ export interface StarterOptions {
   readonly breaker?: Breaker;
   /** The orders whose end the workers of this process commit. Without it an order's end is known by its workflow alone. */
   readonly endedOrders?: EndedOrders;
+  /**
+   * Begins to pay an order of a wallet whose first task this process has, while that task is on its way to the step that pays. Without it
+   * the step alone pays.
+   */
+  readonly payAhead?: (order: OrderSagaInput, run: { readonly workflowId: string; readonly runId: string }) => void;
 }
 
 /** A workflow that was started, or that was started already under the same id. */
@@ -66,6 +72,8 @@ export interface Started<Outcome> {
   readonly alreadyStarted: boolean;
   /** True when a worker of this process has its first task already. */
   readonly isHere?: boolean;
+  /** The run that was started; undefined when it was started already. */
+  readonly runId?: string;
   /** Waits for the end, at most `waitMs`; undefined when the workflow has not ended by then. */
   outcome(waitMs: number): Promise<Outcome | undefined>;
   /** To be called when the outcome will not be waited for: then nothing is kept for it. */
@@ -134,15 +142,16 @@ export function createCalls({ client, deadlineMs, breaker }: Pick<StarterOptions
     describe,
 
     async start<Outcome>(type: string, workflowId: string, options: Omit<WorkflowStartOptions, "workflowId">) {
-      const started = (alreadyStarted: boolean, isHere: boolean): Started<Outcome> => ({
+      const started = (alreadyStarted: boolean, isHere: boolean, runId?: string): Started<Outcome> => ({
         workflowId,
         alreadyStarted,
         isHere,
+        ...(runId === undefined ? {} : { runId }),
         outcome: (waitMs) => outcomeWithin<Outcome>(client, workflowId, waitMs),
       });
       try {
-        const { eagerlyStarted } = await call((workflows) => workflows.start(type, { ...options, workflowId }));
-        return started(false, eagerlyStarted);
+        const { eagerlyStarted, firstExecutionRunId } = await call((workflows) => workflows.start(type, { ...options, workflowId }));
+        return started(false, eagerlyStarted, firstExecutionRunId);
       } catch (error) {
         if (error instanceof WorkflowExecutionAlreadyStartedError) return started(true, false);
         throw error;

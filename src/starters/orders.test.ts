@@ -20,17 +20,20 @@ const AT = new Date("2026-11-29T10:00:00Z");
 function create({ isHere = true, alreadyStarted = false, result = Promise.resolve<OrderOutcome | undefined>(undefined) } = {}) {
   const endedOrders = createEndedOrders();
   let polls = 0;
+  const ahead: unknown[] = [];
   const started: Started<OrderOutcome> = {
     workflowId: "order/o-1",
     alreadyStarted,
     isHere,
+    ...(alreadyStarted ? {} : { runId: "run-1" }),
     outcome: () => {
       polls += 1;
       return result;
     },
   };
   const calls = { start: () => Promise.resolve(started) } as unknown as Calls;
-  return { endedOrders, polls: () => polls, starters: createOrderStarters(calls, { eager: true, endedOrders }) };
+  const payAhead = (order: OrderSagaInput, run: unknown) => void ahead.push([order.orderId, run]);
+  return { endedOrders, ahead, polls: () => polls, starters: createOrderStarters(calls, { eager: true, endedOrders, payAhead }) };
 }
 
 describe("the outcome of an order that was started", () => {
@@ -88,6 +91,27 @@ describe("the outcome of an order that was started", () => {
       expect(await outcome).toMatchObject(COMPLETED);
     } finally {
       vi.useRealTimers();
+    }
+  });
+});
+
+describe("an order's payment", () => {
+  it("begins with its start where the first task is in this process", async () => {
+    const { ahead, starters } = create();
+    await starters.startOrder(ORDER);
+    expect(ahead).toEqual([["o-1", { workflowId: "order/o-1", runId: "run-1" }]]);
+  });
+
+  it("is left to its workflow where another process has the task, where it was started before, and where no wallet pays", async () => {
+    const cases = [
+      [create({ isHere: false }), ORDER],
+      [create({ isHere: false, alreadyStarted: true }), ORDER],
+      [create(), { ...ORDER, paidBy: "saga-commands" }],
+      [create(), { ...ORDER, card: { token: "t", last4: "1111", brand: "visa" } }],
+    ] as const;
+    for (const [{ ahead, starters }, order] of cases) {
+      await starters.startOrder(order as OrderSagaInput);
+      expect(ahead).toEqual([]);
     }
   });
 });

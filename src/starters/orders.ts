@@ -47,7 +47,10 @@ export interface OrderStarters {
 }
 
 /** The starters of orders. */
-export function createOrderStarters(calls: Calls, { eager, endedOrders }: Pick<StarterOptions, "eager" | "endedOrders">): OrderStarters {
+export function createOrderStarters(
+  calls: Calls,
+  { eager, endedOrders, payAhead }: Pick<StarterOptions, "eager" | "endedOrders" | "payAhead">,
+): OrderStarters {
   return {
     async startOrder(order) {
       // Waited for from before the start: an eager workflow may have ended before the start's answer is read.
@@ -60,6 +63,9 @@ export function createOrderStarters(calls: Calls, { eager, endedOrders }: Pick<S
           workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
           requestEagerStart: eager,
         });
+        // Only where the first task is here: its slot bounds how many orders are paid before their workflows have caught up.
+        if (started.isHere === true && started.runId !== undefined && isPaidByWallet(order))
+          payAhead?.(order, { workflowId: started.workflowId, runId: started.runId });
         if (wait !== undefined && !started.alreadyStarted)
           return {
             ...started,
@@ -150,6 +156,11 @@ async function firstOutcome(
 
 function outcomeOf(end: OrderEnd): KnownOutcome {
   return { ...end, status: end.sagaState === "COMPLETED" ? "CONFIRMED" : "CANCELLED" };
+}
+
+/** As the saga decides it: it pays at once what is paid neither by card nor by another service. */
+function isPaidByWallet({ card, paidBy }: OrderSagaInput): boolean {
+  return card === undefined && paidBy !== "saga-commands";
 }
 
 function orderStart(order: OrderSagaInput) {

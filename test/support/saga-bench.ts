@@ -2,7 +2,10 @@ import { tmpdir } from "node:os";
 import type { Client } from "@temporalio/client";
 import { DefaultLogger, Runtime } from "@temporalio/worker";
 import { inject } from "vitest";
+import { createBalanceRefresh } from "../../activities/beside/balance-cache.ts";
+import { refreshingLedger } from "../../activities/beside/refreshing-ledger.ts";
 import { createActivities } from "../../activities/index.ts";
+import { createPayAtOnce } from "../../activities/pay-at-once.ts";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { createBalanceCache, type BalanceCache } from "../../src/adapters/redis/balance-cache.ts";
 import { createTemporal } from "../../src/adapters/temporal.ts";
@@ -69,13 +72,15 @@ export async function openSagaBench(options: {
     if (isLost) throw new DomainError("UNAVAILABLE", "lost by the test");
     return ledger.postPair(pair);
   };
+  const refreshBalances = createBalanceRefresh({ db: database.db, balanceCache: cache, logger: SILENT_LOG });
+  const payAtOnce = createPayAtOnce({ db: database.db, ledger: refreshingLedger({ ...ledger, post, postPair }, refreshBalances) });
   let workers: Awaited<ReturnType<typeof createSaldoWorkers>> | undefined;
 
   const bench: SagaBench = {
     adminUrl: testDatabase.adminUrl,
     appUrl: url,
     client: link.client,
-    starters: createStarters({ client: link.client, eager: true, deadlineMs: 60_000 }),
+    starters: createStarters({ client: link.client, eager: true, deadlineMs: 60_000, payAhead: payAtOnce.ahead }),
     database,
     ledger,
     cache,
@@ -91,6 +96,7 @@ export async function openSagaBench(options: {
         activities: createActivities({
           db: database.db,
           ledger: { ...ledger, post, postPair },
+          payAtOnce,
           psp,
           workflows: bench.starters,
           balanceCache: cache,

@@ -1,7 +1,9 @@
 import { resolve } from "node:path";
+import type { PayAtOnce } from "../../activities/activity-deps.ts";
 import { createBalanceRefresh } from "../../activities/beside/balance-cache.ts";
 import { refreshingLedger } from "../../activities/beside/refreshing-ledger.ts";
 import { createActivities } from "../../activities/index.ts";
+import { createPayAtOnce } from "../../activities/pay-at-once.ts";
 import { createLogger, type Logger } from "../../src/adapters/logger.ts";
 import { countPosts } from "../../src/adapters/metrics/counted-ledger.ts";
 import { createMetrics, type Metrics } from "../../src/adapters/metrics/metrics.ts";
@@ -45,6 +47,7 @@ export interface StoreParts {
   readonly shelf: EventShelf;
   /** The orders whose end the workers of this process commit. */
   readonly endedOrders: EndedOrders;
+  readonly payAtOnce: PayAtOnce;
   /** Runs workflows and activities of these queues on that connection. */
   startWorkers(temporal: TemporalLink, taskQueues: readonly TaskQueue[]): Promise<SaldoWorkers>;
   close(): Promise<void>;
@@ -77,11 +80,13 @@ export function openStoreParts(config: Config, role: string): StoreParts {
   const events = openEventParts(config, role, { db: database.db, logger });
   const psp = createPsp({ url: config.PSP_URL, apiKey: config.PSP_API_KEY, timeoutMs: config.PSP_TIMEOUT_MS, logger });
   const endedOrders = createEndedOrders();
+  const payAtOnce = createPayAtOnce({ db: database.db, ledger, tellOrderEnd: endedOrders.tell });
   return {
     logger,
     databaseUrl,
     database,
     endedOrders,
+    payAtOnce,
     ledger,
     redis,
     orderCache,
@@ -105,6 +110,7 @@ export function openStoreParts(config: Config, role: string): StoreParts {
           psp,
           logger,
           tellOrderEnd: endedOrders.tell,
+          payAtOnce,
           workflows: createWorkflowPort(temporal, config),
           eventsAt: events.eventsAt,
           webhooks: createWebhookPort(config),

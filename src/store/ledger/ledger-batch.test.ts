@@ -91,18 +91,11 @@ describe("the texts of ledger_post", () => {
     await outcomes(sql, encodeBatch([depositOperation(common(userId, 100n))]));
     await other.unsafe("begin");
     expect(await outcomes(other, encodeBatch([withdrawalOperation(common(userId, 70n))]))).toEqual(["done"]);
-    let isSettled = false;
-    const waiting = outcomes(
-      sql,
-      encodeBatch([withdrawalOperation(common(userId, 70n)), withdrawalOperation(common(userId, 30n))]),
-    ).finally(() => {
-      isSettled = true;
-    });
+    const waiting = outcomes(sql, encodeBatch([withdrawalOperation(common(userId, 70n)), withdrawalOperation(common(userId, 30n))]));
     const watch = postgres(database.adminUrl, { max: 1, fetch_types: false });
-    for (let waits = 0; waits === 0 && !isSettled; await sleep(10))
-      waits = (await watch.unsafe("select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")).length;
+    const waiters = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    while ((await watch.unsafe(waiters)).length === 0) await sleep(10);
     await watch.end();
-    expect(isSettled).toBe(false);
     await other.unsafe("commit");
     expect(await waiting).toEqual(["INSUFFICIENT_FUNDS", "done"]);
     const books = createDatabase({ url: database.appUrl, name: "batch-audit", laneCount: 1, deadlineMs: 10_000 });
