@@ -8,6 +8,7 @@ import { PROJECT_DIR, ROLE_ENTRIES } from "../../src/cli/start/roles.ts";
 import { createStartSteps } from "../../src/cli/start/start-steps.ts";
 import { startSystem } from "../../src/cli/start/system.ts";
 import { inheritedEnvironment, loadConfig } from "../../src/config.ts";
+import { endOnSignals } from "../support/chaos-run.ts";
 import { makeCertificates, startSecuredStack, variablesOf } from "../support/secured-stack.ts";
 import { makeThrowAwayFolder } from "../support/throw-away-folder.ts";
 
@@ -36,9 +37,8 @@ process.exitCode = await runCommand({
   run: async ({ values, positionals: [file = "test/data/purchases-sample.csv"] }) => {
     const orders = wholeNumber("--orders", values.orders, { min: 1, max: 100_000 });
     if (!existsSync(join(PROJECT_DIR, file)) && !existsSync(file)) throw new UsageError(`there is no file ${file}`);
-    // Without these handlers a signal, or a pipe that is closed, would leave the servers behind.
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGPIPE"] as const) process.once(signal, () => process.exit(1));
-    for (const stream of [process.stdout, process.stderr]) stream.on("error", () => process.exit(1));
+    // Without this a signal, or a pipe that is closed, would leave the servers behind.
+    endOnSignals();
     return await runSecured([["doctor"], ["demo", "--orders", String(orders)], ["import", file], ["report", "--all"], ["audit"]]);
   },
 });
