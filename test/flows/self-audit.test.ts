@@ -281,7 +281,7 @@ describe("the standing self-audit", () => {
     const page = readFileSync(new URL("../../docs/operations.md", import.meta.url), "utf8");
     const statement = /^-- the newest: .*\n([^`]+)```/m.exec(page)?.[1] ?? "";
     const rows = await asOwner((owner) => owner.unsafe(statement));
-    expect(rows.map(({ check, checked, broken }) => ({ check, checked, broken }) as unknown)).toEqual(
+    expect(rows.map(({ check, checked, broken }) => ({ check, checked, broken }))).toEqual(
       findings.map(({ check, checked, broken }) => ({ check, checked, broken })),
     );
     expect(rows.map(({ check }) => check as string)).toEqual(expect.arrayContaining(["I1", "I2", "I3", "I4", "I5", "I6"]));
