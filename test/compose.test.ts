@@ -214,15 +214,27 @@ const existing = (value: string) =>
   value.startsWith("/etc/saldo/") ? fileOf(value.endsWith(".toml") ? "temporal-config/temporal.toml" : "package.json") : value;
 
 test("every variable that .env.example offers is one that is read, and the file alone is a valid configuration", () => {
-  const offered = [...readFileSync(fileOf(".env.example"), "utf8").matchAll(/^(?:# )?([A-Z][A-Z0-9_]+)=(.*)$/gm)].map(
+  const found = [...readFileSync(fileOf(".env.example"), "utf8").matchAll(/^(?:# )?([A-Z][A-Z0-9_]+)=(.*)$/gm)].map(
     // Files that are named must be there; that is not what is asked here.
     ([, name = "", value = ""]) => [name, value === "" ? SOME_SECRET : existing(value)] as const,
   );
+  // The keys stand in a file or in a variable; both are offered, and only one of them may be set.
+  const offered = found.filter(([name]) => name !== "TEMPORAL_PAYLOAD_KEYS");
+  expect(offered).toHaveLength(found.length - 1);
   const read = loadConfig(Object.fromEntries(offered), "/nonexistent") as Record<string, unknown>;
   // A profile is read, and gives values to other variables.
   const profile = new Set(["TEMPORAL_CONFIG_FILE", "TEMPORAL_PROFILE"]);
   for (const [name] of offered.filter(([each]) => !profile.has(each)))
     if (!name.endsWith("_PASSWORD")) expect(read, name).toHaveProperty(name);
+});
+
+/** Set by images and by whoever starts a role alone; nobody writes them into .env. */
+const NOT_OFFERED = new Set(["NODE_ENV", "LOG_PRETTY"]);
+
+test("every setting that has a default stands in .env.example", () => {
+  const example = readFileSync(fileOf(".env.example"), "utf8");
+  const names = Object.keys(config).filter((name) => !NOT_OFFERED.has(name));
+  expect(names.filter((name) => !new RegExp(`^(?:# )?${name}=`, "m").test(example))).toEqual([]);
 });
 
 test("the namespace script finds every search attribute in the file", () => {

@@ -18,6 +18,26 @@ import { runRole } from "./parts/run-role.ts";
 
 const CLOSE_GRACE_MS = 5_000;
 
+const USAGE = `npm run codec-server
+
+Encrypts and decrypts payloads of Temporal for its Web UI and its command line, for admins: docs/security.md, "The codec server". It runs until
+Ctrl-C and takes no options; its settings come from the environment or .env:
+
+  TEMPORAL_PAYLOAD_KEYS_FILE   the keys (or TEMPORAL_PAYLOAD_KEYS), as every role has them
+  CODEC_HOST, CODEC_PORT       where it listens (default: 127.0.0.1, 8091)
+  CODEC_ORIGIN                 the origin whose pages may ask; without it none
+  HTTP_TLS_CERT, HTTP_TLS_KEY  it speaks HTTPS then
+
+  --help                       print this
+`;
+
+const words = process.argv.slice(2);
+if (words.length > 0) {
+  const isHelp = words.includes("--help");
+  process[isHelp ? "stdout" : "stderr"].write(isHelp ? USAGE : `codec-server: it takes no ${words[0]}\n\n${USAGE}`);
+  process.exit(isHelp ? 0 : 2);
+}
+
 await runRole("codec", async ({ signal, ready }) => {
   const config = loadConfig();
   const codec = openReadingCodec(config);

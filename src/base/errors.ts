@@ -81,7 +81,10 @@ export const ERROR_CATALOGUE = {
     remedy: "retry",
   },
   UNAVAILABLE: { title: "A part that this request needs is not reachable.", remedy: "retry" },
-  DEADLINE_EXCEEDED: { title: "The answer did not come in time; the outcome is found by the same key.", remedy: "retry" },
+  DEADLINE_EXCEEDED: {
+    title: "The answer did not come in time; the same request again finds the outcome, by its key where it has one.",
+    remedy: "retry",
+  },
 } as const satisfies Record<string, ErrorMeaning>;
 
 export type ErrorCode = keyof typeof ERROR_CATALOGUE;

@@ -1,12 +1,13 @@
 import { X509Certificate } from "node:crypto";
 import { PemError, readPem, type TlsFiles } from "./tls-files.ts";
 
+const NOT_KNOWN = [
+  /UNABLE_TO_VERIFY_LEAF_SIGNATURE|SELF_SIGNED_CERT|UNABLE_TO_GET_ISSUER_CERT|CERT_UNTRUSTED/,
+  "its certificate is not signed by an authority of _TLS_CA",
+] as const;
 /** By the code of Node's error: what is wrong with the server's certificate, as this client sees it. */
 const SERVER_FAULTS: readonly (readonly [RegExp, string])[] = [
-  [
-    /UNABLE_TO_VERIFY_LEAF_SIGNATURE|SELF_SIGNED_CERT|UNABLE_TO_GET_ISSUER_CERT|CERT_UNTRUSTED/,
-    "its certificate is not signed by an authority of _TLS_CA",
-  ],
+  NOT_KNOWN,
   [/^CERT_HAS_EXPIRED$/, "its certificate has expired"],
   [/^CERT_NOT_YET_VALID$/, "its certificate is not valid yet"],
 ];
@@ -34,7 +35,12 @@ export function tlsReason(error: unknown, files: TlsFiles, variables: string): s
   if (error instanceof PemError) return named(error.message);
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return named(wrongName(error));
   const ofServer = SERVER_FAULTS.find(([pattern]) => pattern.test(code));
-  if (ofServer !== undefined) return named(ofServer[1]);
+  if (ofServer !== undefined)
+    return named(
+      ofServer === NOT_KNOWN && files.ca === undefined
+        ? "its certificate is not signed by an authority of Node's list: name yours in _TLS_CA"
+        : ofServer[1],
+    );
   if (/^ERR_OSSL_|KEY_VALUES_MISMATCH|NO_START_LINE|BAD_DECRYPT/.test(code))
     return named("_TLS_CERT and _TLS_KEY are not a certificate and its key");
   const isAlert = /ALERT_/.test(code);

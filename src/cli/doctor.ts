@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { payloadsInWords } from "../adapters/payload-codec/payload-protection.ts";
 import { ConfigError, inheritedEnvironment, loadConfig, type Config } from "../config.ts";
 import { isPortFree } from "../stack/free-port.ts";
 import { findOnPath, tryCommand } from "../stack/processes/run-command.ts";
@@ -13,6 +14,7 @@ import { TIME_SKIPPING_CACHE_NAME } from "../stack/servers/time-skipping.ts";
 import { sentenceOf } from "../stack/stack-error.ts";
 import { diagnose, type Facts, type Finding } from "./doctor/diagnosis.ts";
 import { probeDatabase } from "./doctor/probe-database.ts";
+import { probeReached } from "./doctor/probe-reached.ts";
 import { probeTls } from "./doctor/probe-tls.ts";
 import { runCommand } from "./kit/command.ts";
 import { MEASURED_ROLES } from "./start/roles.ts";
@@ -54,6 +56,7 @@ function readConfig(): { config: Config; configProblems: readonly string[] } {
 
 async function gatherFacts({ config, configProblems }: { config: Config; configProblems: readonly string[] }): Promise<Facts> {
   const cacheDir = resolve(config.CACHE_DIR);
+  const running = readRunning(resolve(config.DATA_DIR));
   const inCache = (name: string | undefined) => name !== undefined && existsSync(join(cacheDir, name));
   const [temporal, java, mvn, redis, valkey, docker] = await Promise.all(
     ["temporal", "java", "mvn", "redis-server", "valkey-server", "docker"].map(findOnPath),
@@ -88,6 +91,8 @@ async function gatherFacts({ config, configProblems }: { config: Config; configP
     postgres: await lookForPostgres(),
     database: config.DATABASE_URL === undefined ? undefined : await probeDatabase(config.DATABASE_URL, config.DATABASE_ADMIN_URL),
     tls: await probeTls(config),
+    payloads: configProblems.length === 0 ? payloadsOf(config) : undefined,
+    reached: await probeReached(config, running),
     external: {
       postgres: config.DATABASE_URL !== undefined,
       temporal: config.TEMPORAL_ADDRESS !== undefined,
@@ -96,11 +101,19 @@ async function gatherFacts({ config, configProblems }: { config: Config; configP
       psp: config.PSP_URL !== undefined,
     },
     ports: await Promise.all(ports.map(async ({ server, variable, port }) => ({ server, variable, port, free: await isPortFree(port) }))),
-    runningPid: readRunning(resolve(config.DATA_DIR))?.pid,
+    runningPid: running?.pid,
     configProblems,
     formerVariables: FORMER_VARIABLES.filter((name) => inheritedEnvironment()[name] !== undefined),
     clustersWithoutOwner: clustersWithoutOwner(SHARED_DIR),
   };
+}
+
+function payloadsOf(config: Config): NonNullable<Facts["payloads"]> {
+  try {
+    return { words: payloadsInWords(config) };
+  } catch (error) {
+    return { trouble: sentenceOf(error) };
+  }
 }
 
 async function lookForPostgres(): Promise<Facts["postgres"]> {

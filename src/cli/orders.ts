@@ -18,10 +18,10 @@ npm run orders -- retry|skip|settle ORDER --reason WORDS [--step STEP]
   --reason WORDS    why; recorded for ever together with who did it
   --step STEP       the step that is meant (default: the one that is stuck)
   --json            print what the API answered
-  --url URL         the API's address (default: the system that runs from DATA_DIR, else HTTP_PORT)
+  --api URL         the API's address, by its older name --url too (default: the system that runs from DATA_DIR, else HTTP_PORT)
   --help            print this
 
-Exit code 0: done; 1: not done.
+Exit code 0: done; 1: not done; 2: called wrongly.
 `;
 
 const ACTS = ["retry", "skip", "settle"] as const;
@@ -30,13 +30,19 @@ const takenSchema = operatorActRoute.responses[202].content["application/json"].
 process.exitCode = await runCommand({
   name: "orders",
   usage: USAGE,
-  options: { reason: { type: "string" }, step: { type: "string" }, url: { type: "string" }, json: { type: "boolean", default: false } },
+  options: {
+    reason: { type: "string" },
+    step: { type: "string" },
+    api: { type: "string" },
+    url: { type: "string" },
+    json: { type: "boolean", default: false },
+  },
   maxPositionals: 2,
   expected: [ApiUnreachable, NotAuthenticated, UnexpectedAnswer],
   run: async ({ values, positionals }) => {
     const [verb, orderId] = positionals;
     const config = loadConfig();
-    const baseUrl = findApiUrl(config, values.url);
+    const baseUrl = findApiUrl(config, values.api ?? values.url);
     const token = createTokenSource(config, { baseUrl, subject: operatorName(), roles: ["admin"] });
     const api = createApiClient({ baseUrl, token });
     if (verb === "stuck") {

@@ -14,7 +14,8 @@ The keys that encrypt what Temporal keeps: docs/security.md.
   make              print a new key, NAME:KEY, for TEMPORAL_PAYLOAD_KEYS or the file of TEMPORAL_PAYLOAD_KEYS_FILE. The first key there writes,
                     all of them read
   check             look through all histories of the namespace: how many workflows are encrypted with which key, and which hold payloads
-                    in the open. Exit code 1 when one does: TEMPORAL_PAYLOAD_ENCRYPTION=required would not read it
+                    in the open; one that holds both is counted in both. Those in the open go with the retention, 30 days
+                    after their end. Exit code 1 when one does: TEMPORAL_PAYLOAD_ENCRYPTION=required would not read it
 
   --name NAME       the new key's name (default: the day and four random characters)
   --json            print JSON
@@ -44,8 +45,13 @@ process.exitCode = await runCommand({
     if (address === undefined) throw new CommandFailure("no Temporal is known: set TEMPORAL_ADDRESS, or run this beside `npm start`");
     const found = await findPlaintext({ address, namespace: config.TEMPORAL_NAMESPACE, ...temporalSecurity(config) });
     const byKey = Object.entries(found.byKey).map(([key, count]) => `${count} with the key ${key}`);
+    const counted = Object.values(found.byKey).reduce((sum, count) => sum + count, found.plain.length);
     const lines = [
       `${found.workflows} workflows: ${[...byKey, `${found.plain.length} with payloads in the open`].join(", ")}.`,
+      ...(counted > found.workflows ? ["A workflow that holds payloads of several kinds is counted in each of them."] : []),
+      ...(found.plain.length > 0
+        ? ["What is in the open goes with the namespace's retention (30 days after a workflow's end), not before."]
+        : []),
       ...found.plain.slice(0, SHOWN).map(({ workflowId, isOpen }) => `  ${isOpen ? "open  " : "closed"} ${workflowId}`),
       ...(found.plain.length > SHOWN ? [`  and ${found.plain.length - SHOWN} more`] : []),
       ...found.plainSchedules.map((scheduleId) => `  schedule ${scheduleId}: the next start of Saldo writes it anew`),

@@ -1,4 +1,5 @@
 import { createStopOrders } from "../../workers/parts/stop-orders.ts";
+import { payloadsInWords } from "../adapters/payload-codec/payload-protection.ts";
 import { untilAborted } from "../base/aborted.ts";
 import { ConfigError, hideSecret, inheritedEnvironment, loadConfig, type Config } from "../config.ts";
 import { sentenceOf, StackError } from "../stack/stack-error.ts";
@@ -43,6 +44,8 @@ async function run({ ephemeral, check, json, verbose }: Options): Promise<number
   const interrupts = interruptible();
   try {
     const config = loadConfig(environment);
+    // Read before any server starts: with keys that cannot be used none of them would be of use.
+    const payloads = payloadsInWords(config);
     const checklist = createChecklist(process.stdout, {
       json,
       color: environment["NO_COLOR"] === undefined || environment["NO_COLOR"] === "",
@@ -75,7 +78,7 @@ async function run({ ephemeral, check, json, verbose }: Options): Promise<number
     }
     try {
       const token = await demoToken(system, config);
-      describe(system, config, say, token);
+      describe(system, config, say, { token, payloads });
       if (check) return await checkOrder(system, config, say, token);
       await untilAborted(interrupts.signal);
       say("stopping", "Stopping (Ctrl-C again kills) ...");
@@ -117,7 +120,7 @@ async function demoToken({ running }: System, config: Config): Promise<string> {
   return token;
 }
 
-function describe(system: System, config: Config, say: Say, token: string): void {
+function describe(system: System, config: Config, say: Say, { token, payloads }: { token: string; payloads: string }): void {
   const { running, stack } = system;
   const temporal = `${running.temporalAddress}, namespace ${config.TEMPORAL_NAMESPACE}`;
   const lines: [string, string | undefined][] = [
@@ -141,9 +144,11 @@ function describe(system: System, config: Config, say: Say, token: string): void
         .join(", ")}`,
     ],
     ["Logs", running.logDir],
+    ["Payloads", payloads],
   ];
   const known = lines.filter((line): line is [string, string] => line[1] !== undefined);
-  const curl = `curl -sS -X POST ${running.apiUrl}/api/v1/balances/alice/deposits -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -H "idempotency-key: $(date +%s%N)" -d '{"amount":"100.00","currency":"${config.DEFAULT_CURRENCY}"}'`;
+  const authority = config.HTTP_TLS_CERT === undefined ? "" : " --cacert ca.pem";
+  const curl = `curl -sS${authority} -X POST ${running.apiUrl}/api/v1/balances/alice/deposits -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -H "idempotency-key: $(date +%s%N)" -d '{"amount":"100.00","currency":"${config.DEFAULT_CURRENCY}"}'`;
   const warnings = [...stack.missing.map((missing) => `${missing.reason} ${missing.consequence}`), ...system.notStarted];
   const text = [
     "",
@@ -155,11 +160,22 @@ function describe(system: System, config: Config, say: Say, token: string): void
     "",
     "  Try:",
     `  ${curl}`,
+    ...(authority === ""
+      ? []
+      : ["  (ca.pem: the authority that signed HTTP_TLS_CERT; without --cacert where curl knows it. The host must be a name it is for.)"]),
     "",
     "  Ctrl-C stops everything that was started here.",
     "",
   ].join("\n");
-  say("ready", text, { text: undefined, urls: Object.fromEntries(known), warnings, roles: running.roles, token, curl });
+  say("ready", text, {
+    text: undefined,
+    urls: Object.fromEntries(known.filter(([name]) => name !== "Payloads")),
+    payloads,
+    warnings,
+    roles: running.roles,
+    token,
+    curl,
+  });
 }
 
 /** Listens to Ctrl-C and SIGTERM until `done`: the first aborts `signal`, another one kills everything and ends this process. */

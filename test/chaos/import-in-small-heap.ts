@@ -3,12 +3,15 @@ import { readEventCsv } from "../../src/cli/import/event-csv.ts";
 import { importEvents, type RowSource } from "../../src/cli/import/import-events.ts";
 import type { EventTrace, TracedEvent } from "../../src/store/events/import-tally.ts";
 import type { Db } from "../../src/store/postgres/database.ts";
+import { wordsOfRun } from "../support/chaos-run.ts";
 
-/*
- * node --max-old-space-size=MB --import tsx test/chaos/import-in-small-heap.ts ROWS|FILE (`npm run chaos:import-memory -- ROWS|FILE`): an import whose Kafka and ledger are played, of that many
- * rows or of a file of purchases. It prints what became of the rows, and dies when the heap is too small for it.
- */
-const [input = "0"] = process.argv.slice(2);
+const USAGE = `npm run chaos:import-memory -- ROWS|FILE
+
+In a heap of 64 MB, an import whose Kafka and ledger are played, of that many rows or of a file of purchases. Prints what became of the rows,
+and dies when the heap is too small for it.
+`;
+
+const [input = "0"] = wordsOfRun(USAGE, 1);
 const ROWS = Number(input);
 const badRows = createBadRows(100);
 let high = 0n;

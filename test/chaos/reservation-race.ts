@@ -25,16 +25,20 @@ import { findReservation } from "../../src/use-cases/reservations/find-reservati
 import { createReservationParts } from "../../src/use-cases/reservations/reservation-parts.ts";
 import { createSaldoWorkers, installRuntime } from "../../workers/parts/create-worker.ts";
 import { buildWorkflowBundle } from "../../workers/parts/workflow-bundle.ts";
+import { endOnSignals, wordsOfRun } from "../support/chaos-run.ts";
 import { createFakePsp } from "../support/fake-psp.ts";
 import { TEST_SETTINGS } from "../support/http-api.ts";
 
-/*
- * node --import tsx test/chaos/reservation-race.ts [COUNT]: on a Postgres and a Temporal of its own, by the API's code,
- *  - COUNT reservations (1,000) are each confirmed at their end, within 50 ms before or after it;
- *  - a hundred confirmations of one reservation, each with its own key, ten times.
- * It prints the outcomes and fails when a reservation has no outcome or two, or when the books are wrong afterwards.
- */
-const COUNT = Number(process.argv[2] ?? 1_000);
+const USAGE = `npm run chaos:reservations -- [COUNT]
+
+On a Postgres and a Temporal of its own, by the API's code,
+- COUNT reservations (1,000) are each confirmed at their end, within 50 ms before or after it;
+- a hundred confirmations of one reservation, each with its own key, ten times.
+Prints the outcomes and fails when a reservation has no outcome or two, or when the books are wrong afterwards.
+`;
+
+const [count = "1000"] = wordsOfRun(USAGE, 1);
+const COUNT = Number(count);
 const SPREAD_MS = 50;
 /** The time between the ends of two reservations: the machine must keep up with the ends. */
 const GAP_MS = 40;
@@ -42,6 +46,7 @@ const AMOUNT = 10_000n;
 const CACHE_DIR = join(homedir(), ".cache", "saldo");
 const PLACED_AT_ONCE = 20;
 
+endOnSignals();
 installRuntime(createLogger({ role: "race", level: "fatal", pretty: false }));
 const stack = await startStack({
   servers: ["postgres", "temporal"],
@@ -49,6 +54,7 @@ const stack = await startStack({
   cacheDir: CACHE_DIR,
   ephemeral: true,
   ports: "free",
+  onKillable: (kill) => void process.once("exit", kill),
 });
 let failed = true;
 try {

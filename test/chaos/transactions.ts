@@ -5,20 +5,25 @@ import { createKafka } from "../../src/adapters/kafka/kafka.ts";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { TEST_RUN_PREFIX } from "../../src/stack/processes/throw-away.ts";
 import { startStack } from "../../src/stack/stack.ts";
+import { endOnSignals, wordsOfRun } from "../support/chaos-run.ts";
 import { compareRandomSchedules } from "../support/compared-schedules.ts";
 import { hasJavaKafka, startJavaKafka } from "../support/java-kafka.ts";
 import { openRawFetch } from "../support/raw-fetch.ts";
 
-/*
- * node --import tsx test/chaos/transactions.ts [COUNT] [SEED]: on a Kafka of its own, COUNT (5,000) random schedules of three producers that
- * begin, send, commit and abort. Each is read from six offsets by the client of the bridge, and from two by Kafka's own Java client; both
- * must hand out what was committed and nothing else. It prints the first schedule that differs and ends with 1 then.
- */
-const COUNT = Number(process.argv[2] ?? 5_000);
-const SEED = Number(process.argv[3] ?? 1);
+const USAGE = `npm run chaos:transactions -- [COUNT] [SEED]
+
+On a Kafka of its own, COUNT (5,000) random schedules of three producers that begin, send, commit and abort. Each is read from six offsets
+by the client of the bridge, and from two by Kafka's own Java client; both must hand out what was committed and nothing else. Prints the
+first schedule that differs and ends with 1 then.
+`;
+
+const [count = "5000", seed = "1"] = wordsOfRun(USAGE, 2);
+const COUNT = Number(count);
+const SEED = Number(seed);
 const LANES = 12;
 const TOLD_EVERY = 250;
 
+endOnSignals();
 const cacheDir = process.env["CACHE_DIR"] ?? join(homedir(), ".cache", "saldo");
 const stack = await startStack({
   servers: ["kafka"],
@@ -26,6 +31,7 @@ const stack = await startStack({
   cacheDir,
   ephemeral: true,
   ports: "free",
+  onKillable: (kill) => void process.once("exit", kill),
 });
 let failed = true;
 try {

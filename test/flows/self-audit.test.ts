@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { sql } from "drizzle-orm";
 import type postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -272,6 +273,18 @@ describe("the standing self-audit", () => {
     expect([findingOf(without, "I1"), without.provedMs]).toEqual([undefined, undefined]);
     await lastProof("at = at - interval '10 minutes'");
     expect(findingOf(await run<SelfAuditResult>("selfAudit"), "I1")).toMatchObject({ broken: "0" });
+  });
+
+  it("is read by the statement that docs/operations.md has for it, a line for each check", async () => {
+    await makeProofDue();
+    const { findings } = await run<SelfAuditResult>("selfAudit");
+    const page = readFileSync(new URL("../../docs/operations.md", import.meta.url), "utf8");
+    const statement = /^-- the newest: .*\n([^`]+)```/m.exec(page)?.[1] ?? "";
+    const rows = await asOwner((owner) => owner.unsafe(statement));
+    expect(rows.map(({ check, checked, broken }) => ({ check, checked, broken }))).toEqual(
+      findings.map(({ check, checked, broken }) => ({ check, checked, broken })),
+    );
+    expect(rows.map(({ check }) => check as string)).toEqual(expect.arrayContaining(["I1", "I2", "I3", "I4", "I5", "I6"]));
   });
 
   it("reports an order that nothing runs, and messages that do not leave", async () => {

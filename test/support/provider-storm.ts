@@ -1,5 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { formatAmount } from "../../src/base/money.ts";
 import { sideBySide } from "../../src/base/side-by-side.ts";
@@ -18,6 +17,7 @@ import { killAround, type StormKill } from "./storm-kills.ts";
 import { planStorm, POOR_MINOR, RICH_MINOR, STORM_SERVICES, type StormOrder } from "./storm-plan.ts";
 import { createProviderHand, tendProvider } from "./storm-provider.ts";
 import type { Stage, StormOptions } from "./storm-stage.ts";
+import { makeThrowAwayFolder } from "./throw-away-folder.ts";
 
 export interface StormReport {
   /** Orders by how they are paid and how they ended. */
@@ -45,7 +45,7 @@ const PORTS = ["HTTP", "PURCHASES", "POSTGRES", "TEMPORAL", "TEMPORAL_UI", "KAFK
  * compares the provider's book with the ledger and proves the books. Throws: StackError, and Error when orders do not end in time.
  */
 export async function runProviderStorm(options: StormOptions): Promise<StormReport> {
-  const folder = await mkdtemp(join(tmpdir(), "saldo-storm-"));
+  const folder = makeThrowAwayFolder("storm");
   const settings = {
     ...Object.fromEntries(PORTS.map((name) => [`${name}_PORT`, "0"])),
     DATA_DIR: join(folder, "data"),

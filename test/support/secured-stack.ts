@@ -48,6 +48,7 @@ export function startSecuredStack(options: {
   readonly dataDir: string;
   readonly cacheDir: string;
   readonly secured?: Partial<SecuredServers>;
+  readonly onKillable?: ((kill: () => void) => void) | undefined;
 }): Promise<Stack> {
   const { certificates, servers, dataDir, cacheDir } = options;
   const one = { files: { ca: certificates.ca.ca, ...certificates.server }, client: certificates.filesOf() };
@@ -58,6 +59,7 @@ export function startSecuredStack(options: {
     cacheDir,
     ephemeral: true,
     ports: "free",
+    onKillable: options.onKillable,
     secured: { postgres: one, temporal: one, kafka: one, redis: one, ...options.secured },
   });
 }

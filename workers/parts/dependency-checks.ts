@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PartitionLag } from "../../src/adapters/kafka/kafka-lag.ts";
 import type { Kafka } from "../../src/adapters/kafka/kafka.ts";
+import { payloadsInWords } from "../../src/adapters/payload-codec/payload-protection.ts";
 import { hostAndPort, untilReachable } from "../../src/adapters/reachable.ts";
 import type { RedisLink } from "../../src/adapters/redis/redis.ts";
 import type { TemporalLink } from "../../src/adapters/temporal.ts";
@@ -18,7 +19,7 @@ import { tlsTroubles } from "./tls-troubles.ts";
 export const CHECK_DEADLINE_MS = 1_000;
 const READY_POLL_MS = 100;
 
-/** The checks that `/readyz` shows. The api is ready when Postgres and Temporal answer; Redis and Kafka are shown only. */
+/** The checks that `/readyz` shows. The api is ready when Postgres and Temporal answer; Redis and Kafka are shown only. Throws: PayloadKeysError. */
 export function dependencyChecks({
   config,
   db,
@@ -38,6 +39,7 @@ export function dependencyChecks({
 }): DependencyCheck[] {
   const broker = config.KAFKA_BROKERS?.split(",")[0];
   const trouble = tlsTroubles(config, CHECK_DEADLINE_MS);
+  const payloads = payloadsInWords(config);
   return [
     {
       name: "postgres",
@@ -54,6 +56,7 @@ export function dependencyChecks({
           if (link === undefined) throw new DomainError("UNAVAILABLE", "not connected yet");
           await pingTemporal(link.client, CHECK_DEADLINE_MS);
         }, trouble.temporal),
+      details: async () => ({ payloads }),
     },
     // By PING and not by connecting: a Redis that hangs still takes connections.
     ...(redis.enabled ? [{ name: "redis", needed: false, check: () => explained(redis.ping, trouble.redis) }] : []),

@@ -8,7 +8,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { domainErrorIn } from "../../base/errors.ts";
 import { readPayloadKeys } from "../../base/payload-keys.ts";
 import { createPayloadCodec, keyIdOf } from "./payload-codec.ts";
-import { openPayloadProtection, PayloadKeysError } from "./payload-protection.ts";
+import { openPayloadProtection, PayloadKeysError, payloadsInWords } from "./payload-protection.ts";
 import { open, seal } from "./xaes.ts";
 
 const first = { id: "k1", secret: randomBytes(32) };
@@ -137,4 +137,15 @@ describe("the keys of the configuration", () => {
       expect(() => readPayloadKeys(text)).not.toThrow(short);
     }
   });
+});
+
+it.each([
+  ["off", undefined, "off: Temporal keeps them in the open"],
+  ["off", [first], "off: written in the open; read with the key k1"],
+  ["accept-plain", [first, second], "accept-plain: written with the key k1, also read with k2; what is in the open is read"],
+  ["required", [first], "required: written with the key k1; what is in the open is refused"],
+] as const)("is told in one line that names keys and shows none: %s", (mode, keys, expected) => {
+  const text = keys?.map(({ id, secret }) => `${id}:${secret.toString("base64")}`).join(",");
+  const settings = { TEMPORAL_PAYLOAD_ENCRYPTION: mode, TEMPORAL_PAYLOAD_KEYS: text, TEMPORAL_PAYLOAD_KEYS_FILE: undefined };
+  expect(payloadsInWords(settings)).toBe(expected);
 });

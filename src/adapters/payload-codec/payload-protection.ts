@@ -45,6 +45,19 @@ export function openReadingCodec(config: PayloadSettings): PayloadCodec | undefi
   return keys.length === 0 ? undefined : createPayloadCodec({ keys, encrypts: true, acceptsPlain: true });
 }
 
+/**
+ * Whether what Temporal keeps is encrypted and with which keys, by name, in one line for a person. A key's name is no secret.
+ * Throws: PayloadKeysError.
+ */
+export function payloadsInWords(config: PayloadSettings): string {
+  const [first, ...others] = openPayloadKeys(config).map(({ id }) => id);
+  if (first === undefined) return "off: Temporal keeps them in the open";
+  const read = others.length === 0 ? "" : `, also read with ${others.join(", ")}`;
+  if (config.TEMPORAL_PAYLOAD_ENCRYPTION === "off") return `off: written in the open; read with the key ${first}${read}`;
+  const plain = config.TEMPORAL_PAYLOAD_ENCRYPTION === "required" ? "refused" : "read";
+  return `${config.TEMPORAL_PAYLOAD_ENCRYPTION}: written with the key ${first}${read}; what is in the open is ${plain}`;
+}
+
 function openPayloadKeys(config: PayloadSettings): readonly PayloadKey[] {
   const { TEMPORAL_PAYLOAD_KEYS: text, TEMPORAL_PAYLOAD_KEYS_FILE: file } = config;
   if (text !== undefined) return readPayloadKeys(text);

@@ -52,6 +52,17 @@ test.each<[string, Partial<Facts>, Record<string, string>]>([
     { Postgres: "missing" },
   ],
   [
+    "payload keys that cannot be used",
+    { payloads: { trouble: "every user of this machine may read it" } },
+    { "Payload encryption": "missing" },
+  ],
+  ["payload keys that are in force", { payloads: { words: "required: written with the key k1" } }, {}],
+  [
+    "a payment provider that is away",
+    { reached: [{ server: "Payment provider", address: "127.0.0.1:8090", trouble: "connect ECONNREFUSED" }] },
+    { "Payment provider": "warning" },
+  ],
+  [
     "TLS that does not come about",
     { tls: [{ server: "Kafka", trouble: "it asks for a client certificate", endsAt: undefined }] },
     { "TLS of Kafka": "missing" },

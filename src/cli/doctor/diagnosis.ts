@@ -13,6 +13,10 @@ export type Facts = {
   readonly database?: { readonly trouble: string | undefined; readonly isPooled: boolean; readonly hasAdminUrl: boolean } | undefined;
   /** Each server of the environment that is spoken to over TLS: why that does not come about, and when this client's certificate ends. */
   readonly tls?: readonly { readonly server: string; readonly trouble: string | undefined; readonly endsAt: Date | undefined }[];
+  /** Whether what Temporal keeps is encrypted, in words, or why the keys cannot be used; undefined where the configuration cannot be read. */
+  readonly payloads?: { readonly words: string } | { readonly trouble: string } | undefined;
+  /** The servers of the system that runs here, and the payment provider where one is known: whether something answers there. */
+  readonly reached?: readonly { readonly server: string; readonly address: string; readonly trouble: string | undefined }[];
   /** Addresses that the environment gives instead of starting a server. */
   readonly external: Readonly<Record<"postgres" | "temporal" | "kafka" | "redis" | "psp", boolean>>;
   readonly ports: readonly { readonly server: string; readonly variable: string; readonly port: number; readonly free: boolean }[];
@@ -48,6 +52,8 @@ export function diagnose(facts: Facts): Finding[] {
     kafkaFinding(facts),
     redisFinding(facts),
     ...(facts.tls ?? []).map((each) => tlsFinding(each)),
+    ...payloadFindings(facts),
+    ...(facts.reached ?? []).map(reachedFinding),
     timeSkippingFinding(facts),
     dockerFinding(facts),
     ...portFindings(facts),
@@ -164,6 +170,23 @@ function portFindings({ ports, runningPid, external }: Facts): Finding[] {
       `stop that process, or set ${variable}`,
     ),
   );
+}
+
+function payloadFindings({ payloads }: Facts): Finding[] {
+  if (payloads === undefined) return [];
+  return "words" in payloads
+    ? [ok("Payload encryption", payloads.words)]
+    : [missing("Payload encryption", payloads.trouble, "docs/security.md, What Temporal keeps")];
+}
+
+function reachedFinding({ server, address, trouble }: NonNullable<Facts["reached"]>[number]): Finding {
+  return trouble === undefined
+    ? ok(server, `${address} is reachable`)
+    : warning(
+        server,
+        `${address} does not answer: ${trouble}`,
+        "what that means and what to do: docs/operations.md, When a server is away",
+      );
 }
 
 const CERTIFICATE_WARNING_DAYS = 14;

@@ -1,0 +1,18 @@
+import { once } from "node:events";
+import { createServer, type AddressInfo } from "node:net";
+import { expect, test } from "vitest";
+import { probeReached } from "./probe-reached.ts";
+
+test("a payment provider that takes connections is told apart from one that does not, by host and port alone", async () => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const place = `127.0.0.1:${port}`;
+  const config = { PSP_URL: `http://user:secret@${place}/v1` };
+  expect(await probeReached(config, undefined)).toEqual([{ server: "Payment provider", address: place, trouble: undefined }]);
+  server.close();
+  await once(server, "close");
+  expect(await probeReached(config, undefined)).toEqual([
+    { server: "Payment provider", address: place, trouble: expect.stringContaining("ECONNREFUSED") as string },
+  ]);
+});

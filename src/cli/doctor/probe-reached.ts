@@ -1,0 +1,36 @@
+import { hostAndPort, untilReachable } from "../../adapters/reachable.ts";
+import { messageOf } from "../../base/errors.ts";
+import type { Config } from "../../config.ts";
+import type { Running } from "../../stack/running.ts";
+import type { Facts } from "./diagnosis.ts";
+
+const DEADLINE_MS = 2_000;
+const DEFAULT_PORTS: Readonly<Record<string, number>> = { "postgres:": 5432, "postgresql:": 5432, "https:": 443, "http:": 80 };
+
+/**
+ * Whether the payment provider, of the configuration or of the running system, and the servers of the running system take connections.
+ * Shows hosts and ports, never a password. Never throws.
+ */
+export async function probeReached(config: Pick<Config, "PSP_URL">, running: Running | undefined): Promise<NonNullable<Facts["reached"]>> {
+  const servers: readonly (readonly [string, string | undefined])[] = [
+    ["Payment provider", config.PSP_URL ?? running?.pspUrl],
+    ["Postgres that runs", running?.databaseUrl],
+    ["Temporal that runs", running?.temporalAddress],
+    ["Kafka that runs", running?.kafkaBrokers?.[0]],
+    ["Redis that runs", running?.redisUrl],
+  ];
+  const known = servers.filter((each): each is readonly [string, string] => each[1] !== undefined);
+  return await Promise.all(
+    known.map(async ([server, url]) => {
+      const { host, port } = placeOf(url);
+      const trouble = await untilReachable({ host, port }, DEADLINE_MS).then(() => undefined, messageOf);
+      return { server, address: `${host.includes(":") ? `[${host}]` : host}:${port}`, trouble };
+    }),
+  );
+}
+
+/** Host and port of an address; the port of its scheme where it names none. */
+function placeOf(address: string): { host: string; port: number } {
+  const { host, port } = hostAndPort(address);
+  return { host, port: port === 0 ? (DEFAULT_PORTS[address.slice(0, address.indexOf(":") + 1)] ?? 0) : port };
+}
