@@ -103,7 +103,13 @@ async function climb(session: ApiSession, plan: Plan, { name, inFlight, ask }: C
 async function decidedFate(session: ApiSession, request: RawRequest): Promise<Fate> {
   let mayHaveBegun = false;
   for (const endsAtMs = performance.now() + ENDED_WITHIN_MS; performance.now() < endsAtMs; await sleep(RESEND_MS)) {
-    const { status, headers, body } = await session.send(request);
+    const answer = await session.send(request).catch(() => undefined);
+    if (answer === undefined) {
+      // A connection that ended, as an idle one may at any moment, tells nothing of what became of the request.
+      mayHaveBegun = true;
+      continue;
+    }
+    const { status, headers, body } = answer;
     if (status === 200 || status === 201 || status === 202) return "accepted";
     if (status !== 503) throw new Error(`an arrival was answered ${status}: ${body.slice(0, 300)}`);
     if (!body.includes('"code":"OVERLOADED"')) mayHaveBegun = true;
