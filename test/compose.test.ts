@@ -1,4 +1,6 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Ajv, type Schema } from "ajv";
 import { expect, test } from "vitest";
@@ -6,6 +8,7 @@ import { parse, parseDocument } from "yaml";
 import { ROLE_ENTRIES, PROJECT_DIR } from "../src/cli/start/roles.ts";
 import { loadConfig } from "../src/config.ts";
 import { readSearchAttributes } from "../src/stack/servers/temporal-config.ts";
+import { makeThrowawayCa, type PemPair } from "./support/throwaway-ca.ts";
 
 type Service = {
   image?: string;
@@ -210,18 +213,26 @@ test("the payment provider is a house of its own, and whoever pays knows where i
   }
 });
 
-const existing = (value: string) =>
-  value.startsWith("/etc/saldo/") ? fileOf(value.endsWith(".toml") ? "temporal-config/temporal.toml" : "package.json") : value;
+/** A file of the same kind that is there, for one that .env.example names. */
+function existing(name: string, value: string, { cert, key }: PemPair): string {
+  if (!value.startsWith("/etc/saldo/")) return value;
+  if (/_TLS_(?:CA|CERT)$/.test(name)) return cert;
+  if (name.endsWith("_TLS_KEY")) return key;
+  return fileOf(value.endsWith(".toml") ? "temporal-config/temporal.toml" : "package.json");
+}
 
-test("every variable that .env.example offers is one that is read, and the file alone is a valid configuration", () => {
+test("every variable that .env.example offers is one that is read, and the file alone is a valid configuration", async () => {
+  const folder = mkdtempSync(join(tmpdir(), `saldo-test-${process.pid}-env-`));
+  const pair = await (await makeThrowawayCa(folder)).issue("client", { commonName: "saldo" });
   const found = [...readFileSync(fileOf(".env.example"), "utf8").matchAll(/^(?:# )?([A-Z][A-Z0-9_]+)=(.*)$/gm)].map(
     // Files that are named must be there; that is not what is asked here.
-    ([, name = "", value = ""]) => [name, value === "" ? SOME_SECRET : existing(value)] as const,
+    ([, name = "", value = ""]) => [name, value === "" ? SOME_SECRET : existing(name, value, pair)] as const,
   );
   // The keys stand in a file or in a variable; both are offered, and only one of them may be set.
   const offered = found.filter(([name]) => name !== "TEMPORAL_PAYLOAD_KEYS");
   expect(offered).toHaveLength(found.length - 1);
   const read = loadConfig(Object.fromEntries(offered), "/nonexistent") as Record<string, unknown>;
+  rmSync(folder, { recursive: true });
   // A profile is read, and gives values to other variables.
   const profile = new Set(["TEMPORAL_CONFIG_FILE", "TEMPORAL_PROFILE"]);
   for (const [name] of offered.filter(([each]) => !profile.has(each)))

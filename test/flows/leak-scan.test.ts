@@ -19,6 +19,7 @@ import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
 import { isLuhnValid } from "../../src/domain/cards/card.ts";
 import { createTestApi } from "../support/http-api.ts";
 import { startTestWorkflows } from "../support/http-system.ts";
+import { startOwnKafka, type OwnKafka } from "../support/own-kafka.ts";
 import { startPspSimulator, type TestPsp } from "../support/psp.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 import { makeTestNamespace } from "../support/test-namespace.ts";
@@ -36,10 +37,12 @@ let database: TestDatabase;
 let provider: TestPsp;
 let folder: string;
 let temporal: Connection;
+let ownKafka: OwnKafka;
 
 beforeAll(async () => {
   database = await createTestDatabase();
   provider = await startPspSimulator();
+  ownKafka = await startOwnKafka(inject("cacheDir"));
   folder = await mkdtemp(join(tmpdir(), "saldo-leak-"));
   temporal = await Connection.connect({ address: inject("temporalAddress") });
 });
@@ -47,6 +50,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await temporal.close();
   await provider.stop();
+  await ownKafka.close();
   await Promise.all([database.drop(), rm(folder, { recursive: true, force: true })]);
 });
 
@@ -54,7 +58,7 @@ function addresses(namespace: string): LeakAddresses {
   return {
     databaseUrl: database.adminUrl,
     redisUrl: inject("redisUrl"),
-    kafka: { brokers: inject("kafkaBrokers") },
+    kafka: { brokers: ownKafka.brokers },
     temporal: { address: inject("temporalAddress"), namespace },
     psp: { url: provider.url, apiKey: provider.apiKey },
     folders: [folder, provider.dataDir],
@@ -138,8 +142,8 @@ describe("a number that was planted", () => {
 
   it("in a key, a value or a header of a message is found in Kafka", async () => {
     const topic = `leak-${randomUUID()}`;
-    await ensureTopics(inject("kafkaBrokers"), [{ topic, partitions: 2, settings: {} }]);
-    const kafka = createKafka({ brokers: inject("kafkaBrokers"), clientId: "leak-test", logger: SILENT_LOG });
+    await ensureTopics(ownKafka.brokers, [{ topic, partitions: 2, settings: {} }]);
+    const kafka = createKafka({ brokers: ownKafka.brokers, clientId: "leak-test", logger: SILENT_LOG });
     const producer = kafka.createProducer();
     const found = await plantAndFind("kafka", async (number) => {
       await producer.send(
