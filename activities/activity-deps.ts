@@ -6,6 +6,7 @@ import type { ReservationInput } from "../src/contract/reservations.ts";
 import type { SagaPaymentRequest } from "../src/contract/saga-commands.ts";
 import type { BalanceRecord } from "../src/store/ledger/balances.ts";
 import type { Ledger } from "../src/store/ledger/ledger.ts";
+import type { EndedOrderCache } from "../src/store/orders/cached-order.ts";
 import type { OrderStanding } from "../src/store/orders/orders.ts";
 import type { Db } from "../src/store/postgres/database.ts";
 import type { Lane } from "../src/store/postgres/lane.ts";
@@ -26,12 +27,6 @@ export interface BalanceSink {
   isUp(): boolean;
   /** False when the cache may not have been told. */
   put(balances: readonly BalanceRecord[]): Promise<boolean>;
-}
-
-/** The cache of ended orders. `enabled` is false without Redis. */
-export interface OrderSink {
-  readonly enabled: boolean;
-  put(orderId: string, order: { readonly version: bigint; readonly text: string }): Promise<void>;
 }
 
 /** Creates, holds and captures orders of wallets in one statement. */
@@ -95,7 +90,7 @@ export interface ActivityDeps {
   readonly ledger: Ledger;
   readonly balanceCache: BalanceSink;
   /** Without it every read of an order asks Postgres. */
-  readonly orderCache?: OrderSink;
+  readonly orderCache?: EndedOrderCache;
   readonly psp: Psp;
   readonly logger: ActivityLog;
   /** The folder of the published reports. */

@@ -29,6 +29,7 @@ export function createActivities(deps: ActivityDeps) {
   const orderSteps = {
     ...createOrderActivities({ ...deps, ledger, refreshOrderCache }),
     ...createPaymentActivities({ ...deps, ledger, refreshOrderCache }),
+    ...createSagaPaymentActivities({ ...deps, ledger }),
   };
   return withFailures({
     ...tellingOrderEnds(orderSteps, deps),
@@ -38,7 +39,6 @@ export function createActivities(deps: ActivityDeps) {
     ...createCacheActivities(refreshBalances),
     ...createEventActivities({ ...deps, refreshBalances }),
     ...createReportActivities(deps),
-    ...createSagaPaymentActivities({ ...deps, ledger }),
     ...createWebhookActivities(deps),
     ...createReservationSweep({ ...deps, ledger }),
     ...createLostOrderCheck(deps),

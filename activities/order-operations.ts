@@ -1,6 +1,7 @@
 import { stepKey } from "../src/contract/ids.ts";
 import type { OrderSagaInput } from "../src/contract/orders.ts";
-import type { OrderOfLines } from "../src/domain/ledger/hold-operations.ts";
+import { chargeOrderOperation, type OrderOfLines } from "../src/domain/ledger/hold-operations.ts";
+import type { Operation } from "../src/domain/ledger/operations.ts";
 
 /** A run of an order's workflow. The workflow's id is part of the ledger's keys. */
 export interface WorkflowRun {
@@ -21,6 +22,16 @@ export function orderOperation(order: OrderSagaInput, run: WorkflowRun, step: "h
     currency: order.currency,
     lines: order.lines,
     comment: order.comment,
-    origin: { caller: order.caller, correlationId: order.correlationId, workflowId: run.workflowId, runId: run.runId },
+    origin: originOf(order, run),
   };
+}
+
+/** The revenue of an order that somebody outside has paid, with which it is COMPLETED. */
+export function chargeOperation(order: OrderSagaInput, run: WorkflowRun): Operation {
+  const orderChange = { ...CAPTURED, orderId: order.orderId };
+  return chargeOrderOperation({ ...order, key: stepKey(run.workflowId, "charge"), origin: originOf(order, run), orderChange });
+}
+
+function originOf({ caller, correlationId }: OrderSagaInput, { workflowId, runId }: WorkflowRun) {
+  return { caller, correlationId, workflowId, runId };
 }

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { MockActivityEnvironment } from "@temporalio/testing";
 import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { SILENT_LOG } from "../src/adapters/log.ts";
 import { DomainError } from "../src/base/errors.ts";
 import { orderWorkflowId } from "../src/contract/ids.ts";
 import type { OrderEnd, OrderSagaInput } from "../src/contract/orders.ts";
@@ -13,6 +14,7 @@ import { beginPause, endPause, PAUSE_MEMORY_MS } from "../src/store/operators/pa
 import { beginCompensation, createOrder, getOrder, orderPaidAtOnce } from "../src/store/orders/orders.ts";
 import { createDatabase, type Database } from "../src/store/postgres/database.ts";
 import { createTestDatabase, type TestDatabase } from "../test/support/test-database.ts";
+import { tellingOrderEnds } from "./beside/order-ends.ts";
 import { withFailures } from "./failures.ts";
 import { createOrderActivities } from "./orders.ts";
 
@@ -55,7 +57,9 @@ async function newOrder({ fundsMinor = 10_000n, over = ledger } = {}) {
   const deposit = { key: `fund-${orderId}`, userId: order.userId, currency: "RUB", amountMinor: fundsMinor, comment: "test" };
   await ledger.post(depositOperation({ ...deposit, origin: { caller: "test", correlationId: "test" } }));
   const ends: OrderEnd[] = [];
-  const steps = withFailures(createOrderActivities({ db: database.db, ledger: over, tellOrderEnd: (end) => void ends.push(end) }));
+  const deps = { db: database.db, ledger: over, logger: SILENT_LOG, tellOrderEnd: (end: OrderEnd) => void ends.push(end) };
+  const elsewhere = { chargeOrder: async () => {}, bookSagaPayment: async () => {} };
+  const steps = withFailures(tellingOrderEnds({ ...createOrderActivities(deps), ...elsewhere }, deps));
   const run = <Input, Result>(activity: (input: Input) => Promise<Result>, input: Input): Promise<Result> =>
     new MockActivityEnvironment({ workflowExecution: { workflowId: orderWorkflowId(orderId), runId: "run" } }).run(activity, input);
   return {

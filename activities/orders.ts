@@ -65,7 +65,6 @@ export function createOrderActivities({
       const change = { ...CAPTURED, orderId: order.orderId };
       doneOrThrow(await ledger.post(captureOrderOperation({ ...operationOf(order, "capture"), orderChange: change })));
       refreshOrderCache(order.orderId);
-      tellOrderEnd({ orderId: order.orderId, sagaState: "COMPLETED" });
     },
 
     /** The card is authorised, and the order waits for its capture. Throws: ORDER_STATE_CONFLICT, ORDER_NOT_FOUND. */
@@ -97,7 +96,6 @@ export function createOrderActivities({
     async cancelOrder({ orderId }: { readonly orderId: string }): Promise<void> {
       await changeOrderState(db, { orderId, from: "COMPENSATING", to: "FAILED" });
       refreshOrderCache(orderId);
-      tellOrderEnd({ orderId, sagaState: "FAILED" });
     },
 
     /** Notes in the order's row, and publishes to orders.events, which step is past its fast retries; without a step, that no step is. */

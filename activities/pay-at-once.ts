@@ -1,3 +1,4 @@
+import { dropOldest } from "../src/base/drop-oldest.ts";
 import { domainErrorIn } from "../src/base/errors.ts";
 import { ORDER_HOLD_TTL_MS } from "../src/contract/order-times.ts";
 import type { OrderSagaInput } from "../src/contract/orders.ts";
@@ -45,7 +46,7 @@ export function createPayAtOnce({ db, ledger, tellOrderEnd = () => {} }: Pick<Ac
       begun.set(run.runId, paying);
       // A broken attempt is not handed on: the step makes its own.
       paying.catch(() => begun.delete(run.runId));
-      for (const oldest of begun.keys()) if (begun.size > MAX_KEPT) begun.delete(oldest);
+      dropOldest(begun, MAX_KEPT);
     },
   };
 }

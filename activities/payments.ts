@@ -1,13 +1,13 @@
 import { DomainError } from "../src/base/errors.ts";
-import { paymentKey, stepKey } from "../src/contract/ids.ts";
+import { paymentKey } from "../src/contract/ids.ts";
 import type { OrderSagaInput } from "../src/contract/orders.ts";
-import { chargeOrderOperation } from "../src/domain/ledger/hold-operations.ts";
 import { doneOrThrow } from "../src/store/ledger/done-or-throw.ts";
 import { createPauseCheck } from "../src/store/operators/pauses.ts";
 import { recordPaymentStep } from "../src/store/orders/payments.ts";
 import type { ActivityDeps } from "./activity-deps.ts";
 import type { RefreshOrderCache } from "./beside/order-cache.ts";
-import { currentOrigin, currentWorkflow } from "./execution.ts";
+import { currentWorkflow } from "./execution.ts";
+import { chargeOperation } from "./order-operations.ts";
 import { concernedBy, refuseWhilePaused } from "./pausing.ts";
 
 /** The provider's confirmation of a step. `reference` is the provider's own id of it. */
@@ -24,9 +24,8 @@ export function createPaymentActivities({
   db,
   ledger,
   psp,
-  tellOrderEnd = () => {},
   refreshOrderCache = () => {},
-}: Pick<ActivityDeps, "db" | "ledger" | "psp" | "tellOrderEnd"> & { readonly refreshOrderCache?: RefreshOrderCache }) {
+}: Pick<ActivityDeps, "db" | "ledger" | "psp"> & { readonly refreshOrderCache?: RefreshOrderCache }) {
   const pauseFor = createPauseCheck(db);
 
   /** Refunds the order's capture, and returns whether there was one: false when the provider never took any money. */
@@ -80,11 +79,8 @@ export function createPaymentActivities({
 
     /** Posts the captured amount as revenue, and the order is COMPLETED and CONFIRMED in the same statement. Throws: ORDER_STATE_CONFLICT. */
     async chargeOrder({ order }: { readonly order: OrderSagaInput }): Promise<void> {
-      const orderChange = { orderId: order.orderId, from: "PAYMENT_PENDING", to: "COMPLETED", status: "CONFIRMED" } as const;
-      const key = stepKey(currentWorkflow().workflowId, "charge");
-      doneOrThrow(await ledger.post(chargeOrderOperation({ ...order, key, origin: currentOrigin(order), orderChange })));
+      doneOrThrow(await ledger.post(chargeOperation(order, currentWorkflow())));
       refreshOrderCache(order.orderId);
-      tellOrderEnd({ orderId: order.orderId, sagaState: "COMPLETED" });
     },
   };
 }

@@ -1,9 +1,8 @@
 import { DomainError, ERROR_CATALOGUE, messageOf } from "../src/base/errors.ts";
 import { formatAmount } from "../src/base/money.ts";
-import { orderWorkflowId, sagaCommandWorkflowId, stepKey } from "../src/contract/ids.ts";
+import { orderWorkflowId, sagaCommandWorkflowId } from "../src/contract/ids.ts";
 import type { OrderSagaInput } from "../src/contract/orders.ts";
 import type { SagaCommandInput, SagaCommandKind, SagaCommandResult, SagaPaymentRequest } from "../src/contract/saga-commands.ts";
-import { chargeOrderOperation } from "../src/domain/ledger/hold-operations.ts";
 import { sagaChargeFence, sagaChargeOperation, sagaRefundOperation, type SagaPayment } from "../src/domain/ledger/wallet-operations.ts";
 import { doneOrThrow } from "../src/store/ledger/done-or-throw.ts";
 import type { PostResult } from "../src/store/ledger/ledger.ts";
@@ -21,15 +20,11 @@ import {
 import { isContentRefused } from "../src/store/postgres/lane.ts";
 import type { ActivityDeps } from "./activity-deps.ts";
 import { currentOrigin, currentWorkflow } from "./execution.ts";
+import { chargeOperation } from "./order-operations.ts";
 import { concernedBy, refuseWhilePaused } from "./pausing.ts";
 
 /** Payments over saga.commands and saga.replies: the activities of the payment's side and of the order's side. */
-export function createSagaPaymentActivities({
-  db,
-  ledger,
-  workflows,
-  tellOrderEnd = () => {},
-}: Pick<ActivityDeps, "db" | "ledger" | "workflows" | "tellOrderEnd">) {
+export function createSagaPaymentActivities({ db, ledger, workflows }: Pick<ActivityDeps, "db" | "ledger" | "workflows">) {
   const pauseFor = createPauseCheck(db);
 
   const charge = async (input: SagaCommandInput): Promise<Decision> => {
@@ -92,16 +87,13 @@ export function createSagaPaymentActivities({
 
     /** Posts the amount that the payment service took as revenue, and the order is COMPLETED and CONFIRMED in the same statement. Throws: ORDER_STATE_CONFLICT. */
     async bookSagaPayment({ order, paymentId }: { readonly order: OrderSagaInput; readonly paymentId?: string }): Promise<void> {
-      const orderChange = { orderId: order.orderId, from: "PAYMENT_PENDING", to: "COMPLETED", status: "CONFIRMED" } as const;
-      const key = stepKey(currentWorkflow().workflowId, "charge");
-      doneOrThrow(await ledger.post(chargeOrderOperation({ ...order, key, origin: currentOrigin(order), orderChange })));
+      doneOrThrow(await ledger.post(chargeOperation(order, currentWorkflow())));
       await recordPaymentStep(db, order.orderId, {
         step: "captured",
         amountMinor: BigInt(order.totalMinor),
         reference: paymentId ?? orderWorkflowId(order.orderId),
       });
       await noteSagaAuthorised(db, order.orderId);
-      tellOrderEnd({ orderId: order.orderId, sagaState: "COMPLETED" });
     },
 
     /** Sends the reply to a command on saga.replies, at least once. */

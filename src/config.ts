@@ -11,6 +11,7 @@ import { isPem } from "./base/tls-files.ts";
 import { readYamlVariables } from "./base/yaml-variables.ts";
 import { authProblems } from "./config/auth-problems.ts";
 import { httpsProblems, HTTPS_SETTINGS } from "./config/https-settings.ts";
+import { optionalText } from "./config/optional-text.ts";
 import { payloadProblems, PAYLOAD_SETTINGS } from "./config/payload-settings.ts";
 import { redisUrl, serverProblems, SERVER_VARIABLES, withServers } from "./config/server-variables.ts";
 import { temporalProfileVariables } from "./config/temporal-profile.ts";
@@ -38,7 +39,6 @@ const topicName = (name: string) =>
     .regex(/^[A-Za-z0-9._-]{1,249}$/)
     .default(name);
 const groupName = (name: string) => z.string().min(1).max(255).default(name);
-const optionalText = z.string().trim().min(1).optional();
 /** Where clients reach the API, such as `https://pay.example` or `pay.example:8080`, without a slash at the end. */
 const serverUrl = z
   .string()

@@ -1,4 +1,5 @@
 import { createBatcher } from "../../src/base/batching.ts";
+import { dropOldest } from "../../src/base/drop-oldest.ts";
 import { messageOf } from "../../src/base/errors.ts";
 import type { BalanceKey } from "../../src/contract/balances.ts";
 import { readBalances } from "../../src/store/ledger/balances.ts";
@@ -40,7 +41,7 @@ export function createBalanceRefresh({ db, balanceCache, logger }: Pick<Activity
     });
     if (told) return;
     due.set(keyOf(wallet), { wallet, untilMs });
-    for (const key of due.keys()) if (due.size > MAX_DUE) due.delete(key);
+    dropOldest(due, MAX_DUE);
     retry ??= setTimeout(refreshDue, RETRY_MS).unref();
   };
   const refreshDue = (): void => {

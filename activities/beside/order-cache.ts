@@ -1,5 +1,5 @@
 import { messageOf } from "../../src/base/errors.ts";
-import { readForCache } from "../../src/store/orders/cached-order.ts";
+import { cacheEndedOrder } from "../../src/store/orders/cached-order.ts";
 import { createOrderStamps } from "../../src/store/orders/order-stamps.ts";
 import type { ActivityDeps } from "../activity-deps.ts";
 
@@ -13,10 +13,8 @@ export type RefreshOrderCache = (orderId: string) => void;
 export function createOrderCacheRefresh({ db, orderCache, logger }: Pick<ActivityDeps, "db" | "orderCache" | "logger">): RefreshOrderCache {
   if (orderCache?.enabled !== true) return () => {};
   const stamps = createOrderStamps(db);
-  const refresh = async (orderId: string): Promise<void> => {
-    const order = await readForCache(db, stamps, orderId);
-    if (order !== undefined) await orderCache.put(orderId, order);
-  };
   return (orderId) =>
-    void refresh(orderId).catch((error: unknown) => logger.debug({ orderId, reason: messageOf(error) }, "an order was not cached"));
+    void cacheEndedOrder(db, stamps, orderCache, orderId).catch((error: unknown) =>
+      logger.debug({ orderId, reason: messageOf(error) }, "an order was not cached"),
+    );
 }

@@ -1,6 +1,6 @@
 import { MockActivityEnvironment } from "@temporalio/testing";
 import { describe, expect, it } from "vitest";
-import type { OrderSagaInput } from "../../src/contract/orders.ts";
+import type { OrderEnd, OrderSagaInput } from "../../src/contract/orders.ts";
 import type { OrderStanding } from "../../src/store/orders/orders.ts";
 import type { Db } from "../../src/store/postgres/database.ts";
 import { until } from "../../test/support/until.ts";
@@ -21,28 +21,32 @@ function create(steps: Partial<Parameters<typeof tellingOrderEnds>[0]> = {}) {
   const logger = { debug: ignore, warn: ignore, error: ignore, info: (fields: Record<string, unknown>) => void lines.push(fields) };
   const rows = [{ orderId: "o-1", correlationId: "req-2", sagaState: "FAILED" }];
   const db = { select: () => ({ from: () => ({ where: async () => rows }) }) } as unknown as Db;
+  const ends: OrderEnd[] = [];
   const activities = tellingOrderEnds(
-    { createOrder: standing("STARTED"), captureOrder: done, chargeOrder: done, cancelOrder: done, ...steps },
-    { db, logger },
+    { createOrder: standing("STARTED"), captureOrder: done, chargeOrder: done, bookSagaPayment: done, cancelOrder: done, ...steps },
+    { db, logger, tellOrderEnd: (end) => void ends.push(end) },
   );
   const run = <Input>(step: (input: Input) => Promise<unknown>, input: Input) =>
     new MockActivityEnvironment({ workflowExecution: { workflowId: "order/o-1", runId: "run" } }).run(step, input);
-  return { activities, lines, run };
+  return { activities, lines, ends, run };
 }
 
 describe("the end of an order", () => {
   it("is one line in the log, with the order's id, its request's correlation id and the outcome", async () => {
-    const { activities, lines, run } = create();
+    const { activities, lines, ends, run } = create();
     await run(activities.captureOrder, ORDER);
     await run(activities.chargeOrder, { order: ORDER });
+    await run(activities.bookSagaPayment, { order: ORDER });
     await run(activities.cancelOrder, { orderId: "o-1" });
-    await until("each end is told", () => lines.length >= 3);
+    await until("each end is told", () => lines.length >= 4);
     const line = { event: "order.ended", orderId: "o-1", workflowId: "order/o-1", runId: "run" };
     expect(lines).toEqual([
       { ...line, outcome: "COMPLETED", correlationId: "req-1" },
       { ...line, outcome: "COMPLETED", correlationId: "req-1" },
+      { ...line, outcome: "COMPLETED", correlationId: "req-1" },
       { ...line, outcome: "FAILED", correlationId: "req-2" },
     ]);
+    expect(ends.map(({ sagaState }) => sagaState)).toEqual(["COMPLETED", "COMPLETED", "COMPLETED", "FAILED"]);
   });
 
   it("is told of an order that its first step has paid, and not of one that is only created or had ended before it was asked for", async () => {

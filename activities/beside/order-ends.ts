@@ -10,39 +10,49 @@ interface LastSteps {
   createOrder(order: OrderToCreate): Promise<OrderStanding>;
   captureOrder(order: OrderSagaInput): Promise<void>;
   chargeOrder(input: { readonly order: OrderSagaInput }): Promise<void>;
+  bookSagaPayment(input: { readonly order: OrderSagaInput; readonly paymentId?: string }): Promise<void>;
   cancelOrder(input: { readonly orderId: string }): Promise<void>;
 }
 
 /**
- * Writes a log line when an order ends, with the order id and the correlation id of its request, by which operators search. A retry of the
+ * Tells who waits in this process that an order has ended, except for one that is paid at once, which tells it itself, and writes a log line, with the order id and the correlation id of its request, by which operators search. A retry of the
  * last step writes the line again. The step waits for no read that only the log line needs, and fails for none.
  */
 export function tellingOrderEnds<Activities extends LastSteps>(
   activities: Activities,
-  { db, logger }: Pick<ActivityDeps, "db" | "logger">,
+  { db, logger, tellOrderEnd = () => {} }: Pick<ActivityDeps, "db" | "logger" | "tellOrderEnd">,
 ): Activities {
-  const tell = (outcome: "COMPLETED" | "FAILED", orderId: string, correlationId: string | undefined, workflow = currentWorkflow()) =>
+  const log = (outcome: "COMPLETED" | "FAILED", orderId: string, correlationId: string | undefined, workflow = currentWorkflow()) =>
     logger.info({ event: "order.ended", orderId, correlationId, outcome, ...workflow }, "the order has ended");
+  const complete = ({ orderId, correlationId }: OrderSagaInput) => {
+    tellOrderEnd({ orderId, sagaState: "COMPLETED" });
+    log("COMPLETED", orderId, correlationId);
+  };
   return {
     ...activities,
     async createOrder(order: OrderToCreate) {
       const standing = await activities.createOrder(order);
-      if (order.payAtOnce === true && standing.sagaState === "COMPLETED") tell("COMPLETED", order.orderId, order.correlationId);
+      if (order.payAtOnce === true && standing.sagaState === "COMPLETED") log("COMPLETED", order.orderId, order.correlationId);
       return standing;
     },
     async captureOrder(order: OrderSagaInput) {
       await activities.captureOrder(order);
-      tell("COMPLETED", order.orderId, order.correlationId);
+      complete(order);
     },
     async chargeOrder(input: { readonly order: OrderSagaInput }) {
       await activities.chargeOrder(input);
-      tell("COMPLETED", input.order.orderId, input.order.correlationId);
+      complete(input.order);
+    },
+    async bookSagaPayment(input: { readonly order: OrderSagaInput; readonly paymentId?: string }) {
+      await activities.bookSagaPayment(input);
+      complete(input.order);
     },
     async cancelOrder(input: { readonly orderId: string }) {
       await activities.cancelOrder(input);
+      tellOrderEnd({ orderId: input.orderId, sagaState: "FAILED" });
       const workflow = currentWorkflow();
       findOrderIdentity(db, input.orderId)
-        .then((order) => tell("FAILED", input.orderId, order?.correlationId, workflow))
+        .then((order) => log("FAILED", input.orderId, order?.correlationId, workflow))
         .catch((error: unknown) => logger.debug({ orderId: input.orderId, reason: messageOf(error) }, "an order's end was not told"));
     },
   };

@@ -1,4 +1,5 @@
 import { connect } from "node:net";
+import { parseServerAddress } from "../base/server-address.ts";
 
 /** Settles when something accepts a connection at the address. Throws: Error when nothing does within `deadlineMs`. */
 export function untilReachable(address: { readonly host: string; readonly port: number }, deadlineMs: number): Promise<void> {
@@ -17,6 +18,5 @@ export function untilReachable(address: { readonly host: string; readonly port: 
 
 /** Host and port of `host:port`, or of an address with a scheme such as `redis://host:port`. */
 export function hostAndPort(address: string): { host: string; port: number } {
-  const url = new URL(address.includes("://") ? address : `tcp://${address}`);
-  return { host: url.hostname.replace(/^\[|\]$/g, ""), port: Number(url.port) };
+  return parseServerAddress(address, 0);
 }

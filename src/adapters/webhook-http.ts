@@ -3,6 +3,7 @@ import { lookup as resolveName } from "node:dns";
 import http, { type ClientRequest, type IncomingMessage } from "node:http";
 import https from "node:https";
 import { isIP, type LookupFunction } from "node:net";
+import { plainHost } from "../base/url-host.ts";
 
 export interface WebhookSenderOptions {
   /** Whether events may go to an IP address. Called with the addresses that a name resolves to, and with the connected address. */
@@ -81,7 +82,7 @@ export function createWebhookSender(options: WebhookSenderOptions) {
       const { id, body, secrets } = message;
       try {
         const url = new URL(message.url);
-        const host = url.hostname.replace(/^\[|\]$/g, "");
+        const host = plainHost(url.hostname);
         // Node calls `lookup` for names only.
         if (isIP(host) !== 0 && !mayConnectTo(host)) throw new ForbiddenAddress("events are not sent to this address");
         if (url.protocol !== "https:" && !options.allowHttp) throw new ForbiddenAddress("events are sent by https only");

@@ -1,5 +1,6 @@
 import { TLS_PARAMETERS, tlsFilesOf, withoutParameters } from "./tls-address.ts";
 import { tlsFrom, type TlsOptions } from "./tls-files.ts";
+import { plainHost } from "./url-host.ts";
 
 /**
  * Parameters of an address that are for other clients, or that the server need not be told: libpq's (the connection parameters of
@@ -90,6 +91,12 @@ export function tlsOfPostgresUrl(url: string): boolean | undefined {
   return isDirect || TLS_PARAMETERS.some((name) => searchParams.has(name)) ? true : undefined;
 }
 
+/** The login of an address, without its password. */
+export function loginOfPostgresUrl(url: string): { readonly user: string; readonly database: string } {
+  const { username, pathname } = new URL(url);
+  return { user: decodeURIComponent(username), database: decodeURIComponent(pathname.slice(1)) };
+}
+
 /** An address as the driver is to be given it: what it does not read rightly out of it stands beside it. */
 export interface DriverTarget {
   readonly url: string;
@@ -111,16 +118,16 @@ export function driverTarget(url: string): DriverTarget {
   const { hostname, port, pathname } = new URL(url);
   const database = decodeURIComponent(pathname.slice(1));
   const isIpv6 = hostname.startsWith("[");
-  const plainHost = isIpv6 ? hostname.slice(1, -1) : hostname;
+  const bareHost = plainHost(hostname);
   // Lists, which the driver takes as they are; its types know only a text, which it would split.
-  const host = [plainHost] as unknown as string;
+  const host = [bareHost] as unknown as string;
   return {
     url: withoutParameters(url, [...MODE_PARAMETERS, ...TLS_PARAMETERS]),
     options: {
       ...(isIpv6 ? { host, port: [port === "" ? 5432 : Number(port)] as unknown as number } : {}),
       ...(database === "" ? {} : { database }),
       // Said also when there is none: the driver would look for it in PGSSL.
-      ssl: tlsOfPostgresUrl(url) === true ? tlsFrom(tlsFilesOf(url), plainHost) : false,
+      ssl: tlsOfPostgresUrl(url) === true ? tlsFrom(tlsFilesOf(url), bareHost) : false,
     },
   };
 }

@@ -1,7 +1,7 @@
 import { connect as connectPlainly, type Socket } from "node:net";
 import { connect, createSecureContext, type TLSSocket } from "node:tls";
 import { pemOf, tlsFrom, type TlsFiles } from "./tls-files.ts";
-import { codeOf, tlsReason } from "./tls-reason.ts";
+import { systemCodeOf, tlsReason } from "./tls-reason.ts";
 
 /** What is spoken inside: Postgres agrees on TLS in its own words first, and gRPC wants HTTP/2 named in the handshake. */
 export type TlsTalk = "postgres" | "temporal" | "kafka" | "redis";
@@ -42,7 +42,7 @@ interface Trouble {
 async function attempt(probe: TlsProbe, timeoutMs: number, maxVersion: "TLSv1.2" | undefined): Promise<Trouble | undefined> {
   let outermost: Socket | undefined;
   const explain = (error: unknown): Trouble => ({
-    code: codeOf(error),
+    code: systemCodeOf(error),
     reason: error instanceof Refusal ? error.message : tlsReason(error, probe.files, VARIABLES[probe.talk]),
   });
   try {
@@ -77,7 +77,8 @@ class Refusal extends Error {
   override readonly name = "Refusal";
 }
 
-const CERTIFICATE_REFUSED = "28000";
+/** Postgres, "invalid authorization specification": also of a client without the certificate that pg_hba.conf asks for. */
+export const CERTIFICATE_REFUSED = "28000";
 
 async function askToLogIn(socket: TLSSocket, login: { user: string; database: string }, timeoutMs: number): Promise<void> {
   const words = Buffer.from(`user\0${login.user}\0database\0${login.database}\0\0`);

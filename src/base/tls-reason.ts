@@ -30,7 +30,7 @@ const CLOSED = /^(?:ECONNRESET|EPIPE|ERR_SOCKET_CLOSED)$/;
  * `variables` is how the server's settings begin, such as `KAFKA`. The words hold no address and nothing of a file's content.
  */
 export function tlsReason(error: unknown, files: TlsFiles, variables: string): string | undefined {
-  const code = codeOf(error);
+  const code = systemCodeOf(error);
   const named = (words: string) => words.replaceAll(/(?<![A-Z])_TLS_/g, `${variables}_TLS_`);
   if (error instanceof PemError) return named(error.message);
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return named(wrongName(error));
@@ -79,8 +79,8 @@ function wrongName(error: unknown): string {
 }
 
 /** The code of an error of Node, or of its cause; empty without one. */
-export function codeOf(error: unknown): string {
+export function systemCodeOf(error: unknown): string {
   const { code, cause } = (typeof error === "object" && error !== null ? error : {}) as { code?: unknown; cause?: unknown };
   if (typeof code === "string") return code;
-  return cause === undefined ? "" : codeOf(cause);
+  return cause === undefined ? "" : systemCodeOf(cause);
 }

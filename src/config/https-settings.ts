@@ -1,9 +1,7 @@
-import { z } from "zod";
-
-const path = z.string().trim().min(1).optional();
+import { optionalText } from "./optional-text.ts";
 
 /** HTTPS of the API itself. */
-export const HTTPS_SETTINGS = { HTTP_TLS_CERT: path, HTTP_TLS_KEY: path };
+export const HTTPS_SETTINGS = { HTTP_TLS_CERT: optionalText, HTTP_TLS_KEY: optionalText };
 
 interface HttpsVariables {
   readonly HTTP_TLS_CERT?: string | undefined;

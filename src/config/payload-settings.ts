@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { messageOf } from "../base/errors.ts";
 import { readPayloadKeys } from "../base/payload-keys.ts";
+import { optionalText } from "./optional-text.ts";
 
 /**
  * `off` writes in the open and still reads what is encrypted, with the keys there are; `accept-plain` encrypts, and reads both;
@@ -21,7 +22,7 @@ export const PAYLOAD_SETTINGS = {
       }
     })
     .optional(),
-  TEMPORAL_PAYLOAD_KEYS_FILE: z.string().trim().min(1).optional(),
+  TEMPORAL_PAYLOAD_KEYS_FILE: optionalText,
   CODEC_HOST: z.string().min(1).default("127.0.0.1"),
   CODEC_PORT: z
     .string()

@@ -3,13 +3,13 @@ import { isLoopbackAddress } from "../base/loopback.ts";
 import { tlsOfPostgresUrl } from "../base/postgres-url.ts";
 import { tlsFilesOf, TLS_PARAMETERS, withTls } from "../base/tls-address.ts";
 import { isPem, pemProblem, readPem, type TlsFiles } from "../base/tls-files.ts";
+import { optionalText } from "./optional-text.ts";
 
 /** `on` or `off`; `true` and `false` as Temporal's own tools write it. */
 const onOrOff = z
   .enum(["on", "off", "true", "false", "1", "0"])
   .transform((text) => ["on", "true", "1"].includes(text))
   .optional();
-const text = z.string().trim().min(1).optional();
 /** Without the line's end that a file or a vault adds to it. */
 const secret = z
   .string()
@@ -47,24 +47,24 @@ export const redisUrl = z
 /** What Saldo is told of its four servers beside their addresses. */
 export const SERVER_VARIABLES = {
   DATABASE_TLS: onOrOff,
-  DATABASE_TLS_CA: text,
-  DATABASE_TLS_CERT: text,
-  DATABASE_TLS_KEY: text,
-  DATABASE_TLS_SERVER_NAME: text,
+  DATABASE_TLS_CA: optionalText,
+  DATABASE_TLS_CERT: optionalText,
+  DATABASE_TLS_KEY: optionalText,
+  DATABASE_TLS_SERVER_NAME: optionalText,
   TEMPORAL_TLS: onOrOff,
-  TEMPORAL_TLS_CA: text,
-  TEMPORAL_TLS_CERT: text,
-  TEMPORAL_TLS_KEY: text,
-  TEMPORAL_TLS_SERVER_NAME: text,
+  TEMPORAL_TLS_CA: optionalText,
+  TEMPORAL_TLS_CERT: optionalText,
+  TEMPORAL_TLS_KEY: optionalText,
+  TEMPORAL_TLS_SERVER_NAME: optionalText,
   TEMPORAL_API_KEY: headerSecret,
   TEMPORAL_METADATA: headers,
   KAFKA_TLS: onOrOff,
-  KAFKA_TLS_CA: text,
-  KAFKA_TLS_CERT: text,
-  KAFKA_TLS_KEY: text,
-  KAFKA_TLS_SERVER_NAME: text,
+  KAFKA_TLS_CA: optionalText,
+  KAFKA_TLS_CERT: optionalText,
+  KAFKA_TLS_KEY: optionalText,
+  KAFKA_TLS_SERVER_NAME: optionalText,
   KAFKA_SASL_MECHANISM: z.enum(["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]).optional(),
-  KAFKA_SASL_USERNAME: text,
+  KAFKA_SASL_USERNAME: optionalText,
   KAFKA_SASL_PASSWORD: secret,
   KAFKA_SASL_TOKEN_URL: z
     .url({ protocol: /^https?$/ })
@@ -73,15 +73,15 @@ export const SERVER_VARIABLES = {
       "must not hold a login; KAFKA_SASL_CLIENT_ID and KAFKA_SASL_CLIENT_SECRET do",
     )
     .optional(),
-  KAFKA_SASL_CLIENT_ID: text,
+  KAFKA_SASL_CLIENT_ID: optionalText,
   KAFKA_SASL_CLIENT_SECRET: secret,
-  KAFKA_SASL_SCOPE: text,
+  KAFKA_SASL_SCOPE: optionalText,
   REDIS_TLS: onOrOff,
-  REDIS_TLS_CA: text,
-  REDIS_TLS_CERT: text,
-  REDIS_TLS_KEY: text,
-  REDIS_TLS_SERVER_NAME: text,
-  REDIS_USERNAME: text,
+  REDIS_TLS_CA: optionalText,
+  REDIS_TLS_CERT: optionalText,
+  REDIS_TLS_KEY: optionalText,
+  REDIS_TLS_SERVER_NAME: optionalText,
+  REDIS_USERNAME: optionalText,
   REDIS_PASSWORD: secret,
 } as const;
 

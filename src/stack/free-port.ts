@@ -1,5 +1,6 @@
 import { randomInt } from "node:crypto";
 import { createConnection, createServer } from "node:net";
+import { parseServerAddress } from "../base/server-address.ts";
 import { StackError } from "./stack-error.ts";
 
 const HOST = "127.0.0.1";
@@ -60,6 +61,6 @@ export function canConnect(address: { host: string; port: number }, timeoutMs: n
 
 /** Splits `host:port`, with or without a scheme, as addresses of servers are written. */
 export function parseAddress(text: string, defaultPort: number): { host: string; port: number } {
-  const url = new URL(/^[a-z]+:\/\//i.test(text) ? text : `tcp://${text}`);
-  return { host: url.hostname.replace(/^\[|\]$/g, "") || HOST, port: url.port === "" ? defaultPort : Number(url.port) };
+  const { host, port } = parseServerAddress(text, defaultPort);
+  return { host: host || HOST, port };
 }

@@ -1,3 +1,4 @@
+import { dropOldest } from "../base/drop-oldest.ts";
 import type { OrderEnd } from "../contract/orders.ts";
 
 /** The most orders whose end is waited for. Those beyond it, the oldest first, learn of their end by their workflow alone. */
@@ -36,8 +37,7 @@ export function createEndedOrders(maxWaiting = MAX_WAITING): EndedOrders {
       };
       own.waits += 1;
       waiting.set(orderId, own);
-      const [oldest] = waiting.size > maxWaiting ? waiting.keys() : [];
-      if (oldest !== undefined) waiting.delete(oldest);
+      dropOldest(waiting, maxWaiting);
       let isDropped = false;
       const drop = () => {
         if (isDropped) return;

@@ -78,7 +78,7 @@ describe("the outcome of an order that was started", () => {
 
   it.each<[string, OrderSagaInput, number]>([
     ["a wallet's order whose first task is here", ORDER, 0],
-    ["an order by card", { ...ORDER, paymentMethod: "card" }, 1],
+    ["an order by card", { ...ORDER, paymentMethod: "card", card: { cardToken: "token", last4: "4242", brand: "visa" } }, 1],
     ["an order that a payment service pays", { ...ORDER, paidBy: "saga-commands" }, 1],
   ])("of %s is asked of its workflow only where another process may end it", async (_what, order, asked) => {
     vi.useFakeTimers();

@@ -64,12 +64,13 @@ export function createOrderStarters(
           requestEagerStart: eager,
         });
         // Only where the first task is here: its slot bounds how many orders are paid before their workflows have caught up.
-        if (started.isHere === true && started.runId !== undefined && isPaidByWallet(order))
-          payAhead?.(order, { workflowId: started.workflowId, runId: started.runId });
+        const isPaidHere = started.isHere === true && isPaidByWallet(order);
+        if (isPaidHere && started.runId !== undefined) payAhead?.(order, { workflowId: started.workflowId, runId: started.runId });
         if (wait !== undefined && !started.alreadyStarted)
           return {
             ...started,
-            outcome: (waitMs) => firstOutcome(started, wait, { waitMs, headStartMs: headStartMs(order, started) }),
+            outcome: (waitMs) =>
+              firstOutcome(started, wait, { waitMs, headStartMs: isPaidHere ? HEAD_START_MS.here : HEAD_START_MS.perhapsElsewhere }),
             forget: wait.drop,
           };
         wait?.drop();
@@ -130,11 +131,6 @@ export function createOrderStarters(
  */
 const HEAD_START_MS = { here: 3_000, perhapsElsewhere: 250 } as const;
 
-function headStartMs({ paymentMethod, paidBy }: OrderSagaInput, { isHere }: Started<OrderOutcome>): number {
-  const isPaidHere = isHere === true && paymentMethod === "wallet" && paidBy === undefined;
-  return isPaidHere ? HEAD_START_MS.here : HEAD_START_MS.perhapsElsewhere;
-}
-
 /**
  * The order's outcome, by this process or by its workflow, whichever is first. The long poll for the workflow's result costs as much as the
  * start, so it begins only when the end does not come from this process.
@@ -142,12 +138,12 @@ function headStartMs({ paymentMethod, paidBy }: OrderSagaInput, { isHere }: Star
 async function firstOutcome(
   started: Started<OrderOutcome>,
   wait: EndWait,
-  { waitMs, headStartMs: trustedMs }: { readonly waitMs: number; readonly headStartMs: number },
+  { waitMs, headStartMs }: { readonly waitMs: number; readonly headStartMs: number },
 ): Promise<KnownOutcome | undefined> {
   const endsAtMs = Date.now() + waitMs;
   const own = wait.end.then(outcomeOf);
   try {
-    const soon = await withinOrNothing(own, Math.min(waitMs, trustedMs));
+    const soon = await withinOrNothing(own, Math.min(waitMs, headStartMs));
     return soon ?? (await Promise.race([own, started.outcome(endsAtMs - Date.now())]));
   } finally {
     wait.drop();

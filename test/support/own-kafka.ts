@@ -1,7 +1,4 @@
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { startStack } from "../../src/stack/stack.ts";
+import { startOwnServer } from "./own-server.ts";
 
 /** A Kafka of the test's own: on the shared one other tests keep topics that nobody can read. */
 export interface OwnKafka {
@@ -11,13 +8,6 @@ export interface OwnKafka {
 
 /** Starts it on a free port. Throws: StackError. */
 export async function startOwnKafka(cacheDir: string): Promise<OwnKafka> {
-  const stack = await startStack({
-    servers: ["kafka"],
-    required: ["kafka"],
-    dataDir: mkdtempSync(join(tmpdir(), `saldo-test-${process.pid}-kafka-`)),
-    cacheDir,
-    ephemeral: true,
-    ports: "free",
-  });
+  const stack = await startOwnServer("kafka", cacheDir);
   return { brokers: stack.kafka?.brokers ?? [], close: () => stack.stop() };
 }

@@ -1,8 +1,5 @@
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { Redis } from "ioredis";
-import { startStack } from "../../src/stack/stack.ts";
+import { startOwnServer } from "./own-server.ts";
 
 /** A Redis of the test's own, which it may break. */
 export interface OwnRedis {
@@ -17,14 +14,7 @@ export interface OwnRedis {
 
 /** Starts it on a free port. Throws: StackError. */
 export async function startOwnRedis(cacheDir: string): Promise<OwnRedis> {
-  const stack = await startStack({
-    servers: ["redis"],
-    required: ["redis"],
-    dataDir: mkdtempSync(join(tmpdir(), `saldo-test-${process.pid}-redis-`)),
-    cacheDir,
-    ephemeral: true,
-    ports: "free",
-  });
+  const stack = await startOwnServer("redis", cacheDir);
   const url = stack.redis?.url ?? "";
   const client = new Redis(url);
   return {

@@ -1,3 +1,4 @@
+import { loginOfPostgresUrl } from "../../src/base/postgres-url.ts";
 import { parseServerAddress } from "../../src/base/server-address.ts";
 import { tlsTrouble, type TlsTalk } from "../../src/base/tls-probe.ts";
 import type { Config } from "../../src/config.ts";
@@ -23,7 +24,5 @@ export function tlsTroubles(config: Config, deadlineMs: number): Partial<Record<
 }
 
 function loginOf(talk: TlsTalk, address: string): { login?: { user: string; database: string } } {
-  if (talk !== "postgres") return {};
-  const { username, pathname } = new URL(address);
-  return { login: { user: decodeURIComponent(username), database: decodeURIComponent(pathname.slice(1)) } };
+  return talk === "postgres" ? { login: loginOfPostgresUrl(address) } : {};
 }

@@ -7,6 +7,10 @@ export function countPosts(ledger: Ledger, metrics: Metrics): Ledger {
     metrics.posted(kind, result.outcome === "done" && result.duplicate ? "duplicate" : result.outcome);
     return result;
   };
+  const noteAll = <Results extends readonly PostResult[]>(operations: readonly { readonly kind: string }[], results: Results): Results => {
+    for (const [place, result] of results.entries()) note(operations[place]?.kind ?? "unknown", result);
+    return results;
+  };
   return {
     ...ledger,
     async post(operation) {
@@ -18,14 +22,10 @@ export function countPosts(ledger: Ledger, metrics: Metrics): Ledger {
       }
     },
     async postAll(operations) {
-      const results = await ledger.postAll(operations);
-      for (const [place, result] of results.entries()) note(operations[place]?.kind ?? "unknown", result);
-      return results;
+      return noteAll(operations, await ledger.postAll(operations));
     },
     async postPair(pair) {
-      const results = await ledger.postPair(pair);
-      for (const [place, result] of results.entries()) note(pair[place]?.kind ?? "unknown", result);
-      return results;
+      return noteAll(pair, await ledger.postPair(pair));
     },
   };
 }

@@ -1,5 +1,6 @@
 import { TLS_PARAMETERS, tlsFilesOf, withoutParameters } from "../../base/tls-address.ts";
 import { tlsFrom, type TlsOptions } from "../../base/tls-files.ts";
+import { plainHost } from "../../base/url-host.ts";
 
 /** An address of Redis as the client is to be given it, and beside it what the client would not read out of it. */
 export interface RedisTarget {
@@ -15,5 +16,5 @@ export function redisTarget(address: string): RedisTarget {
   const url = withoutParameters(address, TLS_PARAMETERS);
   const { protocol, hostname } = new URL(address);
   if (protocol !== "rediss:") return { url, options: {} };
-  return { url, options: { tls: tlsFrom(tlsFilesOf(address), hostname.replace(/^\[|\]$/g, "")) } };
+  return { url, options: { tls: tlsFrom(tlsFilesOf(address), plainHost(hostname)) } };
 }

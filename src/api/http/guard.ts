@@ -43,7 +43,7 @@ export type Guard = (context: ApiContext, route: { readonly access: Access; read
  *
  * A backend's token that was verified before is known by its hash, which costs less than a count: its request is counted against the
  * address only when it is refused. So a backend may send from one address what it will, while a token that was revoked, or asks for what
- * its roles do not allow, uses up the address's allowance as any stranger does.
+ * its roles do not allow, uses up the address's allowance like a stranger's.
  */
 export function createGuard(authenticator: Authenticator, limits: RequestLimits, refusals?: RefusalLog): Guard {
   return async (context, { access, routeClass }) => {

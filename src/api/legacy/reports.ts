@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { DomainError } from "../../base/errors.ts";
+import { urlHost } from "../../base/url-host.ts";
 import { reportNamePages } from "../../store/report-pages.ts";
 import { getReport, openReport } from "../../store/reports.ts";
 import type { Api, ApiContext } from "../api-env.ts";
@@ -100,5 +101,5 @@ function baseOf(context: ApiContext, serverUrl: string | undefined): string {
   if (serverUrl !== undefined) return serverUrl;
   const { localAddress = "127.0.0.1", localPort = 80 } = incomingOf(context)?.socket ?? {};
   const host = localAddress.replace(/^::ffff:/, "");
-  return `${isOverTls(context) ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${localPort}`;
+  return `${isOverTls(context) ? "https" : "http"}://${urlHost(host)}:${localPort}`;
 }

@@ -1,5 +1,6 @@
 import { hostAndPort, untilReachable } from "../../adapters/reachable.ts";
 import { messageOf } from "../../base/errors.ts";
+import { urlHost } from "../../base/url-host.ts";
 import type { Config } from "../../config.ts";
 import type { Running } from "../../stack/running.ts";
 import type { Facts } from "./diagnosis.ts";
@@ -24,7 +25,7 @@ export async function probeReached(config: Pick<Config, "PSP_URL">, running: Run
     known.map(async ([server, url]) => {
       const { host, port } = placeOf(url);
       const trouble = await untilReachable({ host, port }, DEADLINE_MS).then(() => undefined, messageOf);
-      return { server, address: `${host.includes(":") ? `[${host}]` : host}:${port}`, trouble };
+      return { server, address: `${urlHost(host)}:${port}`, trouble };
     }),
   );
 }

@@ -1,7 +1,7 @@
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import postgres from "postgres";
-import { driverTarget, tlsOfPostgresUrl } from "../../base/postgres-url.ts";
+import { driverTarget, loginOfPostgresUrl, tlsOfPostgresUrl } from "../../base/postgres-url.ts";
 import { tlsFilesOf, withTls } from "../../base/tls-address.ts";
 import { canConnect, parseAddress } from "../free-port.ts";
 import { keepServer } from "../processes/keep-server.ts";
@@ -134,10 +134,8 @@ export async function usePostgres(context: ServerContext, address: PostgresAddre
 
 async function requirePostgresTls(url: string, variable: string): Promise<void> {
   if (tlsOfPostgresUrl(url) !== true) return;
-  const { username, pathname } = new URL(url);
-  const login = { user: decodeURIComponent(username), database: decodeURIComponent(pathname.slice(1)) };
   // A migrator makes the application's login; until then only the superuser's is known there.
-  const asked = variable === "DATABASE_ADMIN_URL" ? { login } : {};
+  const asked = variable === "DATABASE_ADMIN_URL" ? { login: loginOfPostgresUrl(url) } : {};
   await requireTls({ ...parseAddress(url, 5432), talk: "postgres", files: tlsFilesOf(url), ...asked }, variable);
 }
 

@@ -1,5 +1,6 @@
 import { connect, type ClientHttp2Session, type IncomingHttpHeaders } from "node:http2";
 import { tlsFrom, type TlsFiles } from "../../base/tls-files.ts";
+import { urlHost } from "../../base/url-host.ts";
 
 /** The status by which a gRPC server refuses a method that it does not have. */
 const UNIMPLEMENTED = "12";
@@ -7,7 +8,7 @@ const EMPTY_MESSAGE = Buffer.alloc(5);
 
 /** True when a Temporal frontend answers at the address within the time, with any status. Never throws. */
 export async function speaksTemporal({ host, port }: { host: string; port: number }, timeoutMs: number, tls?: TlsFiles): Promise<boolean> {
-  const place = `${host.includes(":") ? `[${host}]` : host}:${port}`;
+  const place = `${urlHost(host)}:${port}`;
   const session = tls === undefined ? connect(`http://${place}`) : connect(`https://${place}`, tlsFrom(tls, host));
   try {
     const status = await askForStatus(session, timeoutMs);

@@ -2,8 +2,9 @@ import postgres from "postgres";
 import { DomainError } from "../../base/errors.ts";
 import { driverTarget, tlsOfPostgresUrl, type DriverTarget } from "../../base/postgres-url.ts";
 import { tlsFilesOf } from "../../base/tls-address.ts";
+import { CERTIFICATE_REFUSED } from "../../base/tls-probe.ts";
 import { tlsReason } from "../../base/tls-reason.ts";
-import { isPooled, isStartUpRefused, notePooler, ParameterLeftAside, showsPooler } from "./pooler.ts";
+import { isPooled, isStartUpRefused, notePooler, requireTimeout, showsPooler } from "./pooler.ts";
 import { sqlStateOf } from "./sql-state.ts";
 
 /** One connection that runs one statement at a time and is thrown away after any error. */
@@ -250,22 +251,12 @@ function targetOf(url: string): DriverTarget {
   }
 }
 
-// A pooler that was told to leave the parameter aside says nothing of it.
-async function requireTimeout(sql: postgres.Sql, timeoutMs: number): Promise<void> {
-  const [row] = await sql.unsafe("select setting from pg_settings where name = 'statement_timeout'");
-  if (Number(row?.["setting"]) !== timeoutMs)
-    throw new ParameterLeftAside("the session does not have the statement_timeout it was asked for");
-}
-
 // A row left over from a failed statement makes the array longer than the server's own count.
 function checkCount<Rows extends readonly unknown[] & { count: number | null }>(rows: Rows): Rows {
   if (rows.count !== null && rows.length !== rows.count && rows.length > 0)
     throw new DomainError("UNAVAILABLE", "the driver returned rows of another statement");
   return rows;
 }
-
-/** "Invalid authorization specification": also of a client without the certificate that pg_hba.conf asks for. */
-const CERTIFICATE_REFUSED = "28000";
 
 function asDomainError(error: unknown, url: string): unknown {
   const state = sqlStateOf(error);

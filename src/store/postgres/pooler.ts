@@ -1,3 +1,4 @@
+import type postgres from "postgres";
 import { sqlStateOf } from "./sql-state.ts";
 
 /** Addresses behind which a pooler turned out to stand. Found out once in a process: each lane by itself would first fail. */
@@ -16,9 +17,16 @@ export function notePooler(url: string): void {
   pooled.add(url);
 }
 
-/** The session does not have the start-up parameters that it was asked for: a pooler was told to leave them aside. */
-export class ParameterLeftAside extends Error {
+/** The session does not have the start-up parameters that it was asked for: a pooler was told to leave them aside, and says nothing of it. */
+class ParameterLeftAside extends Error {
   override readonly name = "ParameterLeftAside";
+}
+
+/** Makes sure that a session has the `statement_timeout` that it was opened with. Throws: ParameterLeftAside; the server's error. */
+export async function requireTimeout(sql: postgres.Sql, timeoutMs: number): Promise<void> {
+  const [row] = await sql.unsafe("select setting from pg_settings where name = 'statement_timeout'");
+  if (Number(row?.["setting"]) !== timeoutMs)
+    throw new ParameterLeftAside("the session does not have the statement_timeout it was asked for");
 }
 
 const PROTOCOL_VIOLATION = "08P01";

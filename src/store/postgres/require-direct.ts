@@ -1,7 +1,7 @@
 import postgres from "postgres";
 import { DomainError } from "../../base/errors.ts";
 import { driverTarget } from "../../base/postgres-url.ts";
-import { isStartUpRefused } from "./pooler.ts";
+import { requireTimeout, showsPooler } from "./pooler.ts";
 
 /** A setting that nothing else would have: whether the session got it shows whether the start-up parameters reach Postgres. */
 const ODD_TIMEOUT_MS = 86_399_997;
@@ -19,7 +19,7 @@ export async function requireDirect(url: string, variable: string): Promise<void
     onnotice: () => {},
     connection: { statement_timeout: ODD_TIMEOUT_MS },
   });
-  const refused = (cause?: unknown) =>
+  const refused = (cause: unknown) =>
     new DomainError(
       "INVALID_REQUEST",
       `${variable} leads through a pooler such as PgBouncer; migrations need a session of Postgres itself: set DATABASE_ADMIN_URL to its own address (docs/operations.md, PgBouncer)`,
@@ -27,10 +27,9 @@ export async function requireDirect(url: string, variable: string): Promise<void
       cause,
     );
   try {
-    const [row] = await probe.unsafe("select setting from pg_settings where name = 'statement_timeout'", [], { prepare: false });
-    if (Number(row?.["setting"]) !== ODD_TIMEOUT_MS) throw refused();
+    await requireTimeout(probe, ODD_TIMEOUT_MS);
   } catch (error) {
-    throw isStartUpRefused(error) ? refused(error) : error;
+    throw showsPooler(error) ? refused(error) : error;
   } finally {
     await probe.end({ timeout: 5 });
   }

@@ -4,7 +4,7 @@ import { DomainError } from "../../base/errors.ts";
 import type { OrderSagaStatus } from "../../contract/orders.ts";
 import { isFinal } from "../../domain/orders/order-states.ts";
 import type { Starters } from "../../starters/index.ts";
-import { readForCache } from "../../store/orders/cached-order.ts";
+import { cacheEndedOrder } from "../../store/orders/cached-order.ts";
 import type { OrderStamps } from "../../store/orders/order-stamps.ts";
 import { orderFromText } from "../../store/orders/order-text.ts";
 import { getOrder, type OrderRecord } from "../../store/orders/orders.ts";
@@ -83,21 +83,13 @@ export async function findStandingOrder(deps: StandingOrderDeps, viewer: Viewer,
   if (order !== undefined) requireVisible(viewer, order);
   if (order !== undefined && isClosed(order)) {
     // Beside the answer, which waits for no cache.
-    if (cached === undefined) void cacheOrder(deps, orderId).catch(() => undefined);
+    if (cached === undefined) void cacheEndedOrder(db, deps.orderStamps, deps.orderCache, orderId).catch(() => undefined);
     return { order };
   }
   const running = await withinOrNothing(starters.orderStatus(orderId), ACTIVE_DEADLINE_MS);
   // It may have ended since its row was read: then the row tells all of it, and the workflow only how it ended.
   if (running !== undefined && !isFinal(running.sagaState)) return { order, running };
   return { order: (await getOrder(db, orderId)) ?? order };
-}
-
-async function cacheOrder(
-  { db, orderCache, orderStamps }: Pick<StandingOrderDeps, "db" | "orderCache" | "orderStamps">,
-  orderId: string,
-): Promise<void> {
-  const order = orderCache.enabled ? await readForCache(db, orderStamps, orderId) : undefined;
-  if (order !== undefined) await orderCache.put(orderId, order);
 }
 
 async function cachedOrder(
