@@ -10,7 +10,7 @@ import type { EndedOrderCache } from "../src/store/orders/cached-order.ts";
 import type { OrderStanding } from "../src/store/orders/orders.ts";
 import type { Db } from "../src/store/postgres/database.ts";
 import type { Lane } from "../src/store/postgres/lane.ts";
-import type { WorkflowRun } from "./order-operations.ts";
+import type { WorkflowRun } from "./orders/order-operations.ts";
 
 /** What activities need of a log. */
 export interface ActivityLog {

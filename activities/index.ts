@@ -10,7 +10,7 @@ import { tellingOrderEnds } from "./beside/order-ends.ts";
 import { refreshingLedger } from "./beside/refreshing-ledger.ts";
 import { createEventActivities } from "./events.ts";
 import { withFailures } from "./failures.ts";
-import { createOrderActivities } from "./orders.ts";
+import { createOrderActivities } from "./orders/orders.ts";
 import { createPauseActivities } from "./pausing.ts";
 import { createPaymentActivities } from "./payments.ts";
 import { createRefundActivities } from "./refunds.ts";

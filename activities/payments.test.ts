@@ -11,7 +11,7 @@ import { createDatabase, type Database } from "../src/store/postgres/database.ts
 import { createFakePsp, type FakePsp } from "../test/support/fake-psp.ts";
 import { createTestDatabase, type TestDatabase } from "../test/support/test-database.ts";
 import { withFailures } from "./failures.ts";
-import { createOrderActivities } from "./orders.ts";
+import { createOrderActivities } from "./orders/orders.ts";
 import { createPaymentActivities } from "./payments.ts";
 
 let testDatabase: TestDatabase;

@@ -7,7 +7,7 @@ import { recordPaymentStep } from "../src/store/orders/payments.ts";
 import type { ActivityDeps } from "./activity-deps.ts";
 import type { RefreshOrderCache } from "./beside/order-cache.ts";
 import { currentWorkflow } from "./execution.ts";
-import { chargeOperation } from "./order-operations.ts";
+import { chargeOperation } from "./orders/order-operations.ts";
 import { concernedBy, refuseWhilePaused } from "./pausing.ts";
 
 /** The provider's confirmation of a step. `reference` is the provider's own id of it. */

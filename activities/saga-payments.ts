@@ -20,7 +20,7 @@ import {
 import { isContentRefused } from "../src/store/postgres/lane.ts";
 import type { ActivityDeps } from "./activity-deps.ts";
 import { currentOrigin, currentWorkflow } from "./execution.ts";
-import { chargeOperation } from "./order-operations.ts";
+import { chargeOperation } from "./orders/order-operations.ts";
 import { concernedBy, refuseWhilePaused } from "./pausing.ts";
 
 /** Payments over saga.commands and saga.replies: the activities of the payment's side and of the order's side. */

@@ -3,7 +3,7 @@ import { type Client, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundErro
 import { ApplicationFailure } from "@temporalio/common";
 import { describe, expect, it } from "vitest";
 import { SILENT_LOG } from "../adapters/log.ts";
-import { createTemporalBreaker } from "../adapters/temporal-breaker.ts";
+import { createTemporalBreaker } from "../adapters/temporal/temporal-breaker.ts";
 import type { DomainError } from "../base/errors.ts";
 import type { OrderSagaInput } from "../contract/orders.ts";
 import { createStarters, type Starters } from "./index.ts";

@@ -6,7 +6,7 @@ import { createActivities } from "../../activities/index.ts";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { createLogger } from "../../src/adapters/logger.ts";
 import { createBalanceCache } from "../../src/adapters/redis/balance-cache.ts";
-import { createTemporal } from "../../src/adapters/temporal.ts";
+import { createTemporal } from "../../src/adapters/temporal/temporal.ts";
 import { codeOf } from "../../src/base/errors.ts";
 import { sideBySide } from "../../src/base/side-by-side.ts";
 import type { ReservationInput } from "../../src/contract/reservations.ts";

@@ -6,7 +6,7 @@ import { ApplicationFailure } from "@temporalio/common";
 import { DefaultLogger, Runtime, Worker } from "@temporalio/worker";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
-import { createTemporal, type TemporalLink } from "../../src/adapters/temporal.ts";
+import { createTemporal, type TemporalLink } from "../../src/adapters/temporal/temporal.ts";
 import { seededRandom } from "../../src/cli/kit/seeded-random.ts";
 import { orderWorkflowId } from "../../src/contract/ids.ts";
 import { operatorActSignal } from "../../src/contract/operator-acts.ts";

@@ -10,7 +10,7 @@ import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { createPsp } from "../../src/adapters/psp/psp-http.ts";
-import { createTemporal } from "../../src/adapters/temporal.ts";
+import { createTemporal } from "../../src/adapters/temporal/temporal.ts";
 import { seededRandom } from "../../src/cli/kit/seeded-random.ts";
 import { orderWorkflowId, reservationWorkflowId } from "../../src/contract/ids.ts";
 import type { OrderSagaInput } from "../../src/contract/orders.ts";

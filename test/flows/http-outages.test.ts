@@ -1,7 +1,7 @@
 import type { Client } from "@temporalio/client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Log } from "../../src/adapters/log.ts";
-import { createTemporalBreaker } from "../../src/adapters/temporal-breaker.ts";
+import { createTemporalBreaker } from "../../src/adapters/temporal/temporal-breaker.ts";
 import { DomainError } from "../../src/base/errors.ts";
 import { createStarters } from "../../src/starters/index.ts";
 import { createTestApi, type TestApi } from "../support/http-api.ts";

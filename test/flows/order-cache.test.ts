@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { createOrderCacheRefresh } from "../../activities/beside/order-cache.ts";
-import { createOrderActivities } from "../../activities/orders.ts";
+import { createOrderActivities } from "../../activities/orders/orders.ts";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { createOrderCache, type OrderCache } from "../../src/adapters/redis/order-cache.ts";
 import { openRedis, type RedisLink } from "../../src/adapters/redis/redis.ts";

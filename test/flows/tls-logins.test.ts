@@ -13,8 +13,8 @@ import { createKafka, ensureTopics, type Kafka } from "../../src/adapters/kafka/
 import { SILENT_LOG, type Log } from "../../src/adapters/log.ts";
 import { redisTarget } from "../../src/adapters/redis/redis-target.ts";
 import { openRedis } from "../../src/adapters/redis/redis.ts";
-import { connectDirectly } from "../../src/adapters/temporal-direct.ts";
-import { createTemporal } from "../../src/adapters/temporal.ts";
+import { connectDirectly } from "../../src/adapters/temporal/temporal-direct.ts";
+import { createTemporal } from "../../src/adapters/temporal/temporal.ts";
 import { loadConfig, type Config } from "../../src/config.ts";
 import { kafkaSecurity, temporalSecurity } from "../../src/config/server-variables.ts";
 import type { Stack } from "../../src/stack/stack.ts";

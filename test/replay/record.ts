@@ -10,7 +10,7 @@ import { createActivities } from "../../activities/index.ts";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { createLogger } from "../../src/adapters/logger.ts";
 import { createBalanceCache } from "../../src/adapters/redis/balance-cache.ts";
-import { createTemporal } from "../../src/adapters/temporal.ts";
+import { createTemporal } from "../../src/adapters/temporal/temporal.ts";
 import { DomainError } from "../../src/base/errors.ts";
 import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
 import { depositOperation } from "../../src/domain/ledger/wallet-operations.ts";

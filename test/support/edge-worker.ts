@@ -5,7 +5,7 @@ import { createActivities, type Activities } from "../../activities/index.ts";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { createPsp } from "../../src/adapters/psp/psp-http.ts";
 import { createBalanceCache } from "../../src/adapters/redis/balance-cache.ts";
-import { createTemporal } from "../../src/adapters/temporal.ts";
+import { createTemporal } from "../../src/adapters/temporal/temporal.ts";
 import { DomainError } from "../../src/base/errors.ts";
 import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
 import { createLedger } from "../../src/store/ledger/ledger.ts";

@@ -11,7 +11,7 @@ import { SILENT_LOG, type Log } from "../../src/adapters/log.ts";
 import type { PayloadProtection } from "../../src/adapters/payload-codec/payload-protection.ts";
 import type { Psp } from "../../src/adapters/psp/psp.ts";
 import { createBalanceCache } from "../../src/adapters/redis/balance-cache.ts";
-import { createTemporal } from "../../src/adapters/temporal.ts";
+import { createTemporal } from "../../src/adapters/temporal/temporal.ts";
 import type { TaskQueue } from "../../src/contract/task-queues.ts";
 import type { EndedOrders } from "../../src/starters/ended-orders.ts";
 import { createStarters, type Starters } from "../../src/starters/index.ts";

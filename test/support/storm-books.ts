@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { sql } from "drizzle-orm";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
-import { createTemporal } from "../../src/adapters/temporal.ts";
+import { createTemporal } from "../../src/adapters/temporal/temporal.ts";
 import type { System } from "../../src/cli/start/system.ts";
 import type { Db } from "../../src/store/postgres/database.ts";
 import type { Stage } from "./storm-stage.ts";

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import type { Client } from "@temporalio/client";
 import { inject } from "vitest";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
-import { createTemporal } from "../../src/adapters/temporal.ts";
+import { createTemporal } from "../../src/adapters/temporal/temporal.ts";
 import { createWebhookDispatcher, deliveriesOf } from "../../src/outbox/webhooks.ts";
 import { createWebhookStarter } from "../../src/starters/webhooks.ts";
 import { insertDeliveries, listWaitingDeliveries, markDispatched } from "../../src/store/webhooks/webhook-deliveries.ts";

@@ -1,7 +1,7 @@
 import type { Logger } from "../../src/adapters/logger.ts";
 import { openPayloadProtection } from "../../src/adapters/payload-codec/payload-protection.ts";
-import type { TemporalServer } from "../../src/adapters/temporal-server.ts";
-import { createTemporal, type TemporalLink } from "../../src/adapters/temporal.ts";
+import type { TemporalServer } from "../../src/adapters/temporal/temporal-server.ts";
+import { createTemporal, type TemporalLink } from "../../src/adapters/temporal/temporal.ts";
 import { DomainError, messageOf } from "../../src/base/errors.ts";
 import type { Config } from "../../src/config.ts";
 import { temporalSecurity } from "../../src/config/server-variables.ts";

@@ -4,7 +4,7 @@ import type { Kafka } from "../../src/adapters/kafka/kafka.ts";
 import { payloadsInWords } from "../../src/adapters/payload-codec/payload-protection.ts";
 import { hostAndPort, untilReachable } from "../../src/adapters/reachable.ts";
 import type { RedisLink } from "../../src/adapters/redis/redis.ts";
-import type { TemporalLink } from "../../src/adapters/temporal.ts";
+import type { TemporalLink } from "../../src/adapters/temporal/temporal.ts";
 import type { DependencyCheck } from "../../src/api/deps.ts";
 import { withinOrThrow } from "../../src/base/deadline.ts";
 import { DomainError } from "../../src/base/errors.ts";

@@ -1,5 +1,5 @@
 import type { WorkflowPort } from "../../activities/activity-deps.ts";
-import type { TemporalLink } from "../../src/adapters/temporal.ts";
+import type { TemporalLink } from "../../src/adapters/temporal/temporal.ts";
 import type { Config } from "../../src/config.ts";
 import { createStarters } from "../../src/starters/index.ts";
 

@@ -1,9 +1,9 @@
 import { Client } from "@temporalio/client";
 import type { PayloadCodec } from "@temporalio/common";
 import { decodeInside } from "../../adapters/payload-codec/decode-inside.ts";
-import { connectDirectly } from "../../adapters/temporal-direct.ts";
-import { listRawExecutions, type RawExecution } from "../../adapters/temporal-raw.ts";
-import type { TemporalServer } from "../../adapters/temporal-server.ts";
+import { connectDirectly } from "../../adapters/temporal/temporal-direct.ts";
+import { listRawExecutions, type RawExecution } from "../../adapters/temporal/temporal-raw.ts";
+import type { TemporalServer } from "../../adapters/temporal/temporal-server.ts";
 import type { Finder } from "./finder.ts";
 import type { Finding, PlaceReport } from "./place.ts";
 

@@ -1,9 +1,9 @@
 import { Client } from "@temporalio/client";
 import type { Payload } from "@temporalio/common";
 import { keyIdOf } from "../../adapters/payload-codec/payload-codec.ts";
-import { connectDirectly } from "../../adapters/temporal-direct.ts";
-import { listRawExecutions } from "../../adapters/temporal-raw.ts";
-import type { TemporalServer } from "../../adapters/temporal-server.ts";
+import { connectDirectly } from "../../adapters/temporal/temporal-direct.ts";
+import { listRawExecutions } from "../../adapters/temporal/temporal-raw.ts";
+import type { TemporalServer } from "../../adapters/temporal/temporal-server.ts";
 
 /** What stands in a namespace, by how it is kept. */
 export interface KeptPayloads {

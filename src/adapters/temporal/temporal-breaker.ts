@@ -1,5 +1,5 @@
-import { DomainError } from "../base/errors.ts";
-import { createBreaker, type Breaker, type BreakerOptions } from "./breaker.ts";
+import { DomainError } from "../../base/errors.ts";
+import { createBreaker, type Breaker, type BreakerOptions } from "../breaker.ts";
 
 /** The breaker towards Temporal: what needs it is refused at once while it does not answer. Its refusal is UNAVAILABLE with `details.retryAfterMs`. */
 export function createTemporalBreaker(options: Pick<BreakerOptions, "probeMs" | "log" | "failures" | "openMs">): Breaker {

@@ -1,13 +1,13 @@
-import type { OrderSagaInput, OrderToCreate } from "../src/contract/orders.ts";
+import type { OrderSagaInput, OrderToCreate } from "../../src/contract/orders.ts";
 import {
   captureOrderOperation,
   holdOrderOperation,
   orderHoldId,
   releaseOrderOperation,
   type OrderOfLines,
-} from "../src/domain/ledger/hold-operations.ts";
-import { doneOrThrow } from "../src/store/ledger/done-or-throw.ts";
-import { createPauseCheck } from "../src/store/operators/pauses.ts";
+} from "../../src/domain/ledger/hold-operations.ts";
+import { doneOrThrow } from "../../src/store/ledger/done-or-throw.ts";
+import { createPauseCheck } from "../../src/store/operators/pauses.ts";
 import {
   beginCompensation,
   changeOrderState,
@@ -19,13 +19,13 @@ import {
   type OrderFailure,
   type OrderStanding,
   type StuckNote,
-} from "../src/store/orders/orders.ts";
-import { getHold } from "../src/store/reservations/holds.ts";
-import type { ActivityDeps } from "./activity-deps.ts";
-import type { RefreshOrderCache } from "./beside/order-cache.ts";
-import { currentWorkflow } from "./execution.ts";
+} from "../../src/store/orders/orders.ts";
+import { getHold } from "../../src/store/reservations/holds.ts";
+import type { ActivityDeps } from "../activity-deps.ts";
+import type { RefreshOrderCache } from "../beside/order-cache.ts";
+import { currentWorkflow } from "../execution.ts";
+import { concernedBy, refuseWhilePaused } from "../pausing.ts";
 import { CAPTURED, HELD, orderOperation } from "./order-operations.ts";
-import { concernedBy, refuseWhilePaused } from "./pausing.ts";
 import { createPayAtOnce } from "./pay-at-once.ts";
 
 /** The steps of an order and their compensations. Each is safe to retry: its key is made of the workflow's id and the step's name. */

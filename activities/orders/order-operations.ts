@@ -1,7 +1,7 @@
-import { stepKey } from "../src/contract/ids.ts";
-import type { OrderSagaInput } from "../src/contract/orders.ts";
-import { chargeOrderOperation, type OrderOfLines } from "../src/domain/ledger/hold-operations.ts";
-import type { Operation } from "../src/domain/ledger/operations.ts";
+import { stepKey } from "../../src/contract/ids.ts";
+import type { OrderSagaInput } from "../../src/contract/orders.ts";
+import { chargeOrderOperation, type OrderOfLines } from "../../src/domain/ledger/hold-operations.ts";
+import type { Operation } from "../../src/domain/ledger/operations.ts";
 
 /** A run of an order's workflow. The workflow's id is part of the ledger's keys. */
 export interface WorkflowRun {

@@ -1,8 +1,8 @@
-import { DomainError } from "../base/errors.ts";
-import { parseServerAddress } from "../base/server-address.ts";
-import { pemOf } from "../base/tls-files.ts";
-import { tlsTrouble } from "../base/tls-probe.ts";
-import type { TemporalSecurity } from "../config/server-variables.ts";
+import { DomainError } from "../../base/errors.ts";
+import { parseServerAddress } from "../../base/server-address.ts";
+import { pemOf } from "../../base/tls-files.ts";
+import { tlsTrouble } from "../../base/tls-probe.ts";
+import type { TemporalSecurity } from "../../config/server-variables.ts";
 
 /** A Temporal as its clients find it and are let in. */
 export interface TemporalServer extends TemporalSecurity {

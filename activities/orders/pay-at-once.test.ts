@@ -1,14 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { MockActivityEnvironment } from "@temporalio/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { orderWorkflowId } from "../src/contract/ids.ts";
-import type { OrderEnd, OrderSagaInput } from "../src/contract/orders.ts";
-import { depositOperation } from "../src/domain/ledger/wallet-operations.ts";
-import { auditBooks } from "../src/store/ledger/audit.ts";
-import { createLedger, type Ledger } from "../src/store/ledger/ledger.ts";
-import { beginCompensation, getOrder } from "../src/store/orders/orders.ts";
-import { createDatabase, type Database } from "../src/store/postgres/database.ts";
-import { createTestDatabase, type TestDatabase } from "../test/support/test-database.ts";
+import { orderWorkflowId } from "../../src/contract/ids.ts";
+import type { OrderEnd, OrderSagaInput } from "../../src/contract/orders.ts";
+import { depositOperation } from "../../src/domain/ledger/wallet-operations.ts";
+import { auditBooks } from "../../src/store/ledger/audit.ts";
+import { createLedger, type Ledger } from "../../src/store/ledger/ledger.ts";
+import { beginCompensation, getOrder } from "../../src/store/orders/orders.ts";
+import { createDatabase, type Database } from "../../src/store/postgres/database.ts";
+import { createTestDatabase, type TestDatabase } from "../../test/support/test-database.ts";
 import { createOrderActivities } from "./orders.ts";
 import { createPayAtOnce } from "./pay-at-once.ts";
 

@@ -2,9 +2,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "@temporalio/client";
 import type { DataConverter } from "@temporalio/common";
 import { NativeConnection } from "@temporalio/worker";
-import { DomainError, messageOf } from "../base/errors.ts";
-import type { Log } from "./log.ts";
-import type { PayloadProtection } from "./payload-codec/payload-protection.ts";
+import { DomainError, messageOf } from "../../base/errors.ts";
+import type { Log } from "../log.ts";
+import type { PayloadProtection } from "../payload-codec/payload-protection.ts";
 import { temporalTarget, temporalTlsTrouble, type TemporalServer } from "./temporal-server.ts";
 
 /** One connection for a process's client and its worker: only then can Temporal hand a workflow to the process that started it (eager workflow start). */

@@ -1,5 +1,5 @@
 import { afterEach, expect, inject, it, vi } from "vitest";
-import { ensureSchedules } from "../../workers/parts/schedules.ts";
+import { ensureSchedules } from "../../../workers/parts/schedules.ts";
 import { connectDirectly } from "./temporal-direct.ts";
 
 afterEach(() => {

@@ -1,17 +1,17 @@
 import { randomUUID } from "node:crypto";
 import { MockActivityEnvironment } from "@temporalio/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { orderWorkflowId } from "../src/contract/ids.ts";
-import type { OrderSagaInput } from "../src/contract/orders.ts";
-import { orderHoldId } from "../src/domain/ledger/hold-operations.ts";
-import { depositOperation } from "../src/domain/ledger/wallet-operations.ts";
-import { readBalances } from "../src/store/ledger/balances.ts";
-import { createLedger, type Ledger } from "../src/store/ledger/ledger.ts";
-import { getOrder } from "../src/store/orders/orders.ts";
-import { createDatabase, type Database } from "../src/store/postgres/database.ts";
-import { getHold } from "../src/store/reservations/holds.ts";
-import { createTestDatabase, type TestDatabase } from "../test/support/test-database.ts";
-import { withFailures } from "./failures.ts";
+import { orderWorkflowId } from "../../src/contract/ids.ts";
+import type { OrderSagaInput } from "../../src/contract/orders.ts";
+import { orderHoldId } from "../../src/domain/ledger/hold-operations.ts";
+import { depositOperation } from "../../src/domain/ledger/wallet-operations.ts";
+import { readBalances } from "../../src/store/ledger/balances.ts";
+import { createLedger, type Ledger } from "../../src/store/ledger/ledger.ts";
+import { getOrder } from "../../src/store/orders/orders.ts";
+import { createDatabase, type Database } from "../../src/store/postgres/database.ts";
+import { getHold } from "../../src/store/reservations/holds.ts";
+import { createTestDatabase, type TestDatabase } from "../../test/support/test-database.ts";
+import { withFailures } from "../failures.ts";
 import { createOrderActivities } from "./orders.ts";
 
 const FAILURE = { code: "ORDER_CANCELLED", message: "the order was cancelled" };

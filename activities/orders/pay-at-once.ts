@@ -1,13 +1,13 @@
-import { dropOldest } from "../src/base/drop-oldest.ts";
-import { domainErrorIn } from "../src/base/errors.ts";
-import { ORDER_HOLD_TTL_MS } from "../src/contract/order-times.ts";
-import type { OrderSagaInput } from "../src/contract/orders.ts";
-import { captureOrderOperation, holdOrderOperation } from "../src/domain/ledger/hold-operations.ts";
-import { createPauseCheck } from "../src/store/operators/pauses.ts";
-import { newOrderRow, type OrderStanding } from "../src/store/orders/orders.ts";
-import type { ActivityDeps, PayAtOnce } from "./activity-deps.ts";
+import { dropOldest } from "../../src/base/drop-oldest.ts";
+import { domainErrorIn } from "../../src/base/errors.ts";
+import { ORDER_HOLD_TTL_MS } from "../../src/contract/order-times.ts";
+import type { OrderSagaInput } from "../../src/contract/orders.ts";
+import { captureOrderOperation, holdOrderOperation } from "../../src/domain/ledger/hold-operations.ts";
+import { createPauseCheck } from "../../src/store/operators/pauses.ts";
+import { newOrderRow, type OrderStanding } from "../../src/store/orders/orders.ts";
+import type { ActivityDeps, PayAtOnce } from "../activity-deps.ts";
+import { concernedBy } from "../pausing.ts";
 import { CAPTURED, HELD, orderOperation, type WorkflowRun } from "./order-operations.ts";
-import { concernedBy } from "./pausing.ts";
 
 /** The most attempts that are kept for their workflows; the oldest is let go, and its workflow makes the attempt itself. */
 const MAX_KEPT = 1_000;

@@ -1,5 +1,5 @@
 import { Connection } from "@temporalio/client";
-import { DomainError } from "../base/errors.ts";
+import { DomainError } from "../../base/errors.ts";
 import { temporalTarget, temporalTlsTrouble, type TemporalServer } from "./temporal-server.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
