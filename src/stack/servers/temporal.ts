@@ -25,6 +25,11 @@ const NAMESPACE = "default";
 // By default the dev server keeps closed workflows for a day. An id protects from a second start only as long as its workflow is kept.
 const RETENTION = "720h";
 const READY_TIMEOUT_MS = 60_000;
+/**
+ * How much the server's memory grows before it is collected, in percent of what is in use (Go's default is 100). Its processor time for an
+ * order is a tenth less with 200 than with 100, for some 100 MB under load.
+ */
+const GROWTH_BEFORE_COLLECTION = "200";
 const NO_USER_CONFIG = ["--disable-config-file", "--disable-config-env"];
 
 /**
@@ -51,6 +56,7 @@ export async function startTemporal(
       args: serverArguments(options),
       dataDir: context.dataDir,
       cwd: home,
+      env: { GOGC: process.env["GOGC"] ?? GROWTH_BEFORE_COLLECTION },
       stopSteps: context.ephemeral ? [] : [{ signal: "SIGINT", graceMs: 10_000 }],
     });
     const check = async () => hasPrintedAddresses(server) && (await keepClosedWorkflows(binary.path, address));
