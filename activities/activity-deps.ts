@@ -2,7 +2,7 @@ import type { Psp } from "../src/adapters/psp/psp.ts";
 import type { EventBatchInput, EventBatchPlace } from "../src/contract/events.ts";
 import type { OrderEnd, OrderSagaInput } from "../src/contract/orders.ts";
 import type { OrderRefundInput } from "../src/contract/refunds.ts";
-import type { ReservationInput } from "../src/contract/reservations.ts";
+import type { ReservationInput, ReservationState } from "../src/contract/reservations.ts";
 import type { SagaPaymentRequest } from "../src/contract/saga-commands.ts";
 import type { BalanceRecord } from "../src/store/ledger/balances.ts";
 import type { Ledger } from "../src/store/ledger/ledger.ts";
@@ -101,6 +101,8 @@ export interface ActivityDeps {
   readonly openLane: (name: string, deadlineMs?: number) => Lane;
   /** Told of every order that ended in this process, once its end is committed. */
   readonly tellOrderEnd?: (end: OrderEnd) => void;
+  /** Told of every hold that this process has placed, once it is committed; without a state the step has failed. */
+  readonly tellHold?: (reservationId: string, held: ReservationState | undefined) => void;
   /** The payments at once of this process, which starts of orders may begin ahead of their steps. Without it the steps have their own. */
   readonly payAtOnce?: PayAtOnce;
   /** Without it the self-audit repairs no lost workflow, and no workflow waits for the answer to a REFUND. */

@@ -7,6 +7,7 @@ import { createWaitingChecks } from "./audit/waiting-work.ts";
 import { createBalanceRefresh, createCacheActivities } from "./beside/balance-cache.ts";
 import { createOrderCacheRefresh } from "./beside/order-cache.ts";
 import { tellingOrderEnds } from "./beside/order-ends.ts";
+import { tellingPlacedHolds } from "./beside/placed-holds.ts";
 import { refreshingLedger } from "./beside/refreshing-ledger.ts";
 import { createEventActivities } from "./events.ts";
 import { withFailures } from "./failures.ts";
@@ -35,7 +36,7 @@ export function createActivities(deps: ActivityDeps) {
     ...tellingOrderEnds(orderSteps, deps),
     ...createRefundActivities({ ...deps, ledger }),
     ...createPauseActivities(deps),
-    ...createReservationActivities({ ...deps, ledger }),
+    ...tellingPlacedHolds(createReservationActivities({ ...deps, ledger }), deps),
     ...createCacheActivities(refreshBalances),
     ...createEventActivities({ ...deps, refreshBalances }),
     ...createReportActivities(deps),

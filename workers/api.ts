@@ -101,8 +101,9 @@ await runRole("api", async ({ signal, ready }) => {
     if (link === undefined) return undefined;
     const workers = config.API_HOSTS_WORKER ? await parts.startWorkers(link, [TASK_QUEUES.orders]) : undefined;
     const deadlineMs = config.TEMPORAL_DEADLINE_MS;
-    const endedHere = workers === undefined ? {} : { endedOrders: parts.endedOrders, payAhead: parts.payAtOnce.ahead };
-    starters.attach(createStarters({ client: link.client, eager: config.API_HOSTS_WORKER, deadlineMs, breaker, ...endedHere }));
+    const { endedOrders, placedHolds, payAtOnce } = parts;
+    const committedHere = workers === undefined ? {} : { endedOrders, placedHolds, payAhead: payAtOnce.ahead };
+    starters.attach(createStarters({ client: link.client, eager: config.API_HOSTS_WORKER, deadlineMs, breaker, ...committedHere }));
     // Not before the starters are attached: the api would be called ready while an order is still answered with 503.
     temporal = link;
     return workers;

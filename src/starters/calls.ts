@@ -19,6 +19,7 @@ import { causesOf, DomainError, isErrorCode, messageOf } from "../base/errors.ts
 import type { OrderSagaInput } from "../contract/orders.ts";
 import { CARRIED_OVER } from "../contract/reservations.ts";
 import type { EndedOrders } from "./ended-orders.ts";
+import type { PlacedHolds } from "./reservations.ts";
 
 /** The status codes of gRPC that a call of Temporal may end with (grpc/grpc, doc/statuscodes.md). */
 const grpcStatus = {
@@ -59,6 +60,8 @@ export interface StarterOptions {
   readonly breaker?: Breaker;
   /** The orders whose end the workers of this process commit. Without it an order's end is known by its workflow alone. */
   readonly endedOrders?: EndedOrders;
+  /** The holds that the workers of this process place. Without it a reservation is known to be held by its workflow alone. */
+  readonly placedHolds?: PlacedHolds;
   /**
    * Begins to pay an order of a wallet whose first task this process has, while that task is on its way to the step that pays. Without it
    * the step alone pays.

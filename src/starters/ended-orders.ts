@@ -1,8 +1,5 @@
-import { dropOldest } from "../base/drop-oldest.ts";
 import type { OrderEnd } from "../contract/orders.ts";
-
-/** The most orders whose end is waited for. Those beyond it, the oldest first, learn of their end by their workflow alone. */
-const MAX_WAITING = 10_000;
+import { createWaits } from "./waits.ts";
 
 /** A wait for an order's end that was committed in this process. */
 export interface EndWait {
@@ -22,35 +19,15 @@ export interface EndedOrders {
   size(): number;
 }
 
-/** Creates the waits of one process, empty. */
-export function createEndedOrders(maxWaiting = MAX_WAITING): EndedOrders {
-  const waiting = new Map<string, { readonly end: Promise<OrderEnd>; readonly resolve: (end: OrderEnd) => void; waits: number }>();
+/** Creates the waits of one process, empty. `maxWaiting` as in `createWaits`. */
+export function createEndedOrders(maxWaiting?: number): EndedOrders {
+  const waits = createWaits<OrderEnd>(maxWaiting);
   return {
     expect(orderId) {
-      let resolve: (end: OrderEnd) => void = () => undefined;
-      const own = waiting.get(orderId) ?? {
-        end: new Promise<OrderEnd>((settle) => {
-          resolve = settle;
-        }),
-        resolve: (end: OrderEnd) => resolve(end),
-        waits: 0,
-      };
-      own.waits += 1;
-      waiting.set(orderId, own);
-      dropOldest(waiting, maxWaiting);
-      let isDropped = false;
-      const drop = () => {
-        if (isDropped) return;
-        isDropped = true;
-        own.waits -= 1;
-        if (own.waits === 0 && waiting.get(orderId) === own) waiting.delete(orderId);
-      };
-      return { end: own.end, drop };
+      const { news, drop } = waits.expect(orderId);
+      return { end: news, drop };
     },
-    tell(end) {
-      waiting.get(end.orderId)?.resolve(end);
-      waiting.delete(end.orderId);
-    },
-    size: () => waiting.size,
+    tell: (end) => waits.tell(end.orderId, end),
+    size: waits.size,
   };
 }

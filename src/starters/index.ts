@@ -26,7 +26,7 @@ export function createStarters(options: StarterOptions): Starters {
   return {
     ...createOrderStarters(calls, options),
     ...createRefundStarters(calls),
-    ...createReservationStarters(calls),
+    ...createReservationStarters(calls, options),
     ...createReportStarters(calls),
     ...createEventStarters(calls, options),
     ...createSagaCommandStarters(calls, options),

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { WithStartWorkflowOperation, WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from "@temporalio/client";
 import type { UpdateDefinition } from "@temporalio/common";
+import { withinOrNothing } from "../base/deadline.ts";
 import { reservationWorkflowId } from "../contract/ids.ts";
 import {
   advanceReservationClockUpdate,
@@ -19,9 +20,18 @@ import {
   type ReservationStatus,
 } from "../contract/reservations.ts";
 import { TASK_QUEUES } from "../contract/task-queues.ts";
-import { isAlreadyStarted, type Calls } from "./calls.ts";
+import { isAlreadyStarted, type Calls, type StarterOptions } from "./calls.ts";
 import { typedSearchAttributes } from "./typed-search-attributes.ts";
+import type { Waits } from "./waits.ts";
 import { reservationWords } from "./words.ts";
+
+/** The holds that the workers of a process place; undefined where the step failed, and only the workflow knows what became of it. */
+export type PlacedHolds = Waits<ReservationState | undefined>;
+
+/**
+ * How long a worker of this process, which has a reservation's first task, is trusted to place the hold before its workflow is asked.
+ */
+const HEAD_START_MS = 3_000;
 
 /** What is asked of a reservation's workflow. */
 export interface ReservationStarters {
@@ -40,7 +50,10 @@ export interface ReservationStarters {
 }
 
 /** The starters of reservations. */
-export function createReservationStarters(calls: Calls): ReservationStarters {
+export function createReservationStarters(
+  calls: Calls,
+  { eager, placedHolds }: Partial<Pick<StarterOptions, "eager" | "placedHolds">> = {},
+): ReservationStarters {
   const ask = <Input extends { readonly requestKey: string }>(
     reservationId: string,
     update: UpdateDefinition<ReservationState, [Input]>,
@@ -53,8 +66,30 @@ export function createReservationStarters(calls: Calls): ReservationStarters {
         .executeUpdate(update, { args: [input], updateId: updateIdOf(kind, input.requestKey) }),
     );
 
+  /**
+   * Starts a reservation where a worker of this process takes its first task at once, and waits for the hold's commit here; undefined where
+   * only the workflow can tell. An update with the start would take its first task to any process, and costs the server more.
+   */
+  const placeHere = async (reservation: ReservationInput, holds: PlacedHolds): Promise<ReservationState | undefined> => {
+    // Waited for from before the start: the hold may be placed before the start's answer is read.
+    const { news, drop } = holds.expect(reservation.reservationId);
+    try {
+      const { alreadyStarted, isHere } = await calls.start("reservation", reservationWorkflowId(reservation.reservationId), {
+        ...reservationStart(reservation),
+        workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
+        workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
+        requestEagerStart: true,
+      });
+      return alreadyStarted || isHere !== true ? undefined : await withinOrNothing(news, HEAD_START_MS);
+    } finally {
+      drop();
+    }
+  };
+
   return {
     async placeReservation(reservation) {
+      const placed = eager === true && placedHolds !== undefined ? await placeHere(reservation, placedHolds) : undefined;
+      if (placed !== undefined) return placed;
       const startWorkflowOperation = new WithStartWorkflowOperation("reservation", {
         ...reservationStart(reservation),
         // A running reservation is joined; a reservation that ended is over, and its row or its refused operation tells how.

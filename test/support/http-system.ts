@@ -15,6 +15,7 @@ import { createTemporal } from "../../src/adapters/temporal/temporal.ts";
 import type { TaskQueue } from "../../src/contract/task-queues.ts";
 import type { EndedOrders } from "../../src/starters/ended-orders.ts";
 import { createStarters, type Starters } from "../../src/starters/index.ts";
+import type { PlacedHolds } from "../../src/starters/reservations.ts";
 import { createLedger } from "../../src/store/ledger/ledger.ts";
 import { createDatabase } from "../../src/store/postgres/database.ts";
 import { createSaldoWorkers } from "../../workers/parts/create-worker.ts";
@@ -41,12 +42,17 @@ export async function startTestWorkflows(
   logger: Log = SILENT_LOG,
   psp: Psp = createFakePsp(),
   webhooks?: WebhookPort,
-  more: { readonly namespace?: string; readonly protection?: PayloadProtection | undefined; readonly endedOrders?: EndedOrders } = {},
+  more: {
+    readonly namespace?: string;
+    readonly protection?: PayloadProtection | undefined;
+    readonly endedOrders?: EndedOrders;
+    readonly placedHolds?: PlacedHolds;
+  } = {},
 ): Promise<TestWorkflows> {
   const database = createDatabase({ url: databaseUrl, name: "test-worker", laneCount: 4, deadlineMs: 10_000 });
   const ledger = createLedger({ url: databaseUrl, name: "test-worker-ledger", laneCount: 2, deadlineMs: 10_000 });
   Runtime.install({ shutdownSignals: [], logger: new DefaultLogger("ERROR") });
-  const { protection, endedOrders } = more;
+  const { protection, endedOrders, placedHolds } = more;
   const namespace = more.namespace ?? (await makeTestNamespace(inject("temporalAddress")));
   const link = await createTemporal({ address: inject("temporalAddress"), namespace, protection, deadlineMs: 10_000, logger: SILENT_LOG });
   const reportsDir = await mkdtemp(join(tmpdir(), `saldo-reports-${randomUUID().slice(0, 8)}-`));
@@ -68,6 +74,7 @@ export async function startTestWorkflows(
         codeVersion: "0.0.0-test",
         ...(webhooks === undefined ? {} : { webhooks }),
         ...(endedOrders === undefined ? {} : { tellOrderEnd: endedOrders.tell }),
+        ...(placedHolds === undefined ? {} : { tellHold: placedHolds.tell }),
         openLane: (name, deadlineMs) => database.openLane(name, deadlineMs),
       }),
       cacheSize: workflowCacheSize(100),
@@ -80,6 +87,7 @@ export async function startTestWorkflows(
       eager: true,
       deadlineMs: 60_000,
       ...(endedOrders === undefined ? {} : { endedOrders }),
+      ...(placedHolds === undefined ? {} : { placedHolds }),
     }),
     client: link.client,
     stopWorkers: () => workers.stop(),

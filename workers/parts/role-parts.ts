@@ -18,6 +18,8 @@ import type { Config } from "../../src/config.ts";
 import type { TaskQueue } from "../../src/contract/task-queues.ts";
 import type { EventShelf } from "../../src/ingest/event-shelf.ts";
 import { createEndedOrders, type EndedOrders } from "../../src/starters/ended-orders.ts";
+import type { PlacedHolds } from "../../src/starters/reservations.ts";
+import { createWaits } from "../../src/starters/waits.ts";
 import { createLedger, type Ledger } from "../../src/store/ledger/ledger.ts";
 import { createDatabase, type Database } from "../../src/store/postgres/database.ts";
 import { markOfDatabase } from "../../src/store/postgres/deployment.ts";
@@ -47,6 +49,8 @@ export interface StoreParts {
   readonly shelf: EventShelf;
   /** The orders whose end the workers of this process commit. */
   readonly endedOrders: EndedOrders;
+  /** The holds that the workers of this process place. */
+  readonly placedHolds: PlacedHolds;
   readonly payAtOnce: PayAtOnce;
   /** Runs workflows and activities of these queues on that connection. */
   startWorkers(temporal: TemporalLink, taskQueues: readonly TaskQueue[]): Promise<SaldoWorkers>;
@@ -80,12 +84,14 @@ export function openStoreParts(config: Config, role: string): StoreParts {
   const events = openEventParts(config, role, { db: database.db, logger });
   const psp = createPsp({ url: config.PSP_URL, apiKey: config.PSP_API_KEY, timeoutMs: config.PSP_TIMEOUT_MS, logger });
   const endedOrders = createEndedOrders();
+  const placedHolds: PlacedHolds = createWaits();
   const payAtOnce = createPayAtOnce({ db: database.db, ledger, tellOrderEnd: endedOrders.tell });
   return {
     logger,
     databaseUrl,
     database,
     endedOrders,
+    placedHolds,
     payAtOnce,
     ledger,
     redis,
@@ -110,6 +116,7 @@ export function openStoreParts(config: Config, role: string): StoreParts {
           psp,
           logger,
           tellOrderEnd: endedOrders.tell,
+          tellHold: placedHolds.tell,
           payAtOnce,
           workflows: createWorkflowPort(temporal, config),
           eventsAt: events.eventsAt,
