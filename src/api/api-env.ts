@@ -1,6 +1,7 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { Principal } from "../contract/identity.ts";
+import type { RequestIdentity } from "./http/idempotency.ts";
 
 /** What a request knows about itself. Data only: what serves requests is given to `createRoutes`. */
 export interface ApiEnv {
@@ -10,6 +11,8 @@ export interface ApiEnv {
     principal: Principal;
     /** The principal's subject: what Idempotency-Keys are scoped by and operations are signed with. */
     caller: string;
+    /** What the request's Idempotency-Key stands for on `route`, once it was read. */
+    requestIdentity: { readonly route: string; readonly identity: RequestIdentity };
     /** True when this request's answer is not to be kept. */
     answerNotKept?: boolean;
     /** The pattern of the route that took the request, for the log. */

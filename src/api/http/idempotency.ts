@@ -25,18 +25,22 @@ export interface RequestIdentity {
  * Throws: IDEMPOTENCY_KEY_REQUIRED, INVALID_IDEMPOTENCY_KEY, CARD_DATA_REFUSED.
  */
 export function readIdempotencyKey(context: ApiContext, route: string): RequestIdentity {
+  const read = context.get("requestIdentity");
+  if (read?.route === route) return read.identity;
   const idempotencyKey = context.req.header("idempotency-key");
   if (idempotencyKey === undefined) throw new DomainError("IDEMPOTENCY_KEY_REQUIRED");
   if (!KEY.test(idempotencyKey)) throw new DomainError("INVALID_IDEMPOTENCY_KEY");
   // The Idempotency-Key is kept for ever, as a part of the operation's key.
   if (looksLikeCardNumber(idempotencyKey)) throw new DomainError("CARD_DATA_REFUSED", undefined, { pointer: "Idempotency-Key" });
   const key = requestKey({ caller: context.get("caller"), route, idempotencyKey });
-  return {
+  const identity = {
     key,
     get id() {
       return uuidOf(key);
     },
   };
+  context.set("requestIdentity", { route, identity });
+  return identity;
 }
 
 /** As `readIdempotencyKey`, for routes where the key may be left out. Throws: INVALID_IDEMPOTENCY_KEY. */

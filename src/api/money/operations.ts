@@ -1,5 +1,5 @@
 import { DomainError } from "../../base/errors.ts";
-import { listOperations, type ListedOperation, type OperationListInput } from "../../store/ledger/operation-list.ts";
+import { createOperationLists, type ListedOperation, type OperationListInput } from "../../store/ledger/operation-list.ts";
 import { getOperation, type OperationRecord } from "../../store/ledger/operations.ts";
 import type { Db } from "../../store/postgres/database.ts";
 import { decideAgain, findRefusedEvent } from "../../use-cases/purchases/decide-again.ts";
@@ -38,13 +38,14 @@ const listOf = (userId: string): FilteredList => ({
 
 /** Histories of users, and single operations with the reason for them. */
 export function addOperationRoutes(routes: Routes, { db, ledger }: ApiDeps): void {
+  const lists = createOperationLists(db);
   routes.add(listOperationsRoute, { access: OWN_DATA, problems: ["NOT_FOUND", "INVALID_CURSOR", "INVALID_CURRENCY"] }, async (context) => {
     const { userId } = context.req.valid("param");
     requireOwn(context, userId, "NOT_FOUND");
     const { limit, cursor, ...named } = context.req.valid("query");
     const list = listOf(userId);
     const { filters, position } = startOfFilteredPage(list, definedOnly(named), cursor);
-    const rows = await listOperations(db, { userId, limit, ...toInput(filters), ...placeOf(position) });
+    const rows = await lists.read({ userId, limit, ...toInput(filters), ...placeOf(position) });
     const { page, nextCursor } = pageOf(rows, limit, list.name, (row) => filteredPlace(filters, positionOf(row)));
     return context.json({ userId, operations: page.map(showListedOperation), nextCursor }, 200);
   });

@@ -12,7 +12,8 @@ export function operationPath(operationId: string): string {
  * not in the JSON: leaving them out by spreading objects took four times as long, for each of a page's rows.
  */
 export function showListedOperation(operation: ListedOperation) {
-  const { operationId, currency, amountMinor, availableAfterMinor, heldAfterMinor } = operation;
+  const { operationId, currency, amountMinor, availableAfterMinor, heldAfterMinor, effectiveAt } = operation;
+  const recordedAt = operation.recordedAt.toISOString();
   return {
     operationId,
     kind: operation.kind,
@@ -24,8 +25,8 @@ export function showListedOperation(operation: ListedOperation) {
     orderId: operation.orderId,
     reservationId: operation.holdId,
     comment: operation.comment,
-    effectiveAt: operation.effectiveAt.toISOString(),
-    recordedAt: operation.recordedAt.toISOString(),
+    effectiveAt: effectiveAt === operation.recordedAt ? recordedAt : effectiveAt.toISOString(),
+    recordedAt,
     change: {
       available: formatAmount(operation.availableChangeMinor, currency),
       held: formatAmount(operation.heldChangeMinor, currency),

@@ -30,7 +30,6 @@ export async function compileRoles(entries: RoleEntries, cacheDir: string): Prom
     target: "node20",
     sourcemap: "linked",
     sourcesContent: false,
-    keepNames: true,
     write: false,
     outdir,
     absWorkingDir: PROJECT_DIR,

@@ -99,6 +99,7 @@ export function isLuhnValid(digits: string): boolean {
 export function looksLikeCardNumber(text: string): boolean {
   if (hasTooFewDigits(text)) return false;
   const asked = text.replaceAll(MACHINE_MADE, "x");
+  if (hasTooFewDigits(asked)) return false;
   return readingsOf(asked).some((read) => findOfBrands(read(asked).plain).length > 0);
 }
 

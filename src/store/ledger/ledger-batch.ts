@@ -79,8 +79,9 @@ export function encodeBatch(operations: readonly Operation[], seconds: ReadonlyS
 // A column without values is left out; most operations have a few of the many.
 function columnsOf(rows: readonly object[]): Record<string, unknown[]> {
   const columns: Record<string, unknown[]> = {};
-  for (const [place, row] of rows.entries())
-    for (const [name, value] of Object.entries(row)) {
+  for (const [place, row] of (rows as readonly Record<string, unknown>[]).entries())
+    for (const name of Object.keys(row)) {
+      const value = row[name];
       if (value !== undefined) (columns[name] ??= Array.from<unknown>({ length: rows.length }).fill(null))[place] = value;
     }
   return columns;

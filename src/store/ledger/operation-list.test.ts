@@ -6,11 +6,20 @@ import { depositOperation, transferOperation, withdrawalOperation } from "../../
 import { createDatabase, databaseOver, type Database } from "../postgres/database.ts";
 import { createLane } from "../postgres/lane.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
-import { listOperations, operationListStatement, OPERATION_SORTS, type OperationListInput } from "./operation-list.ts";
+import {
+  createOperationLists,
+  firstPagesText,
+  readAlone,
+  operationListStatement,
+  OPERATION_SORTS,
+  type OperationListInput,
+  type OperationLists,
+} from "./operation-list.ts";
 
 let database: TestDatabase;
 let connection: Database;
 let ledger: Ledger;
+let lists: OperationLists;
 let sql: postgres.Sql;
 
 const MANY = 100_000;
@@ -18,6 +27,7 @@ const MANY = 100_000;
 beforeAll(async () => {
   database = await createTestDatabase();
   connection = createDatabase({ url: database.appUrl, name: "list", laneCount: 2, deadlineMs: 20_000 });
+  lists = createOperationLists(connection.db);
   ledger = createLedger({ url: database.appUrl, name: "list", laneCount: 2, deadlineMs: 20_000 });
   sql = postgres(database.adminUrl, { max: 1, onnotice: () => {} });
   // Rows as the ledger writes them, only without their postings: what is measured is how they are found.
@@ -50,6 +60,18 @@ async function planOf(change: Partial<OperationListInput>): Promise<{ text: stri
   return { text: rows.map((row) => row["QUERY PLAN"] as string).join("\n"), ms: performance.now() - startedAtMs };
 }
 
+async function planOfFirstPages(userIds: readonly string[]): Promise<string> {
+  await sql`set plan_cache_mode = force_generic_plan`;
+  try {
+    await sql.unsafe(`prepare pages (json) as ${firstPagesText(input())}`);
+    const rows = await sql.unsafe(`explain (analyze, costs off, timing off) execute pages ('${JSON.stringify(userIds)}')`);
+    await sql.unsafe("deallocate pages");
+    return rows.map((row) => row["QUERY PLAN"] as string).join("\n");
+  } finally {
+    await sql`set plan_cache_mode = auto`;
+  }
+}
+
 let keys = 0;
 const movement = (userId: string, amountMinor: bigint, currency = "RUB") => ({
   key: `k${(keys += 1)}`,
@@ -75,8 +97,9 @@ describe("a user's history", () => {
     const own = createLane({ url: database.appUrl, name: "plans", deadlineMs: 20_000 });
     const db = databaseOver(own);
     try {
-      for (let n = 0; n < 12; n += 1) await listOperations(db, input({ userId: n % 2 === 0 ? "busy" : `other-${n * 4}`, limit: 30 + n }));
-      await listOperations(db, input({ currency: "RUB" }));
+      const ofLane = createOperationLists(db);
+      for (let n = 0; n < 12; n += 1) await ofLane.read(input({ userId: n % 2 === 0 ? "busy" : `other-${n * 4}`, limit: 30 + n }));
+      await ofLane.read(input({ currency: "RUB" }));
       const plans = await own.values(
         "select generic_plans::integer, custom_plans::integer from pg_prepared_statements where statement like '%from operations o%' order by 1 desc",
         [],
@@ -116,6 +139,33 @@ describe("a user's history", () => {
     }
   });
 
+  it("shares one statement with the lists of the same moment, whose plan reads a page of two indexes for each", async () => {
+    const text = await planOfFirstPages(["busy", "other-8", "nobody"]);
+    expect(text).toContain("operations_user");
+    expect(text).toContain("operations_peer");
+    for (const [, rows] of text.matchAll(/Index Scan.*actual rows=([\d.]+)/g)) expect(Number(rows), text).toBeLessThanOrEqual(51);
+  });
+
+  it("gives each of those who ask at the same moment their own page, and none of another's", async () => {
+    const userIds = ["busy", "nobody", "other-8", "other-12", "busy", ...Array.from({ length: 40 }, (_, n) => `other-${4 * n}`)];
+    const statements: unknown[][] = [];
+    const counted = Object.assign(Object.create(connection.db), {
+      values: async (text: string, parameters: readonly unknown[], planning: "once") => {
+        statements.push([...parameters]);
+        return await connection.db.values(text, parameters, planning);
+      },
+    }) as Database["db"];
+    const shared = createOperationLists(counted);
+    for (const sort of ["-date", "date"] as const) {
+      const alone = await Promise.all(userIds.map((userId) => readAlone(connection.db, input({ userId, sort, limit: 20 }))));
+      const together = await Promise.all(userIds.map((userId) => shared.read(input({ userId, sort, limit: 20 }))));
+      expect(together).toEqual(alone);
+      expect(together[0]).toHaveLength(21);
+      expect(together[1]).toEqual([]);
+    }
+    expect(statements).toHaveLength(6);
+  });
+
   it("finds a rare order and a user with few operations by an index", async () => {
     expect((await planOf({ userId: "other-8" })).text).not.toMatch(/Seq Scan on operations/);
     expect((await planOf({ orderId: "order-5000" })).text).not.toMatch(/Seq Scan on operations/);
@@ -134,7 +184,7 @@ describe("a user's history", () => {
     const amounts: number[] = [];
     let after: OperationListInput["after"];
     for (;;) {
-      const rows = await listOperations(connection.db, input({ userId, sort, limit: 30, ...(after === undefined ? {} : { after }) }));
+      const rows = await lists.read(input({ userId, sort, limit: 30, ...(after === undefined ? {} : { after }) }));
       const page = rows.slice(0, 30);
       seen.push(...page.map(({ operationId }) => operationId));
       amounts.push(...page.map(({ amountMinor, operationId }) => (sort.endsWith("date") ? Number(operationId) : Number(amountMinor))));
@@ -150,8 +200,8 @@ describe("a user's history", () => {
   it("shows each side its own change and balance, and the user on the other side", async () => {
     await ledger.post(depositOperation(movement("anna", 1_000n)));
     await ledger.post(transferOperation({ ...movement("anna", 300n), peerUserId: "bob" }));
-    const [mine] = await listOperations(connection.db, input({ userId: "anna" }));
-    const [theirs] = await listOperations(connection.db, input({ userId: "bob" }));
+    const [mine] = await lists.read(input({ userId: "anna" }));
+    const [theirs] = await lists.read(input({ userId: "bob" }));
     expect(mine).toMatchObject({
       kind: "transfer",
       availableChangeMinor: -300n,
@@ -177,7 +227,7 @@ describe("a user's history", () => {
     await ledger.post(placeHoldOperation({ ...hold, key: "h1", amountMinor: 400n, expiresAt: "2030-01-01T00:00:00Z", requestHash: "r" }));
     await ledger.post(captureHoldOperation({ ...hold, key: "h2", amountMinor: 100n }));
     await ledger.post(releaseHoldOperation({ ...hold, key: "h3", effect: "release" }));
-    const rows = await listOperations(connection.db, input({ userId: "holder", sort: "date" }));
+    const rows = await lists.read(input({ userId: "holder", sort: "date" }));
     expect(
       rows.map((row) => [row.kind, row.availableChangeMinor, row.heldChangeMinor, row.availableAfterMinor, row.heldAfterMinor]),
     ).toEqual([
@@ -192,14 +242,14 @@ describe("a user's history", () => {
   it("leaves refused operations out unless asked for them; they changed nothing", async () => {
     await ledger.post(depositOperation(movement("few", 10n)));
     await ledger.post(withdrawalOperation(movement("few", 11n)));
-    expect(await listOperations(connection.db, input({ userId: "few" }))).toHaveLength(1);
-    const [refused] = await listOperations(connection.db, input({ userId: "few", includeRefused: true }));
+    expect(await lists.read(input({ userId: "few" }))).toHaveLength(1);
+    const [refused] = await lists.read(input({ userId: "few", includeRefused: true }));
     expect(refused).toMatchObject({ kind: "withdrawal", refusalCode: "INSUFFICIENT_FUNDS", amountMinor: 11n, availableChangeMinor: 0n });
   });
 
   it("filters by currency, kind, time, service and order", async () => {
     const all = async (change: Partial<OperationListInput>) =>
-      (await listOperations(connection.db, input({ userId: "few", includeRefused: true, ...change }))).map(({ kind }) => kind);
+      (await lists.read(input({ userId: "few", includeRefused: true, ...change }))).map(({ kind }) => kind);
     await ledger.post(depositOperation(movement("few", 1n, "USD")));
     expect(await all({ currency: "USD" })).toEqual(["deposit"]);
     expect(await all({ kind: "withdrawal" })).toEqual(["withdrawal"]);
@@ -209,6 +259,6 @@ describe("a user's history", () => {
       3,
     );
     expect(await all({ serviceId: "no" })).toEqual([]);
-    expect((await listOperations(connection.db, input({ orderId: "order-5000", userId: "busy" }))).length).toBeLessThanOrEqual(1);
+    expect((await lists.read(input({ orderId: "order-5000", userId: "busy" }))).length).toBeLessThanOrEqual(1);
   });
 });
