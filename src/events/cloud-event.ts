@@ -18,10 +18,9 @@ export interface CloudEvent {
 
 const text = z.string();
 const optionalText = z.string().nullish();
-const momentText = (value: string) => new Date(value).toISOString();
-const moment = z.string().transform(momentText);
+const moment = z.string().transform((value) => new Date(value).toISOString());
 
-/** An operation's own row, of which Postgres keeps the types. */
+/** An operation's own row, of which Postgres keeps the types. Times are ISO 8601 in UTC with milliseconds. */
 export interface OperationRow {
   readonly id: string;
   readonly kind: string;
@@ -56,7 +55,7 @@ const orderPayload = z.object({
 
 /**
  * One message of `notifications` to `userId`: what happened to the user's money (S4-11, S4-12). Of a transfer both sides
- * are told; `direction` says on which one the reader stands. Throws: RangeError when a time of the operation is none.
+ * are told; `direction` says on which one the reader stands. Throws: INVALID_CURRENCY.
  */
 export function operationCloudEvent(input: {
   readonly outboxId: string;
@@ -66,9 +65,8 @@ export function operationCloudEvent(input: {
 }): CloudEvent {
   const { outboxId, userId, operation: row, traceparent } = input;
   const receives = row.peer_user_id === userId;
-  const recordedAt = momentText(row.recorded_at);
   return envelope(
-    { outboxId, type: `saldo.operation.${row.kind}`, subject: userId, time: recordedAt, traceparent },
+    { outboxId, type: `saldo.operation.${row.kind}`, subject: userId, time: row.recorded_at, traceparent },
     {
       operation_id: row.id,
       user_id: userId,
@@ -81,8 +79,8 @@ export function operationCloudEvent(input: {
       order_id: row.order_id ?? undefined,
       hold_id: row.hold_id ?? undefined,
       comment: row.comment,
-      occurred_at: momentText(row.effective_at),
-      recorded_at: recordedAt,
+      occurred_at: row.effective_at,
+      recorded_at: row.recorded_at,
       correlation_id: row.correlation_id,
     },
   );

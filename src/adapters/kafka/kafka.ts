@@ -5,6 +5,7 @@ import type { KafkaSecurity } from "../../config/server-variables.ts";
 import type { TopicIncarnation } from "../../contract/topic-incarnations.ts";
 import type { TopicPlan } from "../../contract/topics.ts";
 import { SILENT_LOG, type Log } from "../log.ts";
+import { replaceChecksum } from "./kafka-checksum.ts";
 import { createConsumer, type ConsumerOptions, type KafkaConsumer } from "./kafka-consumer.ts";
 import { mendFetching } from "./kafka-fetch.ts";
 import { stopIdleTimers } from "./kafka-idle-timer.ts";
@@ -91,6 +92,7 @@ export function brokerList(text: string): string[] {
 /** Opens nothing yet: connections are made when they are needed. */
 export function createKafka(options: KafkaOptions): Kafka {
   mendFetching();
+  replaceChecksum();
   replaceRecordWriting();
   stopIdleTimers();
   const client = new KafkaClient(clientConfig(options));
