@@ -10,28 +10,32 @@ export interface CloudEvent {
   readonly subject: string;
   readonly time: string;
   readonly datacontenttype: "application/json";
-  readonly data: Readonly<Record<string, string>>;
+  /** A name whose value is undefined is absent from the JSON. */
+  readonly data: Readonly<Record<string, string | undefined>>;
+  /** The attribute of the CloudEvents extension "distributed tracing". */
+  readonly traceparent?: string | undefined;
 }
 
 const text = z.string();
 const optionalText = z.string().nullish();
 const moment = z.string().transform((value) => new Date(value).toISOString());
 
-const operationRow = z.object({
-  id: text,
-  kind: text,
-  currency: text,
-  amount_minor: text,
-  user_id: optionalText,
-  peer_user_id: optionalText,
-  service_id: optionalText,
-  order_id: optionalText,
-  hold_id: optionalText,
-  comment: text,
-  correlation_id: text,
-  effective_at: moment,
-  recorded_at: moment,
-});
+/** An operation's own row, of which Postgres keeps the types. Times are ISO 8601 in UTC with milliseconds. */
+export interface OperationRow {
+  readonly id: string;
+  readonly kind: string;
+  readonly currency: string;
+  readonly amount_minor: string;
+  readonly user_id?: string | null;
+  readonly peer_user_id?: string | null;
+  readonly service_id?: string | null;
+  readonly order_id?: string | null;
+  readonly hold_id?: string | null;
+  readonly comment: string;
+  readonly correlation_id: string;
+  readonly effective_at: string;
+  readonly recorded_at: string;
+}
 
 const orderPayload = z.object({
   orderId: text,
@@ -51,57 +55,66 @@ const orderPayload = z.object({
 
 /**
  * One message of `notifications` to `userId`: what happened to the user's money (S4-11, S4-12). Of a transfer both sides
- * are told; `direction` says on which one the reader stands. Throws: ZodError when `operation` is not an operation's row.
+ * are told; `direction` says on which one the reader stands. Throws: INVALID_CURRENCY.
  */
 export function operationCloudEvent(input: {
   readonly outboxId: string;
   readonly userId: string;
-  readonly operation: unknown;
+  readonly operation: OperationRow;
+  readonly traceparent?: string | undefined;
 }): CloudEvent {
-  const row = operationRow.parse(input.operation);
-  const receives = row.peer_user_id === input.userId;
-  return envelope(input.outboxId, `saldo.operation.${row.kind}`, input.userId, row.recorded_at, {
-    operation_id: row.id,
-    user_id: input.userId,
-    operation: row.kind,
-    amount: formatAmount(row.amount_minor, row.currency),
-    currency: row.currency,
-    direction: isText(row.peer_user_id) ? (receives ? "in" : "out") : undefined,
-    peer_user_id: receives ? row.user_id : row.peer_user_id,
-    service_id: row.service_id,
-    order_id: row.order_id,
-    hold_id: row.hold_id,
-    comment: row.comment,
-    occurred_at: row.effective_at,
-    recorded_at: row.recorded_at,
-    correlation_id: row.correlation_id,
-  });
+  const { outboxId, userId, operation: row, traceparent } = input;
+  const receives = row.peer_user_id === userId;
+  return envelope(
+    { outboxId, type: `saldo.operation.${row.kind}`, subject: userId, time: row.recorded_at, traceparent },
+    {
+      operation_id: row.id,
+      user_id: userId,
+      operation: row.kind,
+      amount: formatAmount(row.amount_minor, row.currency),
+      currency: row.currency,
+      direction: isText(row.peer_user_id) ? (receives ? "in" : "out") : undefined,
+      peer_user_id: (receives ? row.user_id : row.peer_user_id) ?? undefined,
+      service_id: row.service_id ?? undefined,
+      order_id: row.order_id ?? undefined,
+      hold_id: row.hold_id ?? undefined,
+      comment: row.comment,
+      occurred_at: row.effective_at,
+      recorded_at: row.recorded_at,
+      correlation_id: row.correlation_id,
+    },
+  );
 }
 
 interface OutboxRow {
   readonly outboxId: string;
   readonly payload: unknown;
   readonly correlationId: string | undefined;
+  readonly traceparent?: string | undefined;
 }
 
 /** One message of `orders.events`: an order's new state. Throws: ZodError when the row is not one of an order. */
-export function orderCloudEvent({ outboxId, payload, correlationId }: OutboxRow): CloudEvent {
+export function orderCloudEvent({ outboxId, payload, correlationId, traceparent }: OutboxRow): CloudEvent {
   const row = orderPayload.parse(payload);
-  return envelope(outboxId, `saldo.order.${row.sagaState.toLowerCase()}`, row.orderId, row.recordedAt, {
-    order_id: row.orderId,
-    user_id: row.userId,
-    saga_state: row.sagaState,
-    status: row.status,
-    version: row.version,
-    amount: formatAmount(row.amountMinor, row.currency),
-    currency: row.currency,
-    failure_code: row.failureCode,
-    failure_message: row.failureMessage,
-    stuck_step: row.stuck,
-    stuck_reason: isText(row.stuck) ? row.reason : undefined,
-    recorded_at: row.recordedAt,
-    correlation_id: correlationId,
-  });
+  const type = `saldo.order.${row.sagaState.toLowerCase()}`;
+  return envelope(
+    { outboxId, type, subject: row.orderId, time: row.recordedAt, traceparent },
+    {
+      order_id: row.orderId,
+      user_id: row.userId,
+      saga_state: row.sagaState,
+      status: row.status,
+      version: row.version,
+      amount: formatAmount(row.amountMinor, row.currency),
+      currency: row.currency,
+      failure_code: row.failureCode ?? undefined,
+      failure_message: row.failureMessage ?? undefined,
+      stuck_step: row.stuck ?? undefined,
+      stuck_reason: isText(row.stuck) ? (row.reason ?? undefined) : undefined,
+      recorded_at: row.recordedAt,
+      correlation_id: correlationId,
+    },
+  );
 }
 
 const expiringPayload = z.object({
@@ -116,41 +129,52 @@ const expiringPayload = z.object({
 });
 
 /** One message of `reservations.events`: an open reservation is about to expire. Throws: ZodError when the row is not such a one. */
-export function reservationExpiringCloudEvent({ outboxId, payload, correlationId }: OutboxRow): CloudEvent {
+export function reservationExpiringCloudEvent({ outboxId, payload, correlationId, traceparent }: OutboxRow): CloudEvent {
   const row = expiringPayload.parse(payload);
-  return envelope(outboxId, "saldo.reservation.expiring", row.reservationId, row.recordedAt, {
-    reservation_id: row.reservationId,
-    user_id: row.userId,
-    service_id: row.serviceId,
-    order_id: row.orderId,
-    held: formatAmount(row.heldMinor, row.currency),
-    currency: row.currency,
-    expires_at: row.expiresAt,
-    recorded_at: row.recordedAt,
-    correlation_id: correlationId,
-  });
+  const type = "saldo.reservation.expiring";
+  return envelope(
+    { outboxId, type, subject: row.reservationId, time: row.recordedAt, traceparent },
+    {
+      reservation_id: row.reservationId,
+      user_id: row.userId,
+      service_id: row.serviceId,
+      order_id: row.orderId,
+      held: formatAmount(row.heldMinor, row.currency),
+      currency: row.currency,
+      expires_at: row.expiresAt,
+      recorded_at: row.recordedAt,
+      correlation_id: correlationId,
+    },
+  );
 }
 
 function isText(value: string | null | undefined): value is string {
   return value !== null && value !== undefined;
 }
 
-function envelope(
-  outboxId: string,
-  type: string,
-  subject: string,
-  time: string,
-  data: Record<string, string | null | undefined>,
-): CloudEvent {
-  const present = Object.entries(data).filter((entry): entry is [string, string] => isText(entry[1]));
+interface Head {
+  readonly outboxId: string;
+  readonly type: string;
+  readonly subject: string;
+  readonly time: string;
+  readonly traceparent: string | undefined;
+}
+
+function envelope({ outboxId, type, subject, time, traceparent }: Head, data: CloudEvent["data"]): CloudEvent {
   return {
     specversion: "1.0",
-    id: `outbox/${outboxId}`,
+    id: outboxEventId(outboxId),
     source: "saldo",
     type,
     subject,
     time,
     datacontenttype: "application/json",
-    data: Object.fromEntries(present),
+    data,
+    traceparent,
   };
+}
+
+/** The id of the event that a row of the outbox tells. */
+export function outboxEventId(outboxId: string): string {
+  return `outbox/${outboxId}`;
 }

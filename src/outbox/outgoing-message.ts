@@ -1,5 +1,11 @@
 import type { OutgoingMessage } from "../adapters/kafka/kafka.ts";
-import { operationCloudEvent, orderCloudEvent, reservationExpiringCloudEvent, type CloudEvent } from "../events/cloud-event.ts";
+import {
+  operationCloudEvent,
+  orderCloudEvent,
+  outboxEventId,
+  reservationExpiringCloudEvent,
+  type CloudEvent,
+} from "../events/cloud-event.ts";
 import type { OutboxRow } from "../store/outbox/outbox.ts";
 import { traceParentOf } from "./trace-parent.ts";
 
@@ -21,15 +27,14 @@ export interface Outgoing {
 /** Renders an outbox row: an event in its envelope, or raw bytes verbatim. Throws: Error when the row is neither. */
 export function toOutgoing(row: OutboxRow): Outgoing {
   const correlationId = row.operation?.correlation_id ?? row.headers["correlation-id"];
-  const event = eventOf(row, correlationId);
-  const traceparent = row.headers["traceparent"] ?? traceParentOf({ id: event?.id ?? `outbox/${row.id}`, correlationId });
+  const traceparent = row.headers["traceparent"] ?? traceParentOf({ id: outboxEventId(row.id), correlationId });
+  const event = eventOf(row, correlationId, traceparent);
   if (event === undefined) {
     // A dead letter and a redrive keep the headers of their original; the messages of a saga carry its trace.
     const headers = row.aggregateType === "saga" ? { ...row.headers, traceparent } : row.headers;
     return { message: { key: row.rawKey, value: row.rawValue, headers } };
   }
-  // `traceparent` is the attribute of the CloudEvents extension "distributed tracing".
-  const body = JSON.stringify({ ...event, traceparent });
+  const body = JSON.stringify(event);
   return {
     message: {
       key: row.messageKey,
@@ -45,15 +50,15 @@ export function toOutgoing(row: OutboxRow): Outgoing {
   };
 }
 
-function eventOf(row: OutboxRow, correlationId: string | undefined): CloudEvent | undefined {
+function eventOf(row: OutboxRow, correlationId: string | undefined, traceparent: string): CloudEvent | undefined {
   const { id: outboxId, operation, payload } = row;
-  if (operation !== null) return operationCloudEvent({ outboxId, userId: row.messageKey ?? row.aggregateId, operation });
+  if (operation !== null) return operationCloudEvent({ outboxId, userId: row.messageKey ?? row.aggregateId, operation, traceparent });
   if (payload === null) return undefined;
   switch (row.aggregateType) {
     case "order":
-      return orderCloudEvent({ outboxId, payload, correlationId });
+      return orderCloudEvent({ outboxId, payload, correlationId, traceparent });
     case "reservation":
-      return reservationExpiringCloudEvent({ outboxId, payload, correlationId });
+      return reservationExpiringCloudEvent({ outboxId, payload, correlationId, traceparent });
     default:
       throw new Error(`outbox row ${outboxId} is of the unknown type ${row.aggregateType}`);
   }

@@ -15,6 +15,8 @@ export interface FetchedMessage {
   readonly timestampMs: number;
 }
 
+const NO_HEADERS = { headers: {}, headersLeftOut: 0 } as const;
+
 /** A message of the client's as Saldo's handlers take it. */
 export function toFetchedMessage(
   message: Pick<KafkaMessage, "offset" | "key" | "value" | "timestamp"> & { readonly headers?: Readonly<Record<string, unknown>> },
@@ -29,9 +31,11 @@ export function toFetchedMessage(
 }
 
 // The client collects headers in a plain object, which has a value of its own under a name such as `constructor`: only bytes and text count.
-function readHeaders(headers: Readonly<Record<string, unknown>> | undefined): Pick<FetchedMessage, "headers" | "headersLeftOut"> {
+function readHeaders(headers: Readonly<Record<string, unknown>> = {}): Pick<FetchedMessage, "headers" | "headersLeftOut"> {
+  const entries = Object.entries(headers);
+  if (entries.length === 0) return NO_HEADERS;
   let headersLeftOut = 0;
-  const kept = Object.entries(headers ?? {}).flatMap(([name, values]) => {
+  const kept = entries.flatMap(([name, values]) => {
     const all: readonly unknown[] = Array.isArray(values) ? values : [values];
     for (const value of all) if (value instanceof LeftOutHeaders) headersLeftOut += value.count;
     const own = all.filter((value) => value === null || typeof value === "string" || Buffer.isBuffer(value));

@@ -15,7 +15,7 @@ export interface PlaceDeps {
 
 /** Where a member of a group stands in its partitions: what the group has noted of each, and of which topic its place is. */
 export interface Places {
-  /** The member joined the group: what it knew of its partitions may be old. */
+  /** The member joined the group: what it knew of its partitions may be old, and is asked for anew beside the first fetch. */
   joined(): void;
   /** What a commit of the partition says, while it can be read. Throws: the client's error, when the group's notes cannot be read. */
   note(partition: number): Promise<PartitionNote>;
@@ -37,7 +37,7 @@ export interface Places {
   ): Promise<readonly { partition: number; offset: string }[]>;
 }
 
-/** Asks Kafka for nothing until a partition is asked for. */
+/** Asks Kafka for nothing until the group is joined. */
 export function createPlaces(deps: PlaceDeps): Places {
   /** Of which topic the place is that a partition is read at; before the first batch its note says it. */
   const standing = new Map<number, TopicIncarnation>();
@@ -59,6 +59,8 @@ export function createPlaces(deps: PlaceDeps): Places {
     joined() {
       notes = undefined;
       standing.clear();
+      // The first batch needs them. Where this fails, it asks again.
+      knownNotes().catch(() => {});
     },
     async note(partition) {
       const { removedUnread, incarnation } = (await knownNotes()).get(partition) ?? NO_NOTE;

@@ -1,5 +1,7 @@
 import { messageOf } from "../../base/errors.ts";
+import { checksumOf } from "./kafka-checksum.ts";
 import { clientModule, replaceClientModule } from "./kafka-internals.ts";
+import { readBatchRecords } from "./kafka-record-reading.ts";
 
 /** Why nothing more of a partition can be read: what stands from `fromOffset` on, or what the broker said of the partition. */
 export class Unreadable {
@@ -99,10 +101,8 @@ async function readBatch(batch: Buffer): Promise<ClientRecord[]> {
   if (codec > 4) throw new Error(`the batch is packed by the unknown codec ${codec}`);
   const count = batch.readInt32BE(57);
   if (count < 0 || count > MAX_RECORDS) throw new Error(`the batch has ${count} records; ${MAX_RECORDS} are read at most`);
-  const checksum = clientModule("protocol/recordBatch/crc32C/index.js") as (bytes: Buffer) => number;
-  if (checksum(batch.subarray(21)) !== batch.readUInt32BE(17)) throw new Error("the checksum of the batch is wrong");
-  const decode = clientModule("protocol/recordBatch/v0/decoder.js") as (decoder: Decoder) => Promise<{ records: ClientRecord[] }>;
-  const { records } = await decode(newDecoder(batch));
+  if (checksumOf(batch.subarray(21)) !== batch.readUInt32BE(17)) throw new Error("the checksum of the batch is wrong");
+  const records = await readBatchRecords(batch, contextOf(batch));
   const last = lastOffsetOf(batch);
   // What compaction or an empty batch leaves out at the end is passed over like a control record.
   if (records.at(-1)?.offset !== last) records.push(emptyRecord(last, contextOf(batch), { isControlRecord: true }));

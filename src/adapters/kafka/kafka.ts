@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Kafka as KafkaClient, logLevel, Partitioners, type Admin, type KafkaConfig } from "kafkajs";
+import { Kafka as KafkaClient, logLevel, type Admin, type KafkaConfig } from "kafkajs";
 import { DomainError } from "../../base/errors.ts";
 import type { KafkaSecurity } from "../../config/server-variables.ts";
 import type { TopicIncarnation } from "../../contract/topic-incarnations.ts";
 import type { TopicPlan } from "../../contract/topics.ts";
 import { SILENT_LOG, type Log } from "../log.ts";
+import { replaceChecksum } from "./kafka-checksum.ts";
 import { createConsumer, type ConsumerOptions, type KafkaConsumer } from "./kafka-consumer.ts";
 import { mendFetching } from "./kafka-fetch.ts";
 import { stopIdleTimers } from "./kafka-idle-timer.ts";
@@ -14,7 +15,9 @@ import { writeClientLog } from "./kafka-log.ts";
 import type { FetchedMessage } from "./kafka-message.ts";
 import { readNote, type GroupPlace } from "./kafka-note.ts";
 import { fetchOffsetsAndEnds, fetchTopicOffsets, type PartitionOffsets } from "./kafka-offsets.ts";
+import { createPartitioner } from "./kafka-partitioner.ts";
 import { readRange, type MessageRange } from "./kafka-range.ts";
+import { replaceRecordWriting } from "./kafka-record-writing.ts";
 import { kafkaConnection, type KafkaServers } from "./kafka-security.ts";
 
 /** A message to send. A key of null spreads messages over the partitions; equal keys keep their order. */
@@ -89,6 +92,8 @@ export function brokerList(text: string): string[] {
 /** Opens nothing yet: connections are made when they are needed. */
 export function createKafka(options: KafkaOptions): Kafka {
   mendFetching();
+  replaceChecksum();
+  replaceRecordWriting();
   stopIdleTimers();
   const client = new KafkaClient(clientConfig(options));
   const readerClient = new KafkaClient({
@@ -212,7 +217,7 @@ async function connectAdmin(admin: Admin): Promise<Admin> {
  */
 function createProducer(client: KafkaClient): KafkaProducer {
   const producer = client.producer({
-    createPartitioner: Partitioners.DefaultPartitioner,
+    createPartitioner,
     allowAutoTopicCreation: false,
     idempotent: false,
     maxInFlightRequests: 1,
@@ -232,7 +237,7 @@ function createProducer(client: KafkaClient): KafkaProducer {
       const results = await producer.send({
         topic,
         acks: -1,
-        messages: messages.map((message) => ({ ...message, headers: { ...message.headers } })),
+        messages: messages.map(({ key, value, headers = {} }) => ({ key, value, headers })),
       });
       return results.map(({ partition, baseOffset }) => ({ partition, baseOffset: BigInt(baseOffset ?? "-1") }));
     },

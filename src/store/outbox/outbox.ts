@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import type { Db } from "../postgres/database.ts";
 
-/** What a notification tells of its operation, in the operation's own columns. */
+/** What a notification tells of its operation, in the operation's own columns. Times are ISO 8601 in UTC with milliseconds. */
 export interface NotifiedOperation {
   readonly id: string;
   readonly kind: string;
@@ -33,22 +33,53 @@ export interface OutboxRow {
   readonly attempts: number;
 }
 
-interface RawRow extends Record<string, unknown> {
-  id: string;
-  aggregate_type: string;
-  aggregate_id: string;
-  topic: string;
-  message_key: string | null;
-  operation: string | null;
-  payload: string | null;
-  raw_key: Buffer | null;
-  raw_value: Buffer | null;
-  headers: string | null;
-  attempts: number;
-}
+/** A row as the driver gives it: numbers of 64 bits and JSON as text, bytes as a buffer, and its operation's columns behind its own. */
+type RawRow = readonly [
+  id: string,
+  aggregateType: string,
+  aggregateId: string,
+  topic: string,
+  messageKey: string | null,
+  payload: string | null,
+  rawKey: Buffer | null,
+  rawValue: Buffer | null,
+  headers: string | null,
+  attempts: number,
+  ...operation: OperationColumns,
+];
+
+type OperationColumns = readonly [
+  id: string | null,
+  kind: string,
+  currency: string,
+  amountMinor: string,
+  userId: string | null,
+  peerUserId: string | null,
+  serviceId: string | null,
+  orderId: string | null,
+  holdId: string | null,
+  comment: string,
+  correlationId: string,
+  effectiveAt: string,
+  recordedAt: string,
+];
 
 /** Dead letters may have a megabyte each; one read brings at most so many bytes of them for a topic, and always at least one row. */
 const MAX_RAW_BYTES_PER_TOPIC = 4_000_000;
+
+const inUtc = (column: string) => `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+
+// Columns: to make an object of JSON of each operation costs Postgres as much again as to read the rows.
+const READ_UNPUBLISHED = `
+  select w.id, w.aggregate_type, w.aggregate_id, w.topic, w.message_key, w.payload, w.raw_key, w.raw_value, w.headers, w.attempts,
+         o.id, o.kind, o.currency, o.amount_minor, o.user_id, o.peer_user_id, o.service_id, o.order_id, o.hold_id, o.comment,
+         o.correlation_id, ${inUtc("o.effective_at")}, ${inUtc("o.recorded_at")}
+    from (select *, sum(coalesce(octet_length(raw_value), 0)) over (partition by topic order by id) - coalesce(octet_length(raw_value), 0) as bytes_before
+            from waiting_outbox($1::integer, array(select json_array_elements_text($2::json)),
+                   array(select value::bigint from json_array_elements_text($3::json)))) w
+    left join operations o on o.id = w.operation_id
+   where w.bytes_before < ${MAX_RAW_BYTES_PER_TOPIC}::bigint
+   order by w.id`;
 
 /**
  * The oldest messages of each topic that are not published, in the order of their ids: however many wait for one topic, those of the others are
@@ -60,31 +91,47 @@ export async function readUnpublished(
   db: Db,
   input: { readonly limitPerTopic: number; readonly withoutTopics: readonly string[]; readonly withoutIds?: readonly string[] },
 ): Promise<OutboxRow[]> {
-  const rows = await db.execute<RawRow>(sql`
-    select w.id, w.aggregate_type, w.aggregate_id, w.topic, w.message_key, w.payload, w.raw_key, w.raw_value, w.headers, w.attempts,
-           case when o.id is not null then json_build_object('id', o.id::text, 'kind', o.kind, 'currency', o.currency, 'amount_minor', o.amount_minor::text,
-             'user_id', o.user_id, 'peer_user_id', o.peer_user_id, 'service_id', o.service_id, 'order_id', o.order_id, 'hold_id', o.hold_id,
-             'comment', o.comment, 'correlation_id', o.correlation_id, 'effective_at', o.effective_at, 'recorded_at', o.recorded_at) end as operation
-      from (select *, sum(coalesce(octet_length(raw_value), 0)) over (partition by topic order by id) - coalesce(octet_length(raw_value), 0) as bytes_before
-              from waiting_outbox(${input.limitPerTopic}::integer,
-                     array(select json_array_elements_text(${JSON.stringify(input.withoutTopics)}::json)),
-                     array(select value::bigint from json_array_elements_text(${JSON.stringify(input.withoutIds ?? [])}::json)))) w
-      left join operations o on o.id = w.operation_id
-     where w.bytes_before < ${MAX_RAW_BYTES_PER_TOPIC}::bigint
-     order by w.id`);
-  return [...rows].map((row) => ({
-    id: row.id,
-    aggregateType: row.aggregate_type,
-    aggregateId: row.aggregate_id,
-    topic: row.topic,
-    messageKey: row.message_key,
-    operation: row.operation === null ? null : (JSON.parse(row.operation) as NotifiedOperation),
-    payload: row.payload === null ? null : (JSON.parse(row.payload) as Record<string, unknown>),
-    rawKey: row.raw_key,
-    rawValue: row.raw_value,
-    headers: row.headers === null ? {} : (JSON.parse(row.headers) as Record<string, string>),
-    attempts: row.attempts,
-  }));
+  const { limitPerTopic, withoutTopics, withoutIds = [] } = input;
+  const rows = await db.values(READ_UNPUBLISHED, [limitPerTopic, JSON.stringify(withoutTopics), JSON.stringify(withoutIds)], "auto");
+  return (rows as readonly unknown[] as readonly RawRow[]).map(toOutboxRow);
+}
+
+function toOutboxRow(row: RawRow): OutboxRow {
+  const [id, aggregateType, aggregateId, topic, messageKey, payload, rawKey, rawValue, headers, attempts, ...operation] = row;
+  return {
+    id,
+    aggregateType,
+    aggregateId,
+    topic,
+    messageKey,
+    operation: operationOf(operation),
+    payload: payload === null ? null : (JSON.parse(payload) as Record<string, unknown>),
+    rawKey,
+    rawValue,
+    headers: headers === null ? {} : (JSON.parse(headers) as Record<string, string>),
+    attempts,
+  };
+}
+
+function operationOf(columns: OperationColumns): NotifiedOperation | null {
+  const [id, kind, currency, amountMinor, userId, peerUserId, serviceId, orderId, holdId, comment, correlationId, ...moments] = columns;
+  if (id === null) return null;
+  const [effectiveAt, recordedAt] = moments;
+  return {
+    id,
+    kind,
+    currency,
+    amount_minor: amountMinor,
+    user_id: userId,
+    peer_user_id: peerUserId,
+    service_id: serviceId,
+    order_id: orderId,
+    hold_id: holdId,
+    comment,
+    correlation_id: correlationId,
+    effective_at: effectiveAt,
+    recorded_at: recordedAt,
+  };
 }
 
 /** Marks messages as published. Safe to retry: a mark stays as it was first set. Throws: UNAVAILABLE or DEADLINE_EXCEEDED. */
