@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { check, index, pgTable, text } from "drizzle-orm/pg-core";
+import { check, index, integer, jsonb, pgTable, text } from "drizzle-orm/pg-core";
 import { keyText, minor, moment } from "../column-types.ts";
 
 /** Who may log in. `id` is the subject of the tokens and, for a user, the owner of accounts. */
@@ -13,7 +13,10 @@ export const users = pgTable(
     createdAt: moment("created_at")
       .notNull()
       .default(sql`now()`),
+    /** When the user was deleted. */
     disabledAt: moment("disabled_at"),
+    /** Since when an operator lets nobody in with this login or with a token of this subject. */
+    loginDisabledAt: moment("login_disabled_at"),
   },
   (table) => [check("users_roles", sql`${table.roles} <@ array['user', 'service', 'admin']::text[] and cardinality(${table.roles}) > 0`)],
 );
@@ -72,6 +75,34 @@ export const revokedSubjects = pgTable("revoked_subjects", {
   subject: keyText("subject").primaryKey(),
   revokedUpTo: moment("revoked_up_to").notNull(),
 });
+
+/**
+ * A credential of a service, by its public id. `secrets` holds the SHA-256 of each secret that opens it or opened it, as
+ * `{hash, generation, until?}`: the newest has no end, those it replaced end with their overlap. They stand in the key's own row, so that rotations
+ * and a revocation of one moment come one after another.
+ */
+export const apiKeys = pgTable(
+  "api_keys",
+  {
+    id: keyText("id").primaryKey(),
+    name: text("name").notNull(),
+    /** The `sub` that its requests have. */
+    subject: keyText("subject").notNull(),
+    scopes: text("scopes").array().notNull(),
+    secrets: jsonb("secrets").notNull(),
+    generation: integer("generation").notNull().default(1),
+    createdBy: text("created_by").notNull(),
+    createdAt: moment("created_at")
+      .notNull()
+      .default(sql`clock_timestamp()`),
+    expiresAt: moment("expires_at").notNull(),
+    rotatedAt: moment("rotated_at"),
+    revokedAt: moment("revoked_at"),
+    /** To the minute: it is not written with each request. */
+    lastUsedAt: moment("last_used_at"),
+  },
+  (table) => [index("api_keys_created").on(table.createdAt, table.id), index("api_keys_subject").on(table.subject)],
+);
 
 /** A deleted user, and the sum of their accounts' versions then. A later credit makes them a user again. */
 export const closedUsers = pgTable("closed_users", {

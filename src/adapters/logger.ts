@@ -1,4 +1,5 @@
 import { pino, type DestinationStream, type Logger, type LoggerOptions } from "pino";
+import { maskApiKeys } from "../base/api-key-form.ts";
 import { messageOf } from "../base/errors.ts";
 
 export type { Logger } from "pino";
@@ -13,7 +14,7 @@ const HIDDEN = "[redacted]";
 
 /**
  * A logger that writes one JSON object a line, with the role on each; `pretty` is for a person at a terminal. The value of a field that
- * may hold a secret by its name is never written, wherever it stands.
+ * may hold a secret by its name is never written, wherever it stands, and neither is the secret of an API key.
  * Add `correlationId`, `workflowId` and `runId` wherever they are known: they are what an operator searches by.
  */
 export function createLogger(options: { role: string; level: string; pretty: boolean }): Logger {
@@ -69,7 +70,7 @@ function describeError(error: unknown): unknown {
     .filter((line) => /^\s+at /.test(line))
     .join("\n");
   const root = rootOf(error);
-  return { type: root.name, message: messageOf(error), ...("code" in root ? { code: root.code } : {}), stack: frames };
+  return { type: root.name, message: maskApiKeys(messageOf(error)), ...("code" in root ? { code: root.code } : {}), stack: frames };
 }
 
 function rootOf(error: Error): Error {
@@ -79,6 +80,7 @@ function rootOf(error: Error): Error {
 /** The value as it may be written: no secret, and money as text, as a bare JSON number would lose its last digits in whatever reads the log. */
 function writable<Value>(value: Value, depth = 0): Value {
   if (typeof value === "bigint") return value.toString() as Value;
+  if (typeof value === "string") return maskApiKeys(value) as Value;
   if (depth > MAX_DEPTH || typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map((item: unknown) => writable(item, depth + 1)) as Value;
   // Errors, dates and the like bring their own form.

@@ -14,7 +14,9 @@ import { createRefusalLog } from "./http/refusal-log.ts";
 import { createRoutes } from "./http/routes.ts";
 import type { RouteParts } from "./http/run-route.ts";
 import { endBodyOfHead } from "./http/unread-body.ts";
+import { addApiKeyRoutes } from "./identity/api-keys.ts";
 import { addAuthRoutes } from "./identity/auth.ts";
+import { addClientTokenRoute } from "./identity/client-token.ts";
 import { addUserRoutes } from "./identity/users.ts";
 import { addLegacyRoutes } from "./legacy/add-legacy-routes.ts";
 import { addBalanceRoutes } from "./money/balances.ts";
@@ -49,6 +51,8 @@ export function createApp(deps: ApiDeps): Api {
   addHealthRoutes(routes, deps);
   addMetricsRoute(routes, deps);
   addAuthRoutes(routes, deps);
+  addClientTokenRoute(routes, deps);
+  addApiKeyRoutes(routes, deps);
   addBalanceRoutes(routes, deps);
   addTransferRoutes(routes, deps);
   addOperationRoutes(routes, deps);

@@ -24,7 +24,9 @@ const deposit = (userId: string) => api.call("POST", `/api/v1/balances/${userId}
 
 async function deletedUser() {
   const user = await loggedIn();
-  expect((await api.call("DELETE", `/api/v1/users/${user.userId}`, { headers: admin })).status).toBe(204);
+  const deleted = await api.call("DELETE", `/api/v1/users/${user.userId}`, { headers: admin });
+  expect(deleted).toMatchObject({ status: 200, body: { userId: user.userId, login: user.login, sessionsEnded: 1 } });
+  expect(deleted.body["meaning"]).toMatch(/stays taken/);
   return user;
 }
 

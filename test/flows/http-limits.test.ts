@@ -17,6 +17,7 @@ import { createRequestLimits, type RateLimits } from "../../src/api/http/middlew
 import type { Role } from "../../src/contract/identity.ts";
 import { createTestApi, type TestApi } from "../support/http-api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
+import { NO_API_KEYS } from "../support/test-identity.ts";
 import { until } from "../support/until.ts";
 
 let database: TestDatabase;
@@ -78,6 +79,7 @@ async function startIssuer() {
   const authenticator = createAuthenticator({
     verifier: rememberVerified(counting, keys),
     revocations: { isRevoked: async ({ subject }) => revoked.has(subject), announce: async () => {} },
+    apiKeys: NO_API_KEYS,
   });
   return {
     authenticator,

@@ -130,6 +130,8 @@ export const OWN_DATA_CASES: Readonly<Record<string, (askers: Askers) => Promise
   "GET /api/v1/services/{serviceId}": everyones("/api/v1/services/music"),
   "GET /api/v1/auth/me": onesOwn("/api/v1/auth/me"),
   "POST /api/v1/auth/logout": endsOnlyItself("/api/v1/auth/logout"),
+  // Neither has a login: a password is asked of the caller alone, whoever that is.
+  "POST /api/v1/auth/password": changesOnlyOnesOwn("/api/v1/auth/password"),
 };
 
 function orderOfAlice(): NewOrder {
@@ -221,6 +223,16 @@ function onesOwn(path: string) {
     expectedOfOwner: true,
     other: JSON.stringify((await asOther("GET", path)).body).includes(ALICE),
     expectedOfOther: false,
+  });
+}
+
+function changesOnlyOnesOwn(path: string) {
+  const body = { oldPassword: "not the password", newPassword: "a long enough one" };
+  return async ({ asOwner, asOther }: Askers): Promise<Seen> => ({
+    owner: statusAndCode(await asOwner("POST", path, { body })),
+    expectedOfOwner: [401, "INVALID_CREDENTIALS"],
+    other: statusAndCode(await asOther("POST", path, { body })),
+    expectedOfOther: [401, "INVALID_CREDENTIALS"],
   });
 }
 

@@ -12,8 +12,10 @@ import { createAuthenticator } from "../../src/api/http/authenticator.ts";
 import type { Authenticator } from "../../src/api/http/guard.ts";
 import type { Config } from "../../src/config.ts";
 import { LOCAL_PRINCIPAL } from "../../src/contract/identity.ts";
+import { createApiKeyReader, noteApiKeyUse } from "../../src/store/identity/api-keys.ts";
 import { createRevocationReader } from "../../src/store/identity/revocations.ts";
 import { createDatabase } from "../../src/store/postgres/database.ts";
+import { createApiKeyCheck } from "../../src/use-cases/identity/api-key-check.ts";
 import type { Identity } from "../../src/use-cases/identity/identity.ts";
 import { createRevocations } from "../../src/use-cases/identity/revocations.ts";
 
@@ -53,6 +55,7 @@ export async function openIdentity(parts: {
   const deadlineMs = Math.min(AUTH_DEADLINE_MS, config.DATABASE_DEADLINE_MS);
   const database = createDatabase({ url: databaseUrl, name: "saldo-api-auth", laneCount: AUTH_LANES, deadlineMs });
   const revocations = createRevocations({ read: createRevocationReader(database.db), blacklist: createTokenBlacklist(redis) });
+  const apiKeys = createApiKeyCheck({ read: createApiKeyReader(database.db), noteUse: (keyId) => noteApiKeyUse(database.db, keyId) });
   const verifier = rememberVerified(createTokenVerifier({ keys, names, external: externalIssuerOf(config, log) }), keys);
   return {
     authenticator:
@@ -61,9 +64,10 @@ export async function openIdentity(parts: {
             authenticate: async () => LOCAL_PRINCIPAL,
             recall: () => ({ principal: LOCAL_PRINCIPAL, confirm: async () => LOCAL_PRINCIPAL }),
           }
-        : createAuthenticator({ verifier, revocations }),
+        : createAuthenticator({ verifier, revocations, apiKeys }),
     identity: {
-      issueAccessToken: (claims) => issueToken(keys, names, { ...claims, ttlMs: config.ACCESS_TOKEN_TTL_MS }),
+      issueAccessToken: ({ endsAtMs = Infinity, ...claims }) =>
+        issueToken(keys, names, { ...claims, ttlMs: Math.min(config.ACCESS_TOKEN_TTL_MS, endsAtMs - Date.now()) }),
       publishedKeys: () => keys.published(),
       passwords: createPasswordHasher(),
       loginAttempts: createRateLimit({
@@ -73,6 +77,7 @@ export async function openIdentity(parts: {
         windowMs: LOGIN_WINDOW_MS,
       }),
       revocations,
+      apiKeys,
       accessTokenTtlMs: config.ACCESS_TOKEN_TTL_MS,
       sessionTtlMs: config.SESSION_TTL_MS,
       keysMaxAgeSeconds: JWKS_MAX_AGE_MS / 1_000,

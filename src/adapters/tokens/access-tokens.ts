@@ -4,7 +4,8 @@ import { uuidv7 } from "uuidv7";
 import { DomainError } from "../../base/errors.ts";
 import { isRawNumber, parseJsonKeepingNumbers } from "../../base/raw-json.ts";
 import { idProblem, MAX_USER_ID_LENGTH } from "../../contract/id-rule.ts";
-import { isRole, ROLES, type Role, type VerifiedToken } from "../../contract/identity.ts";
+import { isRole, ROLES, type Role, type TokenClient, type VerifiedToken } from "../../contract/identity.ts";
+import { scopesOf } from "../../contract/scopes.ts";
 import type { ExternalIssuer } from "./external-issuer.ts";
 import { CLOCK_TOLERANCE_MS, MAX_TOKEN_TTL_MS, type SigningKeys } from "./signing-keys.ts";
 
@@ -19,6 +20,7 @@ export interface TokenClaims {
   readonly subject: string;
   readonly roles: readonly Role[];
   readonly sessionId?: string;
+  readonly client?: TokenClient;
   readonly ttlMs: number;
 }
 
@@ -57,7 +59,11 @@ export async function issueToken(
   const id = uuidv7();
   const issuedAt = Math.floor(now() / 1_000);
   const expiresAt = issuedAt + Math.floor(Math.min(claims.ttlMs, MAX_TOKEN_TTL_MS) / 1_000);
-  const token = await new SignJWT({ roles: claims.roles, ...(claims.sessionId === undefined ? {} : { sid: claims.sessionId }) })
+  const token = await new SignJWT({
+    roles: claims.roles,
+    ...(claims.sessionId === undefined ? {} : { sid: claims.sessionId }),
+    ...(claims.client === undefined ? {} : writeClient(claims.client)),
+  })
     .setProtectedHeader({ alg: ALGORITHM, typ: OWN_TYPE, kid })
     .setIssuer(names.issuer)
     .setAudience(names.audience)
@@ -114,7 +120,27 @@ async function verifyOwn(
   const { roles, sid } = payload as { roles?: unknown; sid?: unknown };
   if (!Array.isArray(roles) || roles.length === 0 || !roles.every(isRole)) throw refusal("roles");
   if (sid !== undefined && typeof sid !== "string") throw refusal("session");
-  return { ...readClaims(payload, now), id: readName(payload.jti, "jti"), roles, sessionId: sid, keyId: key.kid };
+  return {
+    ...readClaims(payload, now),
+    id: readName(payload.jti, "jti"),
+    roles,
+    sessionId: sid,
+    client: readClient(payload),
+    keyId: key.kid,
+  };
+}
+
+// `client_id` and `scope` are those of RFC 9068.
+function writeClient({ keyId, generation, scopes }: TokenClient) {
+  return { client_id: keyId, client_generation: generation, scope: scopes.join(" ") };
+}
+
+// A word that this release does not know gives nothing, and neither does a client's token without any.
+function readClient(payload: JWTPayload): TokenClient | undefined {
+  const { client_id: keyId, client_generation: generation, scope = "" } = payload;
+  if (keyId === undefined) return undefined;
+  if (typeof generation !== "number" || !Number.isSafeInteger(generation) || typeof scope !== "string") throw refusal("client");
+  return { keyId: readName(keyId, "client_id"), generation, scopes: scope.split(" ").flatMap(scopesOf) };
 }
 
 async function verifyExternal(

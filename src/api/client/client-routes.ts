@@ -6,7 +6,25 @@ import {
 } from "../events/dead-letters-schemas.ts";
 import { readEventReceiptRoute } from "../events/events-schemas.ts";
 import { declareTopicRoute, listTopicsRoute } from "../events/topics-schemas.ts";
-import { loginRoute, logoutRoute, meRoute, refreshRoute, registerRoute, revokeTokensRoute, rolesRoute } from "../identity/auth-schemas.ts";
+import {
+  createApiKeyRoute,
+  listApiKeysRoute,
+  readApiKeyRoute,
+  revokeApiKeyRoute,
+  rotateApiKeyRoute,
+} from "../identity/api-keys-schemas.ts";
+import {
+  disableLoginRoute,
+  enableLoginRoute,
+  loginRoute,
+  logoutRoute,
+  meRoute,
+  passwordRoute,
+  refreshRoute,
+  registerRoute,
+  revokeTokensRoute,
+  rolesRoute,
+} from "../identity/auth-schemas.ts";
 import { deleteUserRoute, readUserRoute } from "../identity/users-schemas.ts";
 import { depositRoute, readBalanceRoute, withdrawRoute } from "../money/balances-schemas.ts";
 import { decideOperationAgainRoute, listOperationsRoute, readOperationRoute, whyOperationRoute } from "../money/operations-schemas.ts";
@@ -66,6 +84,14 @@ export const CLIENT_ROUTES = {
   me: meRoute,
   setRoles: rolesRoute,
   revokeTokens: revokeTokensRoute,
+  changePassword: passwordRoute,
+  disableLogin: disableLoginRoute,
+  enableLogin: enableLoginRoute,
+  createApiKey: createApiKeyRoute,
+  listApiKeys: listApiKeysRoute,
+  getApiKey: readApiKeyRoute,
+  rotateApiKey: rotateApiKeyRoute,
+  revokeApiKey: revokeApiKeyRoute,
   getBalance: readBalanceRoute,
   deposit: depositRoute,
   withdraw: withdrawRoute,

@@ -126,7 +126,7 @@ describe("the typed client", () => {
     expect(wrong).toHaveLength(3);
   });
 
-  it("has a function for every canonical route of the API", () => {
+  it("has a function for every canonical route of the API but the one that OAuth2 clients call by themselves", () => {
     const known = new Set(Object.values(CLIENT_ROUTES).map(({ method, path }) => `${method} ${path}`));
     const document = openApiDocument(api.app, "test");
     const canonical = Object.entries(document.paths ?? {})
@@ -134,6 +134,6 @@ describe("the typed client", () => {
       .flatMap(([path, item]) => Object.keys(item as object).map((method) => `${method} ${path}`));
 
     expect(canonical.length).toBeGreaterThan(20);
-    expect(canonical.filter((route) => !known.has(route))).toEqual([]);
+    expect(canonical.filter((route) => !known.has(route))).toEqual(["post /api/v1/auth/token"]);
   });
 });

@@ -1,5 +1,6 @@
 import type { Api } from "../api-env.ts";
 import type { Access } from "./access.ts";
+import type { RouteScope } from "./route-scope.ts";
 
 /** One row of the access table: who may call a route. */
 export interface AccessRow {
@@ -8,6 +9,8 @@ export interface AccessRow {
   /** As in the OpenAPI document: `/api/v1/orders/{orderId}`. */
   readonly path: string;
   readonly access: Access;
+  /** What a request with an API key needs here. */
+  readonly scope: RouteScope;
 }
 
 const tables = new WeakMap<Api, AccessRow[]>();

@@ -3,6 +3,7 @@ import type { Principal } from "../../contract/identity.ts";
 import type { ApiContext } from "../api-env.ts";
 import { isBackend, type Access } from "./access.ts";
 import type { RefusalLog } from "./refusal-log.ts";
+import type { RouteScope } from "./route-scope.ts";
 
 /** A token that was verified before. */
 export interface RecalledToken {
@@ -34,19 +35,22 @@ export interface RequestLimits {
   bySubject(context: ApiContext, routeClass: RouteClass): Promise<void>;
 }
 
-/** What each route asks before its handler runs. Throws: UNAUTHENTICATED, FORBIDDEN, RATE_LIMITED, UNAVAILABLE. */
-export type Guard = (context: ApiContext, route: { readonly access: Access; readonly routeClass: RouteClass }) => Promise<void>;
+/** What each route asks before its handler runs. Throws: UNAUTHENTICATED, FORBIDDEN, INSUFFICIENT_SCOPE, RATE_LIMITED, UNAVAILABLE. */
+export type Guard = (
+  context: ApiContext,
+  route: { readonly access: Access; readonly routeClass: RouteClass; readonly scope?: RouteScope },
+) => Promise<void>;
 
 /**
- * Checks the address's allowance, then the token, then the role, then the subject's allowance. In this order a flood from one address
+ * Checks the address's allowance, then the token, then the role, then the scope of an API key, then the subject's allowance. In this order a flood from one address
  * costs no checks of tokens, and requests with a wrong role use up none of the subject's allowance.
  *
  * A backend's token that was verified before is known by its hash, which costs less than a count: its request is counted against the
  * address only when it is refused. So a backend may send from one address what it will, while a token that was revoked, or asks for what
- * its roles do not allow, uses up the address's allowance like a stranger's.
+ * its roles or scopes do not allow, uses up the address's allowance like a stranger's.
  */
 export function createGuard(authenticator: Authenticator, limits: RequestLimits, refusals?: RefusalLog): Guard {
-  return async (context, { access, routeClass }) => {
+  return async (context, { access, routeClass, scope }) => {
     const isCounted = routeClass !== "unlimited";
     const authorization = context.req.header("authorization");
     const recalled = access === "public" ? undefined : authenticator.recall?.(authorization);
@@ -66,6 +70,17 @@ export function createGuard(authenticator: Authenticator, limits: RequestLimits,
       if (isSpared) await limits.byAddress(context, routeClass);
       throw new DomainError("FORBIDDEN");
     }
+    if (!allowsScope(principal, scope)) {
+      if (isSpared) await limits.byAddress(context, routeClass);
+      // RFC 6750, section 3.1.
+      context.header("www-authenticate", `Bearer error="insufficient_scope"${scope === undefined ? "" : `, scope="${scope}"`}`);
+      throw new DomainError("INSUFFICIENT_SCOPE", scope === undefined ? "no API key may call this" : `this needs the scope ${scope}`);
+    }
     if (isCounted) await limits.bySubject(context, routeClass);
   };
+}
+
+// A key is refused where the route names no scope, so that a route nobody thought of is closed to keys.
+function allowsScope({ key }: Principal, scope: RouteScope): boolean {
+  return key === undefined || scope === "any" || (scope !== undefined && key.scopes.includes(scope));
 }

@@ -5,7 +5,8 @@ import { OPEN_READ } from "./access.ts";
 import { declareAccess } from "./declared-access.ts";
 import { documentRoute } from "./route-document.ts";
 import type { RouteOptions } from "./route-options.ts";
-import { endingOf, runRoute, type RouteParts } from "./run-route.ts";
+import { scopeOfRoute } from "./route-scope.ts";
+import { endingOf, routeClassOf, runRoute, type RouteParts } from "./run-route.ts";
 
 /** Where each resource adds its routes. */
 export interface Routes {
@@ -28,7 +29,8 @@ export function createRoutes(api: Api, parts: RouteParts): Routes {
   const literals = new Set<string>();
   return {
     add(route, options, handler) {
-      declareAccess(api, { method: route.method, path: route.path, access: options.access });
+      const scope = scopeOfRoute(route.path, routeClassOf(route, options));
+      declareAccess(api, { method: route.method, path: route.path, access: options.access, scope });
       api.openAPIRegistry.registerPath(documentRoute(route, options));
       const run = runRoute(route, options, parts, handler);
       const isLiteral = !route.path.includes("{");
@@ -40,7 +42,7 @@ export function createRoutes(api: Api, parts: RouteParts): Routes {
       return run;
     },
     addPage(path, handler) {
-      declareAccess(api, { method: "GET", path, access: "public" });
+      declareAccess(api, { method: "GET", path, access: "public", scope: undefined });
       api.get(routerPath(path), async (context) => {
         context.set("route", path);
         await parts.guard(context, OPEN_READ);

@@ -7,11 +7,12 @@ import type { ApiContext, ApiEnv } from "../api-env.ts";
 import type { Admission } from "./admission.ts";
 import { admitted } from "./admitted.ts";
 import { checkRequest, singleValues } from "./check-request.ts";
-import type { Guard } from "./guard.ts";
+import type { Guard, RouteClass } from "./guard.ts";
 import { readIdempotencyKey, readOptionalIdempotencyKey } from "./idempotency.ts";
 import type { IdempotentAnswers, KeyedRequest } from "./idempotent-answers.ts";
 import { readJsonBody } from "./request-body.ts";
 import type { IdempotencyOptions, RouteOptions } from "./route-options.ts";
+import { scopeOfRoute } from "./route-scope.ts";
 
 /** What stands before the handlers of all routes. */
 export interface RouteParts {
@@ -45,7 +46,8 @@ export function endingOf(path: string): string {
  * Idempotency-Key, DEADLINE_EXCEEDED, and what the handler throws.
  */
 export function runRoute(route: RouteConfig, options: RouteOptions, parts: RouteParts, handler: Handler<ApiEnv>): Handler<ApiEnv> {
-  const routeClass = options.routeClass ?? (route.method === "get" ? "read" : "write");
+  const routeClass = routeClassOf(route, options);
+  const scope = scopeOfRoute(route.path, routeClass);
   const ending = endingOf(route.path);
   return async (context, next) => {
     const other = Object.entries(options.endings ?? {}).find(([text]) => context.req.path.endsWith(text))?.[1];
@@ -54,7 +56,7 @@ export function runRoute(route: RouteConfig, options: RouteOptions, parts: Route
     const params = route.request?.params === undefined ? {} : withoutEnding(context.req.param(), ending);
     if (route.request?.params !== undefined) context.set("named", params);
     if (options.newWork !== undefined) parts.admission?.refuseWhenFull(options.newWork.kind);
-    if (options.alsoFor?.(context) !== true) await parts.guard(context, { access: options.access, routeClass });
+    if (options.alsoFor?.(context) !== true) await parts.guard(context, { access: options.access, routeClass, scope });
     // Before the place is taken: how slowly a client sends says nothing of the work, and must not keep others out.
     const asked = await readRequest(context, route, params, { maxBytes: parts.maxBodyBytes, optional: options.bodyOptional ?? false });
     return await admitted(parts.admission, options.newWork, async (place) => {
@@ -64,6 +66,11 @@ export function runRoute(route: RouteConfig, options: RouteOptions, parts: Route
       return await (keyed === undefined ? act() : parts.firstAnswers.once(context, keyed, act));
     });
   };
+}
+
+/** What a route's requests count as. */
+export function routeClassOf({ method }: Pick<RouteConfig, "method">, { routeClass }: Pick<RouteOptions, "routeClass">): RouteClass {
+  return routeClass ?? (method === "get" ? "read" : "write");
 }
 
 async function readRequest(

@@ -1,5 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { ROLES } from "../../contract/identity.ts";
+import { SCOPES } from "../../contract/scopes.ts";
 import { jsonOf, keptText, timeSchema, userIdSchema, userIdTextSchema } from "../http/common-schemas.ts";
 import { momentSchema } from "../http/moment-schema.ts";
 
@@ -84,10 +85,35 @@ export const revocationBodySchema = z
   })
   .openapi("NewRevocation");
 
-export const revocationSchema = z.object({ subject: z.string(), revokedUpTo: timeSchema }).openapi("Revocation");
+export const revocationSchema = z
+  .object({
+    subject: z.string(),
+    revokedUpTo: timeSchema,
+    apiKeys: z.array(z.string()).openapi({ description: "The ids of the subject's API keys that have ended, now or before." }),
+  })
+  .openapi("Revocation");
+
+export const passwordBodySchema = z
+  .strictObject({
+    // The old password is not refused by its form: it is answered as wrong credentials.
+    oldPassword: z.string().max(1_024).openapi({ format: "password" }),
+    newPassword: newPasswordSchema,
+  })
+  .openapi("ChangePassword");
+
+export const loginChangeBodySchema = z.strictObject({ reason: keptText(500).min(1, "must not be empty") }).openapi("ChangeLogin");
+
+export const loginStateSchema = userSchema.extend({ disabled: z.boolean() }).openapi("LoginState");
 
 export const meSchema = z
-  .object({ userId: z.string(), login: z.string().optional(), roles: shownRolesSchema, tokenExpiresAt: timeSchema.optional() })
+  .object({
+    userId: z.string(),
+    login: z.string().optional(),
+    roles: shownRolesSchema,
+    tokenExpiresAt: timeSchema.optional(),
+    apiKeyId: z.string().optional().openapi({ description: "The API key behind the request, if one is." }),
+    scopes: z.array(z.enum(SCOPES)).optional().openapi({ description: "With an API key: what of the role it may use." }),
+  })
   .openapi("Me");
 
 export const keysSchema = z
@@ -161,9 +187,46 @@ export const revokeTokensRoute = createRoute({
   summary: "Refuse all tokens of a subject that were issued up to a moment",
   description:
     "For a token that was stolen, whoever signed it: a user's, a service's, an operator's or one of the external issuer. Sessions of that time end. In " +
-    "force within half a second, and for ever: a later token of the subject is taken. A repeat, or an earlier moment, changes nothing.",
+    "force within half a second, and for ever: a later token of the subject is taken. A repeat, or an earlier moment, changes nothing. " +
+    "API keys of the subject that were made up to then end as well.",
   request: { body: { required: true, ...jsonOf(revocationBodySchema) } },
   responses: { 200: { description: "In force.", ...jsonOf(revocationSchema) } },
+});
+
+export const passwordRoute = createRoute({
+  method: "post",
+  path: "/api/v1/auth/password",
+  operationId: "changePassword",
+  tags: ["auth"],
+  summary: "Change one's own password",
+  description:
+    "Ends every session and every token of the caller, this one as well, and begins a new session, which is answered. Wrong old passwords count like failed logins.",
+  request: { body: { required: true, ...jsonOf(passwordBodySchema) } },
+  responses: { 200: { description: "The new session's tokens.", ...jsonOf(sessionSchema) } },
+});
+
+export const disableLoginRoute = createRoute({
+  method: "post",
+  path: "/api/v1/auth/users/{userId}/disable",
+  operationId: "disableLogin",
+  tags: ["auth"],
+  summary: "Let nobody in with a user's login",
+  description:
+    "From now on the password, refresh tokens and every token of the user are answered 401, also tokens of the external issuer and operators' own, in all processes within half " +
+    "a second. Money, orders and reservations stay as they are. API keys whose subject the user is end for good.",
+  request: { params: z.object({ userId: userIdTextSchema }), body: { required: true, ...jsonOf(loginChangeBodySchema) } },
+  responses: { 200: { description: "Disabled.", ...jsonOf(loginStateSchema) } },
+});
+
+export const enableLoginRoute = createRoute({
+  method: "post",
+  path: "/api/v1/auth/users/{userId}/enable",
+  operationId: "enableLogin",
+  tags: ["auth"],
+  summary: "Let a user in again",
+  description: "They log in anew with the same password: sessions and tokens from before stay ended.",
+  request: { params: z.object({ userId: userIdTextSchema }), body: { required: true, ...jsonOf(loginChangeBodySchema) } },
+  responses: { 200: { description: "Enabled.", ...jsonOf(loginStateSchema) } },
 });
 
 export const meRoute = createRoute({

@@ -1,5 +1,7 @@
 import { DomainError } from "../../base/errors.ts";
 import { findUser, type UserRecord } from "../../store/identity/users.ts";
+import { changePassword } from "../../use-cases/identity/change-password.ts";
+import { disableLogin } from "../../use-cases/identity/disable-login.ts";
 import { giveRoles } from "../../use-cases/identity/give-roles.ts";
 import { logOut } from "../../use-cases/identity/log-out.ts";
 import { registerUser } from "../../use-cases/identity/register-user.ts";
@@ -11,7 +13,19 @@ import { ADMINS, OWN_DATA } from "../http/access.ts";
 import { InvalidRequest } from "../http/error-handler.ts";
 import { actorOf } from "../http/request-origin.ts";
 import type { Routes } from "../http/routes.ts";
-import { keysRoute, loginRoute, logoutRoute, meRoute, refreshRoute, registerRoute, revokeTokensRoute, rolesRoute } from "./auth-schemas.ts";
+import {
+  disableLoginRoute,
+  enableLoginRoute,
+  keysRoute,
+  loginRoute,
+  logoutRoute,
+  meRoute,
+  passwordRoute,
+  refreshRoute,
+  registerRoute,
+  revokeTokensRoute,
+  rolesRoute,
+} from "./auth-schemas.ts";
 
 /** Registering, logging in and out, and the keys by which others verify the tokens. */
 export function addAuthRoutes(routes: Routes, deps: ApiDeps): void {
@@ -57,12 +71,29 @@ export function addAuthRoutes(routes: Routes, deps: ApiDeps): void {
     const { subject, upTo, reason } = context.req.valid("json");
     const moment = upTo === undefined ? new Date() : new Date(upTo);
     if (moment.getTime() > Date.now()) throw new InvalidRequest([{ pointer: "/upTo", message: "must not lie in the future" }]);
-    const revokedUpTo = await revokeTokens(deps, { subject, upTo: moment, reason, ...actorOf(context) });
-    return context.json({ subject, revokedUpTo: revokedUpTo.toISOString() }, 200);
+    const { revokedUpTo, endedKeys } = await revokeTokens(deps, { subject, upTo: moment, reason, ...actorOf(context) });
+    return context.json({ subject, revokedUpTo: revokedUpTo.toISOString(), apiKeys: [...endedKeys] }, 200);
   });
 
+  routes.add(passwordRoute, { access: OWN_DATA, routeClass: "login", problems: ["INVALID_CREDENTIALS"] }, async (context) => {
+    const { oldPassword, newPassword } = context.req.valid("json");
+    const input = { principal: context.get("principal"), oldPassword, newPassword, correlationId: context.get("correlationId") };
+    return context.json(await changePassword(deps, input).catch((error: unknown) => tellWhenToRetry(context, error)), 200);
+  });
+
+  for (const { route, isDisabled } of [
+    { route: disableLoginRoute, isDisabled: true },
+    { route: enableLoginRoute, isDisabled: false },
+  ])
+    routes.add(route, { access: ADMINS, problems: ["USER_NOT_FOUND"] }, async (context) => {
+      const { userId } = context.req.valid("param");
+      const { reason } = context.req.valid("json");
+      const user = await disableLogin(deps, { userId, isDisabled, reason, ...actorOf(context) });
+      return context.json({ ...show(user), disabled: user.disabled }, 200);
+    });
+
   routes.add(meRoute, { access: OWN_DATA }, async (context) => {
-    const { subject, roles, token } = context.get("principal");
+    const { subject, roles, token, key } = context.get("principal");
     const user = await findUser(db, subject);
     return context.json(
       {
@@ -70,6 +101,7 @@ export function addAuthRoutes(routes: Routes, deps: ApiDeps): void {
         ...(user === undefined || user.disabled ? {} : { login: user.login }),
         roles: [...roles],
         ...(token === undefined ? {} : { tokenExpiresAt: new Date(token.expiresAtMs).toISOString() }),
+        ...(key === undefined ? {} : { apiKeyId: key.keyId, scopes: [...key.scopes] }),
       },
       200,
     );

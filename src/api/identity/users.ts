@@ -12,13 +12,30 @@ export function addUserRoutes(routes: Routes, deps: ApiDeps): void {
   routes.add(readUserRoute, { access: SERVICES, problems: ["USER_NOT_FOUND"] }, async (context) => {
     const user = await getUser(deps.db, context.req.valid("param").userId);
     if (user === undefined) throw new DomainError("USER_NOT_FOUND");
-    const { userId, since, roles } = user;
-    return context.json({ userId, since: since.toISOString(), ...(roles === undefined ? {} : { roles: [...roles] }) }, 200);
+    const { userId, since, roles, loginDisabledAt } = user;
+    return context.json(
+      {
+        userId,
+        since: since.toISOString(),
+        ...(roles === undefined ? {} : { roles: [...roles] }),
+        ...(loginDisabledAt === undefined ? {} : { loginDisabledAt: loginDisabledAt.toISOString() }),
+      },
+      200,
+    );
   });
 
   routes.add(deleteUserRoute, { access: ADMINS, problems: ["USER_NOT_FOUND", "USER_IN_USE"] }, async (context) => {
     const { userId } = context.req.valid("param");
-    await deleteUser(deps, { userId, ...actorOf(context) });
-    return context.body(null, 204);
+    const { login, endedSessions } = await deleteUser(deps, { userId, ...actorOf(context) });
+    return context.json(
+      { userId, ...(login === undefined ? {} : { login }), sessionsEnded: endedSessions, meaning: meaningOf(login) },
+      200,
+    );
   });
+}
+
+function meaningOf(login: string | undefined): string {
+  const id =
+    "The id is nobody's until money comes for it again; the history stays; tokens from before, and API keys that name the id, are refused.";
+  return login === undefined ? id : `${id} The login stays taken: only an admin's register gives it again, to this id or to another.`;
 }

@@ -8,6 +8,7 @@ import { createErrorHandler, InvalidRequest } from "../http/error-handler.ts";
 import { readOptionalIdempotencyKey } from "../http/idempotency.ts";
 import type { KeyedRequest } from "../http/idempotent-answers.ts";
 import type { Problem } from "../http/problem.ts";
+import { scopeOfRoute } from "../http/route-scope.ts";
 import { routerPath } from "../http/routes.ts";
 import type { RouteParts } from "../http/run-route.ts";
 import { documentLegacyRoute, type LegacyRoute } from "./legacy-document.ts";
@@ -31,13 +32,14 @@ export function addLegacyRoute<Schema extends z.ZodType>(
 ): void {
   const { method, path, access, routeClass } = route;
   const asProblem = createErrorHandler(log);
-  declareAccess(api, { method, path, access });
+  const scope = scopeOfRoute(path, routeClass);
+  declareAccess(api, { method, path, access, scope });
   api.openAPIRegistry.registerPath(documentLegacyRoute(route));
   api.on([method], [routerPath(path)], async (context) => {
     context.set("route", path);
     try {
       if (route.newWork !== undefined) admission?.refuseWhenFull(route.newWork.kind);
-      await guard(context, { access, routeClass });
+      await guard(context, { access, routeClass, scope });
       // Before the place is taken: a client that sends slowly must not keep others out.
       const input: LegacyInput =
         route.inputFrom === "path" ? { from: "query", value: context.req.param() } : await readLegacyInput(context, maxBodyBytes);

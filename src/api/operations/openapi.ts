@@ -9,7 +9,8 @@ export function addOpenApiRoute(routes: Routes, api: Api, version: string): void
     type: "http",
     scheme: "bearer",
     bearerFormat: "JWT",
-    description: "An access token of `POST /api/v1/auth/login`, or of the external issuer. `npm run token` prints one for an operator.",
+    description:
+      "An access token of `POST /api/v1/auth/login`, of `POST /api/v1/auth/token`, or of the external issuer; or an API key. `npm run token` prints a token for an operator.",
   });
   routes.addPage("/openapi.json", (context) => {
     document ??= JSON.stringify(openApiDocument(api, version));

@@ -1,13 +1,16 @@
 import { sql } from "drizzle-orm";
 import { createBatcher } from "../../base/batching.ts";
 import { DomainError } from "../../base/errors.ts";
+import type { TokenClient } from "../../contract/identity.ts";
 import type { Db } from "../postgres/database.ts";
+import { keyIsLive, secretIsLive } from "./live-keys.ts";
 
 /** What a token is looked up by to know whether it was revoked. */
 export interface TokenIdentity {
   readonly id: string;
   readonly subject: string;
   readonly sessionId: string | undefined;
+  readonly client?: TokenClient | undefined;
   readonly issuedAtMs: number;
 }
 
@@ -50,16 +53,16 @@ export interface SubjectRevocation {
 }
 
 /**
- * Refuses every token of the subject that was issued up to that moment, ends the sessions of that time, which could make new ones, and notes the
- * act, in one statement. Returns the moment that is in force, and the ids of the sessions that are ended.
+ * Refuses every token of the subject that was issued up to that moment, ends the sessions and the API keys of that time, which could make new ones, and
+ * notes the act, in one statement. Returns the moment that is in force, and the ids of the sessions and the keys that are ended.
  * Safe to retry: an earlier moment changes nothing; each call is noted.
  */
 export async function revokeSubject(
   db: Db,
   { subject, upTo, actor, reason, correlationId }: SubjectRevocation,
-): Promise<{ readonly revokedUpTo: Date; readonly endedSessions: readonly string[] }> {
+): Promise<{ readonly revokedUpTo: Date; readonly endedSessions: readonly string[]; readonly endedKeys: readonly string[] }> {
   const moment = upTo.toISOString();
-  const [row] = await db.execute<{ up_to: string; ended: string }>(sql`
+  const [row] = await db.execute<{ up_to: string; ended: string; ended_keys: string }>(sql`
     with marked as (
       insert into revoked_subjects (subject, revoked_up_to) values (${subject}, ${moment}::timestamptz)
       on conflict (subject) do update set revoked_up_to = greatest(revoked_subjects.revoked_up_to, excluded.revoked_up_to)
@@ -70,14 +73,24 @@ export async function revokeSubject(
        where s.user_id = ${subject} and s.created_at <= ${moment}::timestamptz and s.expires_at > clock_timestamp()
       returning s.id
     ),
+    ended_keys as (
+      update api_keys k set revoked_at = coalesce(k.revoked_at, clock_timestamp())
+       where k.subject = ${subject} and k.created_at <= ${moment}::timestamptz
+      returning k.id
+    ),
     noted as (
       insert into acts (actor, act, subject_type, subject_id, reason, details, correlation_id)
       values (${actor}, 'tokens.revoked', 'user', ${subject}, ${reason}, jsonb_build_object('upTo', ${moment}::text), ${correlationId})
     )
-    select (extract(epoch from m.revoked_up_to) * 1000)::bigint::text as up_to, coalesce((select json_agg(e.id) from ended e), '[]')::text as ended
+    select (extract(epoch from m.revoked_up_to) * 1000)::bigint::text as up_to, coalesce((select json_agg(e.id) from ended e), '[]')::text as ended,
+           coalesce((select json_agg(e.id) from ended_keys e), '[]')::text as ended_keys
       from marked m`);
   if (row === undefined) throw new DomainError("INTERNAL", "the revocation was not written");
-  return { revokedUpTo: new Date(Number(row.up_to)), endedSessions: JSON.parse(row.ended) as string[] };
+  return {
+    revokedUpTo: new Date(Number(row.up_to)),
+    endedSessions: JSON.parse(row.ended) as string[],
+    endedKeys: JSON.parse(row.ended_keys) as string[],
+  };
 }
 
 /** True when the token may no longer be taken. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
@@ -92,20 +105,26 @@ export function createRevocationReader(db: Db, parallel = 2): ReadRevocation {
 
 // A token's time has whole seconds: one of a session that began after a revocation is good, although it may say the same second.
 // A session without a row is refused as well: it was removed after its end, or the database was restored to a moment before it.
+// A token of client credentials needs its key, and the key is younger than every moment up to which its subject was refused.
 async function readRevoked(db: Db, tokens: readonly TokenIdentity[]): Promise<boolean[]> {
-  const asked = tokens.map(({ id, subject, sessionId, issuedAtMs }, place) => ({
+  const asked = tokens.map(({ id, subject, sessionId, client, issuedAtMs }, place) => ({
     place,
     id,
     subject,
     session: sessionId ?? null,
+    client: client?.keyId ?? null,
+    generation: client?.generation ?? null,
     issued: new Date(issuedAtMs).toISOString(),
   }));
   const rows = await db.execute<{ place: number }>(sql`
     select a.place
-      from json_to_recordset(${JSON.stringify(asked)}::json) as a(place integer, id text, subject text, session text, issued timestamptz)
+      from json_to_recordset(${JSON.stringify(asked)}::json) as a(place integer, id text, subject text, session text, client text, generation integer, issued timestamptz)
      where exists (select from revoked_tokens t where t.token_id = a.id)
         or (a.session is not null and not exists (select from sessions s where s.id = a.session and s.revoked_at is null))
-        or exists (select from revoked_subjects r where r.subject = a.subject and a.issued <= r.revoked_up_to
+        or exists (select from users u where u.id = a.subject and u.login_disabled_at is not null)
+        or (a.client is not null and not exists (select from api_keys k, jsonb_array_elements(k.secrets) s
+                      where k.id = a.client and ${keyIsLive} and (s ->> 'generation')::integer = a.generation and ${secretIsLive}))
+        or exists (select from revoked_subjects r where r.subject = a.subject and a.issued <= r.revoked_up_to and a.client is null
                       and not exists (select from sessions s where s.id = a.session and s.created_at > r.revoked_up_to))`);
   const revoked = new Set(rows.map(({ place }) => place));
   return tokens.map((_token, place) => revoked.has(place));

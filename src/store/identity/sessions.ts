@@ -4,7 +4,7 @@ import type { Db } from "../postgres/database.ts";
 
 /**
  * Opens a session with its first refresh token (`refreshHash` is its SHA-256) and returns the user's roles at that moment. Undefined,
- * without a session, when the user was deleted or `passwordHash`, which was checked, is not the user's any more.
+ * without a session, when the user was deleted, when their login is disabled, or when `passwordHash`, which was checked, is not the user's any more.
  * Locks: the user's row, shared, so that a change of roles comes wholly before the session or ends it.
  * Throws: UNAVAILABLE, DEADLINE_EXCEEDED.
  */
@@ -23,7 +23,7 @@ export async function openSession(
   const [row] = await db.execute<{ roles: string }>(sql`
     with owner as (
       select id, roles from users
-       where id = ${session.userId} and disabled_at is null and password_hash = ${session.passwordHash} for share
+       where id = ${session.userId} and disabled_at is null and login_disabled_at is null and password_hash = ${session.passwordHash} for share
     ),
     opened as (
       insert into sessions (id, user_id, created_at, expires_at)
@@ -51,7 +51,7 @@ export async function refreshSession(db: Db, hashes: { readonly used: string; re
         from sessions s, users u
        where t.hash = ${hashes.used} and t.used_at is null and t.expires_at > clock_timestamp()
          and s.id = t.session_id and s.revoked_at is null and s.expires_at > clock_timestamp()
-         and u.id = s.user_id and u.disabled_at is null
+         and u.id = s.user_id and u.disabled_at is null and u.login_disabled_at is null
       returning s.id as session_id, s.user_id, s.expires_at, u.roles
     ),
     next as (insert into refresh_tokens (hash, session_id, expires_at) select ${hashes.next}, session_id, expires_at from used)

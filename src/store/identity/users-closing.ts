@@ -8,8 +8,10 @@ export interface UserRecord {
   readonly userId: string;
   /** When money first came after the user was last deleted, or when they registered, whichever was first. */
   readonly since: Date;
-  /** There when the user can log in here. */
+  /** There when the user has a login here. */
   readonly roles?: readonly Role[];
+  /** There when that login is disabled. */
+  readonly loginDisabledAt?: Date;
 }
 
 // A refused operation makes accounts but raises no version, so it makes nobody a user.
@@ -26,9 +28,15 @@ export async function userExists(db: Db, userId: string): Promise<boolean> {
 /** The user, who has or had money here or can log in; undefined for any other id and for a deleted user. */
 export async function getUser(db: Db, userId: string): Promise<UserRecord | undefined> {
   // Ranges of the indexes on user and id instead of equalities: see `whose` in operation-list.ts.
-  const [row] = await db.execute<{ exists: boolean; since: string | null; registered_at: string | null; roles: string | null }>(sql`
+  const [row] = await db.execute<{
+    exists: boolean;
+    since: string | null;
+    registered_at: string | null;
+    roles: string | null;
+    login_disabled_at: string | null;
+  }>(sql`
     with closed as (select coalesce((select c.closed_at from closed_users c where c.user_id = ${userId}), '-infinity') as at),
-    login as (select u.created_at, to_json(u.roles) as roles from users u where u.id = ${userId} and u.disabled_at is null)
+    login as (select u.created_at, u.login_disabled_at, to_json(u.roles) as roles from users u where u.id = ${userId} and u.disabled_at is null)
     select ${hasAccounts(userId)} as exists,
            least(
              (select o.recorded_at from operations o, closed
@@ -37,7 +45,8 @@ export async function getUser(db: Db, userId: string): Promise<UserRecord | unde
                where o.peer_user_id >= ${userId} and o.peer_user_id <= ${userId} and o.outcome = 'done' and o.recorded_at > closed.at order by o.peer_user_id, o.id limit 1)
            ) as since,
            (select created_at from login) as registered_at,
-           (select roles from login) as roles`);
+           (select roles from login) as roles,
+           (select login_disabled_at from login) as login_disabled_at`);
   if (row === undefined) return undefined;
   const known = [row.exists ? row.since : null, row.registered_at].flatMap((text) => (text === null ? [] : [new Date(text).getTime()]));
   if (known.length === 0) return undefined;
@@ -45,6 +54,7 @@ export async function getUser(db: Db, userId: string): Promise<UserRecord | unde
     userId,
     since: new Date(Math.min(...known)),
     ...(row.roles === null ? {} : { roles: JSON.parse(row.roles) as Role[] }),
+    ...(row.login_disabled_at === null ? {} : { loginDisabledAt: new Date(row.login_disabled_at) }),
   };
 }
 

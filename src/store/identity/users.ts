@@ -8,6 +8,7 @@ export interface UserRecord {
   readonly id: string;
   readonly login: string;
   readonly roles: readonly Role[];
+  /** True of a deleted user, and of one whose login an operator disabled. */
   readonly disabled: boolean;
 }
 
@@ -58,7 +59,8 @@ export async function giveLogin(
       returning id
     ),
     revived as (
-      update users u set login = ${login}, password_hash = ${passwordHash}, roles = w.roles, created_at = clock_timestamp(), disabled_at = null
+      update users u set login = ${login}, password_hash = ${passwordHash}, roles = w.roles, created_at = clock_timestamp(), disabled_at = null,
+             login_disabled_at = null
         from wanted w, (select count(*) from freed) f
        where u.id = ${id} and u.disabled_at is not null
          and not exists (select from users other where other.login = ${login} and other.id <> ${id} and other.disabled_at is null)
@@ -84,6 +86,12 @@ export async function giveLogin(
 /** The user with that login, or undefined. */
 export async function findUserByLogin(db: Db, login: string): Promise<UserWithPassword | undefined> {
   const [row] = await db.select().from(users).where(eq(users.login, login));
+  return row === undefined ? undefined : { ...toUser(row), passwordHash: row.passwordHash };
+}
+
+/** The same by the user's id. */
+export async function findUserWithPassword(db: Db, id: string): Promise<UserWithPassword | undefined> {
+  const [row] = await db.select().from(users).where(eq(users.id, id));
   return row === undefined ? undefined : { ...toUser(row), passwordHash: row.passwordHash };
 }
 
@@ -159,5 +167,5 @@ async function endSessionsBeforeLastChange(db: Db, userId: string): Promise<stri
 }
 
 function toUser(row: typeof users.$inferSelect): UserRecord {
-  return { id: row.id, login: row.login, roles: row.roles as Role[], disabled: row.disabledAt !== null };
+  return { id: row.id, login: row.login, roles: row.roles as Role[], disabled: row.disabledAt !== null || row.loginDisabledAt !== null };
 }

@@ -41,41 +41,56 @@ export async function signIn(
   input: { readonly login: string; readonly password: string; readonly correlationId: string },
 ): Promise<SessionTokens> {
   const login = input.login.normalize("NFKC").toLowerCase();
-  // Not the login itself: somebody may have typed the password into the wrong field.
-  const loginHash = createHash("sha256").update(login).digest("hex").slice(0, 32);
-  const allowance = await identity.loginAttempts?.take(loginHash);
-  if (allowance?.passes === false)
-    throw new DomainError("RATE_LIMITED", undefined, { retryAfterSeconds: String(Math.max(1, Math.ceil(allowance.resetMs / 1_000))) });
+  const loginHash = await takeLoginAttempt(identity, login);
   let actor = "unknown";
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const user = await findUserByLogin(db, login);
     actor = user?.id ?? actor;
     const check = await identity.passwords.check(input.password, user?.passwordHash);
     if (user === undefined || user.disabled || check === "wrong") break;
-    const sessionId = uuidv7();
-    const refreshToken = randomBytes(REFRESH_TOKEN_BYTES).toString("base64url");
+    const { refreshToken, ...session } = planSession(identity);
     // Checking takes its time, in which the user may have been deleted or got other roles: what counts is said by the session.
-    const roles = await openSession(db, {
-      id: sessionId,
-      userId: user.id,
-      passwordHash: user.passwordHash,
-      refreshHash: hashRefreshToken(refreshToken),
-      expiresAt: new Date(Date.now() + identity.sessionTtlMs),
-    });
+    const roles = await openSession(db, { ...session, userId: user.id, passwordHash: user.passwordHash });
     if (roles === undefined) continue;
     if (check === "stale") await rehash({ db, identity }, user, input.password);
     await identity.loginAttempts?.forget(loginHash);
-    return tokensOf(identity, { userId: user.id, roles, sessionId, refreshToken });
+    return tokensOf(identity, { userId: user.id, roles, sessionId: session.id, refreshToken });
   }
+  return await failLogin(db, { actor, loginHash, correlationId: input.correlationId });
+}
+
+/**
+ * Counts an attempt to guess the password of a login, and returns what the login is known by where attempts are counted and noted: a hash, as somebody
+ * may have typed the password into the field of the login. Throws: RATE_LIMITED with the seconds in its details.
+ */
+export async function takeLoginAttempt({ loginAttempts }: Pick<Identity, "loginAttempts">, login: string): Promise<string> {
+  const loginHash = createHash("sha256").update(login).digest("hex").slice(0, 32);
+  const allowance = await loginAttempts?.take(loginHash);
+  if (allowance?.passes === false)
+    throw new DomainError("RATE_LIMITED", undefined, { retryAfterSeconds: String(Math.max(1, Math.ceil(allowance.resetMs / 1_000))) });
+  return loginHash;
+}
+
+/** Notes that a password was wrong. Throws: INVALID_CREDENTIALS, always. */
+export async function failLogin(
+  db: Db,
+  { actor, loginHash, correlationId }: { readonly actor: string; readonly loginHash: string; readonly correlationId: string },
+): Promise<never> {
   await recordAct(db, {
     actor,
     act: "login.failed",
     subjectType: "login",
     subjectId: loginHash,
     reason: "INVALID_CREDENTIALS",
-    correlationId: input.correlationId,
+    correlationId,
   });
   throw new DomainError("INVALID_CREDENTIALS");
+}
+
+/** A session to be, with its first refresh token, of which Postgres keeps the hash. */
+export function planSession({ sessionTtlMs }: Pick<Identity, "sessionTtlMs">) {
+  const refreshToken = randomBytes(REFRESH_TOKEN_BYTES).toString("base64url");
+  return { id: uuidv7(), refreshToken, refreshHash: hashRefreshToken(refreshToken), expiresAt: new Date(Date.now() + sessionTtlMs) };
 }
 
 /**
@@ -111,7 +126,8 @@ async function rehash({ db, identity }: SignInDeps, user: UserWithPassword, pass
   await replacePasswordHash(db, { userId: user.id, from: user.passwordHash, to: await identity.passwords.hash(password) });
 }
 
-async function tokensOf(
+/** The tokens of a session that is open. */
+export async function tokensOf(
   identity: Identity,
   session: { readonly userId: string; readonly roles: readonly Role[]; readonly sessionId: string; readonly refreshToken: string },
 ): Promise<SessionTokens> {

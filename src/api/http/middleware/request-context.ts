@@ -2,6 +2,7 @@ import type { MiddlewareHandler } from "hono";
 import { uuidv7 } from "uuidv7";
 import type { Log } from "../../../adapters/log.ts";
 import type { Metrics } from "../../../adapters/metrics/metrics.ts";
+import { API_KEY_PREFIX } from "../../../base/api-key-form.ts";
 import { codeOf } from "../../../base/errors.ts";
 import { isLoopbackHost } from "../../../base/loopback.ts";
 import { traceIdOf } from "../../../contract/ids.ts";
@@ -85,9 +86,9 @@ function namedIn(context: ApiContext): Record<string, string> {
   );
 }
 
-// Correlation and request ids go into logs, histories and messages: one that may be a card number is not taken over.
+// Correlation and request ids go into logs, histories and messages: one that may be a card number or an API key is not taken over.
 function usable(id: string | undefined): string | undefined {
-  return id !== undefined && ID.test(id) && !looksLikeCardNumber(id) ? id : undefined;
+  return id !== undefined && ID.test(id) && !looksLikeCardNumber(id) && !id.includes(API_KEY_PREFIX) ? id : undefined;
 }
 
 async function refuseAddress(context: ApiContext, guard: Guard, problem: string): Promise<Response> {
