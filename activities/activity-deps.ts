@@ -4,7 +4,7 @@ import type { OrderEnd, OrderSagaInput } from "../src/contract/orders.ts";
 import type { OrderRefundInput } from "../src/contract/refunds.ts";
 import type { ReservationInput, ReservationState } from "../src/contract/reservations.ts";
 import type { SagaPaymentRequest } from "../src/contract/saga-commands.ts";
-import type { BalanceRecord } from "../src/store/ledger/balances.ts";
+import type { CacheComparison } from "../src/store/balance-cache/compare-cache.ts";
 import type { Ledger } from "../src/store/ledger/ledger.ts";
 import type { EndedOrderCache } from "../src/store/orders/cached-order.ts";
 import type { OrderStanding } from "../src/store/orders/orders.ts";
@@ -20,14 +20,8 @@ export interface ActivityLog {
   error(fields: Record<string, unknown>, message: string): void;
 }
 
-/** The cache of balances. `enabled` is false without Redis. */
-export interface BalanceSink {
-  readonly enabled: boolean;
-  /** False while the cache can be told nothing. */
-  isUp(): boolean;
-  /** False when the cache may not have been told. */
-  put(balances: readonly BalanceRecord[]): Promise<boolean>;
-}
+/** Compares up to `limit` users' cached balances with the books, and drops what is wrong. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+export type CompareCachedBalances = (limit: number) => Promise<CacheComparison>;
 
 /** Creates, holds and captures orders of wallets in one statement. */
 export interface PayAtOnce {
@@ -88,7 +82,8 @@ export type EventFinder = (place: EventBatchPlace) => Promise<EventBatchInput>;
 export interface ActivityDeps {
   readonly db: Db;
   readonly ledger: Ledger;
-  readonly balanceCache: BalanceSink;
+  /** Without it the self-audit looks at no cached balance. */
+  readonly compareCachedBalances?: CompareCachedBalances;
   /** Without it every read of an order asks Postgres. */
   readonly orderCache?: EndedOrderCache;
   readonly psp: Psp;

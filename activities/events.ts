@@ -1,5 +1,4 @@
 import { DomainError, messageOf } from "../src/base/errors.ts";
-import type { BalanceKey } from "../src/contract/balances.ts";
 import type { EventBatchInput, EventBatchPlace, EventBatchResult, LoyaltyEventItem, PurchaseEventItem } from "../src/contract/events.ts";
 import { eventKey, type MessagePosition } from "../src/contract/ids.ts";
 import { firstPlaceOf, receiptsOfOperation, type EventReceipt, type PlacedMessage } from "../src/domain/events/receipts.ts";
@@ -10,13 +9,12 @@ import { recordReceipts } from "../src/store/events/receipts.ts";
 import type { Ledger, PostResult } from "../src/store/ledger/ledger.ts";
 import { isContentRefused } from "../src/store/postgres/lane.ts";
 import type { ActivityDeps } from "./activity-deps.ts";
-import type { RefreshBalances } from "./beside/balance-cache.ts";
 import { currentWorkflow } from "./execution.ts";
 
-type Deps = Pick<ActivityDeps, "ledger" | "eventsAt"> & Partial<Pick<ActivityDeps, "db">> & { readonly refreshBalances?: RefreshBalances };
+type Deps = Pick<ActivityDeps, "ledger" | "eventsAt"> & Partial<Pick<ActivityDeps, "db">>;
 
 /** The activities of the `eventBatch` workflow. */
-export function createEventActivities({ ledger, db, eventsAt, refreshBalances = async () => {} }: Deps) {
+export function createEventActivities({ ledger, db, eventsAt }: Deps) {
   const activities = {
     /**
      * Applies a batch of purchases or of loyalty transactions to the ledger, each once, in their order.
@@ -36,25 +34,15 @@ export function createEventActivities({ ledger, db, eventsAt, refreshBalances = 
     },
 
     /**
-     * The same for a batch that is named by its place: its events are beside this process, or are read from Kafka again. Then refreshes the
-     * cached balances that they changed, without waiting. Safe to retry, as `applyEvents`.
+     * The same for a batch that is named by its place: its events are beside this process, or are read from Kafka again. Safe to retry, as `applyEvents`.
      * Throws: UNAVAILABLE or DEADLINE_EXCEEDED, both worth another try; EVENTS_REMOVED and EVENTS_CHANGED, which are final: nothing is applied.
      */
     async applyEventsAt(place: EventBatchPlace): Promise<EventBatchResult> {
       if (eventsAt === undefined) throw new DomainError("UNAVAILABLE", "this process finds no events by their place");
-      const input = await eventsAt(place);
-      const result = await activities.applyEvents(input);
-      void refreshBalances(movedWallets(input));
-      return result;
+      return activities.applyEvents(await eventsAt(place));
     },
   };
   return activities;
-}
-
-// Card purchases move no user's balance.
-function movedWallets(input: EventBatchInput): BalanceKey[] {
-  const events = input.kind === "loyalty" ? input.events : input.events.filter(({ paymentMethod }) => paymentMethod === "wallet");
-  return [...new Map(events.map(({ userId, currency }) => [`${currency} ${userId}`, { userId, currency }])).values()];
 }
 
 type Posted = PostResult | { readonly outcome: "failed"; readonly message: string };

@@ -1,14 +1,14 @@
 import type { ActivityDeps } from "./activity-deps.ts";
+import { createCachedBalanceCheck } from "./audit/cached-balances.ts";
 import { createHousekeeping } from "./audit/housekeeping.ts";
 import { createLostOrderCheck } from "./audit/lost-orders.ts";
 import { createProofActivities } from "./audit/proof.ts";
 import { createReservationSweep } from "./audit/sweep-reservations.ts";
 import { createWaitingChecks } from "./audit/waiting-work.ts";
-import { createBalanceRefresh, createCacheActivities } from "./beside/balance-cache.ts";
 import { createOrderCacheRefresh } from "./beside/order-cache.ts";
 import { tellingOrderEnds } from "./beside/order-ends.ts";
 import { tellingPlacedHolds } from "./beside/placed-holds.ts";
-import { refreshingLedger } from "./beside/refreshing-ledger.ts";
+import { createRefreshWallets } from "./beside/refresh-wallets.ts";
 import { createEventActivities } from "./events.ts";
 import { withFailures } from "./failures.ts";
 import { createOrderActivities } from "./orders/orders.ts";
@@ -24,26 +24,25 @@ export type { ActivityDeps } from "./activity-deps.ts";
 
 /** Every activity of Saldo over its dependencies. An error reaches the activity's workflow as an ApplicationFailure with a code. */
 export function createActivities(deps: ActivityDeps) {
-  const refreshBalances = createBalanceRefresh(deps);
-  const ledger = refreshingLedger(deps.ledger, refreshBalances);
   const refreshOrderCache = createOrderCacheRefresh(deps);
   const orderSteps = {
-    ...createOrderActivities({ ...deps, ledger, refreshOrderCache }),
-    ...createPaymentActivities({ ...deps, ledger, refreshOrderCache }),
-    ...createSagaPaymentActivities({ ...deps, ledger }),
+    ...createOrderActivities({ ...deps, refreshOrderCache }),
+    ...createPaymentActivities({ ...deps, refreshOrderCache }),
+    ...createSagaPaymentActivities(deps),
   };
   return withFailures({
     ...tellingOrderEnds(orderSteps, deps),
-    ...createRefundActivities({ ...deps, ledger }),
+    ...createRefundActivities(deps),
     ...createPauseActivities(deps),
-    ...tellingPlacedHolds(createReservationActivities({ ...deps, ledger }), deps),
-    ...createCacheActivities(refreshBalances),
-    ...createEventActivities({ ...deps, refreshBalances }),
+    ...tellingPlacedHolds(createReservationActivities(deps), deps),
+    ...createRefreshWallets(),
+    ...createEventActivities(deps),
     ...createReportActivities(deps),
     ...createWebhookActivities(deps),
-    ...createReservationSweep({ ...deps, ledger }),
+    ...createReservationSweep(deps),
     ...createLostOrderCheck(deps),
     ...createWaitingChecks(deps),
+    ...createCachedBalanceCheck(deps),
     ...createProofActivities(deps),
     ...createHousekeeping(deps),
   });

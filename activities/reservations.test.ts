@@ -2,8 +2,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import { MockActivityEnvironment } from "@temporalio/testing";
 import { sql } from "drizzle-orm";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { SILENT_LOG } from "../src/adapters/log.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { reservationWorkflowId } from "../src/contract/ids.ts";
 import type { ReservationInput } from "../src/contract/reservations.ts";
 import { depositOperation } from "../src/domain/ledger/wallet-operations.ts";
@@ -13,7 +12,6 @@ import { beginPause, endPause } from "../src/store/operators/pauses.ts";
 import { createDatabase, type Database } from "../src/store/postgres/database.ts";
 import { getHold } from "../src/store/reservations/holds.ts";
 import { createTestDatabase, type TestDatabase } from "../test/support/test-database.ts";
-import { createBalanceRefresh } from "./beside/balance-cache.ts";
 import { withFailures } from "./failures.ts";
 import { createReservationActivities } from "./reservations.ts";
 
@@ -265,31 +263,5 @@ describe("the end of a reservation", () => {
     const { reservationId } = steps.reservation;
     await expect(database.db.execute(sql`update holds set expires_at = now() where id = ${reservationId}`)).rejects.toThrow(/Failed query/);
     await expect(database.db.execute(sql`delete from hold_moves`)).rejects.toThrow(/Failed query/);
-  });
-});
-
-describe("refreshing a cached balance", () => {
-  it("puts what stands in Postgres, and nothing for who has no account", async () => {
-    const { reservation, place } = await newReservation({ fundsMinor: 15_000n });
-    await place();
-    const put = vi.fn(async () => true);
-    const refresh = createBalanceRefresh({ db: database.db, balanceCache: { enabled: true, isUp: () => true, put }, logger: SILENT_LOG });
-    await refresh([{ userId: reservation.userId, currency: "RUB" }]);
-    expect(put).toHaveBeenCalledWith([
-      { userId: reservation.userId, currency: "RUB", availableMinor: 5_000n, heldMinor: 10_000n, version: 3n },
-    ]);
-    await refresh([{ userId: "nobody", currency: "RUB" }]);
-    expect(put).toHaveBeenLastCalledWith([]);
-  });
-
-  it("reads nothing without a cache, and never fails for one that does", async () => {
-    const put = vi.fn(async () => {
-      throw new Error("broken");
-    });
-    const without = createBalanceRefresh({ db: database.db, balanceCache: { enabled: false, isUp: () => false, put }, logger: SILENT_LOG });
-    await without([{ userId: "ann", currency: "RUB" }]);
-    expect(put).not.toHaveBeenCalled();
-    const broken = createBalanceRefresh({ db: database.db, balanceCache: { enabled: true, isUp: () => true, put }, logger: SILENT_LOG });
-    await expect(broken([{ userId: "ann", currency: "RUB" }])).resolves.toBeUndefined();
   });
 });

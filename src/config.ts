@@ -146,6 +146,7 @@ const schema = z
 
     REDIS_URL: redisUrl.optional(),
     REDIS_PORT: port(6379),
+    BALANCE_CACHE: z.enum(["on", "off"]).default("on"),
     ...SERVER_VARIABLES,
 
     PSP_URL: z

@@ -75,7 +75,7 @@ await runRole("api", async ({ signal, ready }) => {
     ledger: parts.ledger,
     ...(config.PSP_URL === undefined ? {} : { psp }),
     starters,
-    balances: createBalanceReader(database.db),
+    balances: config.BALANCE_CACHE === "on" && redis.enabled ? parts.balanceCache.openReader() : createBalanceReader(database.db),
     checkCorrection: createCorrectionCheck(config, { db: database.db, starters }),
     authenticator,
     identity,

@@ -1,4 +1,5 @@
 // For drizzle-kit alone, which makes migrations of all tables; code imports the file of its noun.
+export * from "./balance-cache.ts";
 export * from "./events.ts";
 export * from "./idempotency-answers.ts";
 export * from "./identity.ts";

@@ -5,7 +5,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createActivities } from "../../activities/index.ts";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { createLogger } from "../../src/adapters/logger.ts";
-import { createBalanceCache } from "../../src/adapters/redis/balance-cache.ts";
 import { createTemporal } from "../../src/adapters/temporal/temporal.ts";
 import { codeOf } from "../../src/base/errors.ts";
 import { sideBySide } from "../../src/base/side-by-side.ts";
@@ -81,7 +80,6 @@ async function race(): Promise<boolean> {
       db: database.db,
       ledger,
       psp: createFakePsp(),
-      balanceCache: createBalanceCache({ url: undefined, logger: SILENT_LOG }),
       logger: SILENT_LOG,
       reportsDir: tmpdir(),
       openLane: database.openLane,

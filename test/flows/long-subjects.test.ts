@@ -95,10 +95,12 @@ describe.each([
     expect((await call("ops", "admin", "POST", "/api/v1/pauses", pause)).status).toBe(201);
     expect((await call("ops", "admin", "DELETE", `/api/v1/pauses?scope=user&id=${encodeURIComponent(subject)}`)).status).toBe(204);
     expect((await call("shop", "service", "POST", "/api", { id: subject, amount: 1 })).text).toBe("OK");
-    const cache = createBalanceCache({ redis });
-    const kept = { userId: subject, currency: "RUB", version: 1n, availableMinor: 1n, heldMinor: 0n };
-    await cache.put([kept]);
-    expect(await cache.get(kept)).toEqual(kept);
+    const cache = createBalanceCache(redis, { markMs: 1_000 });
+    const epoch = { epoch: 1, reign: (await cache.raise(1)) ?? "" };
+    await cache.read(epoch, "token", [subject]);
+    const texts = [{ userId: subject, text: "1 RUB 1 0" }];
+    await cache.fill(epoch, "token", texts);
+    expect(await cache.read(epoch, "token", [subject])).toEqual([{ text: "1 RUB 1 0" }]);
     const event = { user_id: subject, amount: "1", currency: "RUB", payment_method: "cash", transaction_date: NOW };
     expect(readPurchaseEvent(Buffer.from(JSON.stringify(event)), Date.now())).toMatchObject({ event: { userId: subject } });
   });

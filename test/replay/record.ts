@@ -9,7 +9,6 @@ import type { WebhookPort } from "../../activities/activity-deps.ts";
 import { createActivities } from "../../activities/index.ts";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { createLogger } from "../../src/adapters/logger.ts";
-import { createBalanceCache } from "../../src/adapters/redis/balance-cache.ts";
 import { createTemporal } from "../../src/adapters/temporal/temporal.ts";
 import { DomainError } from "../../src/base/errors.ts";
 import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
@@ -71,7 +70,6 @@ async function recordAll(names: readonly string[], servers: { url: string; addre
       ledger: lossy.ledger,
       psp,
       workflows: starters,
-      balanceCache: createBalanceCache({ url: undefined, logger: SILENT_LOG }),
       logger: SILENT_LOG,
       reportsDir: tmpdir(),
       openLane: (name) => database.openLane(name),

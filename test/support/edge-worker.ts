@@ -4,7 +4,6 @@ import { DefaultLogger, Runtime } from "@temporalio/worker";
 import { createActivities, type Activities } from "../../activities/index.ts";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { createPsp } from "../../src/adapters/psp/psp-http.ts";
-import { createBalanceCache } from "../../src/adapters/redis/balance-cache.ts";
 import { createTemporal } from "../../src/adapters/temporal/temporal.ts";
 import { DomainError } from "../../src/base/errors.ts";
 import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
@@ -51,7 +50,6 @@ const activities = createActivities({
   openLane: database.openLane,
   ledger: input.payInSteps ? { ...ledger, postPair: () => Promise.reject(new DomainError("UNAVAILABLE", "left out by the test")) } : ledger,
   psp: createPsp({ ...input.psp, timeoutMs: PSP_TIMEOUT_MS, logger: SILENT_LOG }),
-  balanceCache: createBalanceCache({ url: undefined, logger: SILENT_LOG }),
   logger: SILENT_LOG,
   reportsDir: tmpdir(),
 });

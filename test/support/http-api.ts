@@ -20,6 +20,7 @@ import { createLedger, type Ledger } from "../../src/store/ledger/ledger.ts";
 import { createOrderStamps } from "../../src/store/orders/order-stamps.ts";
 import { createDatabase, type Db } from "../../src/store/postgres/database.ts";
 import type { Identity } from "../../src/use-cases/identity/identity.ts";
+import { openBalanceCache, type BalanceCacheParts, type BalanceCacheSettings } from "../../workers/parts/balance-cache-parts.ts";
 import { createOpenApiCheck } from "./open-api-check.ts";
 import { createTestIdentity } from "./test-identity.ts";
 
@@ -44,6 +45,10 @@ export interface TestApi {
   readonly app: Api;
   readonly db: Db;
   readonly ledger: Ledger;
+  /** Compares cached balances with the books, as the self-audit does. */
+  readonly compareCachedBalances: BalanceCacheParts["compare"];
+  /** The gate of cached balances. Throws: UNAVAILABLE. */
+  readonly gate: BalanceCacheParts["gate"];
   /** Sends a request to the app. Throws: Error when the OpenAPI document does not describe the answer. */
   call(method: string, path: string, options?: CallOptions): Promise<TestAnswer>;
   close(): Promise<void>;
@@ -69,6 +74,10 @@ export function createTestApi(options: {
   readonly admission?: Admission;
   /** Without an address the API runs without Redis. */
   readonly redis?: RedisLink;
+  /** Balances are read from Redis, with these times. */
+  readonly balanceCache?: Pick<BalanceCacheSettings, "times" | "everyMs" | "steadyMs"> & {
+    readonly onRead?: (read: { readonly users: number; readonly cached: number }) => void;
+  };
   readonly metrics?: Metrics;
   readonly psp?: Psp;
   readonly log?: Log;
@@ -79,13 +88,15 @@ export function createTestApi(options: {
 }): TestApi {
   const deadlineMs = options.deadlineMs ?? 10_000;
   const database = createDatabase({ url: options.databaseUrl, name: "test-api", laneCount: 4, deadlineMs });
-  const ledger = createLedger({ url: options.databaseUrl, name: "test-ledger", laneCount: 2, deadlineMs });
+  const redis = options.redis ?? openRedis({ url: undefined, logger: SILENT_LOG });
+  const balanceCache = openBalanceCache({ database, redis, logger: SILENT_LOG, deadlineMs, ...options.balanceCache });
+  const ledger = balanceCache.marked(createLedger({ url: options.databaseUrl, name: "test-ledger", laneCount: 2, deadlineMs }));
   const deps: ApiDeps = {
     db: database.db,
     ledger,
     ...(options.psp === undefined ? {} : { psp: options.psp }),
     starters: { ...noTemporal(), ...options.starters },
-    balances: createBalanceReader(database.db),
+    balances: options.balanceCache === undefined ? createBalanceReader(database.db) : balanceCache.openReader(options.balanceCache.onRead),
     ...(options.checkCorrection === undefined ? {} : { checkCorrection: options.checkCorrection }),
     identity: options.identity ?? createTestIdentity(),
     authenticator: options.authenticator ?? { authenticate: async () => LOCAL_PRINCIPAL },
@@ -93,10 +104,10 @@ export function createTestApi(options: {
     admission: options.admission,
     firstAnswers: createIdempotentAnswers({
       book: createAnswerBook(database.db),
-      cache: createAnswerCache(options.redis ?? openRedis({ url: undefined, logger: SILENT_LOG })),
+      cache: createAnswerCache(redis),
       log: options.log ?? SILENT_LOG,
     }),
-    orderCache: createOrderCache(options.redis ?? openRedis({ url: undefined, logger: SILENT_LOG })),
+    orderCache: createOrderCache(redis),
     orderStamps: createOrderStamps(database.db),
     metrics: options.metrics ?? NO_METRICS,
     log: options.log ?? SILENT_LOG,
@@ -110,6 +121,8 @@ export function createTestApi(options: {
     app,
     db: database.db,
     ledger,
+    compareCachedBalances: balanceCache.compare,
+    gate: balanceCache.gate,
     async call(method, path, { body, rawBody, headers, key = randomUUID() } = {}) {
       const hasBody = body !== undefined || rawBody !== undefined;
       const payload = rawBody ?? JSON.stringify(body);
@@ -132,7 +145,7 @@ export function createTestApi(options: {
       return { status: response.status, headers: response.headers, text, body: json };
     },
     async close() {
-      await Promise.all([database.close(), ledger.close()]);
+      await Promise.all([balanceCache.close(), database.close(), ledger.close()]);
     },
   };
 }

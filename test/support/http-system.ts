@@ -10,7 +10,6 @@ import { createActivities } from "../../activities/index.ts";
 import { SILENT_LOG, type Log } from "../../src/adapters/log.ts";
 import type { PayloadProtection } from "../../src/adapters/payload-codec/payload-protection.ts";
 import type { Psp } from "../../src/adapters/psp/psp.ts";
-import { createBalanceCache } from "../../src/adapters/redis/balance-cache.ts";
 import { createTemporal } from "../../src/adapters/temporal/temporal.ts";
 import type { TaskQueue } from "../../src/contract/task-queues.ts";
 import type { EndedOrders } from "../../src/starters/ended-orders.ts";
@@ -68,7 +67,6 @@ export async function startTestWorkflows(
         db: database.db,
         ledger,
         psp,
-        balanceCache: createBalanceCache({ url: undefined, logger: SILENT_LOG }),
         logger,
         reportsDir,
         codeVersion: "0.0.0-test",

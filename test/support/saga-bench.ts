@@ -2,12 +2,10 @@ import { tmpdir } from "node:os";
 import type { Client } from "@temporalio/client";
 import { DefaultLogger, Runtime } from "@temporalio/worker";
 import { inject } from "vitest";
-import { createBalanceRefresh } from "../../activities/beside/balance-cache.ts";
-import { refreshingLedger } from "../../activities/beside/refreshing-ledger.ts";
 import { createActivities } from "../../activities/index.ts";
 import { createPayAtOnce } from "../../activities/orders/pay-at-once.ts";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
-import { createBalanceCache, type BalanceCache } from "../../src/adapters/redis/balance-cache.ts";
+import { openRedis } from "../../src/adapters/redis/redis.ts";
 import { createTemporal } from "../../src/adapters/temporal/temporal.ts";
 import { DomainError } from "../../src/base/errors.ts";
 import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
@@ -16,6 +14,7 @@ import { createStarters, type Starters } from "../../src/starters/index.ts";
 import { readBalances, type BalanceRecord } from "../../src/store/ledger/balances.ts";
 import { createLedger, type Ledger } from "../../src/store/ledger/ledger.ts";
 import { createDatabase, type Database } from "../../src/store/postgres/database.ts";
+import { openBalanceCache } from "../../workers/parts/balance-cache-parts.ts";
 import { createSaldoWorkers } from "../../workers/parts/create-worker.ts";
 import { buildWorkflowBundle } from "../../workers/parts/workflow-bundle.ts";
 import { createFakePsp, type FakePsp } from "./fake-psp.ts";
@@ -32,7 +31,6 @@ export interface SagaBench {
   readonly starters: Starters;
   readonly database: Database;
   readonly ledger: Ledger;
-  readonly cache: BalanceCache;
   readonly psp: FakePsp;
   /** While true, captures do not reach Postgres. */
   loseCaptures: boolean;
@@ -55,7 +53,8 @@ export async function openSagaBench(options: {
   const url = testDatabase.appUrl;
   const database = createDatabase({ url, name: "saga-bench", laneCount: 4, deadlineMs: 10_000 });
   const ledger = createLedger({ url, name: "saga-bench", laneCount: 2, deadlineMs: 10_000 });
-  const cache = createBalanceCache({ url: options.redisUrl, logger: SILENT_LOG });
+  const redis = openRedis({ url: options.redisUrl, logger: SILENT_LOG });
+  const cache = openBalanceCache({ database, redis, logger: SILENT_LOG, deadlineMs: 10_000 });
   const address = options.temporalAddress ?? inject("temporalAddress");
   const namespace = await makeTestNamespace(address);
   const link = await createTemporal({ address, namespace, deadlineMs: 10_000, logger: SILENT_LOG });
@@ -72,8 +71,8 @@ export async function openSagaBench(options: {
     if (isLost) throw new DomainError("UNAVAILABLE", "lost by the test");
     return ledger.postPair(pair);
   };
-  const refreshBalances = createBalanceRefresh({ db: database.db, balanceCache: cache, logger: SILENT_LOG });
-  const payAtOnce = createPayAtOnce({ db: database.db, ledger: refreshingLedger({ ...ledger, post, postPair }, refreshBalances) });
+  const marked = cache.marked({ ...ledger, post, postPair });
+  const payAtOnce = createPayAtOnce({ db: database.db, ledger: marked });
   let workers: Awaited<ReturnType<typeof createSaldoWorkers>> | undefined;
 
   const bench: SagaBench = {
@@ -83,7 +82,6 @@ export async function openSagaBench(options: {
     starters: createStarters({ client: link.client, eager: true, deadlineMs: 60_000, payAhead: payAtOnce.ahead }),
     database,
     ledger,
-    cache,
     psp,
     loseCaptures: false,
     lostRuns: new Set(),
@@ -95,11 +93,11 @@ export async function openSagaBench(options: {
         bundlePath,
         activities: createActivities({
           db: database.db,
-          ledger: { ...ledger, post, postPair },
+          ledger: marked,
           payAtOnce,
           psp,
           workflows: bench.starters,
-          balanceCache: cache,
+          compareCachedBalances: cache.compare,
           logger: SILENT_LOG,
           reportsDir: tmpdir(),
           openLane: database.openLane,
@@ -119,6 +117,7 @@ export async function openSagaBench(options: {
     async close() {
       await bench.stopWorker();
       await link.close();
+      redis.close();
       await Promise.all([ledger.close(), database.close(), cache.close()]);
       await testDatabase.drop();
     },

@@ -1,14 +1,11 @@
 import { resolve } from "node:path";
 import type { PayAtOnce } from "../../activities/activity-deps.ts";
-import { createBalanceRefresh } from "../../activities/beside/balance-cache.ts";
-import { refreshingLedger } from "../../activities/beside/refreshing-ledger.ts";
 import { createActivities } from "../../activities/index.ts";
 import { createPayAtOnce } from "../../activities/orders/pay-at-once.ts";
 import { createLogger, type Logger } from "../../src/adapters/logger.ts";
 import { countPosts } from "../../src/adapters/metrics/counted-ledger.ts";
 import { createMetrics, type Metrics } from "../../src/adapters/metrics/metrics.ts";
 import { createPsp, type HttpPsp } from "../../src/adapters/psp/psp-http.ts";
-import { createBalanceCache } from "../../src/adapters/redis/balance-cache.ts";
 import { createOrderCache, type OrderCache } from "../../src/adapters/redis/order-cache.ts";
 import { ownRedis } from "../../src/adapters/redis/own-redis.ts";
 import { openRedis, type RedisLink } from "../../src/adapters/redis/redis.ts";
@@ -23,6 +20,7 @@ import { createWaits } from "../../src/starters/waits.ts";
 import { createLedger, type Ledger } from "../../src/store/ledger/ledger.ts";
 import { createDatabase, type Database } from "../../src/store/postgres/database.ts";
 import { markOfDatabase } from "../../src/store/postgres/deployment.ts";
+import { openBalanceCache, type BalanceCacheParts } from "./balance-cache-parts.ts";
 import { connectTemporal } from "./connect-temporal.ts";
 import { createSaldoWorkers, installRuntime, type SaldoWorkers } from "./create-worker.ts";
 import { openEventParts } from "./event-finder.ts";
@@ -38,9 +36,10 @@ export interface StoreParts {
   readonly logger: Logger;
   readonly databaseUrl: string;
   readonly database: Database;
-  /** Each operation that is posted to it is counted in `metrics`, and brings the balances it changed into the cache. */
+  /** Each operation that is posted to it is counted in `metrics`, and no cached balance outlives it. */
   readonly ledger: Ledger;
   readonly redis: RedisLink;
+  readonly balanceCache: BalanceCacheParts;
   readonly orderCache: OrderCache;
   readonly psp: HttpPsp;
   /** The metrics of this process. */
@@ -78,8 +77,8 @@ export function openStoreParts(config: Config, role: string): StoreParts {
   const metrics = createMetrics();
   const plainLedger = countPosts(createLedger({ ...options, name: `saldo-${role}-ledger`, laneCount: config.LEDGER_LANES }), metrics);
   const redis = ownRedis(openRedis({ url: config.REDIS_URL, logger }), { readMark: () => markOfDatabase(database.db), logger });
-  const balanceCache = createBalanceCache({ redis });
-  const ledger = refreshingLedger(plainLedger, createBalanceRefresh({ db: database.db, balanceCache, logger }));
+  const balanceCache = openBalanceCache({ database, redis, logger, deadlineMs: config.DATABASE_DEADLINE_MS });
+  const ledger = balanceCache.marked(plainLedger);
   const orderCache = createOrderCache(redis);
   const events = openEventParts(config, role, { db: database.db, logger });
   const psp = createPsp({ url: config.PSP_URL, apiKey: config.PSP_API_KEY, timeoutMs: config.PSP_TIMEOUT_MS, logger });
@@ -95,6 +94,7 @@ export function openStoreParts(config: Config, role: string): StoreParts {
     payAtOnce,
     ledger,
     redis,
+    balanceCache,
     orderCache,
     psp,
     metrics,
@@ -110,8 +110,8 @@ export function openStoreParts(config: Config, role: string): StoreParts {
         activities: createActivities({
           db: database.db,
           openLane: database.openLane,
-          ledger: plainLedger,
-          balanceCache,
+          ledger,
+          compareCachedBalances: balanceCache.compare,
           orderCache,
           psp,
           logger,
@@ -129,7 +129,7 @@ export function openStoreParts(config: Config, role: string): StoreParts {
     },
     async close() {
       redis.close();
-      await Promise.allSettled([ledger.close(), database.close(), events.close()]);
+      await Promise.allSettled([balanceCache.close(), ledger.close(), database.close(), events.close()]);
     },
   };
 }

@@ -9,11 +9,14 @@ export async function selfAudit(): Promise<SelfAuditResult> {
   const orders = await auditSteps.findLostOrders.executeWithOptions({ summary: "orders without their workflow" }, []);
   const outbox = await auditSteps.checkOutbox.executeWithOptions({ summary: "messages that do not leave" }, []);
   const proof = await proofSteps.proveBooks.executeWithOptions({ summary: "prove the books from their postings" }, []);
-  // A run that began before the patch goes on without this step.
+  // A run that began before a patch goes on without its step.
   const refunds = patched("slow-refunds")
     ? [await auditSteps.findSlowRefunds.executeWithOptions({ summary: "refunds that do not end" }, [])]
     : [];
-  const findings = [...proof.findings, reservations, orders, ...refunds, outbox];
+  const cached = patched("cached-balances")
+    ? [await auditSteps.checkCachedBalances.executeWithOptions({ summary: "cached balances against the books" }, [])]
+    : [];
+  const findings = [...proof.findings, reservations, orders, ...refunds, ...cached, outbox];
   setCurrentDetails(asTable(findings));
   return auditSteps.recordSelfAudit.executeWithOptions({ summary: "keep what was found" }, [
     { findings, ...(proof.provedMs === undefined ? {} : { provedMs: proof.provedMs }) },

@@ -1,181 +1,151 @@
 import { randomUUID } from "node:crypto";
-import { once } from "node:events";
-import { connect, createServer, type Server, type Socket } from "node:net";
-import { Redis } from "ioredis";
-import { afterAll, beforeAll, describe, expect, inject, it, vi } from "vitest";
-import { endsSoonerThan } from "../../../test/support/ends-sooner.ts";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from "vitest";
+import { startOwnRedis, type OwnRedis } from "../../../test/support/own-redis.ts";
 import { until } from "../../../test/support/until.ts";
-import type { BalanceRecord } from "../../store/ledger/balances.ts";
+import type { CacheEpoch } from "../../store/balance-cache/balance-marks.ts";
 import { SILENT_LOG } from "../log.ts";
 import { balanceCacheKey, createBalanceCache, type BalanceCache } from "./balance-cache.ts";
+import { openRedis, type RedisLink } from "./redis.ts";
 
-let redis: Redis;
+let server: OwnRedis;
+let link: RedisLink;
 let cache: BalanceCache;
+let epoch: CacheEpoch;
+let userId: string;
+let number = 0;
 
 beforeAll(async () => {
-  redis = new Redis(inject("redisUrl"));
-  cache = createBalanceCache({ url: inject("redisUrl"), logger: SILENT_LOG });
-  await untilConnected(cache);
+  server = await startOwnRedis(inject("cacheDir"));
+  link = openRedis({ url: server.url, logger: SILENT_LOG });
+  cache = createBalanceCache(link, { markMs: 60_000 });
 });
-
 afterAll(async () => {
-  await cache.close();
-  redis.disconnect();
+  link.close();
+  await server.close();
 });
-
-const newUser = () => `user-${randomUUID()}`;
-const balance = (userId: string, version: bigint): BalanceRecord => ({
-  userId,
-  currency: "RUB",
-  version,
-  availableMinor: version * 10n,
-  heldMinor: version,
+beforeEach(async () => {
+  userId = `user-${randomUUID()}`;
+  await until("Redis is up", () => link.isUp());
+  number += 1;
+  epoch = { epoch: number, reign: (await cache.raise(number)) ?? "" };
 });
+afterEach(() => server.becomeMaster());
 
-// The first command may come before the connection stands; it is dropped then, as it should be.
-async function untilConnected(one: BalanceCache): Promise<void> {
-  const probe = balance(newUser(), 1n);
-  await until("the cache is connected", async () => {
-    await one.put([probe]);
-    return (await one.get(probe)) !== undefined;
-  });
-}
+const fill = (text: string, token = "t1") => cache.fill(epoch, token, [{ userId, text }]);
+const read = (token = "t1") => cache.read(epoch, token, [userId]);
+const NOTHING = { text: undefined, mayFill: false };
+const TOKEN = { text: undefined, mayFill: true };
 
-describe("the balance cache", () => {
-  it("keeps a balance under balance:{user}:{currency} for ten minutes", async () => {
-    const userId = newUser();
-    await cache.put([balance(userId, 7n)]);
-    expect(balanceCacheKey({ userId, currency: "RUB" })).toBe(`balance:${userId}:RUB`);
-    expect(await redis.hgetall(`balance:${userId}:RUB`)).toEqual({ version: "7", available: "70", held: "7" });
-    const lifetimeSeconds = await redis.ttl(`balance:${userId}:RUB`);
-    expect(lifetimeSeconds).toBeGreaterThan(595);
-    expect(lifetimeSeconds).toBeLessThanOrEqual(600);
-    expect(await cache.get({ userId, currency: "RUB" })).toEqual(balance(userId, 7n));
+describe("the balances in Redis", () => {
+  it("are filled in by the first reader that finds none, and read for ten minutes", async () => {
+    expect(await read()).toEqual([TOKEN]);
+    expect(await read("t2")).toEqual([NOTHING]);
+    expect(await fill("1 RUB 5 0", "t2")).toBe("done");
+    expect(await read("t2")).toEqual([NOTHING]);
+    await fill("1 RUB 5 0");
+    expect(await read("t2")).toEqual([{ text: "1 RUB 5 0" }]);
+    const key = `balance:${number}:${userId}`;
+    expect(balanceCacheKey(epoch, userId)).toBe(key);
+    expect(await server.client.pttl(key)).toBeGreaterThan(590_000);
   });
 
-  it("knows nothing of a balance that nobody put, nor of another currency's", async () => {
-    const userId = newUser();
-    await cache.put([balance(userId, 1n)]);
-    expect(await cache.get({ userId: newUser(), currency: "RUB" })).toBeUndefined();
-    expect(await cache.get({ userId, currency: "USD" })).toBeUndefined();
+  it("are neither read nor filled in while a writer has its mark there, whoever the other writers are", async () => {
+    await read();
+    await cache.mark(epoch, "a", [userId]);
+    expect(await fill("1 RUB 5 0")).toBe("done");
+    expect(await read()).toEqual([NOTHING]);
+    await cache.mark(epoch, "b", [userId]);
+    await cache.settle(epoch, "b", [userId]);
+    expect(await read()).toEqual([NOTHING]);
+    await cache.settle(epoch, "a", [userId]);
+    expect(await read()).toEqual([TOKEN]);
   });
 
-  it("never lets an older version overwrite a newer one", async () => {
-    const userId = newUser();
-    await cache.put([balance(userId, 5n)]);
-    await cache.put([balance(userId, 4n)]);
-    expect(await cache.get({ userId, currency: "RUB" })).toEqual(balance(userId, 5n));
-    // Versions are numbers, not words: 10 comes after 9.
-    await cache.put([balance(userId, 9n)]);
-    await cache.put([balance(userId, 10n)]);
-    await cache.put([balance(userId, 9n)]);
-    expect(await cache.get({ userId, currency: "RUB" })).toEqual(balance(userId, 10n));
+  it("are taken away by a mark, and by a writer whose own mark is gone", async () => {
+    await read();
+    await fill("1 RUB 5 0");
+    await cache.mark(epoch, "a", [userId]);
+    await server.client.del(balanceCacheKey(epoch, userId));
+    await read("t2");
+    await fill("1 RUB 5 0", "t2");
+    await cache.settle(epoch, "a", [userId]);
+    expect(await read("t3")).toEqual([TOKEN]);
   });
 
-  it("ends with the newest version whatever the order in which two processes write", async () => {
-    const other = createBalanceCache({ url: inject("redisUrl"), logger: SILENT_LOG });
-    await untilConnected(other);
-    const userId = newUser();
-    const versions = Array.from({ length: 200 }, (_, n) => BigInt(((n * 77) % 200) + 1));
-    await Promise.all(versions.map((version, n) => (n % 2 === 0 ? cache : other).put([balance(userId, version)])));
-    expect(await cache.get({ userId, currency: "RUB" })).toEqual(balance(userId, 200n));
-    await other.close();
+  it("are not filled in by a reader that asked the books before a writer came", async () => {
+    await read();
+    await cache.mark(epoch, "a", [userId]);
+    await cache.settle(epoch, "a", [userId]);
+    await fill("1 RUB 5 0");
+    expect(await read("t2")).toEqual([TOKEN]);
   });
 
-  it("takes many balances at once, and none", async () => {
-    const users = [newUser(), newUser()];
-    await cache.put([]);
-    await cache.put(users.map((userId) => balance(userId, 3n)));
-    expect(await Promise.all(users.map((userId) => cache.get({ userId, currency: "RUB" })))).toEqual(
-      users.map((userId) => balance(userId, 3n)),
-    );
+  it("forget a writer that died once its statement is over", async () => {
+    const short = createBalanceCache(link, { markMs: 50 });
+    await short.mark(epoch, "a", [userId]);
+    await until("the mark is gone", async () => (await server.client.exists(balanceCacheKey(epoch, userId))) === 0);
   });
 
-  it("keeps amounts that no JSON number could hold", async () => {
-    const record = { userId: newUser(), currency: "RUB", version: 1n, availableMinor: 9_007_199_254_740_993n, heldMinor: 0n };
-    await cache.put([record]);
-    expect(await cache.get(record)).toEqual(record);
+  it("take marks of the same moment in one command, each under its own epoch", async () => {
+    const before = await server.client.info("commandstats");
+    const evals = (text: string) => Number(/cmdstat_eval:calls=(\d+)/.exec(text)?.[1] ?? 0);
+    const users = Array.from({ length: 100 }, (_, n) => `${userId}-${n}`);
+    const old = { epoch: number - 1, reign: epoch.reign };
+    const [now, then] = await Promise.all([
+      Promise.all(users.map((user) => cache.mark(epoch, "a", [user]))),
+      Promise.all(users.map((user) => cache.mark(old, "a", [user]))),
+    ]);
+    expect([new Set(now), new Set(then)]).toEqual([new Set(["done"]), new Set(["ended"])]);
+    expect(evals(await server.client.info("commandstats")) - evals(before)).toBe(2);
   });
 
-  it("takes what it cannot read for nothing", async () => {
-    const userId = newUser();
-    await redis.hset(`balance:${userId}:RUB`, { version: "x", available: "1", held: "1" });
-    expect(await cache.get({ userId, currency: "RUB" })).toBeUndefined();
-    await redis.set(`balance:${userId}:USD`, "another kind of value");
-    expect(await cache.get({ userId, currency: "USD" })).toBeUndefined();
-    await cache.put([{ ...balance(userId, 1n), currency: "USD" }]);
-  });
-});
-
-describe("the balance cache without a Redis", () => {
-  it("keeps nothing and says so when there is no address", async () => {
-    const none = createBalanceCache({ url: undefined, logger: SILENT_LOG });
-    await none.put([balance("ann", 1n)]);
-    expect(none.enabled).toBe(false);
-    expect(await none.get({ userId: "ann", currency: "RUB" })).toBeUndefined();
-    await none.close();
+  it("are of no epoch but the one that this Redis was prepared for", async () => {
+    await read();
+    await fill("1 RUB 5 0");
+    await cache.raise(number + 1000);
+    expect([await read(), await cache.mark(epoch, "a", [userId]), await fill("x")]).toEqual(["ended", "ended", "ended"]);
   });
 
-  it("never throws and never waits long when nobody answers at the address, and says it once", async () => {
-    const warn = vi.fn();
-    const away = createBalanceCache({ url: "redis://127.0.0.1:1", logger: { ...SILENT_LOG, warn } });
-    for (let n = 0; n < 5; n += 1) {
-      expect(await endsSoonerThan(300, () => away.put([balance("ann", 1n), balance("bob", 1n)]))).toBe(true);
-      const asked = async () => expect(await away.get({ userId: "ann", currency: "RUB" })).toBeUndefined();
-      expect(await endsSoonerThan(300, asked)).toBe(true);
+  it("are of no epoch after a flush", async () => {
+    await server.client.flushall();
+    expect([await read(), await cache.mark(epoch, "a", [userId]), await cache.settle(epoch, "a", [userId])]).toEqual([
+      "ended",
+      "ended",
+      "ended",
+    ]);
+  });
+
+  it("are not read from a replica, and not from the same server once it is a master again", async () => {
+    await read();
+    await fill("1 RUB 5 0");
+    await server.becomeReplica();
+    // Before the connection is left: no write has been refused on it yet.
+    expect(await read()).toBe("ended");
+    await server.becomeMaster();
+    await until("Redis is up", () => link.isUp());
+    expect([await read(), await cache.mark(epoch, "a", [userId])]).toEqual(["ended", "ended"]);
+    epoch = { ...epoch, reign: (await cache.raise(number)) ?? "" };
+    expect(await read()).toEqual([{ text: "1 RUB 5 0" }]);
+  });
+
+  it("are sampled and dropped by their epoch and text", async () => {
+    await read();
+    await fill("1 RUB 5 0");
+    expect(await cache.sample(epoch, 10)).toEqual([{ userId, text: "1 RUB 5 0" }]);
+    expect([await cache.drop(epoch, userId, "other"), await cache.drop(epoch, userId, "1 RUB 5 0")]).toEqual([false, true]);
+    expect(await cache.sample(epoch, 10)).toEqual([]);
+  });
+
+  it("are unknown without a Redis, and where nobody answers", async () => {
+    for (const url of [undefined, "redis://127.0.0.1:1"]) {
+      const away = openRedis({ url, logger: SILENT_LOG });
+      const none = createBalanceCache(away, { markMs: 60_000 });
+      expect([await none.mark(epoch, "a", [userId]), await none.read(epoch, "t", [userId]), await none.raise(1)]).toEqual([
+        "unknown",
+        "unknown",
+        undefined,
+      ]);
+      away.close();
     }
-    await until("the outage is said", () => warn.mock.calls.length > 0);
-    await away.put([balance("ann", 1n)]);
-    expect(warn).toHaveBeenCalledTimes(1);
-    await away.close();
-  });
-
-  it("never waits long for a Redis that hangs, and uses it again when it answers", async () => {
-    const proxy = await startProxy(inject("redisUrl"));
-    const warn = vi.fn();
-    const hanging = createBalanceCache({ url: proxy.url, logger: { ...SILENT_LOG, warn } });
-    await untilConnected(hanging);
-    const [before, during] = [balance(newUser(), 1n), balance(newUser(), 1n)];
-    await hanging.put([before]);
-    proxy.hang();
-    expect(await endsSoonerThan(300, () => hanging.put([during]))).toBe(true);
-    expect(await endsSoonerThan(300, async () => expect(await hanging.get(before)).toBeUndefined())).toBe(true);
-    expect(warn).toHaveBeenCalled();
-    proxy.goOn();
-    await until("the cache is used again", async () => (await hanging.get(before)) !== undefined);
-    await hanging.close();
-    proxy.close();
   });
 });
-
-/** Stands between the cache and Redis, and can stop passing anything on without closing the connection. */
-async function startProxy(url: string): Promise<{ url: string; hang: () => void; goOn: () => void; close: () => void }> {
-  const { hostname, port } = new URL(url);
-  const sockets = new Set<Socket>();
-  const server: Server = createServer((client) => {
-    const target = connect(Number(port), hostname);
-    for (const socket of [client, target]) {
-      sockets.add(socket);
-      socket.on("error", () => {});
-      socket.on("close", () => {
-        client.destroy();
-        target.destroy();
-      });
-    }
-    client.pipe(target);
-    target.pipe(client);
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("the proxy has no port");
-  return {
-    url: `redis://127.0.0.1:${address.port}`,
-    hang: () => sockets.forEach((socket) => socket.pause()),
-    goOn: () => sockets.forEach((socket) => socket.resume()),
-    close: () => {
-      server.close();
-      sockets.forEach((socket) => socket.destroy());
-    },
-  };
-}

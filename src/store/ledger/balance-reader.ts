@@ -9,6 +9,12 @@ export interface CurrencyBalance {
   readonly heldMinor: bigint;
 }
 
+/** What a user has in each currency they ever had money in, by currency. `version` rises with each posting of any of the user's accounts. */
+export interface VersionedBalances {
+  readonly version: bigint;
+  readonly balances: readonly CurrencyBalance[];
+}
+
 export interface UserBalances {
   /** When the balances were read; no change that was committed before is missing. */
   readonly asOf: Date;
@@ -33,13 +39,14 @@ export function createBalanceReader(db: Db, parallel = 2): BalanceReader {
 
 async function readBalances(db: Db, userIds: readonly string[]): Promise<UserBalances[]> {
   const asOf = new Date();
-  const byUser = await readUsers(db, [...new Set(userIds)]);
-  return userIds.map((userId) => ({ asOf, balances: byUser.get(userId) ?? [] }));
+  const byUser = await readVersionedBalances(db, [...new Set(userIds)]);
+  return userIds.map((userId) => ({ asOf, balances: byUser.get(userId)?.balances ?? [] }));
 }
 
-async function readUsers(db: Db, userIds: readonly string[]): Promise<Map<string, CurrencyBalance[]>> {
+/** The balances of these users from one snapshot; a user without an account is left out. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+export async function readVersionedBalances(db: Db, userIds: readonly string[]): Promise<Map<string, VersionedBalances>> {
   const rows = await db.execute(sql`
-    select a.owner, a.currency,
+    select a.owner, a.currency, sum(a.version)::text as version,
            coalesce(sum(a.balance_minor) filter (where a.kind = 'available'), 0)::text as available,
            coalesce(sum(a.balance_minor) filter (where a.kind = 'held'), 0)::text as held
       from accounts a
@@ -47,17 +54,17 @@ async function readUsers(db: Db, userIds: readonly string[]): Promise<Map<string
        and a.kind in ('available', 'held')
      group by a.owner, a.currency
      order by a.owner, a.currency`);
-  const byUser = new Map<string, CurrencyBalance[]>();
+  const byUser = new Map<string, { version: bigint; readonly balances: CurrencyBalance[] }>();
   for (const row of rows) {
     const userId = String(row["owner"]);
-    const balance = {
+    const known = byUser.get(userId) ?? { version: 0n, balances: [] };
+    byUser.set(userId, known);
+    known.version += BigInt(String(row["version"]));
+    known.balances.push({
       currency: String(row["currency"]),
       availableMinor: BigInt(String(row["available"])),
       heldMinor: BigInt(String(row["held"])),
-    };
-    const known = byUser.get(userId);
-    if (known === undefined) byUser.set(userId, [balance]);
-    else known.push(balance);
+    });
   }
   return byUser;
 }
