@@ -95,7 +95,13 @@ async function run({ databaseUrl, redis, apis }: CacheSystem): Promise<number> {
 }
 
 function untilOpen(cache: BalanceCacheParts): Promise<void> {
-  return until("the cache is open", async () => (await cache.gate()).state === "open", 600_000);
+  // A busy machine may not answer in time; then it is asked again.
+  const isOpen = () =>
+    cache
+      .gate()
+      .then(({ state }) => state === "open")
+      .catch(() => false);
+  return until("the cache is open", isOpen, 600_000);
 }
 
 function untilUp(isUp: () => boolean): Promise<void> {
