@@ -12,6 +12,7 @@ import { until } from "./until.ts";
 /** Processes of the api over one Postgres and one Redis, without Temporal and Kafka. */
 export interface CacheSystem {
   readonly databaseUrl: string;
+  readonly dataDir: string;
   readonly redis: OwnRedis;
   readonly apis: readonly { readonly url: string; readonly pid: number }[];
   stop(): Promise<void>;
@@ -62,6 +63,7 @@ export async function startCacheSystem(settings: readonly Readonly<Record<string
     );
   return {
     databaseUrl: appUrl,
+    dataDir,
     redis,
     apis: roles.map(({ url, role }) => ({ url, pid: role.pid() ?? 0 })),
     async stop() {
