@@ -7,6 +7,7 @@ export const GROUPS: Readonly<Record<string, readonly RowName[]>> = {
   workflows: ["workflow-eager", "workflow-one-step", "workflow-three-steps", "workflow-saga"],
   reservations: ["reservations"],
   http: ["deposits", "balance", "operations"],
+  cache: ["cached-balance", "cached-mix"],
   events: ["events-ledger", "events"],
   start: ["start"],
   ledger: ["transfers", "hot-transfers"],

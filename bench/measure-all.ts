@@ -2,6 +2,7 @@ import { GROUPS } from "./groups.ts";
 import { measureSystem } from "./measure-system.ts";
 import type { Plan } from "./plan.ts";
 import { measureBig } from "./rows/big.ts";
+import { measureCachedBalance, startTwoApis } from "./rows/cached-balance.ts";
 import { loadDeposits, loadEvents, loadOrders } from "./rows/load.ts";
 import { measureStart } from "./rows/start.ts";
 import { measureTransfers } from "./rows/transfers.ts";
@@ -31,6 +32,12 @@ export async function measureAll(
         await results.attemptPlot("load of deposits", SECTION_MS, () => loadDeposits(system, plan));
         await results.attemptPlot("load of events", SECTION_MS, () => loadEvents(system, plan));
       },
+    );
+  if (wants("cache"))
+    await results.using(
+      "two processes of the api",
+      () => startTwoApis(plan),
+      async (system) => results.attempt("cache", SECTION_MS, () => measureCachedBalance(system, plan)),
     );
   if (wants("start")) await results.attempt("start", SECTION_MS, () => measureStart(plan));
   if (wants("ledger", "big"))

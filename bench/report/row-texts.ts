@@ -123,6 +123,19 @@ const texts = {
     goal: { atLeast: 0.8 },
     bounds: "The api's single thread; reads of the same moment share a statement.",
   },
+  "cached-balance": {
+    what: "`GET` of a balance that Redis has, 64 at a time",
+    baseline: "the same through a process with `BALANCE_CACHE=off`",
+    unit: "/s",
+    bounds:
+      "The api's single thread, which costs the same on either side; Postgres does nothing for it. One command answers all reads of the same moment.",
+  },
+  "cached-mix": {
+    what: "16 such reads and one deposit in turn, 64 at a time",
+    baseline: "the same through a process with `BALANCE_CACHE=off`, whose deposits mark as well",
+    unit: "/s",
+    bounds: "The same, and the first read after each deposit, which asks Redis, Postgres, and fills the cache.",
+  },
   operations: {
     what: "the list of a user's last 20 operations, 64 at a time",
     baseline: "`GET` of a balance, 64 at a time",

@@ -18,6 +18,7 @@ const PARTS: readonly (readonly [script: string, ...words: string[]])[] = [
   ["chaos:transactions"],
   ["chaos:orders", "--kill-workers"],
   ["chaos:reservations"],
+  ["chaos:cache", "60"],
   ["chaos:import"],
   // Three million rows fit into a heap of 64 MB only while the memory of an import does not grow with its file.
   ["chaos:import-memory", "3000000"],

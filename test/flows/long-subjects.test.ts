@@ -98,8 +98,7 @@ describe.each([
     const cache = createBalanceCache(redis, { markMs: 1_000 });
     const epoch = { epoch: 1, reign: (await cache.raise(1)) ?? "" };
     await cache.read(epoch, "token", [subject]);
-    const texts = [{ userId: subject, text: "1 RUB 1 0" }];
-    await cache.fill(epoch, "token", texts);
+    await cache.fillIn(epoch, "token", [{ userId: subject, text: "1 RUB 1 0" }]);
     expect(await cache.read(epoch, "token", [subject])).toEqual([{ text: "1 RUB 1 0" }]);
     const event = { user_id: subject, amount: "1", currency: "RUB", payment_method: "cash", transaction_date: NOW };
     expect(readPurchaseEvent(Buffer.from(JSON.stringify(event)), Date.now())).toMatchObject({ event: { userId: subject } });

@@ -11,6 +11,7 @@ import { orderAge, orderToText } from "../../src/store/orders/order-text.ts";
 import { getOrder, settleByHand } from "../../src/store/orders/orders.ts";
 import { createTestApi, type TestApi } from "../support/http-api.ts";
 import { startTestWorkflows, type TestWorkflows } from "../support/http-system.ts";
+import { startOwnRedis } from "../support/own-redis.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 import { until } from "../support/until.ts";
 
@@ -127,6 +128,33 @@ describe("a change that the cache was never told of is seen by every process:", 
     expect(await cache.get(orderId)).toBeDefined();
     expect(read((await api.call("GET", path(orderId))).body)).toBe(expected);
   });
+});
+
+test("a refund is seen at once while Redis is a read-only replica that still has the order as it was", async () => {
+  const server = await startOwnRedis(inject("cacheDir"));
+  const own = openRedis({ url: server.url, logger: SILENT_LOG });
+  const there = createTestApi({ databaseUrl: database.appUrl, starters: workflows.starters, redis: own });
+  try {
+    await until("Redis is up", () => own.isUp());
+    const orderId = await completed();
+    const refunded = async () => ((await there.call("GET", path(orderId))).body["payment"] as { refunded: string }).refunded;
+    await until("the order is cached", async () => {
+      expect(await refunded()).toBe("0.00");
+      return (await server.client.exists(`order:${orderId}`)) === 1;
+    });
+    await server.becomeReplica();
+    const body = { reason: "returned", amount: "4" };
+    expect((await there.call("POST", `${path(orderId)}/refunds`, { body, headers: { prefer: "wait=20" } })).status).toBe(201);
+    expect(await server.client.exists(`order:${orderId}`)).toBe(1);
+    expect(await refunded()).toBe("4.00");
+    await server.becomeMaster();
+    await until("Redis is used again", () => own.isUp());
+    expect(await refunded()).toBe("4.00");
+  } finally {
+    await there.close();
+    own.close();
+    await server.close();
+  }
 });
 
 test("an order that goes on is never cached", async () => {

@@ -11,6 +11,7 @@ export interface OwnRedis {
   /** Makes it a replica of a master that is gone: it answers reads and refuses writes, as the old master of a fail-over does. */
   becomeReplica(): Promise<void>;
   becomeMaster(): Promise<void>;
+  processId(): Promise<number>;
   /** Kills it (SIGKILL); its keeper starts it again, empty. */
   kill(): Promise<void>;
   /** Stops it where it stands: it keeps its connections and answers nothing, until `goOn`. */
@@ -37,6 +38,7 @@ export async function startOwnRedis(cacheDir: string): Promise<OwnRedis> {
     client,
     becomeReplica: async () => void (await client.call("REPLICAOF", "127.0.0.1", "1")),
     becomeMaster: async () => void (await client.call("REPLICAOF", "NO", "ONE")),
+    processId,
     async kill() {
       pid = await processId();
       process.kill(pid, "SIGKILL");

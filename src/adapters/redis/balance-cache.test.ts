@@ -31,7 +31,7 @@ beforeEach(async () => {
 });
 afterEach(() => server.becomeMaster());
 
-const fill = (text: string, token = "t1") => cache.fill(epoch, token, [{ userId, text }]);
+const fill = (text: string, token = "t1") => cache.fillIn(epoch, token, [{ userId, text }]);
 const read = (token = "t1") => cache.read(epoch, token, [userId]);
 const NOTHING = { text: undefined, mayFill: false };
 const TOKEN = { text: undefined, mayFill: true };

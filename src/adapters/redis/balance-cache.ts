@@ -77,7 +77,7 @@ export function createBalanceCache(link: RedisLink, { markMs }: BalanceCacheOpti
       if (found === null) return "ended";
       return Array.isArray(found) ? found.map(toCachedText) : "unknown";
     },
-    async fill(epoch, token, texts) {
+    async fillIn(epoch, token, texts) {
       const userIds = texts.map(({ userId }) => userId);
       return outcomeOf(await run(FILL_BALANCES, epoch, userIds, [token, TEXT_MS, ...texts.map(({ text }) => text)]));
     },

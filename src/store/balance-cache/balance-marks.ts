@@ -20,7 +20,7 @@ export interface BalanceMarks {
   /** What is cached of each user. With `mayFill` the caller alone may fill in what it reads from now on, under `token`. */
   read(epoch: CacheEpoch, token: string, userIds: readonly string[]): Promise<readonly CachedText[] | "ended" | "unknown">;
   /** Fills in what was read after `token` was given; does nothing where a writer came meanwhile. */
-  fill(epoch: CacheEpoch, token: string, texts: readonly { readonly userId: string; readonly text: string }[]): Promise<MarkOutcome>;
+  fillIn(epoch: CacheEpoch, token: string, texts: readonly { readonly userId: string; readonly text: string }[]): Promise<MarkOutcome>;
   /** Prepares this Redis for an epoch, and says its reign; undefined when it cannot be had. Safe to retry. */
   raise(epoch: number): Promise<string | undefined>;
 }

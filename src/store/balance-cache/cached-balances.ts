@@ -45,7 +45,7 @@ export function cachedBalances(options: CachedBalancesOptions): BalanceReader {
   const fill = (epoch: KnownGate, token: string, userIds: readonly string[], books: ReadonlyMap<string, VersionedBalances>): void => {
     const texts = userIds.map((userId) => ({ userId, text: balancesToText(books.get(userId) ?? NOBODY) }));
     // Beside the answer, which does not wait for it.
-    if (texts.length > 0) void marks.fill(epoch, token, texts);
+    if (texts.length > 0) void marks.fillIn(epoch, token, texts);
   };
   const run = async (askedFor: readonly string[]): Promise<UserBalances[]> => {
     const asOf = new Date();

@@ -136,7 +136,7 @@ export async function runWorld({ random, faults, guards }: WorldPlan): Promise<W
       },
       settle: (epoch, mark, userIds) => command((server) => settleIn(server, epoch, mark, userIds, guards)),
       read: (epoch, token, userIds) => command((server) => readIn(server, epoch, token, userIds, guards)),
-      fill: (epoch, token, texts) => command((server) => fillIn(server, epoch, token, texts, guards)),
+      fillIn: (epoch, token, texts) => command((server) => fillIn(server, epoch, token, texts, guards)),
       raise: async (epoch) => {
         const reign = await command((server) => {
           if (!server.isMaster) return "unknown" as const;
