@@ -67,7 +67,8 @@ const texts = {
     baseline: "two empty workflows, one after the other, 50 at a time",
     unit: "/s",
     goal: { atLeast: 0.8 },
-    bounds: "A reservation is a workflow with a timer; the confirmation is an update of it, which takes workflow tasks of its own.",
+    bounds:
+      "A reservation is a workflow with a timer: placing it is one workflow task, in the process that took the request, and the confirmation is an update, which takes a task of its own.",
   },
   "workflow-eager": {
     what: "an empty workflow, started eagerly, 50 at a time",

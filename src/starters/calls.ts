@@ -19,7 +19,7 @@ import { causesOf, DomainError, isErrorCode, messageOf } from "../base/errors.ts
 import type { OrderSagaInput } from "../contract/orders.ts";
 import { CARRIED_OVER } from "../contract/reservations.ts";
 import type { EndedOrders } from "./ended-orders.ts";
-import type { PlacedHolds } from "./reservations.ts";
+import type { PlacedHolds } from "./placed-holds.ts";
 
 /** The status codes of gRPC that a call of Temporal may end with (grpc/grpc, doc/statuscodes.md). */
 const grpcStatus = {

@@ -21,12 +21,9 @@ import {
 } from "../contract/reservations.ts";
 import { TASK_QUEUES } from "../contract/task-queues.ts";
 import { isAlreadyStarted, type Calls, type StarterOptions } from "./calls.ts";
+import type { PlacedHolds } from "./placed-holds.ts";
 import { typedSearchAttributes } from "./typed-search-attributes.ts";
-import type { Waits } from "./waits.ts";
 import { reservationWords } from "./words.ts";
-
-/** The holds that the workers of a process place; undefined where the step failed, and only the workflow knows what became of it. */
-export type PlacedHolds = Waits<ReservationState | undefined>;
 
 /**
  * How long a worker of this process, which has a reservation's first task, is trusted to place the hold before its workflow is asked.

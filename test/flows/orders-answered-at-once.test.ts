@@ -5,13 +5,11 @@ import type { OrderEnd } from "../../src/contract/orders.ts";
 import { createEndedOrders } from "../../src/starters/ended-orders.ts";
 import { auditBooks } from "../../src/store/ledger/audit.ts";
 import { createFakePsp } from "../support/fake-psp.ts";
-import { createTestApi, type TestAnswer, type TestApi } from "../support/http-api.ts";
-import { startTestWorkflows, type TestWorkflows } from "../support/http-system.ts";
-import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
+import type { TestAnswer, TestApi } from "../support/http-api.ts";
+import { startTwoApis, type TwoApis } from "../support/two-apis.ts";
 import { until } from "../support/until.ts";
 
-let database: TestDatabase;
-let workflows: TestWorkflows;
+let apis: TwoApis;
 const psp = createFakePsp();
 const told: string[] = [];
 const waits = createEndedOrders();
@@ -23,22 +21,13 @@ const endedOrders = {
   },
 };
 let api: TestApi;
-/** The same API as another process, which commits no order's end itself. */
 let elsewhere: TestApi;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  workflows = await startTestWorkflows(database.appUrl, ["orders", "payments"], undefined, psp, undefined, { endedOrders });
-  api = createTestApi({ databaseUrl: database.appUrl, starters: workflows.starters, psp });
-  elsewhere = createTestApi({ databaseUrl: database.appUrl });
-  await api.call("POST", "/api/v1/services", { body: { id: "gig", name: "Gig" } });
+  apis = await startTwoApis(["orders", "payments"], { endedOrders }, psp);
+  ({ api, elsewhere } = apis);
 });
-
-afterAll(async () => {
-  await Promise.all([api.close(), elsewhere.close()]);
-  await workflows.close();
-  await database.drop();
-});
+afterAll(() => apis.close());
 
 const place = (user: string, amount: string, key: string) =>
   api.call("POST", "/api/v1/orders", {
@@ -97,7 +86,7 @@ test("orders that are asked for twice, cancelled in both ways and refused at onc
           // The id is known by the location of any answer; a cancellation of both kinds meets the order wherever it is.
           const path = pathOf(await Promise.race(placing));
           const id = path.split("/").at(-1) ?? "";
-          void workflows.client.workflow
+          void apis.workflows.client.workflow
             .getHandle(orderWorkflowId(id))
             .cancel()
             .catch(() => undefined);

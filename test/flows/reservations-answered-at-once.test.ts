@@ -4,30 +4,18 @@ import { reservationWorkflowId } from "../../src/contract/ids.ts";
 import type { ReservationState } from "../../src/contract/reservations.ts";
 import { createWaits } from "../../src/starters/waits.ts";
 import { auditBooks } from "../../src/store/ledger/audit.ts";
-import { createTestApi, type TestApi } from "../support/http-api.ts";
-import { startTestWorkflows, type TestWorkflows } from "../support/http-system.ts";
-import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
+import { startTwoApis, type TwoApis } from "../support/two-apis.ts";
 
-let database: TestDatabase;
-let workflows: TestWorkflows;
-let api: TestApi;
-/** The same API as another process, which places no hold itself. */
-let elsewhere: TestApi;
+let apis: TwoApis;
+let api: TwoApis["api"];
+let elsewhere: TwoApis["elsewhere"];
 const placedHolds = createWaits<ReservationState | undefined>();
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  workflows = await startTestWorkflows(database.appUrl, ["orders"], undefined, undefined, undefined, { placedHolds });
-  api = createTestApi({ databaseUrl: database.appUrl, starters: workflows.starters });
-  elsewhere = createTestApi({ databaseUrl: database.appUrl });
-  await api.call("POST", "/api/v1/services", { body: { id: "gig", name: "Gig" } });
+  apis = await startTwoApis(["orders"], { placedHolds });
+  ({ api, elsewhere } = apis);
 });
-
-afterAll(async () => {
-  await Promise.all([api.close(), elsewhere.close()]);
-  await workflows.close();
-  await database.drop();
-});
+afterAll(() => apis.close());
 
 const fund = async (): Promise<string> => {
   const user = `at-once-${randomUUID()}`;
@@ -48,7 +36,7 @@ test("a reservation is answered from the hold's commit, without an update, and e
   const again = await place(user, "10.00", key);
   expect([again.status, again.headers.get("idempotency-replayed")]).toEqual([201, "true"]);
   expect((await place(user, "11.00", key)).body["code"]).toBe("IDEMPOTENCY_CONFLICT");
-  const { events } = await workflows.client.workflow.getHandle(reservationWorkflowId(String(body["reservationId"]))).fetchHistory();
+  const { events } = await apis.workflows.client.workflow.getHandle(reservationWorkflowId(String(body["reservationId"]))).fetchHistory();
   expect(events?.filter((event) => event.workflowExecutionUpdateAcceptedEventAttributes)).toEqual([]);
 });
 

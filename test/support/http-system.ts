@@ -14,7 +14,7 @@ import { createTemporal } from "../../src/adapters/temporal/temporal.ts";
 import type { TaskQueue } from "../../src/contract/task-queues.ts";
 import type { EndedOrders } from "../../src/starters/ended-orders.ts";
 import { createStarters, type Starters } from "../../src/starters/index.ts";
-import type { PlacedHolds } from "../../src/starters/reservations.ts";
+import type { PlacedHolds } from "../../src/starters/placed-holds.ts";
 import { createLedger } from "../../src/store/ledger/ledger.ts";
 import { createDatabase } from "../../src/store/postgres/database.ts";
 import { createSaldoWorkers } from "../../workers/parts/create-worker.ts";

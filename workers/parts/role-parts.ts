@@ -15,7 +15,7 @@ import type { Config } from "../../src/config.ts";
 import type { TaskQueue } from "../../src/contract/task-queues.ts";
 import type { EventShelf } from "../../src/ingest/event-shelf.ts";
 import { createEndedOrders, type EndedOrders } from "../../src/starters/ended-orders.ts";
-import type { PlacedHolds } from "../../src/starters/reservations.ts";
+import type { PlacedHolds } from "../../src/starters/placed-holds.ts";
 import { createWaits } from "../../src/starters/waits.ts";
 import { createLedger, type Ledger } from "../../src/store/ledger/ledger.ts";
 import { createDatabase, type Database } from "../../src/store/postgres/database.ts";
