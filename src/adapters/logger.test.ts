@@ -42,6 +42,8 @@ const SECRETS = [
 ];
 /** Names that only look so: what stands there is what operators search by. */
 const HARMLESS = { accountNo: 7, tokens: 3, cardinality: 2, numberOfRows: 4, idempotencyKey: "key-1", panel: "left" };
+const API_SECRET = "0123456789abcdef".repeat(4);
+const API_KEY = `saldo_live_abcdefghijklmnop_${API_SECRET}00000000`;
 const CANARY = "canary-4111111111111111";
 
 /** The logger writes to the standard output of its process, as operators collect it. */
@@ -54,6 +56,7 @@ const PROGRAM = `
   log.info({ ...secrets, request: { ...secrets, headers: secrets }, list: [secrets] }, "secrets");
   log.child({ auth: secrets }).warn({ userId: "ann" }, "secrets of a child");
   log.info({ a: { b: { c: { d: secrets } } }, made: new (class { constructor() { Object.assign(this, secrets); } })() }, "deep secrets");
+  log.info({ key: ${JSON.stringify(API_KEY)}, path: ["/x/" + ${JSON.stringify(API_KEY)}], err: new Error("no " + ${JSON.stringify(API_KEY)}) }, "a key");
   log.info(${JSON.stringify(HARMLESS)}, "no secrets");
   log.info({ amountMinor: 9007199254740993n, balance: { list: [9007199254740995n] }, at: new Date(0) }, "money");
 `;
@@ -71,6 +74,11 @@ beforeAll(async () => {
 });
 
 describe("the log", () => {
+  it("never holds the secret of an API key, whatever the field is called and in an error's words", () => {
+    expect(text).toContain("saldo_live_abcdefghijklmnop_****");
+    expect(text).not.toContain(API_SECRET);
+  });
+
   it("has every line, in order, when the process ends in the turn in which they were written, also by an error", async () => {
     const program = (end: string) => `
       import { createLogger } from ${JSON.stringify(LOGGER)};

@@ -16,8 +16,8 @@ Prints an access token, signed with the keys of this machine.
   --json            print {"token","tokenId","subject","roles","expiresAt"}
   --help            print this
 
-A token is given back by POST /api/v1/auth/logout. All tokens of a subject are revoked by
-POST /api/v1/auth/revocations: see docs/security.md.
+A token is given back by POST /api/v1/auth/logout. All tokens of a subject are ended by
+\`npm run access -- end SUBJECT\`: see docs/security.md.
 `;
 
 const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 };

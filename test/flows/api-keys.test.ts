@@ -21,7 +21,9 @@ type Headers = { readonly authorization: string };
 const me = async (headers: Headers) => (await api.call("GET", "/api/v1/auth/me", { headers })).status;
 const deposit = (headers: Headers) => api.call("POST", "/api/v1/balances/anna/deposits", { body: { amount: "1" }, headers });
 const actsOf = async (keyId: string) =>
-  (await bench.sql`select act from acts where subject_type = 'api-key' and subject_id = ${keyId} order by id`).map(({ act }) => act as string);
+  (await bench.sql`select act from acts where subject_type = 'api-key' and subject_id = ${keyId} order by id`).map(
+    ({ act }) => act as string,
+  );
 
 describe("an API key", () => {
   it("is shown once, moves money as its subject, and is kept as a hash alone", async () => {
@@ -53,11 +55,17 @@ describe("an API key", () => {
       const refused = await deposit(headers);
       expect([refused.status, refused.body["code"]]).toEqual([403, "INSUFFICIENT_SCOPE"]);
       expect(refused.headers.get("www-authenticate")).toBe('Bearer error="insufficient_scope", scope="ledger:write"');
-      const legacy = await api.app.request("/api", { method: "POST", headers: { ...headers, "content-type": "application/json" }, body: '{"id":1,"balance":5}' });
+      const legacy = await api.app.request("/api", {
+        method: "POST",
+        headers: { ...headers, "content-type": "application/json" },
+        body: '{"id":1,"balance":5}',
+      });
       expect(legacy.status).toBe(403);
       expect((await api.call("GET", "/api/v1/orders", { headers })).body["code"]).toBe("INSUFFICIENT_SCOPE");
     }
-    const most = await makeKey(api, { scopes: ["ledger:*", "orders:*", "purchases:*", "reservations:*", "services:*", "users:*", "events:*"] });
+    const most = await makeKey(api, {
+      scopes: ["ledger:*", "orders:*", "purchases:*", "reservations:*", "services:*", "users:*", "events:*"],
+    });
     for (const [method, path] of [
       ["GET", "/api/v1/webhooks"],
       ["GET", "/api/v1/api-keys"],
@@ -67,7 +75,9 @@ describe("an API key", () => {
     ] as const)
       expect((await api.app.request(path, { method, headers: most.bearer })).status).toBe(403);
     for (const path of ["auth/logout", "auth/password"])
-      expect((await api.call("POST", `/api/v1/${path}`, { headers: most.bearer, body: {}, key: null })).body["code"]).toBe("INSUFFICIENT_SCOPE");
+      expect((await api.call("POST", `/api/v1/${path}`, { headers: most.bearer, body: {}, key: null })).body["code"]).toBe(
+        "INSUFFICIENT_SCOPE",
+      );
     const asAdminUser = { login: "mallory", password: "a long enough one", roles: ["admin"] };
     expect((await api.call("POST", "/api/v1/auth/register", { headers: most.bearer, body: asAdminUser, key: null })).status).toBe(403);
   });

@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { SILENT_LOG } from "../../src/adapters/log.ts";
+import { issueToken } from "../../src/adapters/tokens/access-tokens.ts";
+import { openSigningKeys } from "../../src/adapters/tokens/signing-keys.ts";
 import { bearer, createAuthClient, openAuthBench, PASSWORD, type AuthBench } from "../support/auth-bench.ts";
 
 const NEW_PASSWORD = "another long password";
@@ -10,6 +13,12 @@ beforeAll(async () => {
 });
 afterAll(() => bench.close());
 
+// As a refresh would have it issued a moment after the change.
+const issueLater = async (subject: string, sessionId: string) => {
+  const keys = await openSigningKeys({ directory: bench.identities.keysDir, log: SILENT_LOG });
+  const names = { issuer: "saldo", audience: "saldo-api" };
+  return await issueToken(keys, names, { subject, roles: ["user"], sessionId, ttlMs: 600_000 }, () => Date.now() + 5_000).finally(() => keys.close());
+};
 const { post, me, loggedIn } = createAuthClient(() => bench);
 
 describe("a change of the password", () => {
@@ -19,7 +28,8 @@ describe("a change of the password", () => {
     const signed = await bench.identities.bearer(user.userId, ["user"]);
     const changed = await post("password", { oldPassword: PASSWORD, newPassword: NEW_PASSWORD }, bearer(user.accessToken));
     expect(changed).toMatchObject({ status: 200, body: { userId: user.userId, roles: ["user"] } });
-    for (const headers of [bearer(user.accessToken), bearer(elsewhere["accessToken"]), signed]) expect((await me(headers)).status).toBe(401);
+    for (const headers of [bearer(user.accessToken), bearer(elsewhere["accessToken"]), signed])
+      expect((await me(headers)).status).toBe(401);
     for (const refreshToken of [user.refreshToken, elsewhere["refreshToken"]])
       expect((await post("refresh", { refreshToken })).body["code"]).toBe("INVALID_REFRESH_TOKEN");
     expect((await me(bearer(changed.body["accessToken"]))).status).toBe(200);
@@ -50,6 +60,33 @@ describe("a change of the password", () => {
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
   });
 
+  it("leaves nothing to a log-in with the old password of the same moment", async () => {
+    for (let round = 0; round < 5; round += 1) {
+      const user = await loggedIn();
+      const entering = Array.from({ length: 3 }, () => post("login", { login: user.login, password: PASSWORD }));
+      const changed = await post("password", { oldPassword: PASSWORD, newPassword: NEW_PASSWORD }, bearer(user.accessToken));
+      expect(changed.status).toBe(200);
+      for (const { status, body } of await Promise.all(entering))
+        if (status === 200) {
+          expect((await post("refresh", { refreshToken: body["refreshToken"] })).status).toBe(401);
+          expect((await me(bearer(body["accessToken"]))).status).toBe(401);
+        }
+      expect((await me(bearer(changed.body["accessToken"]))).status).toBe(200);
+    }
+  });
+
+  it("refuses a session that was being opened meanwhile and that its statement did not see", async () => {
+    const user = await loggedIn();
+    const missed = (await post("login", { login: user.login, password: PASSWORD })).body;
+    await post("password", { oldPassword: PASSWORD, newPassword: NEW_PASSWORD }, bearer(user.accessToken));
+    // As the statement would have left it.
+    await bench.sql`update sessions set revoked_at = null where user_id = ${user.userId}`;
+    expect((await post("refresh", { refreshToken: missed["refreshToken"] })).status).toBe(401);
+    const sid = (JSON.parse(Buffer.from(String(missed["accessToken"]).split(".")[1] ?? "", "base64url").toString()) as { sid: string }).sid;
+    const { token } = await issueLater(user.userId, sid);
+    expect((await me(bearer(token))).status).toBe(401);
+  });
+
   it("to one that is too short is refused, and so is one by whom no login belongs to", async () => {
     const user = await loggedIn();
     const short = await post("password", { oldPassword: PASSWORD, newPassword: "short" }, bearer(user.accessToken));
@@ -76,7 +113,8 @@ describe("a login that an operator disabled", () => {
     expect((await post("refresh", { refreshToken: user.refreshToken })).status).toBe(401);
     const { status, body } = await post("login", login);
     expect([status, (await me(bearer(body["accessToken"]))).status]).toEqual([200, 200]);
-    const acts = await bench.sql`select act, actor, reason from acts where subject_id = ${user.userId} and act like 'login.%abled' order by id`;
+    const acts =
+      await bench.sql`select act, actor, reason from acts where subject_id = ${user.userId} and act like 'login.%abled' order by id`;
     expect(acts).toEqual(["login.disabled", "login.enabled"].map((act) => ({ act, actor: "ops", reason: "a laptop was lost" })));
   });
 

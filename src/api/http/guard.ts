@@ -3,6 +3,7 @@ import type { Principal } from "../../contract/identity.ts";
 import type { ApiContext } from "../api-env.ts";
 import { isBackend, type Access } from "./access.ts";
 import type { RefusalLog } from "./refusal-log.ts";
+import type { RouteClass } from "./route-class.ts";
 import type { RouteScope } from "./route-scope.ts";
 
 /** A token that was verified before. */
@@ -23,9 +24,6 @@ export interface Authenticator {
    */
   recall?(authorization: string | undefined): RecalledToken | undefined;
 }
-
-/** The allowance that a route counts against. `unlimited` is for what supervisors and collectors ask every second. */
-export type RouteClass = "read" | "write" | "login" | "unlimited";
 
 /** Counts requests. Throws: RATE_LIMITED. Sets the `RateLimit` headers. */
 export interface RequestLimits {

@@ -2,9 +2,9 @@ import type { RouteConfig } from "@hono/zod-openapi";
 import { ERROR_CATALOGUE, type ErrorCode } from "../../base/errors.ts";
 import { BEARER, type Access } from "./access.ts";
 import { PROBLEM_TYPE, problemSchema } from "./problem.ts";
+import { routeClassOf } from "./route-class.ts";
 import type { RouteOptions } from "./route-options.ts";
 import { scopeOfRoute, type RouteScope } from "./route-scope.ts";
-import { routeClassOf } from "./run-route.ts";
 import { STATUSES } from "./statuses.ts";
 
 /** A route as it stands in the OpenAPI document: who may call it, and every problem it may answer besides its own answers. */

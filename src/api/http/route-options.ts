@@ -3,8 +3,8 @@ import type { ErrorCode } from "../../base/errors.ts";
 import type { ApiContext, ApiEnv } from "../api-env.ts";
 import type { Access } from "./access.ts";
 import type { NewWork } from "./admission.ts";
-import type { RouteClass } from "./guard.ts";
 import type { RequestMemory } from "./idempotent-answers.ts";
+import type { RouteClass } from "./route-class.ts";
 
 /** How a route takes an Idempotency-Key. */
 export interface IdempotencyOptions {

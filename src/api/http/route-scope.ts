@@ -1,5 +1,5 @@
 import type { Resource, Scope } from "../../contract/scopes.ts";
-import type { RouteClass } from "./guard.ts";
+import type { RouteClass } from "./route-class.ts";
 
 /** What a request with an API key, or with a token that was got with one, needs at a route: a scope, nothing, or it is refused whatever it has. */
 export type RouteScope = Scope | "any" | undefined;

@@ -3,10 +3,11 @@ import type { Handler } from "hono";
 import type { Api, ApiContext, ApiEnv } from "../api-env.ts";
 import { OPEN_READ } from "./access.ts";
 import { declareAccess } from "./declared-access.ts";
+import { routeClassOf } from "./route-class.ts";
 import { documentRoute } from "./route-document.ts";
 import type { RouteOptions } from "./route-options.ts";
 import { scopeOfRoute } from "./route-scope.ts";
-import { endingOf, routeClassOf, runRoute, type RouteParts } from "./run-route.ts";
+import { endingOf, runRoute, type RouteParts } from "./run-route.ts";
 
 /** Where each resource adds its routes. */
 export interface Routes {

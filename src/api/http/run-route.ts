@@ -7,10 +7,11 @@ import type { ApiContext, ApiEnv } from "../api-env.ts";
 import type { Admission } from "./admission.ts";
 import { admitted } from "./admitted.ts";
 import { checkRequest, singleValues } from "./check-request.ts";
-import type { Guard, RouteClass } from "./guard.ts";
+import type { Guard } from "./guard.ts";
 import { readIdempotencyKey, readOptionalIdempotencyKey } from "./idempotency.ts";
 import type { IdempotentAnswers, KeyedRequest } from "./idempotent-answers.ts";
 import { readJsonBody } from "./request-body.ts";
+import { routeClassOf } from "./route-class.ts";
 import type { IdempotencyOptions, RouteOptions } from "./route-options.ts";
 import { scopeOfRoute } from "./route-scope.ts";
 
@@ -66,11 +67,6 @@ export function runRoute(route: RouteConfig, options: RouteOptions, parts: Route
       return await (keyed === undefined ? act() : parts.firstAnswers.once(context, keyed, act));
     });
   };
-}
-
-/** What a route's requests count as. */
-export function routeClassOf({ method }: Pick<RouteConfig, "method">, { routeClass }: Pick<RouteOptions, "routeClass">): RouteClass {
-  return routeClass ?? (method === "get" ? "read" : "write");
 }
 
 async function readRequest(

@@ -1,7 +1,7 @@
 import { z, type RouteConfig } from "@hono/zod-openapi";
 import { BEARER, type Access } from "../http/access.ts";
 import type { NewWork } from "../http/admission.ts";
-import type { RouteClass } from "../http/guard.ts";
+import type { RouteClass } from "../http/route-class.ts";
 
 type Method = "get" | "post" | "delete";
 

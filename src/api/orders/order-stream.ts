@@ -94,13 +94,14 @@ async function sendStates(stream: SSEStreamingApi, watch: Watch): Promise<void> 
   let version = watch.afterVersion;
   let heartbeatAtMs = Date.now() + heartbeatMs;
   for (let news = watch.first; !stream.aborted && Date.now() < endsAtMs; news = await newsOf(orderId, version)) {
+    // The token may have run out or been revoked since the stream began: then the client must come with another one, and is told nothing more.
+    if (news.length > 0 && !(await watch.mayGoOn())) return;
     for (const transition of news) {
       await send(() => stream.writeSSE(stateEvent(orderId, transition)));
       ({ version } = transition);
       if (isFinal(transition.sagaState)) return;
     }
     if (Date.now() < heartbeatAtMs) continue;
-    // The token may have run out or been revoked since the stream began: then the client must come with another one.
     if (!(await watch.mayGoOn())) return;
     await send(() => stream.write(": still here\n\n"));
     heartbeatAtMs = Date.now() + heartbeatMs;

@@ -203,7 +203,7 @@ async function readLive(db: Db, keyIds: readonly string[]): Promise<(LiveApiKey 
       subject: row.subject,
       scopes: JSON.parse(row.scopes) as Scope[],
       expiresAtMs: Number(row.expires_ms),
-      secrets: secrets.map(({ untilMs, ...secret }) => ({ ...secret, untilMs: untilMs ?? undefined })),
+      secrets: secrets.map(({ hash, generation, untilMs }) => ({ hash, generation, untilMs: untilMs ?? undefined })),
     };
   });
 }

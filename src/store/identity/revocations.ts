@@ -103,7 +103,8 @@ export function createRevocationReader(db: Db, parallel = 2): ReadRevocation {
   return createBatcher({ maxBatch: MAX_BATCH, parallel, run: (tokens) => readRevoked(db, tokens) });
 }
 
-// A token's time has whole seconds: one of a session that began after a revocation is good, although it may say the same second.
+// A token's time has whole seconds, so of a session its beginning counts: one that began after a revocation is good, one that began before is not,
+// also where it was being opened while the revocation was written, and its tokens were issued later.
 // A session without a row is refused as well: it was removed after its end, or the database was restored to a moment before it.
 // A token of client credentials needs its key, and the key is younger than every moment up to which its subject was refused.
 async function readRevoked(db: Db, tokens: readonly TokenIdentity[]): Promise<boolean[]> {
@@ -124,8 +125,9 @@ async function readRevoked(db: Db, tokens: readonly TokenIdentity[]): Promise<bo
         or exists (select from users u where u.id = a.subject and u.login_disabled_at is not null)
         or (a.client is not null and not exists (select from api_keys k, jsonb_array_elements(k.secrets) s
                       where k.id = a.client and ${keyIsLive} and (s ->> 'generation')::integer = a.generation and ${secretIsLive}))
-        or exists (select from revoked_subjects r where r.subject = a.subject and a.issued <= r.revoked_up_to and a.client is null
-                      and not exists (select from sessions s where s.id = a.session and s.created_at > r.revoked_up_to))`);
+        or (a.client is null and exists (select from revoked_subjects r where r.subject = a.subject
+                      and case when a.session is null then a.issued <= r.revoked_up_to
+                               else not exists (select from sessions s where s.id = a.session and s.created_at > r.revoked_up_to) end))`);
   const revoked = new Set(rows.map(({ place }) => place));
   return tokens.map((_token, place) => revoked.has(place));
 }

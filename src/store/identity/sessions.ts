@@ -52,6 +52,7 @@ export async function refreshSession(db: Db, hashes: { readonly used: string; re
        where t.hash = ${hashes.used} and t.used_at is null and t.expires_at > clock_timestamp()
          and s.id = t.session_id and s.revoked_at is null and s.expires_at > clock_timestamp()
          and u.id = s.user_id and u.disabled_at is null and u.login_disabled_at is null
+         and not exists (select from revoked_subjects r where r.subject = s.user_id and s.created_at <= r.revoked_up_to)
       returning s.id as session_id, s.user_id, s.expires_at, u.roles
     ),
     next as (insert into refresh_tokens (hash, session_id, expires_at) select ${hashes.next}, session_id, expires_at from used)

@@ -78,7 +78,7 @@ it("a key that was changed here is asked for anew, also by who asks while an old
 
 it("a secret whose overlap ends is refused at its end, however lately it was asked for", async () => {
   const { state, live, parts, check } = setUp();
-  state.key = { ...live, secrets: live.secrets.map((secret) => ({ ...secret, untilMs: 200 })) };
+  state.key = { ...live, secrets: live.secrets.map(({ hash, generation }) => ({ hash, generation, untilMs: 200 })) };
   expect(await check.verify(parts)).toMatchObject({ endsAtMs: 200 });
   state.nowMs = 200;
   expect(check.recall(parts)).toBeUndefined();
