@@ -15,7 +15,7 @@ if (folder !== undefined && folder !== "") {
     session.post("Profiler.stop", (_error, result) => {
       if (result === undefined) return;
       mkdirSync(folder, { recursive: true });
-      const name = basename(process.argv[1] ?? "node").replace(/\.[jt]s$/, "");
+      const name = basename(process.argv[1] ?? "node").replace(/\.c?[jt]s$/, "");
       writeFileSync(join(folder, `${name}-${process.pid}-${threadId}.cpuprofile`), JSON.stringify(result.profile));
     });
   });

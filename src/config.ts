@@ -13,6 +13,7 @@ import { authProblems } from "./config/auth-problems.ts";
 import { httpsProblems, HTTPS_SETTINGS } from "./config/https-settings.ts";
 import { optionalText } from "./config/optional-text.ts";
 import { payloadProblems, PAYLOAD_SETTINGS } from "./config/payload-settings.ts";
+import { PSP_SETTINGS, pspProblems } from "./config/psp-settings.ts";
 import { redisUrl, serverProblems, SERVER_VARIABLES, withServers } from "./config/server-variables.ts";
 import { temporalProfileVariables } from "./config/temporal-profile.ts";
 import { ROLES } from "./contract/identity.ts";
@@ -157,6 +158,7 @@ const schema = z
     PSP_PORT: port(8090),
     PSP_HOST: z.string().min(1).default("127.0.0.1"),
     PSP_TIMEOUT_MS: durationMs(3_000, 100, 60_000),
+    ...PSP_SETTINGS,
 
     WEBHOOK_ALLOW_HTTP: flag(false),
     WEBHOOK_ALLOW_PRIVATE: flag(false),
@@ -222,7 +224,7 @@ const schema = z
     const groups = [env.KAFKA_GROUP, env.LOYALTY_GROUP, env.ORDERS_GROUP, env.SAGA_COMMANDS_GROUP, env.SAGA_REPLIES_GROUP];
     if (new Set(groups).size < groups.length)
       context.addIssue({ code: "custom", path: ["KAFKA_GROUP"], message: "every topic needs a group of its own" });
-    for (const [variable, message] of [...serverProblems(env), ...httpsProblems(env), ...payloadProblems(env)])
+    for (const [variable, message] of [...serverProblems(env), ...httpsProblems(env), ...payloadProblems(env), ...pspProblems(env)])
       context.addIssue({ code: "custom", path: [variable], message });
     for (const [variable, message] of authProblems(env)) context.addIssue({ code: "custom", path: [variable], message });
     if (env.RESERVATION_TTL_MIN_MS > env.RESERVATION_TTL_MS || env.RESERVATION_TTL_MS > env.RESERVATION_TTL_MAX_MS)
@@ -291,7 +293,7 @@ function inWords(value: Config[keyof Config]): string {
 }
 
 /** Variables whose whole value is a secret. */
-const SECRET_NAME = /(?:TOKEN|SECRET|PASSWORD|API_KEY|METADATA|PAYLOAD_KEYS)$/;
+const SECRET_NAME = /(?:TOKEN|SECRETS?|SECRET_KEY|PASSWORD|API_KEY|METADATA|PAYLOAD_KEYS)$/;
 
 /** Hides the password of an address, so that the rest can be shown: `postgres://app:***@host/db`. */
 export function hideSecret(text: string): string {

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { Ajv, type Schema } from "ajv";
 import { expect, test } from "vitest";
 import { parse, parseDocument } from "yaml";
-import { ROLE_ENTRIES, PROJECT_DIR } from "../src/cli/start/roles.ts";
+import { ROLE_ENTRIES, PROJECT_DIR } from "../src/cli/start/role-entries.ts";
 import { loadConfig } from "../src/config.ts";
 import { readSearchAttributes } from "../src/stack/servers/temporal-config.ts";
 import { makeThrowawayCa, type PemPair } from "./support/throwaway-ca.ts";

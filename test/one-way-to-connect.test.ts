@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { PROJECT_DIR } from "../src/cli/start/roles.ts";
+import { PROJECT_DIR } from "../src/cli/start/role-entries.ts";
 
 /** The sources that run, without tests, by their path. */
 const sources = ["src", "workers", "activities"].flatMap((folder) =>

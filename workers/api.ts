@@ -38,7 +38,7 @@ const AUDIT_DEADLINE_MS = 40_000;
 /** Longer than a request may wait for its order by `Prefer`, shorter than the supervisor's patience. */
 const CLOSE_GRACE_MS = 10_000;
 
-await runRole("api", async ({ signal, ready }) => {
+void runRole("api", async ({ signal, ready }) => {
   const config = loadConfig();
   const parts = openStoreParts(config, "api");
   const { logger, database, databaseUrl, redis, psp, metrics } = parts;

@@ -16,7 +16,7 @@ import { showMetrics } from "./parts/show-metrics.ts";
 
 const PROBE_DEADLINE_MS = 3_000;
 
-await runRole("bridge", async ({ signal, ready }) => {
+void runRole("bridge", async ({ signal, ready }) => {
   const config = loadConfig();
   const brokers = brokerList(config.KAFKA_BROKERS ?? DEFAULT_KAFKA_BROKERS);
   const parts = await openRoleParts(config, "bridge");

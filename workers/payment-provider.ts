@@ -5,7 +5,7 @@ import { startSimulator } from "../src/psp-simulator/simulator.ts";
 import { required } from "./parts/required.ts";
 import { runRole } from "./parts/run-role.ts";
 
-await runRole("psp", async ({ signal, ready }) => {
+void runRole("psp", async ({ signal, ready }) => {
   const config = loadConfig();
   const logger = createLogger({ role: "psp", level: config.LOG_LEVEL, pretty: config.LOG_PRETTY });
   const broken = new AbortController();

@@ -34,7 +34,7 @@ const GATHER_MS = 50;
 const WEBHOOK_POLL_MS = 1_000;
 const WEBHOOK_MAX_PAUSE_MS = 30_000;
 
-await runRole("relay", async ({ signal, ready }) => {
+void runRole("relay", async ({ signal, ready }) => {
   const config = loadConfig();
   const logger = createLogger({ role: "relay", level: config.LOG_LEVEL, pretty: config.LOG_PRETTY });
   // Keys that cannot be used end a start, as in every other role.

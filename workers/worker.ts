@@ -5,7 +5,7 @@ import { openRoleParts, watchRole } from "./parts/role-parts.ts";
 import { runRole } from "./parts/run-role.ts";
 import { showMetrics } from "./parts/show-metrics.ts";
 
-await runRole("worker", async ({ signal, ready }) => {
+void runRole("worker", async ({ signal, ready }) => {
   const config = loadConfig();
   const parts = await openRoleParts(config, "worker");
   watchRole(parts);

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { mintToken } from "../../src/cli/kit/operator-token.ts";
-import { ROLE_ENTRIES } from "../../src/cli/start/roles.ts";
+import { ROLE_ENTRIES } from "../../src/cli/start/role-entries.ts";
 import { createStartSteps } from "../../src/cli/start/start-steps.ts";
 import { startSystem } from "../../src/cli/start/system.ts";
 import { inheritedEnvironment, loadConfig } from "../../src/config.ts";

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { PROJECT_DIR } from "./start/roles.ts";
+import { PROJECT_DIR } from "./start/role-entries.ts";
 
 test.each(["--api", "--url"])("orders takes the API's address by %s", (option) => {
   const address = "http://127.0.0.1:9";

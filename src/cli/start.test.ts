@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { PROJECT_DIR } from "./start/roles.ts";
+import { PROJECT_DIR } from "./start/role-entries.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "saldo-start-"));
 

@@ -53,6 +53,8 @@ export type StackOptions = {
   readonly onProgress?: ((event: ServerProgress) => void) | undefined;
   /** Called when a server ends after it was ready, and when it runs again: a server is restarted on its port and with its data. */
   readonly onServerEvent?: ((event: ServerEvent) => void) | undefined;
+  /** Called once the data folder is claimed and every wanted port is free, before any server is started. */
+  readonly onClaimed?: (() => void) | undefined;
   /** Called once the data folder is claimed, with the function that kills every process recorded there, for the last moment of this process. */
   readonly onKillable?: ((kill: () => void) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -136,6 +138,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   try {
     await stopOrphans(join(dataDir, "pids"));
     for (const wanted of [...fixedPorts(options), ...(options.otherPorts ?? [])]) await claimPort(wanted);
+    options.onClaimed?.();
     await Promise.all(options.servers.map(startOne));
     if (failed.signal.aborted) throw failed.signal.reason;
     if (options.signal?.aborted === true) throw new StackError("STOPPED", "The start was stopped.");

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { PROJECT_DIR } from "../../src/cli/start/roles.ts";
+import { PROJECT_DIR } from "../../src/cli/start/role-entries.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "saldo-chaos-help-"));
 const { scripts } = JSON.parse(readFileSync(join(PROJECT_DIR, "package.json"), "utf8")) as { scripts: Record<string, string> };

@@ -4,7 +4,7 @@ import { existsSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { runCommand, UsageError, wholeNumber } from "../../src/cli/kit/command.ts";
-import { PROJECT_DIR, ROLE_ENTRIES } from "../../src/cli/start/roles.ts";
+import { PROJECT_DIR, ROLE_ENTRIES } from "../../src/cli/start/role-entries.ts";
 import { createStartSteps } from "../../src/cli/start/start-steps.ts";
 import { startSystem } from "../../src/cli/start/system.ts";
 import { inheritedEnvironment, loadConfig } from "../../src/config.ts";

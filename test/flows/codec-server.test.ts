@@ -10,7 +10,7 @@ import { openPayloadProtection, openReadingCodec } from "../../src/adapters/payl
 import { ensureSigningKey } from "../../src/adapters/tokens/signing-keys.ts";
 import { mintToken } from "../../src/cli/kit/operator-token.ts";
 import { replayHistories } from "../../src/cli/replay/replay-histories.ts";
-import { PROJECT_DIR } from "../../src/cli/start/roles.ts";
+import { PROJECT_DIR } from "../../src/cli/start/role-entries.ts";
 import { inheritedEnvironment, loadConfig } from "../../src/config.ts";
 import type { Role } from "../../src/contract/identity.ts";
 import { reservationWorkflowId } from "../../src/contract/ids.ts";

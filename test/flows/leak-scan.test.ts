@@ -14,7 +14,7 @@ import { createPsp } from "../../src/adapters/psp/psp-http.ts";
 import { openRedis } from "../../src/adapters/redis/redis.ts";
 import { createNumberFinder } from "../../src/cli/leak/finder.ts";
 import { PLACES, scanForLeaks, type LeakAddresses, type LeakReport, type Place } from "../../src/cli/leak/scan.ts";
-import { PROJECT_DIR } from "../../src/cli/start/roles.ts";
+import { PROJECT_DIR } from "../../src/cli/start/role-entries.ts";
 import { TASK_QUEUES } from "../../src/contract/task-queues.ts";
 import { isLuhnValid } from "../../src/domain/cards/card.ts";
 import { createTestApi } from "../support/http-api.ts";

@@ -4,7 +4,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { ROLE_ENTRIES } from "../../src/cli/start/roles.ts";
+import { ROLE_ENTRIES } from "../../src/cli/start/role-entries.ts";
 import { freePort } from "../../src/stack/free-port.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 import { roleSettings } from "../support/test-roles.ts";

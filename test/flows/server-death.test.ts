@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, inject, it } from "vitest";
 import { mintToken } from "../../src/cli/kit/operator-token.ts";
 import { placeCheckOrder } from "../../src/cli/start/check-order.ts";
-import { ROLE_ENTRIES } from "../../src/cli/start/roles.ts";
+import { ROLE_ENTRIES } from "../../src/cli/start/role-entries.ts";
 import { createStartSteps } from "../../src/cli/start/start-steps.ts";
 import { startSystem, type System } from "../../src/cli/start/system.ts";
 import { inheritedEnvironment, loadConfig } from "../../src/config.ts";

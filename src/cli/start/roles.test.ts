@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { ROLE_ENTRIES, roleEnvironment, rolesFor, type PspAddress } from "./roles.ts";
+import { ROLE_ENTRIES } from "./role-entries.ts";
+import { roleEnvironment, rolesFor, type PspAddress } from "./roles.ts";
 
 const PATHS = { dataDir: "/data", cacheDir: "/cache", bundlePath: "/bundle.js", reportsDir: "/reports", keysDir: "/keys" };
 

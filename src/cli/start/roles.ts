@@ -3,25 +3,7 @@ import { fileURLToPath } from "node:url";
 import { urlHost } from "../../base/url-host.ts";
 import { SERVER_VARIABLES } from "../../config/server-variables.ts";
 import type { RoleSpec } from "../../stack/processes/supervisor.ts";
-
-export const PROJECT_DIR = fileURLToPath(new URL("../../../", import.meta.url));
-
-/** The file each role starts from: a source, or JavaScript that was compiled from it. */
-export type RoleEntries = {
-  readonly api: string;
-  readonly worker: string;
-  readonly bridge: string;
-  readonly relay: string;
-  readonly psp: string;
-};
-
-export const ROLE_ENTRIES: RoleEntries = {
-  api: fileURLToPath(new URL("../../../workers/api.ts", import.meta.url)),
-  worker: fileURLToPath(new URL("../../../workers/worker.ts", import.meta.url)),
-  bridge: fileURLToPath(new URL("../../../workers/bridge.ts", import.meta.url)),
-  relay: fileURLToPath(new URL("../../../workers/relay.ts", import.meta.url)),
-  psp: fileURLToPath(new URL("../../../workers/payment-provider.ts", import.meta.url)),
-};
+import { PROJECT_DIR, type RoleEntries } from "./role-entries.ts";
 
 /** What the threads that run workflows load first (the file says why). */
 const LEAN_WORKFLOW_THREADS = fileURLToPath(new URL("../../../workers/lean-workflow-threads.cjs", import.meta.url));
@@ -96,7 +78,7 @@ export function rolesFor(input: {
     name,
     command: process.execPath,
     args: [
-      ...(entries[name].endsWith(".js") ? ["--enable-source-maps"] : ["--import", "tsx"]),
+      ...(entries[name].endsWith(".cjs") ? ["--enable-source-maps"] : ["--import", "tsx"]),
       ...(RUNS_WORKFLOWS.has(name) ? ["--require", LEAN_WORKFLOW_THREADS] : []),
       entries[name],
     ],

@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { keysDirOf } from "../../../workers/parts/open-identity.ts";
@@ -8,7 +8,7 @@ import { kafkaSecurity, temporalSecurity } from "../../config/server-variables.t
 import { makeDataDir } from "../../stack/data-dir.ts";
 import type { ServerEvent } from "../../stack/processes/keep-server.ts";
 import { clearLeftovers } from "../../stack/processes/leftovers.ts";
-import type { RoleEvent, SupervisedRole } from "../../stack/processes/supervisor.ts";
+import type { RoleEvent, RoleSpec, SupervisedRole } from "../../stack/processes/supervisor.ts";
 import { EPHEMERAL_PREFIX, markKept } from "../../stack/processes/throw-away.ts";
 import { removeRunning, writeRunning } from "../../stack/running.ts";
 import { StackError, sentenceOf } from "../../stack/stack-error.ts";
@@ -16,8 +16,9 @@ import { startStack, type Stack, type StackOptions } from "../../stack/stack.ts"
 import { addressesOf } from "./addresses.ts";
 import { keepInUse } from "./compile-roles.ts";
 import { planPorts, wantedPorts, type RolePorts } from "./plan-ports.ts";
-import { prepareServers, type SystemSteps } from "./prepare-servers.ts";
-import { roleEnvironment, rolesFor, type RoleEntries } from "./roles.ts";
+import { prepareKeys, prepareServers, type SystemSteps } from "./prepare-servers.ts";
+import type { RoleEntries } from "./role-entries.ts";
+import { roleEnvironment, rolesFor } from "./roles.ts";
 import { pidsOf, runningNote, type RunningSystem } from "./running-note.ts";
 import { createStepRunner, lineOfServer, superviseOnChecklist } from "./start-progress.ts";
 import type { ChecklistLine } from "./terminal-checklist.ts";
@@ -83,7 +84,19 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     () => "compiled",
   );
   compiled.catch(() => undefined);
-  const stack = await startStack(stackOptionsOf(options, folders, ports));
+  // Begun while the servers start: the first key of a folder takes longer than all other steps.
+  let keys: Promise<unknown> = Promise.resolve();
+  const afterKeys = () => keys.catch(() => undefined);
+  const stack = await startStack({
+    ...stackOptionsOf(options, folders, ports),
+    onClaimed: () => {
+      keys = prepareKeys(options.steps, step, keysDir);
+    },
+  }).catch(async (error: unknown) => {
+    await afterKeys();
+    if (options.ephemeral) rmSync(dataDir, { recursive: true, force: true });
+    throw error;
+  });
   const roles: SupervisedRole[] = [];
   let letGo = (): void => undefined;
   let stopping: Promise<void> | undefined;
@@ -91,7 +104,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     (stopping ??= (async () => {
       removeRunning(configuredDir);
       letGo();
-      await stopRoles(roles);
+      await Promise.all([stopRoles(roles), afterKeys()]);
       await stack.stop();
     })());
 
@@ -99,7 +112,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     const addresses = addressesOf(stack, config, ports);
     const abortable = <T>(work: Promise<T>) =>
       signal === undefined ? work : unlessAborted(work, signal, () => new StackError("STOPPED", "The start was stopped."));
-    await abortable(prepareServers(options.steps, step, { addresses, keysDir }));
+    const preparation = prepareServers(options.steps, step, { addresses, keys });
     const bundlePath = await abortable(bundle);
     const reportsDir = config.REPORTS_DIR ?? join(dataDir, "reports");
     mkdirSync(reportsDir, { recursive: true, mode: 0o700 });
@@ -112,9 +125,23 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       if (event.state === "ready" && stopping === undefined) note?.();
       options.onRoleEvent?.(event);
     };
-    for (const spec of plan.roles)
-      roles.push(superviseOnChecklist(spec, { dataDir, onStep, onRoleEvent, onRoleOutput: options.onRoleOutput }));
-    await abortable(Promise.all(roles.map((role) => role.ready)));
+    const startRoles = async (specs: readonly RoleSpec[], needed: Promise<unknown>) => {
+      await abortable(needed);
+      // Another step has failed meanwhile: what starts now would be stopped by nobody.
+      if (stopping !== undefined) return;
+      const started = specs.map((spec) => superviseOnChecklist(spec, { dataDir, onStep, onRoleEvent, onRoleOutput: options.onRoleOutput }));
+      roles.push(...started);
+      await abortable(Promise.all(started.map((role) => role.ready)));
+    };
+    const needsTopics = ({ name }: RoleSpec) => name === "bridge" || name === "relay";
+    await Promise.all([
+      startRoles(
+        plan.roles.filter((spec) => !needsTopics(spec)),
+        preparation.books,
+      ),
+      startRoles(plan.roles.filter(needsTopics), Promise.all([preparation.books, preparation.topics])),
+      abortable(preparation.all),
+    ]);
     const running = runningNote({ stack, config, addresses, roles, keysDir });
     note = () => writeRunning(configuredDir, { ...running, roles: pidsOf(roles) });
     note();

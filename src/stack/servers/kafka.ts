@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, realpath, rename, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { copyFile, mkdir, readdir, readFile, realpath, rename, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import type { TlsFiles } from "../../base/tls-files.ts";
 import { canConnect, freePort, parseAddress } from "../free-port.ts";
 import { keepServer } from "../processes/keep-server.ts";
@@ -12,6 +12,7 @@ import type { ServerContext } from "../server-context.ts";
 import { StackError, sentenceOf } from "../stack-error.ts";
 import { buildInCache } from "./build-in-cache.ts";
 import { copyArtifacts, requireJava } from "./maven.ts";
+import { prepareKafka } from "./prepared-kafka.ts";
 import { requireTls } from "./require-tls.ts";
 import type { SecuredServer } from "./secured-server.ts";
 
@@ -41,6 +42,8 @@ const JVM_MEMORY = [
   "-XX:ReservedCodeCacheSize=48m",
   "-Xss512k",
 ];
+/** The folder takes its name only when it is whole: a start that is cut short leaves no half-formatted folder behind. */
+const UNFINISHED = "data.new";
 const LOG4J = "-Dlog4j2.configurationFile=log4j2.properties";
 
 /**
@@ -69,7 +72,17 @@ export async function startKafka(
     await writeFile(join(home, KEYSTORE), Buffer.concat([key, cert]), { mode: 0o600 });
   }
   await writeFile(join(home, "server.properties"), serverProperties({ ...ports, logDir: "data" }));
-  if (!existsSync(join(home, "data"))) await formatStorage({ context, java, classPath, home, ports });
+  const prepared = await prepareKafka(context, {
+    java,
+    jars,
+    train: (jvm, folder) => trainKafka({ context, java, classPath, home: folder, jvm }),
+  });
+  context.report("starting", detail, source);
+  if (!existsSync(join(home, "data"))) {
+    const { bootstrap } = prepared;
+    if (bootstrap === undefined || secured !== undefined) await formatStorage({ context, java, classPath, home, ports });
+    else await copyStorage(home, bootstrap);
+  }
 
   const launch = async (signal: AbortSignal) => {
     const server = await spawnServer({
@@ -77,6 +90,7 @@ export async function startKafka(
       command: java,
       args: [
         ...JVM_MEMORY,
+        ...prepared.jvm,
         "-Djava.awt.headless=true",
         // The codecs unpack their native libraries there, and a killed broker leaves them behind.
         `-Djava.io.tmpdir=${home}`,
@@ -159,6 +173,17 @@ export function newClusterId(random: () => Buffer = () => randomBytes(16)): stri
   }
 }
 
+/** Does what the formatting tool does, without a JVM of its own: new ids beside what is the same in every new cluster. */
+async function copyStorage(home: string, bootstrap: string): Promise<void> {
+  const unfinished = join(home, UNFINISHED);
+  await rm(unfinished, { recursive: true, force: true });
+  await mkdir(unfinished, { mode: 0o700 });
+  await copyFile(bootstrap, join(unfinished, basename(bootstrap)));
+  const ids = `version=1\nnode.id=1\ncluster.id=${newClusterId()}\ndirectory.id=${newClusterId()}\n`;
+  await writeFile(join(unfinished, "meta.properties"), ids);
+  await rename(unfinished, join(home, "data"));
+}
+
 async function formatStorage(options: {
   context: ServerContext;
   java: string;
@@ -167,11 +192,9 @@ async function formatStorage(options: {
   ports: KafkaPorts;
 }): Promise<void> {
   const { home } = options;
-  // The folder takes its name only when it is whole: a start that is cut short leaves no half-formatted folder behind.
-  const unfinished = "data.new";
-  await rm(join(home, unfinished), { recursive: true, force: true });
+  await rm(join(home, UNFINISHED), { recursive: true, force: true });
   const config = "format.properties";
-  await writeFile(join(home, config), serverProperties({ ...options.ports, logDir: unfinished }));
+  await writeFile(join(home, config), serverProperties({ ...options.ports, logDir: UNFINISHED }));
   const clusterId = newClusterId();
   try {
     await runCommand(
@@ -195,8 +218,35 @@ async function formatStorage(options: {
   } catch (error) {
     throw new StackError("SERVER_FAILED", `Kafka could not make its data folder: ${sentenceOf(error)}`);
   }
-  await rename(join(home, unfinished), join(home, "data"));
+  await rename(join(home, UNFINISHED), join(home, "data"));
   await rm(join(home, config), { force: true });
+}
+
+/** Runs a Kafka of its own in `home` until it is up, and ends it in peace: the JVM then writes what `jvm` asks of it. */
+async function trainKafka(options: {
+  context: ServerContext;
+  java: string;
+  classPath: readonly string[];
+  home: string;
+  jvm: readonly string[];
+}): Promise<void> {
+  const { java, classPath, home, context } = options;
+  const ports = { port: await freePort(), controllerPort: await freePort(), innerPort: await freePort(), secured: undefined };
+  await writeFile(join(home, "log4j2.properties"), LOGGING);
+  await writeFile(join(home, "server.properties"), serverProperties({ ...ports, logDir: "data" }));
+  await formatStorage({ context, java, classPath, home, ports });
+  const server = await spawnServer({
+    name: "kafka",
+    command: java,
+    args: [...JVM_MEMORY, ...options.jvm, "-Djava.awt.headless=true", LOG4J, ...classPath, "kafka.Kafka", "server.properties"],
+    dataDir: home,
+    stopSteps: [{ signal: "SIGTERM", graceMs: READY_TIMEOUT_MS }],
+    cwd: home,
+    env: IN_UTF8,
+  });
+  const check = async () => /Kafka Server started/.test(server.logText());
+  await untilReady(server, { title: "Kafka", timeoutMs: READY_TIMEOUT_MS, signal: context.signal, check });
+  await server.stop();
 }
 
 /** Kafka with TLS; `scramUsers` as its formatting tool takes them: `SCRAM-SHA-256=[name=a,password=b]`. */

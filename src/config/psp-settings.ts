@@ -1,0 +1,78 @@
+import { z } from "zod";
+import { isLoopbackAddress } from "../base/loopback.ts";
+import { optionalText } from "./optional-text.ts";
+
+/**
+ * What stands at the payment provider's end: `http` a provider that speaks Saldo's own protocol at PSP_URL, `simulator` the provider
+ * that is played, by name, and `stripe` Stripe's API.
+ */
+export const PSP_KINDS = ["http", "simulator", "stripe"] as const;
+export type PspKind = (typeof PSP_KINDS)[number];
+
+/** Where Stripe itself answers. */
+const STRIPE_API_URL = "https://api.stripe.com";
+/** Shorter keys and secrets are mistakes of copying. */
+const MIN_SECRET_LENGTH = 16;
+
+const stripeSecret = z
+  .string()
+  .trim()
+  .regex(/^[\x21-\x7e]+$/, "must be one word of ASCII")
+  .min(MIN_SECRET_LENGTH)
+  .max(512);
+
+/** The settings of the payment provider's kind, and of Stripe: docs/payments.md. */
+export const PSP_SETTINGS = {
+  /** Without it `http` where PSP_URL is given; else there is no provider, and `npm start` plays one. */
+  PSP_KIND: z.enum(PSP_KINDS, `must be one of ${PSP_KINDS.join(", ")}`).optional(),
+  STRIPE_SECRET_KEY: stripeSecret.optional(),
+  STRIPE_SECRET_KEY_FILE: optionalText,
+  STRIPE_WEBHOOK_SECRETS: optionalText.refine(
+    (text) => text === undefined || secretsIn(text).every((secret) => stripeSecret.safeParse(secret).success),
+    `must be secrets of at least ${MIN_SECRET_LENGTH} characters, with commas between`,
+  ),
+  STRIPE_WEBHOOK_SECRETS_FILE: optionalText,
+  STRIPE_API_URL: z.url({ protocol: /^https?$/ }).default(STRIPE_API_URL),
+  STRIPE_RAW_CARDS: z.enum(["allow", "refuse"]).default("refuse"),
+};
+
+interface PspVariables {
+  readonly PSP_KIND?: PspKind | undefined;
+  readonly PSP_URL?: string | undefined;
+  readonly STRIPE_SECRET_KEY?: string | undefined;
+  readonly STRIPE_SECRET_KEY_FILE?: string | undefined;
+  readonly STRIPE_WEBHOOK_SECRETS?: string | undefined;
+  readonly STRIPE_WEBHOOK_SECRETS_FILE?: string | undefined;
+  readonly STRIPE_API_URL: string;
+}
+
+/** The kind that is asked for, or follows from PSP_URL; undefined where no provider is named at all. */
+export function pspKindOf({ PSP_KIND: kind, PSP_URL: url }: Pick<PspVariables, "PSP_KIND" | "PSP_URL">): PspKind | undefined {
+  return kind ?? (url === undefined ? undefined : "http");
+}
+
+/** The secrets of a list with commas or line ends between them. */
+export function secretsIn(text: string): string[] {
+  return text
+    .split(/[,\n]/)
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
+}
+
+/** What is wrong with these settings together, by variable; never a value. */
+export function* pspProblems(env: PspVariables): Generator<readonly [keyof PspVariables, string]> {
+  const { STRIPE_SECRET_KEY: key, STRIPE_SECRET_KEY_FILE: keyFile } = env;
+  if (env.PSP_KIND === "http" && env.PSP_URL === undefined) yield ["PSP_URL", "is needed with PSP_KIND=http"];
+  if (key !== undefined && keyFile !== undefined) yield ["STRIPE_SECRET_KEY_FILE", "must not be given beside STRIPE_SECRET_KEY"];
+  if (env.STRIPE_WEBHOOK_SECRETS !== undefined && env.STRIPE_WEBHOOK_SECRETS_FILE !== undefined)
+    yield ["STRIPE_WEBHOOK_SECRETS_FILE", "must not be given beside STRIPE_WEBHOOK_SECRETS"];
+  const hasKey = key !== undefined || keyFile !== undefined;
+  if (env.PSP_KIND === "stripe" && !hasKey) yield ["STRIPE_SECRET_KEY", "is needed with PSP_KIND=stripe, or STRIPE_SECRET_KEY_FILE"];
+  // Whoever gives a key and forgets the kind would have every card confirmed by the simulator.
+  if (env.PSP_KIND === undefined && hasKey) yield ["PSP_KIND", "is needed with STRIPE_SECRET_KEY: stripe, or the provider that is meant"];
+  const url = new URL(env.STRIPE_API_URL);
+  if (url.protocol !== "https:" && !isLoopbackAddress(url.hostname))
+    yield ["STRIPE_API_URL", "must be https, unless it is a loopback address"];
+  if (url.username !== "" || url.password !== "" || url.pathname !== "/" || url.search !== "")
+    yield ["STRIPE_API_URL", "must be a scheme, a host and perhaps a port only"];
+}
