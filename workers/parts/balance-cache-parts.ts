@@ -43,6 +43,9 @@ export interface BalanceCacheSettings {
 const RENEW_MS = { reader: 250, writer: 1_000 };
 const EVERY_MS = 1_000;
 const STEADY_MS = 3_000;
+/** So long a process that begins waits for its connection to Redis before it marks, and how often it looks. */
+const CONNECT_MS = 2_000;
+const CONNECT_STEP_MS = 20;
 /** A mark of a writer that died forbids its balances for so long at least. */
 const MARK_MS = 60_000;
 
@@ -60,7 +63,16 @@ export function openBalanceCache(settings: BalanceCacheSettings): BalanceCachePa
   };
   const renewMs = { value: RENEW_MS.writer };
   const gate = createCacheGate({ row, times, clock, renewMs: () => renewMs.value });
-  const marks = createBalanceCache(redis, { markMs: Math.max(MARK_MS, times.decisionMs + times.commitMs) });
+  const cache = createBalanceCache(redis, { markMs: Math.max(MARK_MS, times.decisionMs + times.commitMs) });
+  // A process that has just begun would close the cache for all others, for want of a connection that is on its way.
+  const connectedByMs = clock.nowMs() + CONNECT_MS;
+  const marks = {
+    ...cache,
+    mark: async (...marking: Parameters<typeof cache.mark>) => {
+      while (redis.enabled && !redis.isUp() && clock.nowMs() < connectedByMs) await clock.sleep(CONNECT_STEP_MS);
+      return cache.mark(...marking);
+    },
+  };
   const readBooks = (userIds: readonly string[]) => readVersionedBalances(database.db, userIds);
   const processId = randomUUID();
   let count = 0;

@@ -29,6 +29,11 @@ it("money that a role moves itself, as the api does, takes the cached balance aw
   const origin = { caller: "t", correlationId: "t" };
   await parts.ledger.post(depositOperation({ key: "d", userId, currency: "RUB", amountMinor: 700n, comment: "", origin }));
   expect(await redis.exists(`balance:1:${userId}`)).toBe(0);
+  // A process that posts before it is connected waits for its connection, and closes the cache for nobody.
+  const another = openStoreParts(loadConfig(settings, "/nonexistent"), "worker");
+  await another.ledger.post(depositOperation({ key: "e", userId, currency: "RUB", amountMinor: 1n, comment: "", origin }));
+  expect(await another.balanceCache.gate()).toMatchObject({ epoch: 1, state: "open" });
+  await another.close();
   await parts.close();
   redis.disconnect();
   await database.drop();
