@@ -1,4 +1,5 @@
 import type { Psp } from "../src/adapters/psp/psp.ts";
+import type { DomainError } from "../src/base/errors.ts";
 import type { EventBatchInput, EventBatchPlace } from "../src/contract/events.ts";
 import type { OrderEnd, OrderSagaInput } from "../src/contract/orders.ts";
 import type { OrderRefundInput } from "../src/contract/refunds.ts";
@@ -96,8 +97,8 @@ export interface ActivityDeps {
   readonly openLane: (name: string, deadlineMs?: number) => Lane;
   /** Told of every order that ended in this process, once its end is committed. */
   readonly tellOrderEnd?: (end: OrderEnd) => void;
-  /** Told of every hold that this process has placed, once it is committed; without a state the step has failed. */
-  readonly tellHold?: (reservationId: string, held: ReservationState | undefined) => void;
+  /** Told of every hold that this process has placed, or refused for good, once that is committed; of neither where the step failed otherwise. */
+  readonly tellHold?: (reservationId: string, hold: ReservationState | DomainError | undefined) => void;
   /** The payments at once of this process, which starts of orders may begin ahead of their steps. Without it the steps have their own. */
   readonly payAtOnce?: PayAtOnce;
   /** Without it the self-audit repairs no lost workflow, and no workflow waits for the answer to a REFUND. */

@@ -1,7 +1,9 @@
 import type { Client } from "@temporalio/client";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { DomainError } from "../base/errors.ts";
 import type { ReservationInput, ReservationState } from "../contract/reservations.ts";
 import { createCalls, type Calls } from "./calls.ts";
+import type { PlacedHold } from "./placed-holds.ts";
 import { createReservationStarters } from "./reservations.ts";
 import { createWaits } from "./waits.ts";
 
@@ -40,8 +42,8 @@ const HELD = { reservationId: "r-1", status: "held" } as ReservationState;
 const FROM_WORKFLOW = { ...HELD, amountMinor: "from the workflow" };
 
 /** The starters over calls that start one reservation, during which its step ends with `step`, and how often its workflow was asked. */
-function createPlacing({ isHere = true, alreadyStarted = false, step = undefined as ReservationState | undefined | "none" } = {}) {
-  const placedHolds = createWaits<ReservationState | undefined>();
+function createPlacing({ isHere = true, alreadyStarted = false, step = undefined as PlacedHold | "none" } = {}) {
+  const placedHolds = createWaits<PlacedHold>();
   let asked = 0;
   const calls = {
     async start() {
@@ -64,6 +66,12 @@ describe("a reservation that is placed", () => {
   it("is known to be held by the commit of this process, without a question to its workflow", async () => {
     const { starters, asked, placedHolds } = createPlacing({ step: HELD });
     expect(await starters.placeReservation(RESERVATION)).toEqual(HELD);
+    expect([asked(), placedHolds.size()]).toEqual([0, 0]);
+  });
+
+  it("is known to be refused by this process too", async () => {
+    const { starters, asked, placedHolds } = createPlacing({ step: new DomainError("INSUFFICIENT_FUNDS") });
+    await expect(starters.placeReservation(RESERVATION)).rejects.toMatchObject({ code: "INSUFFICIENT_FUNDS" });
     expect([asked(), placedHolds.size()]).toEqual([0, 0]);
   });
 

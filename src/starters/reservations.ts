@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { WithStartWorkflowOperation, WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from "@temporalio/client";
 import type { UpdateDefinition } from "@temporalio/common";
 import { withinOrNothing } from "../base/deadline.ts";
+import { DomainError } from "../base/errors.ts";
 import { reservationWorkflowId } from "../contract/ids.ts";
 import {
   advanceReservationClockUpdate,
@@ -66,6 +67,7 @@ export function createReservationStarters(
   /**
    * Starts a reservation where a worker of this process takes its first task at once, and waits for the hold's commit here; undefined where
    * only the workflow can tell. An update with the start would take its first task to any process, and costs the server more.
+   * Throws: what the ledger refuses the hold with.
    */
   const placeHere = async (reservation: ReservationInput, holds: PlacedHolds): Promise<ReservationState | undefined> => {
     // Waited for from before the start: the hold may be placed before the start's answer is read.
@@ -77,7 +79,9 @@ export function createReservationStarters(
         workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
         requestEagerStart: true,
       });
-      return alreadyStarted || isHere !== true ? undefined : await withinOrNothing(news, HEAD_START_MS);
+      const hold = alreadyStarted || isHere !== true ? undefined : await withinOrNothing(news, HEAD_START_MS);
+      if (hold instanceof DomainError) throw hold;
+      return hold;
     } finally {
       drop();
     }

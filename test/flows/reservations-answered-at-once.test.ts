@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { reservationWorkflowId } from "../../src/contract/ids.ts";
-import type { ReservationState } from "../../src/contract/reservations.ts";
+import type { PlacedHold } from "../../src/starters/placed-holds.ts";
 import { createWaits } from "../../src/starters/waits.ts";
 import { auditBooks } from "../../src/store/ledger/audit.ts";
 import { startTwoApis, type TwoApis } from "../support/two-apis.ts";
@@ -9,7 +9,7 @@ import { startTwoApis, type TwoApis } from "../support/two-apis.ts";
 let apis: TwoApis;
 let api: TwoApis["api"];
 let elsewhere: TwoApis["elsewhere"];
-const placedHolds = createWaits<ReservationState | undefined>();
+const placedHolds = createWaits<PlacedHold>();
 
 beforeAll(async () => {
   apis = await startTwoApis(["orders"], { placedHolds });
@@ -45,6 +45,7 @@ test("a reservation beyond the balance is refused with the ledger's code, also w
   for (let time = 0; time < 2; time += 1) {
     const refused = await place(user, "100.01", key);
     expect([refused.status, refused.body["code"]]).toEqual([422, "INSUFFICIENT_FUNDS"]);
+    if (time === 0) expect(refused.headers.get("idempotency-replayed")).toBeNull();
   }
   expect(placedHolds.size()).toBe(0);
 });
