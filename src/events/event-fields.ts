@@ -40,9 +40,15 @@ export const ownId = identifier(MAX_EVENT_ID_LENGTH);
 /** An amount keeps its digits as they are written: see event-reading.ts. */
 export const amountField = z.union([z.string(), z.number()]);
 export const currencyField = z.string().refine(isCurrency, "is not a known currency").describe("ISO 4217 code, or PTS for loyalty points.");
+/** A moment in milliseconds: its text is read once. */
 export const momentField = z
   .string()
-  .refine((text) => instantMs(text) !== undefined, INSTANT_WORDS)
-  .meta({ format: "date-time", description: "RFC 3339, with an offset or Z." });
+  .meta({ format: "date-time", description: "RFC 3339, with an offset or Z." })
+  .transform((text, context) => {
+    const ms = instantMs(text);
+    if (ms !== undefined) return ms;
+    context.addIssue({ code: "custom", message: INSTANT_WORDS });
+    return z.NEVER;
+  });
 export const versionField = optional(z.union([z.literal(1), z.literal("1")])).describe("This is version 1.");
 export const commentField = optional(storableText(MAX_COMMENT_LENGTH)).describe("Where from and what for, in words.");

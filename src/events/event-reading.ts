@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { codeOf, messageOf } from "../base/errors.ts";
-import { instantMs } from "../base/instant.ts";
 import { parseAmount } from "../base/money.ts";
 import { exactWholeNumber, isRawNumber, parseJsonKeepingNumbers } from "../base/raw-json.ts";
 import { CLOCK_SKEW_MS, EARLIEST_MS } from "../contract/moments.ts";
@@ -82,9 +81,8 @@ export function readEventAmount(amount: string | number, currency: string, field
   }
 }
 
-/** A moment as ISO 8601 in UTC; refused when it lies before 1990 or a day after the message was sent. */
-export function readMoment(text: string, timestampMs: number, field: string): string | Refused {
-  const moment = instantMs(text) ?? Number.NaN;
+/** A moment, in milliseconds, as ISO 8601 in UTC; refused when it lies before 1990 or a day after the message was sent. */
+export function readMoment(moment: number, timestampMs: number, field: string): string | Refused {
   const latestMs = timestampMs >= EARLIEST_MS ? Math.min(LATEST_MS, timestampMs + CLOCK_SKEW_MS) : LATEST_MS;
   if (!(moment >= EARLIEST_MS && moment <= latestMs))
     return refuse("INVALID_EVENT", `${field}: lies before 1990 or after the message was sent`);
@@ -120,11 +118,14 @@ function readFields(text: string): { readonly fields: Record<string, unknown> } 
 
 /**
  * A number keeps its digits where it is money. Elsewhere it is the whole number that its digits say, or NaN, which no schema takes: a float would
- * make the neighbour's id of 9007199254740990.9.
+ * make the neighbour's id of 9007199254740990.9. The fields were read for this call alone and are changed in place: most hold text.
  */
 function plainFields(json: object): Record<string, unknown> {
-  const fields: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(json)) fields[name] = plain(value, name);
+  const fields = json as Record<string, unknown>;
+  for (const name of Object.keys(fields)) {
+    const value = fields[name];
+    if (typeof value === "object" && value !== null) fields[name] = plain(value, name);
+  }
   return fields;
 }
 

@@ -18,9 +18,8 @@ const WALLET = "wallet";
 const MAX_USERNAME_LENGTH = 255;
 // A purchase is not refused for a name that was always tolerated: what cannot be kept of it is left out.
 function readableName(text: string): string | undefined {
-  const name = Array.from(text.replaceAll(/[\p{Cc}\p{Cs}]+/gu, " ").trim())
-    .slice(0, MAX_USERNAME_LENGTH)
-    .join("");
+  const line = text.replaceAll(/[\p{Cc}\p{Cs}]+/gu, " ").trim();
+  const name = line.length <= MAX_USERNAME_LENGTH ? line : Array.from(line).slice(0, MAX_USERNAME_LENGTH).join("");
   return name === "" ? undefined : name;
 }
 

@@ -24,10 +24,19 @@ export interface ChunkLimits {
   readonly maxBytes?: number;
 }
 
-type Reader<Event> = EventTopic<Event>["read"];
+export type Reader<Event> = EventTopic<Event>["read"];
 
-/** Cuts a batch into chunks, in its order. Reads each message once, and never throws on content. */
-export function* chunksOf<Event extends object>(batch: MarkedBatch, limits: ChunkLimits, read: Reader<Event>): Generator<Chunk<Event>> {
+/** Cuts the messages of one batch into chunks, in their order. */
+export interface ChunkCutter<Event> {
+  /** Reads a message, once, and never throws on content. Returns the chunk that ends before it, where one does. */
+  add(message: MarkedMessage): Chunk<Event> | undefined;
+  /** The chunk of the messages that are left, up to the batch's end; undefined when none are, as when it was asked before. */
+  last(): Chunk<Event> | undefined;
+}
+
+/** A cutter of `batch`, whose messages are then added one by one. */
+export function createChunkCutter<Event extends object>(batch: MarkedBatch, limits: ChunkLimits, read: Reader<Event>): ChunkCutter<Event> {
+  const { maxMessages, maxBytes = Infinity } = limits;
   let chunk = emptyChunk<Event>();
   const finished = (nextOffset: string): Chunk<Event> => ({
     firstOffset: chunk.messages[0]?.offset ?? nextOffset,
@@ -35,20 +44,33 @@ export function* chunksOf<Event extends object>(batch: MarkedBatch, limits: Chun
     nextOffset,
     ...chunk,
   });
-  for (const message of batch.messages) {
-    const reading = readMessage(batch, message, read);
-    const { maxMessages, maxBytes = Infinity } = limits;
-    const bytes = "event" in reading && maxBytes < Infinity ? Buffer.byteLength(JSON.stringify(reading.event)) + 1 : 0;
-    if (chunk.messages.length >= maxMessages || (chunk.messages.length > 0 && chunk.bytes + bytes > maxBytes)) {
-      yield finished(message.offset);
+  return {
+    add(message) {
+      const reading = readMessage(batch, message, read);
+      const bytes = "event" in reading && maxBytes < Infinity ? Buffer.byteLength(JSON.stringify(reading.event)) + 1 : 0;
+      const isFull = chunk.messages.length >= maxMessages || (chunk.messages.length > 0 && chunk.bytes + bytes > maxBytes);
+      const full = isFull ? finished(message.offset) : undefined;
+      if (isFull) chunk = emptyChunk();
+      chunk.messages.push(message);
+      chunk.bytes += bytes;
+      if ("event" in reading) chunk.events.push(reading.event);
+      else chunk.letters.push(reading.letter);
+      return full;
+    },
+    last() {
+      if (chunk.messages.length === 0) return undefined;
+      const left = finished(batch.nextOffset);
       chunk = emptyChunk();
-    }
-    chunk.messages.push(message);
-    chunk.bytes += bytes;
-    if ("event" in reading) chunk.events.push(reading.event);
-    else chunk.letters.push(reading.letter);
-  }
-  if (chunk.messages.length > 0) yield finished(batch.nextOffset);
+      return left;
+    },
+  };
+}
+
+/** All chunks of a batch at once. */
+export function chunksOf<Event extends object>(batch: MarkedBatch, limits: ChunkLimits, read: Reader<Event>): Chunk<Event>[] {
+  const cutter = createChunkCutter(batch, limits, read);
+  const full = batch.messages.flatMap((message) => cutter.add(message) ?? []);
+  return [...full, cutter.last()].filter((chunk) => chunk !== undefined);
 }
 
 /** A message as a dead letter. `identity` is its permanent key: made of the event's own id where that could be read, else of the message's place. */
@@ -78,8 +100,9 @@ function emptyChunk<Event>(): { events: Carried<Event>[]; letters: DeadLetter[];
 
 // A corrected event without an id keeps the event id that its dead letter is identified by.
 function withIdOf<Event extends object>(effectKey: string | undefined, topic: string, event: Event & { readonly eventId?: string }) {
+  if (effectKey === undefined || event.eventId !== undefined) return event;
   const byId = `event:${kafkaTopicOf(topic)}#`;
-  return event.eventId === undefined && effectKey?.startsWith(byId) === true ? { ...event, eventId: effectKey.slice(byId.length) } : event;
+  return effectKey.startsWith(byId) ? { ...event, eventId: effectKey.slice(byId.length) } : event;
 }
 
 function readMessage<Event extends object>(

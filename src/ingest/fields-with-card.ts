@@ -12,9 +12,9 @@ const WORDS = [
  * or more, such as `pay_4539578763621486`, one in ten looks like a card by chance, and its user or payment could never be served.
  */
 export function fieldWithCard(event: object): string | undefined {
-  const fields: Readonly<Record<string, unknown>> = { ...event };
-  return WORDS.find(([name]) => {
-    const text = fields[name];
-    return typeof text === "string" && looksLikeCardNumber(text);
-  })?.[1];
+  for (const [name, onTopic] of WORDS) {
+    const text: unknown = Reflect.get(event, name);
+    if (typeof text === "string" && looksLikeCardNumber(text)) return onTopic;
+  }
+  return undefined;
 }

@@ -1,7 +1,8 @@
 import type { BatchControl, FetchedBatch } from "../adapters/kafka/kafka-consumer.ts";
 import { placeTopic } from "../contract/ids.ts";
 import type { TopicIncarnation } from "../contract/topic-incarnations.ts";
-import { chunksOf, type ChunkLimits } from "./chunks.ts";
+import { createChunksAhead } from "./chunks-ahead.ts";
+import type { ChunkLimits } from "./chunks.ts";
 import { createChunkHandler, type ChunkDeps } from "./handle-chunk.ts";
 import { createPatience } from "./patience.ts";
 import { withRedrives, type RedriveDeps } from "./redrives.ts";
@@ -32,6 +33,7 @@ export interface Ingest {
 export function createIngest<Event extends object>(deps: IngestDeps<Event>): Ingest {
   const patience = createPatience(deps);
   const handleChunk = createChunkHandler(deps, patience);
+  const chunksAhead = createChunksAhead(deps.limits, deps.topic.read);
   const numbers = new Map<string, number>();
   const numberOf = async (topic: string, incarnation: TopicIncarnation): Promise<number> => {
     const { clusterId, topicId } = incarnation;
@@ -57,7 +59,7 @@ export function createIngest<Event extends object>(deps: IngestDeps<Event>): Ing
         withRedrives(fetched, deps.topic, deps.redrives),
       );
       if (batch === undefined) return;
-      for (const chunk of chunksOf(batch, deps.limits, deps.topic.read)) {
+      for await (const chunk of chunksAhead(batch)) {
         if (!control.isActive() || !(await handleChunk(batch, chunk, control))) {
           deps.log.info({ topic, partition, fromOffset: chunk.firstOffset }, "left the rest of the batch for the partition's next owner");
           return;

@@ -29,9 +29,11 @@ const CONTEXT = { producerId: "-1", inTransaction: false };
 interface BatchPlan {
   readonly base?: bigint;
   readonly packed?: boolean;
+  /** Whether the broker has put the time of its arrival on the batch. */
+  readonly arrived?: boolean;
 }
 
-async function batchOf(records: readonly object[], { base = 0n, packed = false }: BatchPlan): Promise<Buffer> {
+async function batchOf(records: readonly object[], { base = 0n, packed = false, arrived = false }: BatchPlan): Promise<Buffer> {
   const { buffer } = await RecordBatch({
     compression: packed ? 1 : 0,
     firstTimestamp: 1_700_000_000_000,
@@ -41,17 +43,22 @@ async function batchOf(records: readonly object[], { base = 0n, packed = false }
   });
   const batch = Buffer.from(buffer);
   batch.writeBigInt64BE(base, 0);
+  if (arrived) batch.writeInt16BE(batch.readInt16BE(21) | 0x08, 21);
   return batch;
 }
 
 // What a handler gets of it. In the client's own records a header such as `valueOf` has a function beside its value.
 const partsOf = (read: ClientRecord) => ({ ...toFetchedMessage(read), isControlRecord: read.isControlRecord });
 
-it("records are read as the client itself reads them, packed ones too, and beyond the offsets that a float holds", async () => {
-  const base = fc.oneof(fc.bigInt({ min: 0n, max: 1_000_000n }), fc.bigInt({ min: 2n ** 53n - 10n, max: 2n ** 62n }));
+it("records are read as the client itself reads them: packed, with the broker's time, and beyond the offsets that a float holds", async () => {
+  const plan = fc.record({
+    base: fc.oneof(fc.bigInt({ min: 0n, max: 1_000_000n }), fc.bigInt({ min: 2n ** 53n - 10n, max: 2n ** 62n })),
+    packed: fc.boolean(),
+    arrived: fc.boolean(),
+  });
   await fc.assert(
-    fc.asyncProperty(fc.array(record, { minLength: 1, maxLength: 20 }), base, fc.boolean(), async (records, from, packed) => {
-      const batch = await batchOf(records, { base: from, packed });
+    fc.asyncProperty(fc.array(record, { minLength: 1, maxLength: 20 }), plan, async (records, of) => {
+      const batch = await batchOf(records, of);
       const { records: expected } = await clientsOwn(new Decoder(batch));
       expect((await readBatchRecords(batch, CONTEXT)).map(partsOf)).toEqual(expected.map(partsOf));
     }),

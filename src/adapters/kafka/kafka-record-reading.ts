@@ -1,7 +1,23 @@
 import { MAX_MESSAGE_HEADERS } from "../../contract/topics.ts";
 import { LeftOutHeaders } from "./kafka-headers.ts";
 import { clientModule } from "./kafka-internals.ts";
-import type { BatchContext, ClientRecord } from "./kafka-records.ts";
+
+/** What the client knows of the batch that a record came in. */
+export interface BatchContext {
+  readonly producerId: string;
+  readonly inTransaction: boolean;
+}
+
+/** A record of a batch. The offset and the time are decimal text. */
+export interface BatchRecord {
+  readonly offset: string;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly timestamp: string;
+  isControlRecord: boolean;
+  readonly batchContext: BatchContext;
+}
 
 interface Codec {
   decompress(packed: Buffer): Promise<Buffer>;
@@ -21,7 +37,7 @@ const NO_HEADERS: Readonly<Record<string, unknown>> = {};
  * The records of a whole batch (KIP-98), as the client's own decoder reads them, in one pass: the client makes a decoder of each record and
  * five bigints for its offset and time. Of headers above the limit only their number is kept. Throws: Error when the bytes are no records.
  */
-export async function readBatchRecords(batch: Buffer, batchContext: BatchContext): Promise<ClientRecord[]> {
+export async function readBatchRecords(batch: Buffer, batchContext: BatchContext): Promise<BatchRecord[]> {
   const attributes = batch.readInt16BE(ATTRIBUTES_AT);
   const reader: Reader = { bytes: await unpacked(batch.subarray(RECORDS_AT), attributes), at: 0 };
   const offsetOf = offsetsFrom(batch.readBigInt64BE(0));
@@ -34,7 +50,8 @@ export async function readBatchRecords(batch: Buffer, batchContext: BatchContext
     if (size < 0 || end > reader.bytes.length) throw new Error("a record of the batch is cut off");
     // The attributes of a record are not used by any version of the protocol.
     reader.at += 1;
-    const timestamp = arrival ?? String(firstTimestamp + readVarInt(reader));
+    const sinceFirstMs = readVarInt(reader);
+    const timestamp = arrival ?? String(firstTimestamp + sinceFirstMs);
     const offset = offsetOf(readVarInt(reader));
     const key = readBytes(reader);
     const value = readBytes(reader);

@@ -1,7 +1,7 @@
 import { messageOf } from "../../base/errors.ts";
 import { checksumOf } from "./kafka-checksum.ts";
 import { clientModule, replaceClientModule } from "./kafka-internals.ts";
-import { readBatchRecords } from "./kafka-record-reading.ts";
+import { readBatchRecords, type BatchContext, type BatchRecord } from "./kafka-record-reading.ts";
 
 /** Why nothing more of a partition can be read: what stands from `fromOffset` on, or what the broker said of the partition. */
 export class Unreadable {
@@ -18,20 +18,8 @@ export class Unreadable {
 /** Why nothing more is read of a partition; "out-of-range" when the broker has nothing at the offset that was asked for. */
 export type Trouble = Unreadable | "out-of-range";
 
-/** What the client knows of the batch that a record came in. */
-export interface BatchContext {
-  readonly producerId: string;
-  readonly inTransaction: boolean;
-}
-
 /** A record as the client hands it on. Control records are never handed to a handler, but count for where a partition is read next. */
-export interface ClientRecord {
-  readonly offset: string;
-  readonly key: Buffer | null;
-  readonly value: Buffer | null;
-  readonly headers: Readonly<Record<string, unknown>>;
-  readonly timestamp: string;
-  isControlRecord: boolean;
+export interface ClientRecord extends Omit<BatchRecord, "batchContext"> {
   /** Messages of before Kafka 0.11 have none. */
   readonly batchContext?: BatchContext;
   /** Stands on a record that nobody sent, behind the last one that could be read. */
@@ -102,7 +90,7 @@ async function readBatch(batch: Buffer): Promise<ClientRecord[]> {
   const count = batch.readInt32BE(57);
   if (count < 0 || count > MAX_RECORDS) throw new Error(`the batch has ${count} records; ${MAX_RECORDS} are read at most`);
   if (checksumOf(batch.subarray(21)) !== batch.readUInt32BE(17)) throw new Error("the checksum of the batch is wrong");
-  const records = await readBatchRecords(batch, contextOf(batch));
+  const records: ClientRecord[] = await readBatchRecords(batch, contextOf(batch));
   const last = lastOffsetOf(batch);
   // What compaction or an empty batch leaves out at the end is passed over like a control record.
   if (records.at(-1)?.offset !== last) records.push(emptyRecord(last, contextOf(batch), { isControlRecord: true }));

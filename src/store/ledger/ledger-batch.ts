@@ -41,7 +41,7 @@ export function encodeBatch(operations: readonly Operation[], seconds: ReadonlyS
         effect: hold?.effect,
         serviceId: revenue?.owner,
         sign: revenue === undefined ? undefined : revenue === debit ? -1 : 1,
-        ...(hold?.effect === "open" ? encodeOpening(operation, hold.id) : undefined),
+        ...(hold?.effect === "open" ? encodeOpening(operation, hold.id) : NO_OPENING),
       });
     }
     return {
@@ -76,14 +76,16 @@ export function encodeBatch(operations: readonly Operation[], seconds: ReadonlyS
   return [...columns, orders.values].map((values) => (Object.keys(values).length === 0 ? null : JSON.stringify(values)));
 }
 
-// A column without values is left out; most operations have a few of the many.
+/**
+ * The columns of rows that all have the same names. A column without values is left out: most operations have a few of the many. JSON writes
+ * null for what is undefined in a list.
+ */
 function columnsOf(rows: readonly object[]): Record<string, unknown[]> {
   const columns: Record<string, unknown[]> = {};
-  for (const [place, row] of (rows as readonly Record<string, unknown>[]).entries())
-    for (const name of Object.keys(row)) {
-      const value = row[name];
-      if (value !== undefined) (columns[name] ??= Array.from<unknown>({ length: rows.length }).fill(null))[place] = value;
-    }
+  for (const name of Object.keys(rows[0] ?? {})) {
+    const values = (rows as readonly Readonly<Record<string, unknown>>[]).map((row) => row[name]);
+    if (values.some((value) => value !== undefined)) columns[name] = values;
+  }
   return columns;
 }
 
@@ -101,9 +103,22 @@ function encodeOrder({ orderId, creates }: OrderChange): Record<string, unknown>
   return { id: orderId, hash, total, method, input, ...content };
 }
 
+type EncodedOpening = Readonly<
+  Record<"purpose" | "openServiceId" | "orderId" | "lineNo" | "requestHash" | "expiresAt", string | number | undefined>
+>;
+
+const NO_OPENING: EncodedOpening = {
+  purpose: undefined,
+  openServiceId: undefined,
+  orderId: undefined,
+  lineNo: undefined,
+  requestHash: undefined,
+  expiresAt: undefined,
+};
+
 // A hold's opening travels with its posting and not with the hold: two operations of a batch may try to open one hold, and the row
 // must have the content of the operation that succeeds.
-function encodeOpening(operation: Operation, holdId: string): Record<string, unknown> {
+function encodeOpening(operation: Operation, holdId: string): EncodedOpening {
   const opening: HoldOpening | undefined = operation.opens?.find((one) => one.id === holdId);
   if (opening === undefined) throw new DomainError("INTERNAL", `a posting opens the hold ${holdId} that the operation does not describe`);
   const { purpose, serviceId, orderId, lineNo, requestHash, expiresAt } = opening;
