@@ -17,7 +17,9 @@ afterAll(() => bench.close());
 const issueLater = async (subject: string, sessionId: string) => {
   const keys = await openSigningKeys({ directory: bench.identities.keysDir, log: SILENT_LOG });
   const names = { issuer: "saldo", audience: "saldo-api" };
-  return await issueToken(keys, names, { subject, roles: ["user"], sessionId, ttlMs: 600_000 }, () => Date.now() + 5_000).finally(() => keys.close());
+  const issued = await issueToken(keys, names, { subject, roles: ["user"], sessionId, ttlMs: 600_000 }, () => Date.now() + 5_000);
+  await keys.close();
+  return issued;
 };
 const { post, me, loggedIn } = createAuthClient(() => bench);
 
