@@ -7,7 +7,7 @@ import { createPayAtOnce } from "../../activities/orders/pay-at-once.ts";
 import { createLogger, type Logger } from "../../src/adapters/logger.ts";
 import { countPosts } from "../../src/adapters/metrics/counted-ledger.ts";
 import { createMetrics, type Metrics } from "../../src/adapters/metrics/metrics.ts";
-import { createPsp, type HttpPsp } from "../../src/adapters/psp/psp-http.ts";
+import type { HttpPsp } from "../../src/adapters/psp/psp-http.ts";
 import { createBalanceCache } from "../../src/adapters/redis/balance-cache.ts";
 import { createOrderCache, type OrderCache } from "../../src/adapters/redis/order-cache.ts";
 import { ownRedis } from "../../src/adapters/redis/own-redis.ts";
@@ -24,6 +24,7 @@ import { markOfDatabase } from "../../src/store/postgres/deployment.ts";
 import { connectTemporal } from "./connect-temporal.ts";
 import { createSaldoWorkers, installRuntime, type SaldoWorkers } from "./create-worker.ts";
 import { openEventParts } from "./event-finder.ts";
+import { openPsp } from "./open-psp.ts";
 import { codeVersion } from "./own-version.ts";
 import { pingPostgres, pingTemporal } from "./probes.ts";
 import { required } from "./required.ts";
@@ -78,7 +79,7 @@ export function openStoreParts(config: Config, role: string): StoreParts {
   const ledger = refreshingLedger(plainLedger, createBalanceRefresh({ db: database.db, balanceCache, logger }));
   const orderCache = createOrderCache(redis);
   const events = openEventParts(config, role, { db: database.db, logger });
-  const psp = createPsp({ url: config.PSP_URL, apiKey: config.PSP_API_KEY, timeoutMs: config.PSP_TIMEOUT_MS, logger });
+  const psp = openPsp(config, { db: database.db, logger });
   const endedOrders = createEndedOrders();
   const payAtOnce = createPayAtOnce({ db: database.db, ledger, tellOrderEnd: endedOrders.tell });
   return {
