@@ -24,6 +24,7 @@ import {
 } from "../orders/orders-schemas.ts";
 import { listRefundsRoute, refundOrderRoute } from "../orders/refund-schemas.ts";
 import { orderEventsRoute, timelineRoute, undoPlanRoute } from "../orders/story-schemas.ts";
+import { takeStripeEventRoute } from "../psp/psp-schemas.ts";
 import { createPurchaseRoute, listPurchasesRoute, readPurchaseRoute } from "../purchases/purchases-schemas.ts";
 import {
   closeMonthRoute,
@@ -133,4 +134,5 @@ export const CLIENT_ROUTES = {
   listWebhookDeliveries: listDeliveriesRoute,
   redeliverWebhook: redeliverRoute,
   audit: auditRoute,
+  takeStripeEvent: takeStripeEventRoute,
 } as const;
