@@ -46,6 +46,10 @@ const orderPayload = z.object({
   /** Of an order that waits for an operator: which step, and why. */
   stuck: optionalText,
   reason: optionalText,
+  /** There when it tells of a dispute about the order's payment, and not of a state. */
+  dispute: z
+    .object({ disputeId: text, move: text, status: text, reason: text, amountMinor: text, currency: text, happenedAt: moment })
+    .optional(),
   recordedAt: moment,
 });
 
@@ -84,9 +88,10 @@ interface OutboxRow {
   readonly correlationId: string | undefined;
 }
 
-/** One message of `orders.events`: an order's new state. Throws: ZodError when the row is not one of an order. */
+/** One message of `orders.events`: an order's new state, or what came of a dispute about its payment. Throws: ZodError when the row is not one of an order. */
 export function orderCloudEvent({ outboxId, payload, correlationId }: OutboxRow): CloudEvent {
   const row = orderPayload.parse(payload);
+  if (row.dispute !== undefined) return disputeCloudEvent(outboxId, row, row.dispute, correlationId);
   return envelope(outboxId, `saldo.order.${row.sagaState.toLowerCase()}`, row.orderId, row.recordedAt, {
     order_id: row.orderId,
     user_id: row.userId,
@@ -100,6 +105,31 @@ export function orderCloudEvent({ outboxId, payload, correlationId }: OutboxRow)
     stuck_step: row.stuck,
     stuck_reason: isText(row.stuck) ? row.reason : undefined,
     recorded_at: row.recordedAt,
+    correlation_id: correlationId,
+  });
+}
+
+type OrderPayload = z.output<typeof orderPayload>;
+
+function disputeCloudEvent(
+  outboxId: string,
+  order: OrderPayload,
+  dispute: NonNullable<OrderPayload["dispute"]>,
+  correlationId: string | undefined,
+): CloudEvent {
+  return envelope(outboxId, "saldo.payment.disputed", order.orderId, dispute.happenedAt, {
+    order_id: order.orderId,
+    user_id: order.userId,
+    saga_state: order.sagaState,
+    status: order.status,
+    dispute_id: dispute.disputeId,
+    move: dispute.move,
+    dispute_status: dispute.status,
+    reason: dispute.reason,
+    amount: formatAmount(dispute.amountMinor, dispute.currency),
+    currency: dispute.currency,
+    happened_at: dispute.happenedAt,
+    recorded_at: order.recordedAt,
     correlation_id: correlationId,
   });
 }
