@@ -1,5 +1,5 @@
 import { DomainError } from "../src/base/errors.ts";
-import { orderRefundWorkflowId, paymentKey, stepKey } from "../src/contract/ids.ts";
+import { orderRefundWorkflowId, paymentKey, refundKey, stepKey } from "../src/contract/ids.ts";
 import type { OrderRefundInput } from "../src/contract/refunds.ts";
 import { refundOrderOperation } from "../src/domain/ledger/hold-operations.ts";
 import { doneOrThrow } from "../src/store/ledger/done-or-throw.ts";
@@ -14,7 +14,7 @@ export function createRefundActivities({ db, ledger, psp }: Pick<ActivityDeps, "
     /** Refunds a part of a captured payment at the provider. Throws: PSP_UNAVAILABLE while its answer is unknown, PAYMENT_DECLINED when it is no. */
     async refundAtProvider({ refund }: { readonly refund: OrderRefundInput }): Promise<Approval> {
       const outcome = await psp.refund({
-        key: `${paymentKey(refund.orderId, "refund")}:${refund.refundId}`,
+        key: refundKey(refund.orderId, refund.refundId),
         orderId: refund.orderId,
         amountMinor: BigInt(refund.amountMinor),
         currency: refund.currency,

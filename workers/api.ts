@@ -13,6 +13,7 @@ import { createLoopDelay } from "../src/api/http/loop-delay.ts";
 import { createRequestLimits } from "../src/api/http/middleware/rate-limit.ts";
 import { untilAborted } from "../src/base/aborted.ts";
 import { loadConfig } from "../src/config.ts";
+import { pspKindOf } from "../src/config/psp-settings.ts";
 import { kafkaSecurity } from "../src/config/server-variables.ts";
 import { TASK_QUEUES } from "../src/contract/task-queues.ts";
 import { createDeferredStarters } from "../src/starters/deferred.ts";
@@ -29,6 +30,7 @@ import { CHECK_DEADLINE_MS, dependencyChecks, untilAllAnswer } from "./parts/dep
 import { httpsOf } from "./parts/https.ts";
 import { incomingGroups } from "./parts/incoming-groups.ts";
 import { openIdentity } from "./parts/open-identity.ts";
+import { providerEventsOf } from "./parts/open-psp.ts";
 import { requestQuotas } from "./parts/request-quotas.ts";
 import { openStoreParts } from "./parts/role-parts.ts";
 import { runRole } from "./parts/run-role.ts";
@@ -73,7 +75,8 @@ void runRole("api", async ({ signal, ready }) => {
     db: database.db,
     auditDb: auditing.db,
     ledger: parts.ledger,
-    ...(config.PSP_URL === undefined ? {} : { psp }),
+    ...(pspKindOf(config) === undefined ? {} : { psp }),
+    ...providerEventsOf(config),
     starters,
     balances: config.BALANCE_CACHE === "on" && redis.enabled ? parts.balanceCache.openReader() : createBalanceReader(database.db),
     checkCorrection: createCorrectionCheck(config, { db: database.db, starters }),

@@ -8,6 +8,7 @@ export * from "./ledger.ts";
 export * from "./operators.ts";
 export * from "./orders.ts";
 export * from "./outbox.ts";
+export * from "./provider.ts";
 export * from "./reports.ts";
 export * from "./reservations.ts";
 export * from "./services.ts";

@@ -60,7 +60,7 @@ export const operations = pgTable(
   (table) => [
     check(
       "operations_kind",
-      sql`${table.kind} in ('deposit', 'withdrawal', 'transfer', 'hold', 'capture', 'release', 'expiry', 'charge', 'refund', 'accrual', 'redemption')`,
+      sql`${table.kind} in ('deposit', 'withdrawal', 'transfer', 'hold', 'capture', 'release', 'expiry', 'charge', 'refund', 'accrual', 'redemption', 'dispute', 'dispute_reversal', 'refund_reversal')`,
     ),
     check(
       "operations_outcome",

@@ -32,6 +32,7 @@ import { addOperatorActRoutes } from "./orders/operator-acts.ts";
 import { addOrderRefundRoutes } from "./orders/order-refunds.ts";
 import { addOrderStoryRoutes } from "./orders/order-story.ts";
 import { addOrderRoutes } from "./orders/orders.ts";
+import { addPspRoutes } from "./psp/psp.ts";
 import { addPurchaseRoutes } from "./purchases/purchases.ts";
 import { addReportRoutes } from "./reports/reports.ts";
 import { addReservationRoutes } from "./reservations/reservations.ts";
@@ -70,6 +71,7 @@ export function createApp(deps: ApiDeps): Api {
   addDeadLetterRoutes(routes, deps);
   addTopicRoutes(routes, deps);
   addWebhookRoutes(routes, deps);
+  addPspRoutes(routes, deps);
   addAuditRoute(routes, deps);
   addLegacyRoutes(api, { ...parts, log }, deps, checkServices);
   addOpenApiRoute(routes, api, settings.version);

@@ -2,6 +2,7 @@ import type { Context } from "hono";
 import type { Log } from "../adapters/log.ts";
 import type { Metrics } from "../adapters/metrics/metrics.ts";
 import type { Psp } from "../adapters/psp/psp.ts";
+import type { ProviderEvents } from "../adapters/psp/stripe/stripe-events.ts";
 import type { OrderCache } from "../adapters/redis/order-cache.ts";
 import type { Starters } from "../starters/index.ts";
 import type { BalanceReader } from "../store/ledger/balance-reader.ts";
@@ -72,6 +73,8 @@ export interface ApiDeps {
   readonly auditDb?: Db;
   /** The payment provider; without one, cards are answered with PSP_UNAVAILABLE. */
   readonly psp?: Psp;
+  /** Reads the provider's signed events; without it there is no route for them. */
+  readonly providerEvents?: ProviderEvents;
   readonly ledger: Ledger;
   readonly starters: Starters;
   readonly balances: BalanceReader;

@@ -13,6 +13,7 @@ export interface ErrorMeaning {
  */
 export const ERROR_CATALOGUE = {
   MALFORMED_JSON: { title: "The body is not JSON.", remedy: "change the request" },
+  INVALID_SIGNATURE: { title: "The signature does not fit the body, or is too old.", remedy: "change the request" },
   INVALID_REQUEST: { title: "The request does not fit the schema.", remedy: "change the request" },
   IDEMPOTENCY_KEY_REQUIRED: { title: "This request needs an Idempotency-Key.", remedy: "change the request" },
   INVALID_IDEMPOTENCY_KEY: { title: "The Idempotency-Key is not 1 to 255 visible ASCII characters.", remedy: "change the request" },
@@ -64,6 +65,7 @@ export const ERROR_CATALOGUE = {
   AMOUNT_EXCEEDS_HOLD: { title: "The amount is larger than what is still held.", remedy: "change the request" },
   REFUND_EXCEEDS_PAYMENT: { title: "The refund is larger than what is left of the payment.", remedy: "change the request" },
   INVALID_CARD: { title: "The card's number, expiry or CVC is not valid.", remedy: "change the request" },
+  RAW_CARD_REFUSED: { title: "Card numbers are not taken here; send a token of the payment provider.", remedy: "change the request" },
   CARD_DATA_REFUSED: { title: "A field that is kept holds what looks like a card number.", remedy: "change the request" },
   PAYMENT_DECLINED: { title: "The payment provider declined the payment.", remedy: "change the request" },
   UNKNOWN_SERVICE: { title: "A service named in the request is not known.", remedy: "change the request" },

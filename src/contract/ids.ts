@@ -19,8 +19,23 @@ export function purchaseOrderId(requestId: string): string {
 }
 
 /** The provider's keys of an order's payment: stable per order and step, never per attempt. */
-export function paymentKey(orderId: string, step: "authorise" | "capture" | "cancel" | "refund"): string {
+export function paymentKey(orderId: string, step: PaymentKeyStep): string {
   return `${orderId}:${step}`;
+}
+
+const PAYMENT_KEY_STEPS = ["authorise", "capture", "cancel", "refund"] as const;
+export type PaymentKeyStep = (typeof PAYMENT_KEY_STEPS)[number];
+
+/** The key of one of several refunds of an order's payment. */
+export function refundKey(orderId: string, refundId: string): string {
+  return `${paymentKey(orderId, "refund")}:${refundId}`;
+}
+
+/** The order and the step that a provider's key belongs to, as `paymentKey` and `refundKey` make it; undefined for another text. */
+export function readPaymentKey(key: string): { readonly orderId: string; readonly step: PaymentKeyStep } | undefined {
+  const [, orderId, step] = /^(.+):(authorise|capture|cancel|refund(?=$|:))(?:(?<=refund):.+)?$/.exec(key) ?? [];
+  const known = PAYMENT_KEY_STEPS.find((each) => each === step);
+  return orderId === undefined || known === undefined ? undefined : { orderId, step: known };
 }
 
 /** The id of the workflow that keeps a reservation's time. */

@@ -50,6 +50,10 @@ const orderPayload = z.object({
   /** Of an order that waits for an operator: which step, and why. */
   stuck: optionalText,
   reason: optionalText,
+  /** There when it tells of a dispute about the order's payment, and not of a state. */
+  dispute: z
+    .object({ disputeId: text, move: text, status: text, reason: text, amountMinor: text, currency: text, happenedAt: moment })
+    .optional(),
   recordedAt: moment,
 });
 
@@ -93,9 +97,10 @@ interface OutboxRow {
   readonly traceparent?: string | undefined;
 }
 
-/** One message of `orders.events`: an order's new state. Throws: ZodError when the row is not one of an order. */
+/** One message of `orders.events`: an order's new state, or what came of a dispute about its payment. Throws: ZodError when the row is not one of an order. */
 export function orderCloudEvent({ outboxId, payload, correlationId, traceparent }: OutboxRow): CloudEvent {
   const row = orderPayload.parse(payload);
+  if (row.dispute !== undefined) return disputeCloudEvent({ outboxId, correlationId, traceparent }, row, row.dispute);
   const type = `saldo.order.${row.sagaState.toLowerCase()}`;
   return envelope(
     { outboxId, type, subject: row.orderId, time: row.recordedAt, traceparent },
@@ -112,6 +117,33 @@ export function orderCloudEvent({ outboxId, payload, correlationId, traceparent 
       stuck_step: row.stuck ?? undefined,
       stuck_reason: isText(row.stuck) ? (row.reason ?? undefined) : undefined,
       recorded_at: row.recordedAt,
+      correlation_id: correlationId,
+    },
+  );
+}
+
+type OrderPayload = z.output<typeof orderPayload>;
+
+function disputeCloudEvent(
+  { outboxId, correlationId, traceparent }: Omit<OutboxRow, "payload">,
+  order: OrderPayload,
+  dispute: NonNullable<OrderPayload["dispute"]>,
+): CloudEvent {
+  return envelope(
+    { outboxId, type: "saldo.payment.disputed", subject: order.orderId, time: dispute.happenedAt, traceparent },
+    {
+      order_id: order.orderId,
+      user_id: order.userId,
+      saga_state: order.sagaState,
+      status: order.status,
+      dispute_id: dispute.disputeId,
+      move: dispute.move,
+      dispute_status: dispute.status,
+      reason: dispute.reason,
+      amount: formatAmount(dispute.amountMinor, dispute.currency),
+      currency: dispute.currency,
+      happened_at: dispute.happenedAt,
+      recorded_at: order.recordedAt,
       correlation_id: correlationId,
     },
   );

@@ -55,6 +55,46 @@ describe("a row of the outbox about a reservation", () => {
     });
   });
 
+  it("of a dispute about an order's payment leaves as an event of its own, and as no state of the order", () => {
+    const dispute = {
+      disputeId: "dp_1",
+      move: "withdrawn",
+      status: "needs_response",
+      reason: "fraudulent",
+      amountMinor: "6000",
+      currency: "EUR",
+    };
+    const order = {
+      orderId: "o-1",
+      userId: "ann",
+      sagaState: "COMPLETED",
+      status: "CONFIRMED",
+      version: "4",
+      amountMinor: "10000",
+      currency: "EUR",
+    };
+    const payload = {
+      ...order,
+      type: "payment.disputed",
+      dispute: { ...dispute, happenedAt: "2031-05-15T00:00:00Z" },
+      recordedAt: "2026-11-21 12:09:00+03",
+    };
+    expect(JSON.parse(String(toOutgoing(row("order", payload)).message.value))).toMatchObject({
+      type: "saldo.payment.disputed",
+      subject: "o-1",
+      time: "2031-05-15T00:00:00.000Z",
+      data: {
+        order_id: "o-1",
+        user_id: "ann",
+        dispute_id: "dp_1",
+        move: "withdrawn",
+        reason: "fraudulent",
+        amount: "60.00",
+        currency: "EUR",
+      },
+    });
+  });
+
   it("leaves with the trace of the saga that it belongs to, and a dead letter as it came", () => {
     const trace = "0af7651916cd43dd8448eb211c80319c";
     const raw = (aggregateType: string) => toOutgoing({ ...row(aggregateType, {}), payload: null, headers: { "correlation-id": trace } });

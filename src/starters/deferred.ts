@@ -23,6 +23,7 @@ const STARTERS: Readonly<Record<keyof Starters, true>> = {
   actOnOrder: true,
   advanceOrder: true,
   replyToOrder: true,
+  tellProviderNews: true,
   userOfOrder: true,
   orderRequestHash: true,
   startRefund: true,

@@ -14,6 +14,7 @@ import {
   type OrderSagaStatus,
   type UndoPlan,
 } from "../contract/orders.ts";
+import { providerNewsSignal } from "../contract/provider-events.ts";
 import { paymentReplySignal, type PaymentReply } from "../contract/saga-commands.ts";
 import { TASK_QUEUES } from "../contract/task-queues.ts";
 import type { Calls, Started, StarterOptions } from "./calls.ts";
@@ -40,6 +41,8 @@ export interface OrderStarters {
   advanceOrder(orderId: string, advanceMs: number): Promise<{ readonly advancedMs: number } | undefined>;
   /** Tells the order's workflow what the payment service answered; false when it does not run. */
   replyToOrder(orderId: string, reply: PaymentReply): Promise<boolean>;
+  /** Tells the order's workflow that the payment provider may know more by now; false when it does not run. */
+  tellProviderNews(orderId: string, event: string): Promise<boolean>;
   /** The user whose order's workflow runs under this id; undefined when none runs. */
   userOfOrder(orderId: string): Promise<string | undefined>;
   /** The hash of the request that an order's workflow was started with; undefined when the server does not know it any more. */
@@ -110,6 +113,8 @@ export function createOrderStarters(
       ),
 
     replyToOrder: (orderId, reply) => calls.tell(orderWorkflowId(orderId), paymentReplySignal, reply),
+
+    tellProviderNews: (orderId, event) => calls.tell(orderWorkflowId(orderId), providerNewsSignal, { event }),
 
     async userOfOrder(orderId) {
       const description = await calls.describe(orderWorkflowId(orderId));

@@ -39,6 +39,7 @@ beforeAll(async () => {
   };
   const watched: Psp = {
     tokenise: through("tokenise", psp.tokenise),
+    keepToken: psp.keepToken,
     authorise: through("authorise", psp.authorise),
     capture: through("capture", psp.capture),
     cancel: through("cancel", psp.cancel),

@@ -64,6 +64,7 @@ export function createFakePsp(): FakePsp {
     mend: (orderId) => {
       for (const key of faults.keys()) if (key.startsWith(`${orderId} `)) faults.delete(key);
     },
+    keepToken: async (token) => ({ token, last4: "4242", brand: "visa" }),
     tokenise: async ({ number }) => ({ token: `token-${randomUUID()}`, last4: number.slice(-4), brand: "visa" }),
     authorise: (step) => run("authorise", step, () => (fenced.has(step.key) ? "cancelled before" : undefined)),
     capture: (step) =>

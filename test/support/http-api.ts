@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { SILENT_LOG, type Log } from "../../src/adapters/log.ts";
 import { NO_METRICS, type Metrics } from "../../src/adapters/metrics/metrics.ts";
 import type { Psp } from "../../src/adapters/psp/psp.ts";
+import type { ProviderEvents } from "../../src/adapters/psp/stripe/stripe-events.ts";
 import { createAnswerCache } from "../../src/adapters/redis/answer-cache.ts";
 import { createOrderCache } from "../../src/adapters/redis/order-cache.ts";
 import { openRedis, type RedisLink } from "../../src/adapters/redis/redis.ts";
@@ -80,6 +81,7 @@ export function createTestApi(options: {
   };
   readonly metrics?: Metrics;
   readonly psp?: Psp;
+  readonly providerEvents?: ProviderEvents;
   readonly log?: Log;
   readonly checks?: readonly DependencyCheck[];
   readonly deadlineMs?: number;
@@ -95,6 +97,7 @@ export function createTestApi(options: {
     db: database.db,
     ledger,
     ...(options.psp === undefined ? {} : { psp: options.psp }),
+    ...(options.providerEvents === undefined ? {} : { providerEvents: options.providerEvents }),
     starters: { ...noTemporal(), ...options.starters },
     balances: options.balanceCache === undefined ? createBalanceReader(database.db) : balanceCache.openReader(options.balanceCache.onRead),
     ...(options.checkCorrection === undefined ? {} : { checkCorrection: options.checkCorrection }),
@@ -176,6 +179,7 @@ function noTemporal(): Starters {
     reportProgress: unavailable,
     runEventBatch: unavailable,
     replyToOrder: unavailable,
+    tellProviderNews: unavailable,
     followSagaRefund: unavailable,
     replyToRefund: unavailable,
     runSagaCommand: unavailable,

@@ -5,7 +5,7 @@ import { createPayAtOnce } from "../../activities/orders/pay-at-once.ts";
 import { createLogger, type Logger } from "../../src/adapters/logger.ts";
 import { countPosts } from "../../src/adapters/metrics/counted-ledger.ts";
 import { createMetrics, type Metrics } from "../../src/adapters/metrics/metrics.ts";
-import { createPsp, type HttpPsp } from "../../src/adapters/psp/psp-http.ts";
+import type { HttpPsp } from "../../src/adapters/psp/psp-http.ts";
 import { createOrderCache, type OrderCache } from "../../src/adapters/redis/order-cache.ts";
 import { ownRedis } from "../../src/adapters/redis/own-redis.ts";
 import { openRedis, type RedisLink } from "../../src/adapters/redis/redis.ts";
@@ -24,6 +24,7 @@ import { openBalanceCache, type BalanceCacheParts } from "./balance-cache-parts.
 import { connectTemporal } from "./connect-temporal.ts";
 import { createSaldoWorkers, installRuntime, type SaldoWorkers } from "./create-worker.ts";
 import { openEventParts } from "./event-finder.ts";
+import { openPsp } from "./open-psp.ts";
 import { codeVersion } from "./own-version.ts";
 import { pingPostgres, pingTemporal } from "./probes.ts";
 import { required } from "./required.ts";
@@ -81,7 +82,7 @@ export function openStoreParts(config: Config, role: string): StoreParts {
   const ledger = balanceCache.marked(plainLedger);
   const orderCache = createOrderCache(redis);
   const events = openEventParts(config, role, { db: database.db, logger });
-  const psp = createPsp({ url: config.PSP_URL, apiKey: config.PSP_API_KEY, timeoutMs: config.PSP_TIMEOUT_MS, logger });
+  const psp = openPsp(config, { db: database.db, logger });
   const endedOrders = createEndedOrders();
   const placedHolds: PlacedHolds = createWaits();
   const payAtOnce = createPayAtOnce({ db: database.db, ledger, tellOrderEnd: endedOrders.tell });

@@ -33,8 +33,13 @@ export interface PspStep {
  * Throws: PSP_UNAVAILABLE (retry later, same key) when it cannot be told yet, or when the breaker is open.
  */
 export interface Psp {
-  /** Throws: INVALID_CARD, PSP_UNAVAILABLE. */
+  /** Throws: INVALID_CARD, RAW_CARD_REFUSED when card numbers are not to pass through Saldo, PSP_UNAVAILABLE. */
   tokenise(card: CardDetails): Promise<CardToken>;
+  /**
+   * The card behind a token that the client has from the provider itself. A token that is good for one use is exchanged for one that can be
+   * asked for again. Throws: INVALID_CARD, also where the provider has no such tokens; PSP_UNAVAILABLE.
+   */
+  keepToken(token: string): Promise<CardToken>;
   authorise(step: PspStep & { readonly cardToken: string }): Promise<PspOutcome>;
   /** Takes the authorised money. `authorisationKey` is the key the authorisation was asked for with. */
   capture(step: PspStep & { readonly authorisationKey: string }): Promise<PspOutcome>;

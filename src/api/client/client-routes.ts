@@ -42,6 +42,7 @@ import {
 } from "../orders/orders-schemas.ts";
 import { listRefundsRoute, refundOrderRoute } from "../orders/refund-schemas.ts";
 import { orderEventsRoute, timelineRoute, undoPlanRoute } from "../orders/story-schemas.ts";
+import { takeStripeEventRoute } from "../psp/psp-schemas.ts";
 import { createPurchaseRoute, listPurchasesRoute, readPurchaseRoute } from "../purchases/purchases-schemas.ts";
 import {
   closeMonthRoute,
@@ -159,4 +160,5 @@ export const CLIENT_ROUTES = {
   listWebhookDeliveries: listDeliveriesRoute,
   redeliverWebhook: redeliverRoute,
   audit: auditRoute,
+  takeStripeEvent: takeStripeEventRoute,
 } as const;

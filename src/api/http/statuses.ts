@@ -3,6 +3,7 @@ import type { ErrorCode } from "../../base/errors.ts";
 /** The HTTP status that each code is answered with. */
 export const STATUSES = {
   MALFORMED_JSON: 400,
+  INVALID_SIGNATURE: 400,
   INVALID_REQUEST: 400,
   IDEMPOTENCY_KEY_REQUIRED: 400,
   INVALID_IDEMPOTENCY_KEY: 400,
@@ -54,6 +55,7 @@ export const STATUSES = {
   AMOUNT_EXCEEDS_HOLD: 422,
   REFUND_EXCEEDS_PAYMENT: 422,
   INVALID_CARD: 422,
+  RAW_CARD_REFUSED: 422,
   CARD_DATA_REFUSED: 422,
   PAYMENT_DECLINED: 422,
   UNKNOWN_SERVICE: 422,

@@ -26,6 +26,9 @@ const KINDS = [
   "refund",
   "accrual",
   "redemption",
+  "dispute",
+  "dispute_reversal",
+  "refund_reversal",
 ] as const;
 
 const kindSchema = z.enum(KINDS);

@@ -1,4 +1,5 @@
 import { inWords } from "../../base/money.ts";
+import type { DisputeMove } from "../../contract/provider-events.ts";
 import type { OrderFact } from "../../store/orders/order-story.ts";
 import type { OrderRecord } from "../../store/orders/orders.ts";
 import type { Language } from "../http/language.ts";
@@ -9,6 +10,7 @@ interface Words {
   readonly operations: Readonly<Record<string, string>>;
   readonly acts: Readonly<Record<string, string>>;
   readonly refunds: Readonly<Record<string, string>>;
+  readonly disputes: Readonly<Record<DisputeMove, string>>;
   readonly payments: Readonly<Record<CardStep["status"], string>>;
   readonly of: string;
   readonly because: string;
@@ -39,6 +41,9 @@ const WORDS: Readonly<Record<Language, Words>> = {
       expiry: "given back to the wallet because the time ran out",
       charge: "received from the payment provider",
       refund: "refunded",
+      dispute: "taken back by the card's bank",
+      dispute_reversal: "returned by the card's bank",
+      refund_reversal: "come back, as the refund did not arrive,",
     },
     acts: {
       "order.retry": "asked to retry the stuck step",
@@ -46,6 +51,12 @@ const WORDS: Readonly<Record<Language, Words>> = {
       "order.settle": "settled the stuck step by hand",
     },
     refunds: { asked: "a refund was asked for", done: "the refund is done", refused: "the refund was refused" },
+    disputes: {
+      opened: "the buyer's bank disputes the payment",
+      withdrawn: "the disputed money was taken",
+      reinstated: "the disputed money was returned",
+      closed: "the dispute is closed",
+    },
     payments: {
       authorised: "was authorised",
       captured: "was charged",
@@ -80,6 +91,9 @@ const WORDS: Readonly<Record<Language, Words>> = {
       expiry: "возвращено в кошелёк: время вышло",
       charge: "получено от платёжного сервиса",
       refund: "возвращено покупателю",
+      dispute: "забрано банком карты",
+      dispute_reversal: "возвращено банком карты",
+      refund_reversal: "вернулось: возврат не дошёл",
     },
     acts: {
       "order.retry": "просит повторить застрявший шаг",
@@ -87,6 +101,12 @@ const WORDS: Readonly<Record<Language, Words>> = {
       "order.settle": "улаживает застрявший шаг вручную",
     },
     refunds: { asked: "запрошен возврат", done: "возврат выполнен", refused: "в возврате отказано" },
+    disputes: {
+      opened: "банк покупателя оспаривает платёж",
+      withdrawn: "оспоренная сумма списана",
+      reinstated: "оспоренная сумма возвращена",
+      closed: "спор закрыт",
+    },
     payments: {
       authorised: "авторизована",
       captured: "списана",
@@ -129,10 +149,13 @@ export function sentenceOf(fact: OrderFact, language: Language): string {
       return `${fact.isFirst ? words.asked : words.askedAgain} ${fact.place}`;
     case "refund":
       return `${words.refunds[fact.status] ?? fact.status}: ${inWords(fact.amountMinor, fact.currency)}, ${words.because} ${fact.reason}`;
+    case "dispute":
+      return `${words.disputes[fact.move]}: ${inWords(fact.amountMinor, fact.currency)}, ${fact.status}, ${words.because} ${fact.reason}`;
     case "act":
       return `${fact.actor} ${words.acts[fact.act] ?? fact.act}, ${words.because} ${fact.reason}`;
     case "message": {
       const published = `${fact.published ? words.published : words.willBePublished} ${fact.topic}`;
+      if (fact.dispute !== undefined) return `${published}: ${words.disputes[fact.dispute]}`;
       if (fact.stuck === undefined) return `${published}: ${fact.sagaState}`;
       return fact.stuck === null ? `${published}: ${words.goesOn}` : `${published}: ${words.isStuck} "${fact.stuck}"`;
     }

@@ -39,7 +39,23 @@ const cardSchema = z
 const paymentSchema = z
   .discriminatedUnion("method", [
     z.strictObject({ method: z.literal("wallet") }),
-    z.strictObject({ method: z.literal("card"), card: cardSchema }),
+    z
+      .strictObject({
+        method: z.literal("card"),
+        card: cardSchema.optional(),
+        token: z
+          .string()
+          .regex(/^[A-Za-z]{1,16}_\w{1,200}$/, "must be a token such as pm_1MqM05")
+          .optional()
+          .openapi({
+            example: "pm_1MqM05LkdIwHu7ixNDy4xpBh",
+            description: "In place of `card`: what the payment provider's own page gave the buyer's browser (Stripe: `pm_…` or `tok_…`).",
+          }),
+      })
+      .refine(({ card, token }) => (card === undefined) !== (token === undefined), {
+        path: ["card"],
+        message: "must stand here, or token in its place",
+      }),
   ])
   .openapi("OrderPayment");
 

@@ -28,10 +28,12 @@ export function readOrder(
     quantity,
     amountMinor: String(amounts[place]),
   }));
-  const card = body.payment?.method === "card" ? checkCard(withoutHolder(body.payment.card), new Date(), CARD_POINTERS) : undefined;
-  const paymentMethod = card === undefined ? "wallet" : "card";
+  const { card: given, token } = body.payment?.method === "card" ? body.payment : {};
+  const card = given === undefined ? undefined : checkCard(withoutHolder(given), new Date(), CARD_POINTERS);
+  const paymentMethod = body.payment?.method === "card" ? "card" : "wallet";
+  const paidWith = card ?? (token === undefined ? undefined : { token });
   return {
-    card,
+    card: paidWith,
     input: {
       orderId: origin.orderId,
       userId: body.userId,
@@ -40,7 +42,7 @@ export function readOrder(
       totalMinor: totalMinor.toString(),
       paymentMethod,
       comment: body.comment ?? "order over HTTP",
-      requestHash: orderRequestHash({ userId: body.userId, currency, lines, paymentMethod }, card),
+      requestHash: orderRequestHash({ userId: body.userId, currency, lines, paymentMethod }, paidWith),
       correlationId: origin.correlationId,
       caller: origin.caller,
       ...settings.orders,
@@ -53,7 +55,11 @@ export function orderContent(asked: readonly object[]): readonly unknown[] {
   return asked.map((part) => {
     const { payment, ...rest } = part as Partial<OrderBody>;
     if (payment?.method !== "card") return part;
-    return { ...rest, payment: { method: "card", last4: payment.card.number.replaceAll(/\D/g, "").slice(-4) } };
+    const { card, token } = payment;
+    return {
+      ...rest,
+      payment: { method: "card", ...(card === undefined ? { token } : { last4: card.number.replaceAll(/\D/g, "").slice(-4) }) },
+    };
   });
 }
 
@@ -62,6 +68,6 @@ export function isByCard(part: object): boolean {
   return (part as Partial<OrderBody>).payment?.method === "card";
 }
 
-function withoutHolder({ number, expiry, cvc, holderName }: Extract<OrderBody["payment"], { method: "card" }>["card"]) {
+function withoutHolder({ number, expiry, cvc, holderName }: NonNullable<Extract<OrderBody["payment"], { method: "card" }>["card"]>) {
   return { number, expiry, cvc, ...(holderName === undefined ? {} : { holderName }) };
 }

@@ -53,7 +53,7 @@ export const timelineRoute = createRoute({
             events: z.array(
               z.object({
                 at: timeSchema,
-                kind: z.enum(["request", "state", "ledger", "payment", "refund", "act", "message"]),
+                kind: z.enum(["request", "state", "ledger", "payment", "refund", "dispute", "act", "message"]),
                 text: z.string().openapi({ example: "100.50 RUB held for cleaning" }),
                 correlationId: z.string().optional(),
                 operationId: z.string().optional(),

@@ -1,5 +1,6 @@
 import { urlHost } from "../../base/url-host.ts";
 import type { Config } from "../../config.ts";
+import { pspKindOf } from "../../config/psp-settings.ts";
 import { readOrCreateSecret } from "../../stack/secrets.ts";
 import { StackError } from "../../stack/stack-error.ts";
 import type { Stack } from "../../stack/stack.ts";
@@ -22,7 +23,8 @@ export function addressesOf(stack: Stack, config: Config, { pspPort, ...ports }:
   };
 }
 
-function pspAddressOf(config: Config, dataDir: string, port: number): PspAddress {
+function pspAddressOf(config: Config, dataDir: string, port: number): PspAddress | undefined {
+  if (pspKindOf(config) === "stripe") return undefined;
   if (config.PSP_URL !== undefined) return { url: config.PSP_URL, apiKey: config.PSP_API_KEY ?? "" };
   const apiKey = config.PSP_API_KEY ?? readOrCreateSecret(dataDir, "psp-api-key");
   return { url: `http://${urlHost(config.PSP_HOST)}:${port}`, apiKey, port };

@@ -18,7 +18,8 @@ export type RoleAddresses = {
   readonly redisUrl: string | undefined;
   readonly apiPort: number;
   readonly purchasesPort: number;
-  readonly psp: PspAddress;
+  /** Without it the provider is one that is asked at an address of its own: Stripe. */
+  readonly psp: PspAddress | undefined;
   /** The ports at which these roles serve their metrics. */
   readonly metricsPorts: Readonly<Record<MeasuredRole, number>>;
 };
@@ -48,8 +49,8 @@ export function roleEnvironment(
     REDIS_URL: addresses.redisUrl ?? "",
     HTTP_PORT: String(addresses.apiPort),
     PURCHASES_PORT: String(addresses.purchasesPort),
-    PSP_URL: addresses.psp.url,
-    PSP_API_KEY: addresses.psp.apiKey,
+    PSP_URL: addresses.psp?.url,
+    PSP_API_KEY: addresses.psp?.apiKey,
     DATA_DIR: paths.dataDir,
     CACHE_DIR: paths.cacheDir,
     REPORTS_DIR: paths.reportsDir,
@@ -90,12 +91,13 @@ export function rolesFor(input: {
     ...role("api", 15_000),
     isReady: () => (input.https === true ? answersReadyByTls : answersReady)(`${urlHost(input.host)}:${addresses.apiPort}/readyz`),
   };
-  const psp: RoleSpec = { ...role("psp", 5_000), environment: pspEnvironment(input.environment, addresses.psp) };
+  const simulatorPort = addresses.psp?.port;
+  const psp = (port: number): RoleSpec => ({ ...role("psp", 5_000), environment: pspEnvironment(input.environment, port) });
   const measured = (name: MeasuredRole, graceMs: number): RoleSpec => ({
     ...role(name, graceMs),
     environment: { ...input.environment, METRICS_PORT: String(addresses.metricsPorts[name]) },
   });
-  const always = [...(addresses.psp.port === undefined ? [] : [psp]), measured("worker", 20_000), api];
+  const always = [...(simulatorPort === undefined ? [] : [psp(simulatorPort)]), measured("worker", 20_000), api];
   if (addresses.kafkaBrokers !== undefined)
     return { roles: [...always, measured("bridge", 15_000), measured("relay", 15_000)], notStarted: [] };
   return {
@@ -105,7 +107,7 @@ export function rolesFor(input: {
 }
 
 // The simulator stands for a foreign provider, which knows none of Saldo's addresses.
-function pspEnvironment(inherited: Environment, { port }: PspAddress): Environment {
+function pspEnvironment(inherited: Environment, port: number): Environment {
   return {
     ...inherited,
     PSP_PORT: String(port),

@@ -2,6 +2,7 @@ import { createStopOrders } from "../../../workers/parts/stop-orders.ts";
 import { payloadsInWords } from "../../adapters/payload-codec/payload-protection.ts";
 import { untilAborted } from "../../base/aborted.ts";
 import { ConfigError, hideSecret, inheritedEnvironment, loadConfig, type Config } from "../../config.ts";
+import { pspKindOf } from "../../config/psp-settings.ts";
 import { sentenceOf, StackError } from "../../stack/stack-error.ts";
 import { runCommand } from "../kit/command.ts";
 import { mintToken } from "../kit/operator-token.ts";
@@ -134,7 +135,7 @@ function describe(system: System, config: Config, say: Say, { token, payloads }:
     ["Kafka", running.kafkaBrokers?.join(",")],
     ["Postgres", `${hideSecret(running.databaseUrl)} (passwords in ${config.DATA_DIR}/running.json)`],
     ["Redis", running.redisUrl === undefined ? undefined : hideSecret(running.redisUrl)],
-    ["Payment provider", running.pspUrl],
+    ["Payment provider", running.pspUrl ?? (pspKindOf(config) === "stripe" ? `Stripe, ${config.STRIPE_API_URL}` : undefined)],
     [
       "Metrics",
       `${running.apiUrl}/metrics; ${Object.entries(running.metricsUrls ?? {})

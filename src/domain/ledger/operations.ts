@@ -14,7 +14,10 @@ export type OperationKind =
   | "charge"
   | "refund"
   | "accrual"
-  | "redemption";
+  | "redemption"
+  | "dispute"
+  | "dispute_reversal"
+  | "refund_reversal";
 
 /** Revenue of a sale that names no service stands under this one (C-23). */
 export const UNASSIGNED_SERVICE = "unassigned";

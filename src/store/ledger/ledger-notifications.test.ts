@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../../../test/support/test-database.ts";
+import { disputeOperation, disputeReversalOperation, refundReversalOperation } from "../../domain/ledger/dispute-operations.ts";
 import {
   captureHoldOperation,
   placeHoldOperation,
@@ -48,6 +49,14 @@ const refund = refundOrderOperation({
   lines: [{ lineNo: 1, serviceId: "unassigned", amountMinor: "100" }],
 });
 
+const late = (key: string) => ({
+  ...by(key),
+  currency: "RUB",
+  orderId: "o",
+  effectiveAt: "2024-01-01T00:00:00Z",
+  lines: [{ lineNo: 1, serviceId: "unassigned", amountMinor: "100" }],
+});
+
 /** Every kind there is: a new one does not compile without its line here. */
 const OF_EACH_KIND: Readonly<Record<OperationKind, readonly Operation[]>> = {
   deposit: [depositOperation(movement("deposit", 10_000n))],
@@ -61,6 +70,9 @@ const OF_EACH_KIND: Readonly<Record<OperationKind, readonly Operation[]>> = {
   refund: [refund],
   accrual: [points("accrual")],
   redemption: [points("redemption")],
+  dispute: [disputeOperation(late("dispute"))],
+  dispute_reversal: [disputeReversalOperation(late("dispute_reversal"))],
+  refund_reversal: [refundReversalOperation(late("refund_reversal"))],
 };
 
 it("every operation of every kind puts one notification for each user it concerns into the outbox, and a refusal or a repeat none", async () => {

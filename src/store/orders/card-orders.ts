@@ -22,7 +22,8 @@ export async function readCardOrders(db: Db): Promise<CardOrder[]> {
       from orders o
      cross join lateral (
        select coalesce(sum(x.amount_minor) filter (where x.kind = 'charge' and x.workflow_id = o.workflow_id), 0) as charged,
-              coalesce(sum(x.amount_minor) filter (where x.kind = 'refund' and starts_with(x.workflow_id, 'refund/' || o.id || '/')), 0) as refunded
+              coalesce(sum(x.amount_minor) filter (where x.kind = 'refund' and starts_with(x.workflow_id, 'refund/' || o.id || '/')), 0)
+                - coalesce(sum(x.amount_minor) filter (where x.kind = 'refund_reversal'), 0) as refunded
          from operations x where x.order_id = o.id and x.outcome = 'done'
      ) b
      where o.payment_method = 'card'`);

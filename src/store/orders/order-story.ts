@@ -2,6 +2,7 @@ import { and, asc, eq, gt, sql } from "drizzle-orm";
 import { orderTransitions } from "../../../drizzle/schema/orders.ts";
 import { orderRefundWorkflowId, orderWorkflowId } from "../../contract/ids.ts";
 import type { OrderStatus, SagaState } from "../../contract/orders.ts";
+import type { DisputeMove } from "../../contract/provider-events.ts";
 import type { Db } from "../postgres/database.ts";
 
 /** A state an order has been in. */
@@ -45,6 +46,14 @@ export type OrderFact = { readonly at: Date; readonly correlationId?: string } &
   /** A Kafka message that asked for the order; `isFirst` is false for a repeat. */
   | { readonly kind: "request"; readonly place: string; readonly isFirst: boolean }
   | { readonly kind: "refund"; readonly status: string; readonly amountMinor: string; readonly currency: string; readonly reason: string }
+  | {
+      readonly kind: "dispute";
+      readonly move: DisputeMove;
+      readonly status: string;
+      readonly amountMinor: string;
+      readonly currency: string;
+      readonly reason: string;
+    }
   | { readonly kind: "act"; readonly act: string; readonly actor: string; readonly reason: string }
   | {
       readonly kind: "message";
@@ -52,6 +61,8 @@ export type OrderFact = { readonly at: Date; readonly correlationId?: string } &
       readonly sagaState: string;
       readonly published: boolean;
       readonly stuck?: string | null;
+      /** There when it tells of a dispute. */
+      readonly dispute?: DisputeMove;
     }
 );
 
@@ -84,11 +95,16 @@ export async function readOrderFacts(db: Db, orderId: string): Promise<OrderFact
       select r.updated_at, 2, 'refund', r.correlation_id, r.status, r.failure_code, r.amount_minor::text || ' ' || r.currency, r.reason, null
         from refunds r where r.order_id = ${orderId} and r.status <> 'pending'
       union all
+      select d.happened_at, 2, 'dispute', null, d.move, d.status, d.amount_minor::text || ' ' || d.currency, d.reason, null
+        from dispute_moves d where d.order_id = ${orderId}
+      union all
       select x.recorded_at, 2, 'act', x.correlation_id, x.act, x.actor, x.reason, null, null
         from acts x where x.subject_type = 'order' and x.subject_id = ${orderId}
       union all
       select coalesce(m.published_at, m.created_at), 3, 'message', m.headers ->> 'correlation-id', m.topic, m.payload ->> 'sagaState',
-             (m.published_at is not null)::text, case when m.payload ? 'stuck' then 'yes' end, m.payload ->> 'stuck'
+             (m.published_at is not null)::text,
+             case when m.payload ? 'dispute' then 'dispute' when m.payload ? 'stuck' then 'stuck' end,
+             coalesce(m.payload -> 'dispute' ->> 'move', m.payload ->> 'stuck')
         from outbox m where m.aggregate_type = 'order' and m.aggregate_id = ${orderId}
     ) facts order by facts.at, rank`);
   return rows.map(toFact);
@@ -119,6 +135,8 @@ function toFact(row: Row): OrderFact {
       return { ...common, kind: "request", place: a ?? "", isFirst: b === "true" };
     case "refund":
       return { ...common, kind: "refund", status: a ?? "", amountMinor, currency, reason: d ?? "" };
+    case "dispute":
+      return { ...common, kind: "dispute", move: a as DisputeMove, status: b ?? "", amountMinor, currency, reason: d ?? "" };
     case "act":
       return { ...common, kind: "act", act: a ?? "", actor: b ?? "", reason: c ?? "" };
     default:
@@ -128,7 +146,8 @@ function toFact(row: Row): OrderFact {
         topic: a ?? "",
         sagaState: b ?? "",
         published: c === "true",
-        ...(d === null ? {} : { stuck: e }),
+        ...(d === "stuck" ? { stuck: e } : {}),
+        ...(d === "dispute" ? { dispute: e as DisputeMove } : {}),
       };
   }
 }

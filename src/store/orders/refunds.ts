@@ -1,4 +1,4 @@
-import { asc, eq, sql } from "drizzle-orm";
+import { and, asc, eq, sql } from "drizzle-orm";
 import { refunds } from "../../../drizzle/schema/orders.ts";
 import { DomainError, isErrorCode } from "../../base/errors.ts";
 import type { RefundLine, RefundStatus } from "../../contract/refunds.ts";
@@ -81,6 +81,30 @@ export async function refuseRefund(db: Db, input: { readonly refundId: string; r
     )
     update payments p set refunded_minor = p.refunded_minor - refused.amount_minor, updated_at = clock_timestamp()
       from refused where p.order_id = refused.order_id`);
+}
+
+/** The refund that the provider knows under this id; undefined when none of the order is. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+export async function findRefundOfReference(db: Db, orderId: string, reference: string): Promise<RefundRecord | undefined> {
+  const [row] = await db
+    .select()
+    .from(refunds)
+    .where(and(eq(refunds.orderId, orderId), eq(refunds.providerReference, reference)));
+  return row === undefined ? undefined : toRefundRecord(row);
+}
+
+/**
+ * Takes back that a refund is done: its money never arrived, and its amount is free for another one. To be called after its reversal is
+ * booked. Safe to retry: only a done refund moves.
+ */
+export async function failRefund(db: Db, input: { readonly refundId: string; readonly failureCode: string }): Promise<void> {
+  await db.execute(sql`
+    with failed as (
+      update refunds set status = 'refused', failure_code = ${input.failureCode}, updated_at = clock_timestamp()
+       where id = ${input.refundId} and status = 'done' returning order_id, amount_minor
+    )
+    update payments p set refunded_minor = p.refunded_minor - failed.amount_minor, updated_at = clock_timestamp(),
+           status = case when p.refunded_minor = failed.amount_minor then 'captured' else 'part_refunded' end
+      from failed where p.order_id = failed.order_id`);
 }
 
 function toRefundRecord(row: typeof refunds.$inferSelect): RefundRecord {

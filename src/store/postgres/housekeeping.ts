@@ -14,6 +14,8 @@ const EXPIRED: Readonly<Record<string, SQL>> = {
   revoked_tokens: sql`delete from revoked_tokens where token_id in (select token_id from revoked_tokens where expires_at < clock_timestamp() - interval '1 day' order by expires_at limit ${PIECE})`,
   // A webhook's log, and what a receiver that takes nothing has kept waiting for as long; a delivery that has begun stays.
   webhook_deliveries: sql`delete from webhook_deliveries where id in (select id from webhook_deliveries where created_at < clock_timestamp() - interval '30 days' and (status <> 'pending' or dispatched_at is null) order by created_at limit ${PIECE})`,
+  // The provider sends an event again for a month at most; what it does is done once by its own keys, too.
+  provider_events: sql`delete from provider_events where id in (select id from provider_events where received_at < clock_timestamp() - interval '60 days' order by received_at limit ${PIECE})`,
   self_audits: sql`delete from self_audits where id in (select id from self_audits where at < clock_timestamp() - interval '7 days' order by at limit ${PIECE})`,
 };
 

@@ -1,0 +1,45 @@
+import { readFileSync } from "node:fs";
+import type { Log } from "../../src/adapters/log.ts";
+import { createPsp, type HttpPsp } from "../../src/adapters/psp/psp-http.ts";
+import { createStripePsp } from "../../src/adapters/psp/stripe/psp-stripe.ts";
+import { createStripeEvents, type ProviderEvents } from "../../src/adapters/psp/stripe/stripe-events.ts";
+import { ConfigError, type Config } from "../../src/config.ts";
+import { pspKindOf, secretsIn } from "../../src/config/psp-settings.ts";
+import { findPaymentReference, keepPaymentReference } from "../../src/store/orders/provider-payments.ts";
+import type { Db } from "../../src/store/postgres/database.ts";
+
+/** The payment provider that the configuration names. Throws: ConfigError when a file of a secret cannot be read. */
+export function openPsp(config: Config, { db, logger }: { readonly db: Db; readonly logger: Log }): HttpPsp {
+  const common = { timeoutMs: config.PSP_TIMEOUT_MS, logger };
+  if (pspKindOf(config) !== "stripe") return createPsp({ ...common, url: config.PSP_URL, apiKey: config.PSP_API_KEY });
+  const [secretKey] = secretsOf(config, "STRIPE_SECRET_KEY");
+  if (secretKey === undefined) throw new ConfigError(["STRIPE_SECRET_KEY: is needed with PSP_KIND=stripe, or STRIPE_SECRET_KEY_FILE"]);
+  return createStripePsp({
+    ...common,
+    url: config.STRIPE_API_URL,
+    secretKey,
+    rawCards: config.STRIPE_RAW_CARDS,
+    references: {
+      find: (orderId) => findPaymentReference(db, orderId),
+      keep: (orderId, reference) => keepPaymentReference(db, orderId, reference),
+    },
+  });
+}
+
+/** The reader of the provider's signed events, where the configuration has a secret for them. Throws: ConfigError. */
+export function providerEventsOf(config: Config): { readonly providerEvents?: ProviderEvents } {
+  const secrets = pspKindOf(config) === "stripe" ? secretsOf(config, "STRIPE_WEBHOOK_SECRETS") : [];
+  return secrets.length === 0 ? {} : { providerEvents: createStripeEvents({ secrets }) };
+}
+
+function secretsOf(config: Config, name: "STRIPE_SECRET_KEY" | "STRIPE_WEBHOOK_SECRETS"): string[] {
+  const file = config[`${name}_FILE`];
+  if (file === undefined) return secretsIn(config[name] ?? "");
+  try {
+    const secrets = secretsIn(readFileSync(file, "utf8"));
+    if (secrets.length > 0 && secrets.every((secret) => secret.length >= 16)) return secrets;
+  } catch {
+    throw new ConfigError([`${name}_FILE: is a file that cannot be read`]);
+  }
+  throw new ConfigError([`${name}_FILE: holds no secret`]);
+}
