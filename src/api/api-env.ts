@@ -1,7 +1,12 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { Principal } from "../contract/identity.ts";
-import type { RequestIdentity } from "./http/idempotency.ts";
+
+/** What an Idempotency-Key stands for, per caller and route: a permanent key in the ledger, and the id of what the request creates. */
+export interface RequestIdentity {
+  readonly key: string;
+  readonly id: string;
+}
 
 /** What a request knows about itself. Data only: what serves requests is given to `createRoutes`. */
 export interface ApiEnv {

@@ -3,7 +3,7 @@ import { DomainError } from "../../base/errors.ts";
 import { uuidOf } from "../../base/hash.ts";
 import { requestKey } from "../../contract/ids.ts";
 import { looksLikeCardNumber } from "../../domain/cards/card.ts";
-import type { ApiContext } from "../api-env.ts";
+import type { ApiContext, RequestIdentity } from "../api-env.ts";
 
 const KEY = /^[\x21-\x7e]{1,255}$/;
 
@@ -13,12 +13,6 @@ export const idempotencyHeader = z.object({
     description: "1 to 255 visible ASCII characters. A repeat with the same key and content is the same request: nothing happens twice.",
   }),
 });
-
-/** What an Idempotency-Key stands for, per caller and route: a permanent key in the ledger, and the id of what the request creates. */
-export interface RequestIdentity {
-  readonly key: string;
-  readonly id: string;
-}
 
 /**
  * Reads the Idempotency-Key for a route. Equal keys of one caller and route give equal identities.

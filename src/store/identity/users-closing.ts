@@ -25,7 +25,7 @@ export async function userExists(db: Db, userId: string): Promise<boolean> {
 
 /** The user, who has or had money here or can log in; undefined for any other id and for a deleted user. */
 export async function getUser(db: Db, userId: string): Promise<UserRecord | undefined> {
-  // Ranges of the indexes on user and id instead of equalities: see `whose` in operation-list.ts.
+  // Ranges of the indexes on user and id instead of equalities: see `startOf` in operation-list-statement.ts.
   const [row] = await db.execute<{ exists: boolean; since: string | null; registered_at: string | null; roles: string | null }>(sql`
     with closed as (select coalesce((select c.closed_at from closed_users c where c.user_id = ${userId}), '-infinity') as at),
     login as (select u.created_at, to_json(u.roles) as roles from users u where u.id = ${userId} and u.disabled_at is null)
