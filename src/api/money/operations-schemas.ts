@@ -1,5 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { OPERATION_SORTS } from "../../store/ledger/operation-list.ts";
+import { OPERATION_SORTS } from "../../store/ledger/operation-list-statement.ts";
 import {
   currencySchema,
   cursorSchema,

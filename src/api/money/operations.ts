@@ -1,5 +1,6 @@
 import { DomainError } from "../../base/errors.ts";
-import { createOperationLists, type ListedOperation, type OperationListInput } from "../../store/ledger/operation-list.ts";
+import type { OperationListInput } from "../../store/ledger/operation-list-statement.ts";
+import { createOperationLists, type ListedOperation } from "../../store/ledger/operation-list.ts";
 import { getOperation, type OperationRecord } from "../../store/ledger/operations.ts";
 import type { Db } from "../../store/postgres/database.ts";
 import { decideAgain, findRefusedEvent } from "../../use-cases/purchases/decide-again.ts";

@@ -27,7 +27,7 @@ export async function userExists(db: Db, userId: string): Promise<boolean> {
 
 /** The user, who has or had money here or can log in; undefined for any other id and for a deleted user. */
 export async function getUser(db: Db, userId: string): Promise<UserRecord | undefined> {
-  // Ranges of the indexes on user and id instead of equalities: see `whose` in operation-list.ts.
+  // Ranges of the indexes on user and id instead of equalities: see `startOf` in operation-list-statement.ts.
   const [row] = await db.execute<{
     exists: boolean;
     since: string | null;

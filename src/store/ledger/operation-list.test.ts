@@ -6,15 +6,8 @@ import { depositOperation, transferOperation, withdrawalOperation } from "../../
 import { createDatabase, databaseOver, type Database } from "../postgres/database.ts";
 import { createLane } from "../postgres/lane.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
-import {
-  createOperationLists,
-  firstPagesText,
-  readAlone,
-  operationListStatement,
-  OPERATION_SORTS,
-  type OperationListInput,
-  type OperationLists,
-} from "./operation-list.ts";
+import { firstPagesText, operationListStatement, OPERATION_SORTS, type OperationListInput } from "./operation-list-statement.ts";
+import { createOperationLists, readAlone, type OperationLists } from "./operation-list.ts";
 
 let database: TestDatabase;
 let connection: Database;

@@ -48,7 +48,7 @@ export function listPurchases(
   db: Db,
   { userId, limit, afterId }: { readonly userId: string; readonly limit: number; readonly afterId?: string },
 ): Promise<PurchaseRecord[]> {
-  // A range of the index on user and id instead of an equality: see `whose` in operation-list.ts.
+  // A range of the index on user and id instead of an equality: see `startOf` in operation-list-statement.ts.
   const after = afterId === undefined ? sql`o.user_id <= ${userId}` : sql`(o.user_id, o.id) < (${userId}, ${afterId}::bigint)`;
   return readPurchases(db, sql`o.user_id >= ${userId} and ${after}`, limit + 1);
 }
