@@ -101,7 +101,6 @@ function readBytes(reader: Reader): Buffer | null {
   if (size < 0) return null;
   const from = reader.at;
   reader.at += size;
-  if (reader.at > reader.bytes.length) throw new Error("a record of the batch is cut off");
   return reader.bytes.subarray(from, reader.at);
 }
 
