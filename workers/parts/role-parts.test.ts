@@ -2,10 +2,12 @@ import { sql } from "drizzle-orm";
 import { Redis } from "ioredis";
 import { expect, inject, it } from "vitest";
 import { createBalanceCache } from "../../src/adapters/redis/balance-cache.ts";
+import { openRedis } from "../../src/adapters/redis/redis.ts";
 import { loadConfig } from "../../src/config.ts";
 import { depositOperation } from "../../src/domain/ledger/wallet-operations.ts";
 import { createTestDatabase } from "../../test/support/test-database.ts";
 import { until } from "../../test/support/until.ts";
+import { openBalanceCache } from "./balance-cache-parts.ts";
 import { openStoreParts } from "./role-parts.ts";
 
 it("money that a role moves itself, as the api does, takes the cached balance away", async () => {
@@ -30,10 +32,14 @@ it("money that a role moves itself, as the api does, takes the cached balance aw
   await parts.ledger.post(depositOperation({ key: "d", userId, currency: "RUB", amountMinor: 700n, comment: "", origin }));
   expect(await redis.exists(`balance:1:${userId}`)).toBe(0);
   // A process that posts before it is connected waits for its connection, and closes the cache for nobody.
-  const another = openStoreParts(loadConfig(settings, "/nonexistent"), "worker");
-  await another.ledger.post(depositOperation({ key: "e", userId, currency: "RUB", amountMinor: 1n, comment: "", origin }));
-  expect(await another.balanceCache.gate()).toMatchObject({ epoch: 1, state: "open" });
+  const { database: books, logger } = parts;
+  const link = openRedis({ url: redisUrl, logger });
+  const another = openBalanceCache({ database: books, redis: link, logger, deadlineMs: 10_000 });
+  const deposit = depositOperation({ key: "e", userId, currency: "RUB", amountMinor: 1n, comment: "", origin });
+  await another.marked(parts.ledger).post(deposit);
+  expect(await another.gate()).toMatchObject({ epoch: 1, state: "open" });
   await another.close();
+  link.close();
   await parts.close();
   redis.disconnect();
   await database.drop();
