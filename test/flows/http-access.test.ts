@@ -3,19 +3,28 @@ import { accessTable, type AccessRow } from "../../src/api/http/declared-access.
 import type { Authenticator } from "../../src/api/http/guard.ts";
 import { DomainError } from "../../src/base/errors.ts";
 import { ROLES, type Role } from "../../src/contract/identity.ts";
+import { SCOPES, scopesOf } from "../../src/contract/scopes.ts";
 import { createTestApi, type TestApi } from "../support/http-api.ts";
 import { OWN_DATA_CASES, prepareAlice } from "../support/own-data-cases.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 
-/** Tokens of this test are `Bearer <role>:<subject>`. */
+/** Tokens of this test are `Bearer <role>:<subject>`; those of API keys are `Bearer key:<scopes, with commas between>`. */
+const KEY = "Bearer key:";
 const authenticator: Authenticator = {
   authenticate: async (authorization) => {
     const [role, subject] = authorization?.replace("Bearer ", "").split(":") ?? [];
+    if (authorization?.startsWith(KEY) === true)
+      return {
+        subject: "shop",
+        roles: ["service"],
+        key: { keyId: "k", scopes: authorization.slice(KEY.length).split(",").flatMap(scopesOf) },
+      };
     if (subject === undefined || !ROLES.includes(role as Role)) throw new DomainError("UNAUTHENTICATED");
     return { subject, roles: [role as Role] };
   },
 };
 
+const asKey = (scopes: readonly string[]) => ({ authorization: `${KEY}${scopes.join(",")}` });
 const bearer = (role: Role, subject: string) => ({ authorization: `Bearer ${role}:${subject}` });
 const nameOf = ({ method, path }: AccessRow) => `${method} ${path}`;
 /** Any value does: who may not call learns nothing of what the route would have said. */
@@ -59,6 +68,27 @@ describe("who may do what", () => {
   it.each(refusals)("%s is refused to the role %s", async (_, role, row) => {
     expect((await send(row, bearer(role, "alice"))).status).toBe(403);
   });
+
+  const ofServices = table.filter(({ access }) => access !== "public" && access.includes("service"));
+  it("every route that a service may call takes keys of one scope, but those of a person's own session", () => {
+    expect(ofServices.filter(({ scope }) => scope === undefined).map(nameOf)).toEqual([
+      "POST /api/v1/auth/logout",
+      "POST /api/v1/auth/password",
+    ]);
+    expect(ofServices.filter(({ scope }) => scope === "any").map(nameOf)).toEqual(["GET /api/v1/auth/me"]);
+  });
+
+  const scoped = ofServices.filter(({ scope }) => scope !== "any").map((row) => [nameOf(row), row] as const);
+  it.each(scoped)("%s is refused to a key that has every scope but the one it needs", async (_, row) => {
+    expect((await send(row, asKey(SCOPES.filter((scope) => scope !== row.scope)))).status).toBe(403);
+  });
+
+  it.each(table.filter(({ access }) => access !== "public" && !access.includes("service")).map((row) => [nameOf(row), row] as const))(
+    "%s is refused to a key that has every scope",
+    async (_, row) => {
+      expect((await send(row, asKey(SCOPES))).status).toBe(403);
+    },
+  );
 
   const ownData = table.filter(({ access }) => access !== "public" && access.includes("user")).map((row) => [nameOf(row), row] as const);
   it.each(ownData)("%s shows a user nothing of another user", async (name) => {
