@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, it } from "vitest";
+import { createStripeEvents } from "../../src/adapters/psp/stripe/stripe-events.ts";
 import type { Authenticator, RequestLimits } from "../../src/api/http/guard.ts";
 import { openApiDocument } from "../../src/api/operations/openapi.ts";
 import { DomainError } from "../../src/base/errors.ts";
@@ -14,13 +15,19 @@ interface DocumentedRoute {
 }
 
 const UNLIMITED = new Set(["health", "ready", "version", "readMetrics"]);
+/** The events of the payment provider may be larger than other bodies. */
+const LARGEST_BODY_BYTES = Math.max(262_144, TEST_SETTINGS.maxBodyBytes);
 const NOWHERE = "postgres://nobody@127.0.0.1:1/none";
 const opened: TestApi[] = [];
 afterAll(() => Promise.all(opened.map((api) => api.close())));
 
 /** The API with one part that refuses or breaks; no database, as none of these requests may come that far. */
 function apiWith(parts: { authenticator?: Authenticator; limits?: RequestLimits }): TestApi {
-  const api = createTestApi({ databaseUrl: NOWHERE, ...parts });
+  const api = createTestApi({
+    databaseUrl: NOWHERE,
+    providerEvents: createStripeEvents({ secrets: ["whsec_0123456789abcdef"] }),
+    ...parts,
+  });
   opened.push(api);
   return api;
 }
@@ -50,7 +57,7 @@ const PROVOCATIONS: Readonly<
   },
   "401": { api: stranger, request: () => ({}), skip: ({ isPublic }) => isPublic },
   "403": { api: roleless, request: () => ({}), skip: ({ isPublic }) => isPublic },
-  "413": { api: whole, request: () => ({ rawBody: `"${"x".repeat(TEST_SETTINGS.maxBodyBytes)}"` }) },
+  "413": { api: whole, request: () => ({ rawBody: `"${"x".repeat(LARGEST_BODY_BYTES)}"` }) },
   "415": { api: whole, request: () => ({ rawBody: "{}", headers: { "content-type": "text/plain" } }) },
   "429": { api: crowded, request: () => ({}) },
   "500": { api: broken, request: () => ({}) },
