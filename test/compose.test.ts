@@ -176,6 +176,7 @@ test("only migrations know the superuser; roles are configured as the configurat
     const environment = Object.entries(compose.services[role]?.environment ?? {}).map(([name, value]) => [
       name,
       String(value)
+        .replace("${PSP_KIND:-}", "simulator")
         .replace(/\$\{\w+:-\}/, SOME_SECRET)
         .replace(/\$\{\w+:-([^}]*)\}/, "$1")
         .replace(/\$\{(\w+):\?[^}]*\}/, "secret-of-16-chars"),

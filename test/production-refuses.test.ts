@@ -82,7 +82,9 @@ test("all weak defaults of a production stand in one list, with what cannot be r
     HTTP_PORT: "many",
   });
   expect(code).toBe(1);
-  expect(problemsIn(output).toSorted()).toEqual(["AUTH_MODE", "DATABASE_URL", "HTTP_HOST", "HTTP_HOST", "HTTP_PORT", "PSP_KIND"].toSorted());
+  expect(problemsIn(output).toSorted()).toEqual(
+    ["AUTH_MODE", "DATABASE_URL", "HTTP_HOST", "HTTP_HOST", "HTTP_PORT", "PSP_KIND"].toSorted(),
+  );
 });
 
 test("the same weak defaults start a role where it is no production", async () => {
