@@ -13,6 +13,7 @@ import { authProblems } from "./config/auth-problems.ts";
 import { httpsProblems, HTTPS_SETTINGS } from "./config/https-settings.ts";
 import { optionalText } from "./config/optional-text.ts";
 import { payloadProblems, PAYLOAD_SETTINGS } from "./config/payload-settings.ts";
+import { productionProblems, type Duties } from "./config/production-problems.ts";
 import { PSP_SETTINGS, pspProblems } from "./config/psp-settings.ts";
 import { redisUrl, serverProblems, SERVER_VARIABLES, withServers } from "./config/server-variables.ts";
 import { temporalProfileVariables } from "./config/temporal-profile.ts";
@@ -257,9 +258,10 @@ export class ConfigError extends Error {
 
 /**
  * Reads the configuration: the environment first, then `.env`, then the YAML file named by SALDO_CONFIG, then a profile of Temporal's tools.
+ * `duties` of the process that reads it decide which weak defaults a production (NODE_ENV=production) refuses: docs/security.md.
  * Throws: ConfigError with every problem at once.
  */
-export function loadConfig(environment: Environment = process.env, directory: string = process.cwd()): Config {
+export function loadConfig(environment: Environment = process.env, directory: string = process.cwd(), duties?: Duties): Config {
   const fromFiles = { ...yamlVariables(environment["SALDO_CONFIG"]), ...dotEnvVariables(join(directory, ".env")) };
   const told = { ...fromFiles, ...definedOnly(environment) };
   const merged = { ...profileVariables(told), ...told };
@@ -268,8 +270,15 @@ export function loadConfig(environment: Environment = process.env, directory: st
   // What Node's fetch asks (issuers of tokens, the provider, webhooks) would be anybody's who sits on the line.
   if (merged["NODE_ENV"] === "production" && environment["NODE_TLS_REJECT_UNAUTHORIZED"] === "0")
     problems.push("NODE_TLS_REJECT_UNAUTHORIZED: must not be 0 in production: it switches the check of every certificate off");
+  if (duties !== undefined)
+    for (const [variable, sentence] of productionProblems(merged, duties)) problems.push(`${variable}: ${sentence}`);
   if (!result.success || problems.length > 0) throw new ConfigError(problems);
   return result.data;
+}
+
+/** Reads the configuration of a process with these duties from its own environment and folder. Throws: ConfigError with every problem at once. */
+export function loadRoleConfig(duties: Duties): Config {
+  return loadConfig(process.env, process.cwd(), duties);
 }
 
 /** The environment of this process, for the processes it starts. */

@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseEnv } from "node:util";
 import { Ajv, type Schema } from "ajv";
 import { expect, test } from "vitest";
 import { parse, parseDocument } from "yaml";
@@ -175,6 +176,7 @@ test("only migrations know the superuser; roles are configured as the configurat
     const environment = Object.entries(compose.services[role]?.environment ?? {}).map(([name, value]) => [
       name,
       String(value)
+        .replace("${PSP_KIND:-}", "simulator")
         .replace(/\$\{\w+:-\}/, SOME_SECRET)
         .replace(/\$\{\w+:-([^}]*)\}/, "$1")
         .replace(/\$\{(\w+):\?[^}]*\}/, "secret-of-16-chars"),
@@ -199,7 +201,7 @@ test("every role asks for tokens, and only the api and the migration, which make
 test("the payment provider is a house of its own, and whoever pays knows where it is", () => {
   const { environment = {}, volumes, depends_on } = compose.services["psp"] ?? {};
   expect(Object.keys(environment).toSorted()).toEqual(
-    ["ALLOW_INSECURE_BIND", "DATA_DIR", "LOG_LEVEL", "NODE_ENV", "PSP_API_KEY", "PSP_HOST", "PSP_PORT"].toSorted(),
+    ["ALLOW_INSECURE_BIND", "DATA_DIR", "LOG_LEVEL", "NODE_ENV", "PSP_API_KEY", "PSP_HOST", "PSP_KIND", "PSP_PORT"].toSorted(),
   );
   expect(environment).toMatchObject({ PSP_HOST: "0.0.0.0", ALLOW_INSECURE_BIND: "container", DATA_DIR: "/var/lib/saldo-psp" });
   expect(volumes).toEqual(["psp:/var/lib/saldo-psp"]);
@@ -211,6 +213,39 @@ test("the payment provider is a house of its own, and whoever pays knows where i
     expect(service.environment?.["PSP_URL"], name).toBe(pays ? "${PSP_URL:-http://psp:8090}" : undefined);
     expect(service.environment?.["PSP_API_KEY"], name).toBe(pays || name === "psp" ? environment["PSP_API_KEY"] : undefined);
   }
+});
+
+test("two commands start the developer's compose, and the file of production adds no weak default and starts no simulator unless asked", () => {
+  const dotEnv = parseEnv(readFileSync(fileOf(".env.example"), "utf8")) as Record<string, string>;
+  const production = parse(readFileSync(fileOf("docker-compose.production.yml"), "utf8"), { merge: true }) as typeof compose;
+  const filled = (text: string | number) =>
+    String(text)
+      .replace(/\$\{(\w+):\?[^}]*\}/, (_all, name: string) => dotEnv[name] ?? "")
+      .replace(/\$\{(\w+):-([^}]*)\}/, (_all, name: string, other: string) => dotEnv[name] ?? other);
+  const environmentOf = (role: string, withProduction: boolean) =>
+    Object.fromEntries(
+      Object.entries({
+        ...compose.services[role]?.environment,
+        ...(withProduction ? production.services[role]?.environment : {}),
+      }).map(([name, value]) => [name, filled(value)]),
+    );
+  const duties = {
+    api: { listens: true, pays: true },
+    worker: { pays: true },
+    bridge: { pays: true },
+    relay: {},
+    migrate: {},
+    psp: { plays: true },
+  };
+  for (const [role, duty] of Object.entries(duties)) {
+    expect(() => loadConfig(environmentOf(role, false), "/nonexistent", duty), role).not.toThrow();
+    const strict = () => loadConfig(environmentOf(role, true), "/nonexistent", duty);
+    expect(strict, role).toThrow(role === "psp" ? /PSP_API_KEY: is an example/ : /DATABASE_URL: has a password that is an example/);
+    if ("pays" in duty) expect(strict, role).toThrow(/PSP_KIND: names no payment provider/);
+    expect(environmentOf(role, true)["NODE_ENV"], role).toBe("production");
+  }
+  expect(() => loadConfig(environmentOf("api", true), "/nonexistent", duties.api)).toThrow(/HTTP_HOST: is reachable from elsewhere/);
+  expect(production.services["psp"]).toMatchObject({ profiles: ["simulator"] });
 });
 
 /** A file of the same kind that is there, for one that .env.example names. */

@@ -12,7 +12,7 @@ import { createIdempotentAnswers } from "../src/api/http/idempotent-answers.ts";
 import { createLoopDelay } from "../src/api/http/loop-delay.ts";
 import { createRequestLimits } from "../src/api/http/middleware/rate-limit.ts";
 import { untilAborted } from "../src/base/aborted.ts";
-import { loadConfig } from "../src/config.ts";
+import { loadRoleConfig } from "../src/config.ts";
 import { pspKindOf } from "../src/config/psp-settings.ts";
 import { kafkaSecurity } from "../src/config/server-variables.ts";
 import { TASK_QUEUES } from "../src/contract/task-queues.ts";
@@ -41,7 +41,7 @@ const AUDIT_DEADLINE_MS = 40_000;
 const CLOSE_GRACE_MS = 10_000;
 
 void runRole("api", async ({ signal, ready }) => {
-  const config = loadConfig();
+  const config = loadRoleConfig({ listens: true, pays: true });
   const parts = openStoreParts(config, "api");
   const { logger, database, databaseUrl, redis, psp, metrics } = parts;
   // A lane of its own, so that a readiness check never waits behind the requests of this process.

@@ -1,7 +1,7 @@
 import { brokerList, createKafka, ensureTopics, type Kafka } from "../src/adapters/kafka/kafka.ts";
 import { untilAborted } from "../src/base/aborted.ts";
 import { messageOf } from "../src/base/errors.ts";
-import { DEFAULT_KAFKA_BROKERS, loadConfig, type Config } from "../src/config.ts";
+import { DEFAULT_KAFKA_BROKERS, loadRoleConfig, type Config } from "../src/config.ts";
 import { kafkaSecurity } from "../src/config/server-variables.ts";
 import { TASK_QUEUES } from "../src/contract/task-queues.ts";
 import { topicsOf } from "../src/contract/topics.ts";
@@ -17,7 +17,7 @@ import { showMetrics } from "./parts/show-metrics.ts";
 const PROBE_DEADLINE_MS = 3_000;
 
 void runRole("bridge", async ({ signal, ready }) => {
-  const config = loadConfig();
+  const config = loadRoleConfig({ pays: true });
   const brokers = brokerList(config.KAFKA_BROKERS ?? DEFAULT_KAFKA_BROKERS);
   const parts = await openRoleParts(config, "bridge");
   const { logger } = parts;

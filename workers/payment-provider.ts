@@ -1,12 +1,12 @@
 import { createLogger } from "../src/adapters/logger.ts";
 import { untilAborted } from "../src/base/aborted.ts";
-import { loadConfig } from "../src/config.ts";
+import { loadRoleConfig } from "../src/config.ts";
 import { startSimulator } from "../src/psp-simulator/simulator.ts";
 import { required } from "./parts/required.ts";
 import { runRole } from "./parts/run-role.ts";
 
 void runRole("psp", async ({ signal, ready }) => {
-  const config = loadConfig();
+  const config = loadRoleConfig({ plays: true });
   const logger = createLogger({ role: "psp", level: config.LOG_LEVEL, pretty: config.LOG_PRETTY });
   const broken = new AbortController();
   const simulator = await startSimulator({

@@ -6,7 +6,7 @@ import { createLogger, type Logger } from "../src/adapters/logger.ts";
 import { createMetrics } from "../src/adapters/metrics/metrics.ts";
 import { openPayloadProtection } from "../src/adapters/payload-codec/payload-protection.ts";
 import { messageOf } from "../src/base/errors.ts";
-import { DEFAULT_KAFKA_BROKERS, loadConfig, type Config } from "../src/config.ts";
+import { DEFAULT_KAFKA_BROKERS, loadRoleConfig, type Config } from "../src/config.ts";
 import { kafkaSecurity } from "../src/config/server-variables.ts";
 import { topicsOf } from "../src/contract/topics.ts";
 import { createRelay, type Relay } from "../src/outbox/relay.ts";
@@ -35,7 +35,7 @@ const WEBHOOK_POLL_MS = 1_000;
 const WEBHOOK_MAX_PAUSE_MS = 30_000;
 
 void runRole("relay", async ({ signal, ready }) => {
-  const config = loadConfig();
+  const config = loadRoleConfig({});
   const logger = createLogger({ role: "relay", level: config.LOG_LEVEL, pretty: config.LOG_PRETTY });
   // Keys that cannot be used end a start, as in every other role.
   openPayloadProtection(config);

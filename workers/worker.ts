@@ -1,12 +1,12 @@
 import { untilAborted } from "../src/base/aborted.ts";
-import { loadConfig } from "../src/config.ts";
+import { loadRoleConfig } from "../src/config.ts";
 import { TASK_QUEUES } from "../src/contract/task-queues.ts";
 import { openRoleParts, watchRole } from "./parts/role-parts.ts";
 import { runRole } from "./parts/run-role.ts";
 import { showMetrics } from "./parts/show-metrics.ts";
 
 void runRole("worker", async ({ signal, ready }) => {
-  const config = loadConfig();
+  const config = loadRoleConfig({ pays: true });
   const parts = await openRoleParts(config, "worker");
   watchRole(parts);
   const metricsServer = await showMetrics(config, parts);

@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { payloadsInWords } from "../adapters/payload-codec/payload-protection.ts";
-import { ConfigError, inheritedEnvironment, loadConfig, type Config } from "../config.ts";
+import { ConfigError, inheritedEnvironment, loadConfig, loadRoleConfig, type Config } from "../config.ts";
+import { providerInWords } from "../config/provider-in-words.ts";
 import { pspKindOf } from "../config/psp-settings.ts";
 import { isPortFree } from "../stack/free-port.ts";
 import { findOnPath, tryCommand } from "../stack/processes/run-command.ts";
@@ -49,7 +50,7 @@ function verdictOf(facts: Facts, needed: readonly Finding[]): string {
 // When the configuration cannot be read, the other findings are made by its defaults.
 function readConfig(): { config: Config; configProblems: readonly string[] } {
   try {
-    return { config: loadConfig(), configProblems: [] };
+    return { config: loadRoleConfig({ listens: true, pays: true }), configProblems: [] };
   } catch (error) {
     return { config: loadConfig({}, "/nonexistent"), configProblems: error instanceof ConfigError ? error.problems : [sentenceOf(error)] };
   }
@@ -93,6 +94,7 @@ async function gatherFacts({ config, configProblems }: { config: Config; configP
     database: config.DATABASE_URL === undefined ? undefined : await probeDatabase(config.DATABASE_URL, config.DATABASE_ADMIN_URL),
     tls: await probeTls(config),
     payloads: configProblems.length === 0 ? payloadsOf(config) : undefined,
+    provider: configProblems.length === 0 ? (providerInWords(config) ?? "simulator, by npm start alone: none is configured") : undefined,
     reached: await probeReached(config, running),
     external: {
       postgres: config.DATABASE_URL !== undefined,

@@ -1,5 +1,5 @@
 import { keysDirOf } from "../../workers/parts/open-identity.ts";
-import { hideSecret, loadConfig } from "../config.ts";
+import { hideSecret, loadRoleConfig } from "../config.ts";
 import { CommandFailure, runCommand } from "./kit/command.ts";
 import { createStartSteps } from "./start/start-steps.ts";
 
@@ -12,7 +12,7 @@ topics at KAFKA_BROKERS and the schedules at TEMPORAL_ADDRESS, where they are se
 process.exit(await runCommand({ name: "migrate", usage: USAGE, options: {}, run: migrate }));
 
 async function migrate(): Promise<number> {
-  const config = loadConfig();
+  const config = loadRoleConfig({});
   const steps = createStartSteps(config);
   if (config.DATABASE_URL === undefined) throw new CommandFailure("DATABASE_URL is needed to migrate.");
   const { applied } = await steps.migrate({ adminUrl: config.DATABASE_ADMIN_URL ?? config.DATABASE_URL, appUrl: config.DATABASE_URL });

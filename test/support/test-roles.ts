@@ -19,6 +19,8 @@ export function roleSettings(
   return {
     ...inheritedEnvironment(),
     NODE_ENV: "production",
+    // A production plays its provider by this name only; with PSP_URL in `settings` that one is asked.
+    PSP_KIND: "simulator",
     DATABASE_URL: servers.databaseUrl,
     TEMPORAL_ADDRESS: servers.temporalAddress,
     TEMPORAL_NAMESPACE: servers.temporalNamespace,

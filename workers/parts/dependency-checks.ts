@@ -9,6 +9,8 @@ import type { DependencyCheck } from "../../src/api/deps.ts";
 import { withinOrThrow } from "../../src/base/deadline.ts";
 import { DomainError } from "../../src/base/errors.ts";
 import type { Config } from "../../src/config.ts";
+import { providerInWords, providerUrl } from "../../src/config/provider-in-words.ts";
+import { pspKindOf } from "../../src/config/psp-settings.ts";
 import { kafkaSecurity } from "../../src/config/server-variables.ts";
 import type { Db } from "../../src/store/postgres/database.ts";
 import { isPooled } from "../../src/store/postgres/pooler.ts";
@@ -40,6 +42,7 @@ export function dependencyChecks({
   const broker = config.KAFKA_BROKERS?.split(",")[0];
   const trouble = tlsTroubles(config, CHECK_DEADLINE_MS);
   const payloads = payloadsInWords(config);
+  const provider = providerInWords(config);
   return [
     {
       name: "postgres",
@@ -70,7 +73,19 @@ export function dependencyChecks({
             details: async () => lagInWords(await readLag()),
           },
         ]),
+    ...(provider === undefined
+      ? []
+      : [{ name: "psp", needed: false, check: () => pingProvider(config), details: async () => ({ provider }) }]),
   ];
+}
+
+/** Of Stripe nothing is asked: it counts requests, and does not serve probes. */
+async function pingProvider(config: Config): Promise<void> {
+  const url = providerUrl(config);
+  if (url === undefined || pspKindOf(config) === "stripe") return;
+  const { protocol, hostname, port } = new URL(url);
+  const byProtocol = protocol === "https:" ? 443 : 80;
+  await untilReachable({ host: hostname.replace(/^\[(.*)\]$/, "$1"), port: port === "" ? byProtocol : Number(port) }, CHECK_DEADLINE_MS);
 }
 
 /** A broker without a login only has to take connections: of more its client knows when it is used. */

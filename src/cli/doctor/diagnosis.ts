@@ -15,6 +15,8 @@ export type Facts = {
   readonly tls?: readonly { readonly server: string; readonly trouble: string | undefined; readonly endsAt: Date | undefined }[];
   /** Whether what Temporal keeps is encrypted, in words, or why the keys cannot be used; undefined where the configuration cannot be read. */
   readonly payloads?: { readonly words: string } | { readonly trouble: string } | undefined;
+  /** The payment provider by kind and host; undefined where the configuration cannot be read. */
+  readonly provider?: string | undefined;
   /** The servers of the system that runs here, and the payment provider where one is known: whether something answers there. */
   readonly reached?: readonly { readonly server: string; readonly address: string; readonly trouble: string | undefined }[];
   /** Addresses that the environment gives instead of starting a server. */
@@ -53,6 +55,7 @@ export function diagnose(facts: Facts): Finding[] {
     redisFinding(facts),
     ...(facts.tls ?? []).map((each) => tlsFinding(each)),
     ...payloadFindings(facts),
+    ...(facts.provider === undefined ? [] : [ok("Payment provider", facts.provider)]),
     ...(facts.reached ?? []).map(reachedFinding),
     timeSkippingFinding(facts),
     dockerFinding(facts),

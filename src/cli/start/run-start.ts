@@ -42,7 +42,7 @@ async function run({ ephemeral, check, json, verbose }: Options): Promise<number
     process.stdout.write(json ? `${JSON.stringify({ event, ...(text === "" ? {} : { text }), ...fields })}\n` : `${text}\n`);
   const interrupts = interruptible();
   try {
-    const config = loadConfig(environment);
+    const config = loadConfig(environment, process.cwd(), { listens: true, pays: true });
     // Read before any server starts: with keys that cannot be used none of them would be of use.
     const payloads = payloadsInWords(config);
     const checklist = createChecklist(process.stdout, {
