@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import { Redis } from "ioredis";
 import { expect, inject, it } from "vitest";
 import { createBalanceCache } from "../../src/adapters/redis/balance-cache.ts";
-import { openRedis } from "../../src/adapters/redis/redis.ts";
+import { openRedis, type RedisLink } from "../../src/adapters/redis/redis.ts";
 import { loadConfig } from "../../src/config.ts";
 import { depositOperation } from "../../src/domain/ledger/wallet-operations.ts";
 import { createTestDatabase } from "../../test/support/test-database.ts";
@@ -34,7 +34,14 @@ it("money that a role moves itself, as the api does, takes the cached balance aw
   // A process that posts before it is connected waits for its connection, and closes the cache for nobody.
   const { database: books, logger } = parts;
   const link = openRedis({ url: redisUrl, logger });
-  const another = openBalanceCache({ database: books, redis: link, logger, deadlineMs: 10_000 });
+  let isConnected = false;
+  setTimeout(() => (isConnected = true), 300);
+  const slow: RedisLink = {
+    ...link,
+    isUp: () => isConnected && link.isUp(),
+    attempt: async (command) => (isConnected ? link.attempt(command) : undefined),
+  };
+  const another = openBalanceCache({ database: books, redis: slow, logger, deadlineMs: 10_000 });
   const deposit = depositOperation({ key: "e", userId, currency: "RUB", amountMinor: 1n, comment: "", origin });
   await another.marked(parts.ledger).post(deposit);
   expect(await another.gate()).toMatchObject({ epoch: 1, state: "open" });
