@@ -14,10 +14,15 @@ beforeAll(async () => {
 afterAll(() => bench.close());
 
 // As a refresh would have it issued a moment after the change.
-const issueLater = async (subject: string, sessionId: string) => {
+const issueLater = async (subject: string, sessionId?: string) => {
   const keys = await openSigningKeys({ directory: bench.identities.keysDir, log: SILENT_LOG });
   const names = { issuer: "saldo", audience: "saldo-api" };
-  const issued = await issueToken(keys, names, { subject, roles: ["user"], sessionId, ttlMs: 600_000 }, () => Date.now() + 5_000);
+  const issued = await issueToken(
+    keys,
+    names,
+    { subject, roles: ["user"], ...(sessionId === undefined ? {} : { sessionId }), ttlMs: 600_000 },
+    () => Date.now() + 5_000,
+  );
   await keys.close();
   return issued;
 };
@@ -108,6 +113,9 @@ describe("a login that an operator disabled", () => {
     expect((await me(bearer(user.accessToken))).status).toBe(401);
     const later = await bench.identities.bearer(user.userId, ["admin"]);
     expect((await me(later)).status).toBe(401);
+    // Younger than every moment up to which the subject's tokens were ended.
+    const issued = await issueLater(user.userId);
+    expect((await me(bearer(issued.token))).status).toBe(401);
     expect((await bench.api.call("GET", `/api/v1/users/${user.userId}`, { headers: admin })).body).toHaveProperty("loginDisabledAt");
 
     expect(await change("enable")).toMatchObject({ status: 200, body: { disabled: false } });
