@@ -96,7 +96,9 @@ test("the roles and the start compile, with npm inside but for what is native, a
 test("the modules of npm that Saldo reaches into are the ones that the compiled roles run", async () => {
   const project = new URL("../../..", import.meta.url).pathname;
   const reached = ["src", "workers", "activities"]
-    .flatMap((folder) => readdirSync(join(project, folder), { recursive: true, encoding: "utf8" }).map((name) => join(project, folder, name)))
+    .flatMap((folder) =>
+      readdirSync(join(project, folder), { recursive: true, encoding: "utf8" }).map((name) => join(project, folder, name)),
+    )
     .filter((path) => /(?<!\.test)\.ts$/.test(path))
     .flatMap((path) => [...readFileSync(path, "utf8").matchAll(/["`]([a-z][a-z-]*)\/src\/[^"`]*["`]/g)].map(([, name]) => name));
   expect(new Set(reached)).toEqual(new Set(["kafkajs"]));
