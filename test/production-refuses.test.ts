@@ -66,6 +66,7 @@ test.each<[Entry, Record<string, string>, string, RegExp]>([
   ["api", { WEBHOOK_ENCRYPTION_SECRET: Buffer.alloc(32).toString("base64") }, "WEBHOOK_ENCRYPTION_SECRET", /openssl rand -base64 32/],
   ["api", { AUTH_MODE: "off", HTTP_HOST: "127.0.0.1" }, "AUTH_MODE", /leave it out/],
   ["api", { TRUSTED_PROXIES: "" }, "HTTP_HOST", /HTTP_TLS_CERT and HTTP_TLS_KEY/],
+  ["api", { TRUSTED_PROXIES: "10.0.0.0/8, ::/0" }, "TRUSTED_PROXIES", /X-Forwarded-For/],
   ["api", { TRUSTED_PROXIES: " , " }, "HTTP_HOST", /HTTP_TLS_CERT and HTTP_TLS_KEY/],
   ["api", { SERVER_URL: "pay.example" }, "SERVER_URL", /https:\/\//],
 ])("a production's %s refuses the weak default %j, names %s and the mend", async (entry, weak, variable, mend) => {

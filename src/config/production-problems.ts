@@ -61,8 +61,13 @@ function* secretProblems(given: Given): Generator<Problem> {
 function* openLineProblems(given: Given): Generator<Problem> {
   const host = given["HTTP_HOST"] ?? "127.0.0.1";
   const hasTls = given["HTTP_TLS_CERT"] !== undefined;
-  // Commas and blanks alone name no proxy.
-  const isBehind = /[^,\s]/.test(given["TRUSTED_PROXIES"] ?? "") || given["ALLOW_INSECURE_BIND"] === "container";
+  const proxies = (given["TRUSTED_PROXIES"] ?? "").split(",").filter((part) => part.trim() !== "");
+  const isBehind = proxies.length > 0 || given["ALLOW_INSECURE_BIND"] === "container";
+  if (proxies.some((range) => range.trim().endsWith("/0")))
+    yield [
+      "TRUSTED_PROXIES",
+      "names every address there is: anybody could write in X-Forwarded-For by which address they are counted; give the proxies' own",
+    ];
   if (!isLoopbackAddress(host) && !hasTls && !isBehind)
     yield [
       "HTTP_HOST",
