@@ -14,6 +14,7 @@ const ENTRIES = {
   ...ROLE_ENTRIES,
   migrate: join(PROJECT_DIR, "src/cli/migrate.ts"),
   start: join(PROJECT_DIR, "src/cli/start.ts"),
+  codec: join(PROJECT_DIR, "workers/codec-server.ts"),
 };
 type Entry = keyof typeof ENTRIES;
 
@@ -59,10 +60,14 @@ test.each<[Entry, Record<string, string>, string, RegExp]>([
   ["api", { PSP_API_KEY: "change-me-payment-provider" }, "PSP_API_KEY", /openssl rand/],
   ["relay", { DATABASE_URL: "postgres://saldo:change-me-saldo@db/saldo" }, "DATABASE_URL", /openssl rand/],
   ["migrate", { DATABASE_ADMIN_URL: "postgres://postgres:change-me-postgres@db/saldo" }, "DATABASE_ADMIN_URL", /openssl rand/],
+  ["migrate", { TEMPORAL_DB_PASSWORD: "change-me-temporal" }, "TEMPORAL_DB_PASSWORD", /openssl rand/],
+  ["codec", { DATABASE_URL: "postgres://saldo:change-me-saldo@db/saldo" }, "DATABASE_URL", /openssl rand/],
   ["api", { METRICS_TOKEN: "at-least-16-characters" }, "METRICS_TOKEN", /openssl rand/],
   ["api", { WEBHOOK_ENCRYPTION_SECRET: Buffer.alloc(32).toString("base64") }, "WEBHOOK_ENCRYPTION_SECRET", /openssl rand -base64 32/],
   ["api", { AUTH_MODE: "off", HTTP_HOST: "127.0.0.1" }, "AUTH_MODE", /leave it out/],
   ["api", { TRUSTED_PROXIES: "" }, "HTTP_HOST", /HTTP_TLS_CERT and HTTP_TLS_KEY/],
+  ["api", { TRUSTED_PROXIES: "10.0.0.0/8, ::/0" }, "TRUSTED_PROXIES", /X-Forwarded-For/],
+  ["api", { TRUSTED_PROXIES: " , " }, "HTTP_HOST", /HTTP_TLS_CERT and HTTP_TLS_KEY/],
   ["api", { SERVER_URL: "pay.example" }, "SERVER_URL", /https:\/\//],
 ])("a production's %s refuses the weak default %j, names %s and the mend", async (entry, weak, variable, mend) => {
   const { code, output } = await run(entry, { ...GOOD, ...weak });

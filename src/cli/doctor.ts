@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { payloadsInWords } from "../adapters/payload-codec/payload-protection.ts";
 import { ConfigError, inheritedEnvironment, loadConfig, loadRoleConfig, type Config } from "../config.ts";
 import { providerInWords } from "../config/provider-in-words.ts";
-import { pspKindOf } from "../config/psp-settings.ts";
+import { isPlayedHere } from "../config/psp-settings.ts";
 import { isPortFree } from "../stack/free-port.ts";
 import { findOnPath, tryCommand } from "../stack/processes/run-command.ts";
 import { readRunning } from "../stack/running.ts";
@@ -101,7 +101,7 @@ async function gatherFacts({ config, configProblems }: { config: Config; configP
       temporal: config.TEMPORAL_ADDRESS !== undefined,
       kafka: config.KAFKA_BROKERS !== undefined,
       redis: config.REDIS_URL !== undefined,
-      psp: config.PSP_URL !== undefined || pspKindOf(config) === "stripe",
+      psp: !isPlayedHere(config),
     },
     ports: await Promise.all(ports.map(async ({ server, variable, port }) => ({ server, variable, port, free: await isPortFree(port) }))),
     runningPid: running?.pid,

@@ -16,13 +16,17 @@ type Given = Readonly<Record<string, string | undefined>>;
 type Problem = readonly [variable: string, sentence: string];
 
 /** What .env.example and the pages show in the place of a secret, and what servers come with. */
-const EVERYBODY_KNOWS = new Set(["password", "postgres", "saldo", "temporal", "secret", "admin", "at-least-16-characters"]);
+const EVERYBODY_KNOWS = new Set(["password", "postgres", "saldo", "temporal", "secret", "the-secret", "admin", "at-least-16-characters"]);
 const SECRETS = [
   "PSP_API_KEY",
   "METRICS_TOKEN",
   "WEBHOOK_ENCRYPTION_SECRET",
+  // Temporal's own, for its database: docker-compose.production.yml shows it to the migration, so that it is looked at.
+  "TEMPORAL_DB_PASSWORD",
   ...Object.keys(SERVER_VARIABLES).filter((name) => /(?:PASSWORD|SECRET|API_KEY)$/.test(name)),
 ];
+/** The kinds of a provider that is not asked at PSP_URL. */
+const NEEDS_NO_ADDRESS: ReadonlySet<string | undefined> = new Set(["stripe", "none"]);
 const WITH_PASSWORD = ["DATABASE_URL", "DATABASE_ADMIN_URL", "REDIS_URL"] as const;
 
 /**
@@ -44,6 +48,8 @@ function* secretProblems(given: Given): Generator<Problem> {
     if (password !== undefined && isKnown(password)) yield [name, `has a password that is an example: ${mend}`];
   }
   for (const name of SECRETS) {
+    // Nobody is shown it then, and compose wants a value here all the same.
+    if (name === "PSP_API_KEY" && NEEDS_NO_ADDRESS.has(given["PSP_KIND"])) continue;
     const secret = given[name];
     if (secret !== undefined && isKnown(secret)) yield [name, `is an example: ${mend}`];
   }
@@ -55,7 +61,13 @@ function* secretProblems(given: Given): Generator<Problem> {
 function* openLineProblems(given: Given): Generator<Problem> {
   const host = given["HTTP_HOST"] ?? "127.0.0.1";
   const hasTls = given["HTTP_TLS_CERT"] !== undefined;
-  const isBehind = given["TRUSTED_PROXIES"] !== undefined || given["ALLOW_INSECURE_BIND"] === "container";
+  const proxies = (given["TRUSTED_PROXIES"] ?? "").split(",").filter((part) => part.trim() !== "");
+  const isBehind = proxies.length > 0 || given["ALLOW_INSECURE_BIND"] === "container";
+  if (proxies.some((range) => range.trim().endsWith("/0")))
+    yield [
+      "TRUSTED_PROXIES",
+      "names every address there is: anybody could write in X-Forwarded-For by which address they are counted; give the proxies' own",
+    ];
   if (!isLoopbackAddress(host) && !hasTls && !isBehind)
     yield [
       "HTTP_HOST",
@@ -75,9 +87,9 @@ function* providerProblems(given: Given, { pays, plays }: Duties): Generator<Pro
   if (kind === undefined && url === undefined)
     yield [
       "PSP_KIND",
-      "names no payment provider, and one that is played is never the default in production: give PSP_URL and PSP_API_KEY, or PSP_KIND=stripe, or PSP_KIND=simulator for one that confirms cards and moves no money",
+      "names no payment provider, and one that is played is never the default in production: give PSP_URL and PSP_API_KEY, or PSP_KIND=stripe, or PSP_KIND=simulator for one that confirms cards and moves no money, or PSP_KIND=none where no cards are taken",
     ];
-  if (kind !== "simulator" && kind !== "stripe" && url !== undefined && !isSafeUrl(url))
+  if (kind !== "simulator" && !NEEDS_NO_ADDRESS.has(kind) && url !== undefined && !isSafeUrl(url))
     yield [
       "PSP_URL",
       "must be https in production, unless it is a loopback address: cards go there; a simulator is asked for by PSP_KIND=simulator",

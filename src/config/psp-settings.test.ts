@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ConfigError, describeConfig, loadConfig } from "../config.ts";
-import { pspKindOf } from "./psp-settings.ts";
+import { isPlayedHere, pspKindOf } from "./psp-settings.ts";
 
 const load = (environment: Record<string, string>) => loadConfig(environment, "/nowhere");
 const STRIPE = { PSP_KIND: "stripe", STRIPE_SECRET_KEY: "sk_test_0123456789abcdef" };
@@ -23,11 +23,18 @@ describe("the payment provider's kind", () => {
     expect(pspKindOf(load({ PSP_KIND: "simulator" }))).toBe("simulator");
     expect(pspKindOf(load({ ...url, PSP_KIND: "simulator" }))).toBe("simulator");
     expect(pspKindOf(load({ ...url, ...STRIPE }))).toBe("stripe");
+    expect(pspKindOf(load({ ...url, PSP_KIND: "none" }))).toBe("none");
+  });
+
+  it("is played by npm start where no other is named and none is not asked for", () => {
+    expect([{}, { PSP_KIND: "simulator" }].map((variables) => isPlayedHere(load(variables)))).toEqual([true, true]);
+    for (const variables of [{ PSP_KIND: "none" }, STRIPE, { PSP_URL: "https://psp.example", PSP_API_KEY: "0123456789abcdef" }])
+      expect(isPlayedHere(load(variables))).toBe(false);
   });
 
   it.each([
     [{ PSP_KIND: "http" }, "PSP_URL: is needed with PSP_KIND=http"],
-    [{ PSP_KIND: "paypal" }, "PSP_KIND: must be one of http, simulator, stripe"],
+    [{ PSP_KIND: "paypal" }, "PSP_KIND: must be one of http, simulator, stripe, none"],
     [{ PSP_KIND: "stripe" }, "STRIPE_SECRET_KEY: is needed with PSP_KIND=stripe, or STRIPE_SECRET_KEY_FILE"],
     [{ STRIPE_SECRET_KEY: STRIPE.STRIPE_SECRET_KEY }, /^PSP_KIND: is needed with STRIPE_SECRET_KEY/],
     [{ ...STRIPE, STRIPE_SECRET_KEY_FILE: "/k" }, "STRIPE_SECRET_KEY_FILE: must not be given beside STRIPE_SECRET_KEY"],

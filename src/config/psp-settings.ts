@@ -4,9 +4,9 @@ import { optionalText } from "./optional-text.ts";
 
 /**
  * What stands at the payment provider's end: `http` a provider that speaks Saldo's own protocol at PSP_URL, `simulator` the provider
- * that is played, by name, and `stripe` Stripe's API.
+ * that is played, by name, `stripe` Stripe's API, and `none` nobody, for a system that takes no cards.
  */
-export const PSP_KINDS = ["http", "simulator", "stripe"] as const;
+export const PSP_KINDS = ["http", "simulator", "stripe", "none"] as const;
 export type PspKind = (typeof PSP_KINDS)[number];
 
 /** Where Stripe itself answers. */
@@ -49,6 +49,12 @@ interface PspVariables {
 /** The kind that is asked for, or follows from PSP_URL; undefined where no provider is named at all. */
 export function pspKindOf({ PSP_KIND: kind, PSP_URL: url }: Pick<PspVariables, "PSP_KIND" | "PSP_URL">): PspKind | undefined {
   return kind ?? (url === undefined ? undefined : "http");
+}
+
+/** True where `npm start` plays the provider: no other one is named, and none is refused. */
+export function isPlayedHere(variables: Pick<PspVariables, "PSP_KIND" | "PSP_URL">): boolean {
+  const kind = pspKindOf(variables);
+  return variables.PSP_URL === undefined && kind !== "stripe" && kind !== "none";
 }
 
 /** The secrets of a list with commas or line ends between them. */

@@ -91,7 +91,7 @@ const CASES: Readonly<Record<string, (api: TestApi) => Promise<Case>>> = {
   },
 };
 
-describe.each(["up", "killed", "a read-only replica"] as const)("while Redis is %s", (state) => {
+describe.each(["up", "killed", "paused", "a read-only replica"] as const)("while Redis is %s", (state) => {
   let redis: OwnRedis;
   let here: TestApi;
   let there: TestApi;
@@ -114,12 +114,14 @@ describe.each(["up", "killed", "a read-only replica"] as const)("while Redis is 
       await redis.close();
       isClosed = true;
     }
+    if (state === "paused") await redis.pause();
     if (state === "a read-only replica") {
       await redis.becomeReplica();
     }
   }, 60_000);
   afterAll(async () => {
     await Promise.all([here.close(), there.close()]);
+    if (state === "paused") redis.goOn();
     if (!isClosed) await redis.close();
   });
 

@@ -101,6 +101,18 @@ describe("an API key", () => {
     expect((await api.call("GET", "/api/v1/auth/me", { headers: { "x-api-key": whole.slice(7) } })).status).toBe(401);
     const asCorrelation = await api.call("GET", "/api/v1/auth/me", { headers: { ...key.bearer, "x-correlation-id": whole.slice(7) } });
     expect(asCorrelation.headers.get("x-correlation-id")).not.toContain("saldo_live_");
+    // As an address in which somebody wrote it.
+    await api.call("GET", `/api/v1/balances/${whole.slice(7)}`, { headers: key.bearer });
+    await api.call("GET", `/api/v1/users/${whole.slice(7)}`, { headers: key.bearer });
+    // As words and as a key that would be kept.
+    const pay = (comment: string, idempotencyKey: string) =>
+      api.call("POST", "/api/v1/balances/anna/deposits", { body: { amount: "1", comment }, headers: key.bearer, key: idempotencyKey });
+    expect((await pay(`paid with ${whole.slice(7)}`, "1")).body).toMatchObject({ status: 400, errors: [{ pointer: "/comment" }] });
+    expect((await pay("paid", whole.slice(7))).body["code"]).toBe("INVALID_IDEMPOTENCY_KEY");
+    const reason = `${whole.slice(7)} was in a log`;
+    const ended = await api.call("POST", "/api/v1/auth/revocations", { body: { subject: "x", reason }, headers: admin, key: null });
+    expect(ended.body).toMatchObject({ status: 400, errors: [{ pointer: "/reason" }] });
+    expect(JSON.stringify(bench.lines)).toContain(`saldo_live_${key.keyId}_****`);
     expect(JSON.stringify(bench.lines)).not.toContain(key.clientSecret);
   });
 
@@ -193,6 +205,8 @@ describe("a rotation", () => {
     expect((await asAdmin(api, "POST", `/${key.keyId}/rotate`, { overlapSeconds: 60, expiresAt })).body["expiresAt"]).toBe(expiresAt);
     const second = await asAdmin(api, "POST", `/${key.keyId}/rotate`, { overlapSeconds: 604_800 });
     expect(second.status).toBe(201);
+    const acts = await bench.sql`select details from acts where subject_id = ${key.keyId} and act = 'api-key.rotated' order by id`;
+    expect(acts.map(({ details }) => details as object)).toEqual([{ overlapSeconds: "60", expiresAt }, { overlapSeconds: "604800" }]);
     const [row] = await api.db.execute<{ until: string }>(text`
       select extract(epoch from (secrets -> 0 ->> 'until')::timestamptz - clock_timestamp())::text as until from api_keys where id = ${key.keyId}`);
     expect(Number(row?.until)).toBeLessThanOrEqual(60);

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sql } from "drizzle-orm";
 import { Redis } from "ioredis";
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, it, vi } from "vitest";
 import { rotateSigningKey } from "../../src/adapters/tokens/signing-keys.ts";
 import { listen, type HttpServer } from "../../src/api/http/http-server.ts";
 import { freePort } from "../../src/stack/free-port.ts";
@@ -163,6 +163,22 @@ describe("a subject whose tokens were all revoked", () => {
     expect((await post("refresh", { refreshToken: session["refreshToken"] })).body["code"]).toBe("INVALID_REFRESH_TOKEN");
     const { body: next } = await post("login", user);
     expect(await statusAt(here, { authorization: `Bearer ${String(next["accessToken"])}` })).toBe(200);
+  });
+
+  it("has nothing left that began before the act by the database's clock, also where the api's own clock is slow", async () => {
+    const user = { login: `user-${randomUUID()}`, password: "correct horse battery" };
+    const post = (path: string, body: object) => here.call("POST", `/api/v1/auth/${path}`, { body, key: null });
+    const { body: registered } = await post("register", user);
+    const { body: session } = await post("login", user);
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() - 5_000 });
+    try {
+      expect((await revoke({ subject: registered["userId"] }, await operator())).status).toBe(200);
+    } finally {
+      vi.useRealTimers();
+    }
+    expect((await post("refresh", { refreshToken: session["refreshToken"] })).body["code"]).toBe("INVALID_REFRESH_TOKEN");
+    const bearer = { authorization: `Bearer ${String(session["accessToken"])}` };
+    await until("the session's token is refused", async () => (await statusAt(here, bearer)) === 401);
   });
 
   it("is not named without a reason, nor for a moment that has not come", async () => {

@@ -4,6 +4,7 @@ import { createPsp, type HttpPsp } from "../../src/adapters/psp/psp-http.ts";
 import { createStripePsp } from "../../src/adapters/psp/stripe/psp-stripe.ts";
 import { createStripeEvents, type ProviderEvents } from "../../src/adapters/psp/stripe/stripe-events.ts";
 import { ConfigError, type Config } from "../../src/config.ts";
+import { providerUrl } from "../../src/config/provider-in-words.ts";
 import { pspKindOf, secretsIn } from "../../src/config/psp-settings.ts";
 import { findPaymentReference, keepPaymentReference } from "../../src/store/orders/provider-payments.ts";
 import type { Db } from "../../src/store/postgres/database.ts";
@@ -11,7 +12,7 @@ import type { Db } from "../../src/store/postgres/database.ts";
 /** The payment provider that the configuration names. Throws: ConfigError when a file of a secret cannot be read. */
 export function openPsp(config: Config, { db, logger }: { readonly db: Db; readonly logger: Log }): HttpPsp {
   const common = { timeoutMs: config.PSP_TIMEOUT_MS, logger };
-  if (pspKindOf(config) !== "stripe") return createPsp({ ...common, url: config.PSP_URL, apiKey: config.PSP_API_KEY });
+  if (pspKindOf(config) !== "stripe") return createPsp({ ...common, url: providerUrl(config), apiKey: config.PSP_API_KEY });
   const [secretKey] = secretsOf(config, "STRIPE_SECRET_KEY");
   if (secretKey === undefined) throw new ConfigError(["STRIPE_SECRET_KEY: is needed with PSP_KIND=stripe, or STRIPE_SECRET_KEY_FILE"]);
   return createStripePsp({

@@ -1,4 +1,5 @@
 import { z } from "@hono/zod-openapi";
+import { maskApiKeys } from "../../base/api-key-form.ts";
 import { isErrorCode, type ErrorCode } from "../../base/errors.ts";
 import { isRawNumber, type RawNumber } from "../../base/raw-json.ts";
 import { idProblem, MAX_ID_LENGTH, MAX_USER_ID_LENGTH } from "../../contract/id-rule.ts";
@@ -88,6 +89,7 @@ export function keptText(maxLength: number) {
     .string()
     .max(maxLength, `must have at most ${maxLength} characters`)
     .refine((text) => !CONTROL.test(text), "must not have control characters")
+    .refine((text) => maskApiKeys(text) === text, "must not hold an API key")
     .refine((text) => !looksLikeCardNumber(text), { message: "holds what looks like a card number", params: CARD_DATA });
 }
 

@@ -1,4 +1,5 @@
 import { z } from "@hono/zod-openapi";
+import { maskApiKeys } from "../../base/api-key-form.ts";
 import { DomainError } from "../../base/errors.ts";
 import { uuidOf } from "../../base/hash.ts";
 import { requestKey } from "../../contract/ids.ts";
@@ -23,8 +24,8 @@ export function readIdempotencyKey(context: ApiContext, route: string): RequestI
   if (read?.route === route) return read.identity;
   const idempotencyKey = context.req.header("idempotency-key");
   if (idempotencyKey === undefined) throw new DomainError("IDEMPOTENCY_KEY_REQUIRED");
-  if (!KEY.test(idempotencyKey)) throw new DomainError("INVALID_IDEMPOTENCY_KEY");
   // The Idempotency-Key is kept for ever, as a part of the operation's key.
+  if (!KEY.test(idempotencyKey) || maskApiKeys(idempotencyKey) !== idempotencyKey) throw new DomainError("INVALID_IDEMPOTENCY_KEY");
   if (looksLikeCardNumber(idempotencyKey)) throw new DomainError("CARD_DATA_REFUSED", undefined, { pointer: "Idempotency-Key" });
   const key = requestKey({ caller: context.get("caller"), route, idempotencyKey });
   const identity = {

@@ -69,8 +69,9 @@ export function addAuthRoutes(routes: Routes, deps: ApiDeps): void {
 
   routes.add(revokeTokensRoute, { access: ADMINS }, async (context) => {
     const { subject, upTo, reason } = context.req.valid("json");
-    const moment = upTo === undefined ? new Date() : new Date(upTo);
-    if (moment.getTime() > Date.now()) throw new InvalidRequest([{ pointer: "/upTo", message: "must not lie in the future" }]);
+    const moment = upTo === undefined ? undefined : new Date(upTo);
+    if (moment !== undefined && moment.getTime() > Date.now())
+      throw new InvalidRequest([{ pointer: "/upTo", message: "must not lie in the future" }]);
     const { revokedUpTo, endedKeys } = await revokeTokens(deps, { subject, upTo: moment, reason, ...actorOf(context) });
     return context.json({ subject, revokedUpTo: revokedUpTo.toISOString(), apiKeys: [...endedKeys] }, 200);
   });

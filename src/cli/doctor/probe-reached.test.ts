@@ -10,6 +10,8 @@ test("a payment provider that takes connections is told apart from one that does
   const place = `127.0.0.1:${port}`;
   const config = { PSP_URL: `http://user:secret@${place}/v1` };
   expect(await probeReached(config, undefined)).toEqual([{ server: "Payment provider", address: place, trouble: undefined }]);
+  // Stripe is not asked, and what PSP_URL still says is no provider of this system then.
+  for (const kind of ["stripe", "none"] as const) expect(await probeReached({ ...config, PSP_KIND: kind }, undefined)).toEqual([]);
   server.close();
   await once(server, "close");
   expect(await probeReached(config, undefined)).toEqual([

@@ -2,6 +2,7 @@ import { hostAndPort, untilReachable } from "../../adapters/reachable.ts";
 import { messageOf } from "../../base/errors.ts";
 import { urlHost } from "../../base/url-host.ts";
 import type { Config } from "../../config.ts";
+import { pspKindOf } from "../../config/psp-settings.ts";
 import type { Running } from "../../stack/running.ts";
 import type { Facts } from "./diagnosis.ts";
 
@@ -12,9 +13,15 @@ const DEFAULT_PORTS: Readonly<Record<string, number>> = { "postgres:": 5432, "po
  * Whether the payment provider, of the configuration or of the running system, and the servers of the running system take connections.
  * Shows hosts and ports, never a password. Never throws.
  */
-export async function probeReached(config: Pick<Config, "PSP_URL">, running: Running | undefined): Promise<NonNullable<Facts["reached"]>> {
+export async function probeReached(
+  config: Pick<Config, "PSP_URL" | "PSP_KIND">,
+  running: Running | undefined,
+): Promise<NonNullable<Facts["reached"]>> {
+  // PSP_URL says nothing where another provider is named.
+  const kind = pspKindOf(config);
+  const pspUrl = kind === "stripe" || kind === "none" ? undefined : (config.PSP_URL ?? running?.pspUrl);
   const servers: readonly (readonly [string, string | undefined])[] = [
-    ["Payment provider", config.PSP_URL ?? running?.pspUrl],
+    ["Payment provider", pspUrl],
     ["Postgres that runs", running?.databaseUrl],
     ["Temporal that runs", running?.temporalAddress],
     ["Kafka that runs", running?.kafkaBrokers?.[0]],

@@ -24,7 +24,8 @@ export function addressesOf(stack: Stack, config: Config, { pspPort, ...ports }:
 }
 
 function pspAddressOf(config: Config, dataDir: string, port: number): PspAddress | undefined {
-  if (pspKindOf(config) === "stripe") return undefined;
+  const kind = pspKindOf(config);
+  if (kind === "stripe" || kind === "none") return undefined;
   if (config.PSP_URL !== undefined) return { url: config.PSP_URL, apiKey: config.PSP_API_KEY ?? "" };
   const apiKey = config.PSP_API_KEY ?? readOrCreateSecret(dataDir, "psp-api-key");
   return { url: `http://${urlHost(config.PSP_HOST)}:${port}`, apiKey, port };

@@ -1,5 +1,5 @@
 import type { Config } from "../../config.ts";
-import { pspKindOf } from "../../config/psp-settings.ts";
+import { isPlayedHere } from "../../config/psp-settings.ts";
 import { freePort, type WantedPort } from "../../stack/free-port.ts";
 import { MEASURED_ROLES, type MeasuredRole } from "./roles.ts";
 
@@ -28,9 +28,7 @@ export function wantedPorts(config: Config, { apiPort, purchasesPort, pspPort, m
   return [
     { port: apiPort, server: "the HTTP API", variable: "HTTP_PORT" },
     { port: purchasesPort, server: "the purchases API", variable: "PURCHASES_PORT" },
-    ...(config.PSP_URL === undefined && pspKindOf(config) !== "stripe"
-      ? [{ port: pspPort, server: "the payment provider", variable: "PSP_PORT" }]
-      : []),
+    ...(isPlayedHere(config) ? [{ port: pspPort, server: "the payment provider", variable: "PSP_PORT" }] : []),
     ...MEASURED_ROLES.map((role) => ({ port: metricsPorts[role], server: `the metrics of the ${role}`, variable: "METRICS_PORT" })),
   ];
 }

@@ -67,7 +67,7 @@ export async function createApiKey(
     ),
     noted as (
       insert into acts (actor, act, subject_type, subject_id, reason, details, correlation_id)
-      select ${actor}, 'api-key.created', 'api-key', k.id, 'asked for', jsonb_build_object('subject', k.subject, 'scopes', array_to_string(k.scopes, ' ')), ${correlationId}
+      select ${actor}, 'api-key.created', 'api-key', k.id, 'asked for', jsonb_build_object('subject', k.subject, 'scopes', array_to_string(k.scopes, ' '), 'expiresAt', ${input.expiresAt.toISOString()}::text), ${correlationId}
         from k
     )
     select ${COLUMNS} from k`);
@@ -115,12 +115,13 @@ export async function rotateApiKey(
   },
 ): Promise<KeyRotation> {
   const overlapSeconds = input.overlapMs / 1_000;
+  const expiresAt = input.expiresAt?.toISOString() ?? null;
   // With no overlap the secrets before go at once, however many they are.
   const hasRoom = sql`(${overlapSeconds}::float8 = 0 or (select count(*) from jsonb_array_elements(k.secrets) s where ${secretIsLive}) < ${MAX_SECRETS}::integer)`;
   const [row] = await db.execute<Row>(sql`
     with k as (
       update api_keys k
-         set generation = k.generation + 1, rotated_at = clock_timestamp(), expires_at = coalesce(${input.expiresAt?.toISOString() ?? null}::timestamptz, k.expires_at),
+         set generation = k.generation + 1, rotated_at = clock_timestamp(), expires_at = coalesce(${expiresAt}::timestamptz, k.expires_at),
              secrets = coalesce((select jsonb_agg(s || jsonb_build_object('until',
                                    least((s ->> 'until')::timestamptz, clock_timestamp() + make_interval(secs => ${overlapSeconds}::float8))))
                                    from jsonb_array_elements(k.secrets) s where ${secretIsLive}), '[]'::jsonb)
@@ -130,7 +131,8 @@ export async function rotateApiKey(
     ),
     noted as (
       insert into acts (actor, act, subject_type, subject_id, reason, details, correlation_id)
-      select ${input.actor}, 'api-key.rotated', 'api-key', k.id, 'asked for', jsonb_build_object('overlapSeconds', ${String(overlapSeconds)}::text), ${input.correlationId}
+      select ${input.actor}, 'api-key.rotated', 'api-key', k.id, 'asked for', jsonb_strip_nulls(jsonb_build_object('overlapSeconds', ${String(overlapSeconds)}::text, 'expiresAt', ${expiresAt}::text)),
+             ${input.correlationId}
         from k
     )
     select ${COLUMNS} from k`);

@@ -46,7 +46,8 @@ export async function recordLogout(db: Db, { token, sessionId, refresh }: Logout
 /** An operator's wish that no token of a subject that was issued up to a moment be taken any more. */
 export interface SubjectRevocation {
   readonly subject: string;
-  readonly upTo: Date;
+  /** Now, by the later of Postgres' and this process's clock, without it. */
+  readonly upTo: Date | undefined;
   readonly actor: string;
   readonly reason: string;
   readonly correlationId: string;
@@ -61,26 +62,32 @@ export async function revokeSubject(
   db: Db,
   { subject, upTo, actor, reason, correlationId }: SubjectRevocation,
 ): Promise<{ readonly revokedUpTo: Date; readonly endedSessions: readonly string[]; readonly endedKeys: readonly string[] }> {
-  const moment = upTo.toISOString();
+  // Sessions and keys have their time from Postgres, tokens theirs from the process that signed them.
+  const now = sql`greatest(clock_timestamp(), ${new Date().toISOString()}::timestamptz)`;
   const [row] = await db.execute<{ up_to: string; ended: string; ended_keys: string }>(sql`
-    with marked as (
-      insert into revoked_subjects (subject, revoked_up_to) values (${subject}, ${moment}::timestamptz)
+    with wish as materialized (select ${upTo === undefined ? now : sql`${upTo.toISOString()}::timestamptz`} as moment),
+    marked as (
+      insert into revoked_subjects (subject, revoked_up_to) select ${subject}, moment from wish
       on conflict (subject) do update set revoked_up_to = greatest(revoked_subjects.revoked_up_to, excluded.revoked_up_to)
       returning revoked_up_to
     ),
     ended as (
       update sessions s set revoked_at = coalesce(s.revoked_at, clock_timestamp()), reason = coalesce(s.reason, 'all tokens were revoked')
-       where s.user_id = ${subject} and s.created_at <= ${moment}::timestamptz and s.expires_at > clock_timestamp()
+        from wish
+       where s.user_id = ${subject} and s.created_at <= wish.moment and s.expires_at > clock_timestamp()
       returning s.id
     ),
     ended_keys as (
       update api_keys k set revoked_at = coalesce(k.revoked_at, clock_timestamp())
-       where k.subject = ${subject} and k.created_at <= ${moment}::timestamptz
+        from wish
+       where k.subject = ${subject} and k.created_at <= wish.moment
       returning k.id
     ),
     noted as (
       insert into acts (actor, act, subject_type, subject_id, reason, details, correlation_id)
-      values (${actor}, 'tokens.revoked', 'user', ${subject}, ${reason}, jsonb_build_object('upTo', ${moment}::text), ${correlationId})
+      select ${actor}, 'tokens.revoked', 'user', ${subject}, ${reason},
+             jsonb_build_object('upTo', to_char(moment at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')), ${correlationId}
+        from wish
     )
     select (extract(epoch from m.revoked_up_to) * 1000)::bigint::text as up_to, coalesce((select json_agg(e.id) from ended e), '[]')::text as ended,
            coalesce((select json_agg(e.id) from ended_keys e), '[]')::text as ended_keys

@@ -2,7 +2,7 @@ import type { MiddlewareHandler } from "hono";
 import { uuidv7 } from "uuidv7";
 import type { Log } from "../../../adapters/log.ts";
 import type { Metrics } from "../../../adapters/metrics/metrics.ts";
-import { API_KEY_PREFIX } from "../../../base/api-key-form.ts";
+import { API_KEY_PREFIX, maskApiKeys } from "../../../base/api-key-form.ts";
 import { codeOf } from "../../../base/errors.ts";
 import { isLoopbackHost } from "../../../base/loopback.ts";
 import { traceIdOf } from "../../../contract/ids.ts";
@@ -82,7 +82,7 @@ function namedIn(context: ApiContext): Record<string, string> {
   const [, resource, id] = MADE_HERE.exec(context.res.headers.get("location") ?? "") ?? [];
   const made = id === undefined ? {} : { [resource === "orders" ? "orderId" : "reservationId"]: id };
   return Object.fromEntries(
-    [...Object.entries(made), ...ids].map(([name, text]) => [name, looksLikeCardNumber(text) ? maskDigits(text) : text]),
+    [...Object.entries(made), ...ids].map(([name, text]) => [name, maskApiKeys(looksLikeCardNumber(text) ? maskDigits(text) : text)]),
   );
 }
 
