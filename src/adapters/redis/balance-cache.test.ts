@@ -86,6 +86,19 @@ describe("the balances in Redis", () => {
     await until("the mark is gone", async () => (await server.client.exists(balanceCacheKey(epoch, userId))) === 0);
   });
 
+  it("forget a writer that died at its own time, also where others go on marking", async () => {
+    const short = createBalanceCache(link, { markMs: 100 });
+    await short.mark(epoch, "dead", [userId]);
+    const beganMs = performance.now();
+    while (performance.now() < beganMs + 500) {
+      await cache.mark(epoch, "alive", [userId]);
+      await cache.settle(epoch, "alive", [userId]);
+    }
+    expect(await read()).toEqual([TOKEN]);
+    await cache.mark(epoch, "alive", [userId]);
+    expect(await read()).toEqual([NOTHING]);
+  });
+
   it("take marks of the same moment in one command, each under its own epoch", async () => {
     const before = await server.client.info("commandstats");
     const evals = (text: string) => Number(/cmdstat_eval:calls=(\d+)/.exec(text)?.[1] ?? 0);
