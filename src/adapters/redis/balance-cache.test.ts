@@ -149,6 +149,22 @@ describe("the balances in Redis", () => {
     expect(await cache.sample(epoch, 10)).toEqual([]);
   });
 
+  it("are all sampled in turn, however many there are", async () => {
+    const users = Array.from({ length: 3_000 }, (_, n) => `${userId}-${n}`);
+    for (let from = 0; from < users.length; from += 200) {
+      const some = users.slice(from, from + 200);
+      await cache.read(epoch, "t1", some);
+      await cache.fillIn(
+        epoch,
+        "t1",
+        some.map((user) => ({ userId: user, text: "1 RUB 5 0" })),
+      );
+    }
+    const seen = new Set<string>();
+    for (let turn = 0; turn < 20; turn += 1) for (const sampled of await cache.sample(epoch, 500)) seen.add(sampled.userId);
+    expect(users.filter((user) => !seen.has(user))).toEqual([]);
+  });
+
   it("are unknown without a Redis, and where nobody answers", async () => {
     for (const url of [undefined, "redis://127.0.0.1:1"]) {
       const away = openRedis({ url, logger: SILENT_LOG });
