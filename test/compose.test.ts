@@ -7,6 +7,7 @@ import { expect, test } from "vitest";
 import { parseDocument } from "yaml";
 import { ROLE_ENTRIES, PROJECT_DIR } from "../src/cli/start/role-entries.ts";
 import { loadConfig } from "../src/config.ts";
+import { PSP_SETTINGS } from "../src/config/psp-settings.ts";
 import { readSearchAttributes } from "../src/stack/servers/temporal-config.ts";
 import { compose } from "./support/compose-files.ts";
 import { makeThrowawayCa, type PemPair } from "./support/throwaway-ca.ts";
@@ -160,7 +161,9 @@ test("only migrations know the superuser; roles are configured as the configurat
   for (const [name, { environment = {} }] of services)
     if (name !== "migrate") expect(environment, name).not.toHaveProperty("DATABASE_ADMIN_URL");
   for (const role of [...Object.keys(ROLE_ENTRIES), "migrate"]) {
-    const environment = Object.entries(compose.services[role]?.environment ?? {}).map(([name, value]) => [
+    // Of the secrets of Stripe only one of value and file may be given; that whoever pays has them all is another test.
+    const told = Object.entries(compose.services[role]?.environment ?? {}).filter(([name]) => !name.startsWith("STRIPE_"));
+    const environment = told.map(([name, value]) => [
       name,
       String(value)
         .replace("${PSP_KIND:-}", "simulator")
@@ -202,6 +205,8 @@ test("the payment provider is a house of its own, and whoever pays knows where i
     const pays = ["api", "worker", "bridge"].includes(name);
     expect(service.environment?.["PSP_URL"], name).toBe(pays ? "${PSP_URL:-http://psp:8090}" : undefined);
     expect(service.environment?.["PSP_API_KEY"], name).toBe(pays || name === "psp" ? environment["PSP_API_KEY"] : undefined);
+    const ofStripe = Object.keys(PSP_SETTINGS).filter((variable) => variable.startsWith("STRIPE_"));
+    for (const variable of ofStripe) expect(service.environment?.[variable], name).toBe(pays ? `\${${variable}:-}` : undefined);
   }
 });
 

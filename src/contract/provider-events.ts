@@ -17,8 +17,11 @@ export interface ProviderEvent {
 export type ProviderNews =
   /** A payment's state may have changed: who waits for it asks the provider. */
   | { readonly kind: "payment" }
-  /** A refund that was on its way did not arrive. `reference` is the provider's id of the refund. */
-  | { readonly kind: "refund failed"; readonly refundReference: string; readonly reason: string }
+  /**
+   * A refund that was on its way did not arrive. `refundReference` is the provider's id of the refund, `key` the one that Saldo asked for it
+   * with; absent for a refund that somebody made at the provider itself.
+   */
+  | { readonly kind: "refund failed"; readonly refundReference: string; readonly key?: string; readonly reason: string }
   | {
       readonly kind: "dispute";
       readonly disputeId: string;

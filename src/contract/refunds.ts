@@ -54,6 +54,12 @@ export function refundStep(refundId: string): string {
   return `${REFUND_STEP}${refundId}`;
 }
 
+/**
+ * The stuck step of an order that was undone and has ended, and whose refund failed at the provider afterwards: nothing tries it again, and
+ * a person who gave the money back says so.
+ */
+export const FAILED_REFUND_STEP: string = refundStep("by-hand");
+
 /** The id of the refund that `refundStep` named so; undefined for a step of the order itself. */
 export function refundOfStep(step: string | undefined): string | undefined {
   // A refund's id holds no space, and of an order's own steps "refund the card" does.

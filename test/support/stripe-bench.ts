@@ -186,6 +186,7 @@ export function connectStripe(url: string, options: Partial<StripePspOptions> = 
     url,
     secretKey: STRIPE_KEY,
     references: createReferences(),
+    deployment: async () => "d0000001",
     rawCards: "allow",
     timeoutMs: 10_000,
     logger: SILENT_LOG,

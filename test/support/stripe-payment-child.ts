@@ -13,6 +13,7 @@ const psp = createStripePsp({
   rawCards: "refuse",
   logger: SILENT_LOG,
   timeoutMs: 20_000,
+  deployment: async () => "d0000001",
   references: { find: (id) => findPaymentReference(db, id), keep: (id, reference) => keepPaymentReference(db, id, reference) },
 });
 const step = { orderId, amountMinor: 10_000n, currency: "EUR" };

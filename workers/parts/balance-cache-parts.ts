@@ -55,7 +55,7 @@ export function openBalanceCache(settings: BalanceCacheSettings): BalanceCachePa
   const times = settings.times ?? gateTimes(settings.deadlineMs);
   const closing = new AbortController();
   const lane = database.openLane("saldo-balance-cache");
-  const row = createGateRow(lane);
+  const row = createGateRow(lane, { slowMs: settings.deadlineMs / 2 });
   const clock = {
     nowMs: () => performance.now(),
     // Without the signal: hundreds of writers may wait at once.

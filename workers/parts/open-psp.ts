@@ -8,6 +8,7 @@ import { providerUrl } from "../../src/config/provider-in-words.ts";
 import { pspKindOf, secretsIn } from "../../src/config/psp-settings.ts";
 import { findPaymentReference, keepPaymentReference } from "../../src/store/orders/provider-payments.ts";
 import type { Db } from "../../src/store/postgres/database.ts";
+import { markOfDatabase } from "../../src/store/postgres/deployment.ts";
 
 /** The payment provider that the configuration names. Throws: ConfigError when a file of a secret cannot be read. */
 export function openPsp(config: Config, { db, logger }: { readonly db: Db; readonly logger: Log }): HttpPsp {
@@ -20,6 +21,7 @@ export function openPsp(config: Config, { db, logger }: { readonly db: Db; reado
     url: config.STRIPE_API_URL,
     secretKey,
     rawCards: config.STRIPE_RAW_CARDS,
+    deployment: onceKnown(() => markOfDatabase(db)),
     references: {
       find: (orderId) => findPaymentReference(db, orderId),
       keep: (orderId, reference) => keepPaymentReference(db, orderId, reference),
@@ -43,4 +45,10 @@ function secretsOf(config: Config, name: "STRIPE_SECRET_KEY" | "STRIPE_WEBHOOK_S
     throw new ConfigError([`${name}_FILE: is a file that cannot be read`]);
   }
   throw new ConfigError([`${name}_FILE: holds no secret`]);
+}
+
+/** Asks until there is an answer, and then never again. */
+function onceKnown(ask: () => Promise<string>): () => Promise<string> {
+  let known: string | undefined;
+  return async () => (known ??= await ask());
 }

@@ -74,9 +74,9 @@ export function openStoreParts(config: Config, role: string): StoreParts {
   const databaseUrl = required(config.DATABASE_URL, "DATABASE_URL");
   const options = { url: databaseUrl, deadlineMs: config.DATABASE_DEADLINE_MS };
   installRuntime(logger);
-  const database = createDatabase({ ...options, name: `saldo-${role}`, laneCount: config.READ_LANES });
+  const database = createDatabase({ ...options, name: `saldo/${role}`, laneCount: config.READ_LANES });
   const metrics = createMetrics();
-  const plainLedger = countPosts(createLedger({ ...options, name: `saldo-${role}-ledger`, laneCount: config.LEDGER_LANES }), metrics);
+  const plainLedger = countPosts(createLedger({ ...options, name: `saldo/${role}/ledger`, laneCount: config.LEDGER_LANES }), metrics);
   const redis = ownRedis(openRedis({ url: config.REDIS_URL, logger }), { readMark: () => markOfDatabase(database.db), logger });
   const balanceCache = openBalanceCache({ database, redis, logger, deadlineMs: config.DATABASE_DEADLINE_MS });
   const ledger = balanceCache.marked(plainLedger);

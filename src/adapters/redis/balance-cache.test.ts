@@ -86,6 +86,19 @@ describe("the balances in Redis", () => {
     await until("the mark is gone", async () => (await server.client.exists(balanceCacheKey(epoch, userId))) === 0);
   });
 
+  it("forget a writer that died at its own time, also where others go on marking", async () => {
+    const short = createBalanceCache(link, { markMs: 100 });
+    await short.mark(epoch, "dead", [userId]);
+    const beganMs = performance.now();
+    while (performance.now() < beganMs + 500) {
+      await cache.mark(epoch, "alive", [userId]);
+      await cache.settle(epoch, "alive", [userId]);
+    }
+    expect(await read()).toEqual([TOKEN]);
+    await cache.mark(epoch, "alive", [userId]);
+    expect(await read()).toEqual([NOTHING]);
+  });
+
   it("take marks of the same moment in one command, each under its own epoch", async () => {
     const before = await server.client.info("commandstats");
     const evals = (text: string) => Number(/cmdstat_eval:calls=(\d+)/.exec(text)?.[1] ?? 0);
@@ -134,6 +147,22 @@ describe("the balances in Redis", () => {
     expect(await cache.sample(epoch, 10)).toEqual([{ userId, text: "1 RUB 5 0" }]);
     expect([await cache.drop(epoch, userId, "other"), await cache.drop(epoch, userId, "1 RUB 5 0")]).toEqual([false, true]);
     expect(await cache.sample(epoch, 10)).toEqual([]);
+  });
+
+  it("are all sampled in turn, however many there are", async () => {
+    const users = Array.from({ length: 3_000 }, (_, n) => `${userId}-${n}`);
+    for (let from = 0; from < users.length; from += 200) {
+      const some = users.slice(from, from + 200);
+      await cache.read(epoch, "t1", some);
+      await cache.fillIn(
+        epoch,
+        "t1",
+        some.map((user) => ({ userId: user, text: "1 RUB 5 0" })),
+      );
+    }
+    const seen = new Set<string>();
+    for (let turn = 0; turn < 20; turn += 1) for (const sampled of await cache.sample(epoch, 500)) seen.add(sampled.userId);
+    expect(users.filter((user) => !seen.has(user))).toEqual([]);
   });
 
   it("are unknown without a Redis, and where nobody answers", async () => {

@@ -5,7 +5,10 @@ import type { RedisLink } from "./redis.ts";
 
 /** The balances that Redis keeps for readers, and what the self-audit needs of them. */
 export interface BalanceCache extends BalanceMarks {
-  /** Up to `limit` cached texts of the epoch, as they come. Empty when they cannot be had. */
+  /**
+   * Some `limit` cached texts of the epoch, as they come; the next call goes on behind them, so that each is seen in its turn. Empty when
+   * they cannot be had.
+   */
   sample(epoch: CacheEpoch, limit: number): Promise<readonly { readonly userId: string; readonly text: string }[]>;
   /** Takes the user's text away if it is still this one; true when it was. */
   drop(epoch: CacheEpoch, userId: string, text: string): Promise<boolean>;
@@ -68,6 +71,7 @@ export function createBalanceCache(link: RedisLink, { markMs }: BalanceCacheOpti
       },
     });
   const [mark, settle] = [marking(MARK_BALANCES), marking(SETTLE_BALANCES)];
+  let sampledTo = "0";
   return {
     isUp: link.isUp,
     mark: (epoch, name, userIds) => mark({ epoch, mark: name, userIds }),
@@ -88,14 +92,13 @@ export function createBalanceCache(link: RedisLink, { markMs }: BalanceCacheOpti
     async sample(epoch, limit) {
       const prefix = balanceCacheKey(epoch, "");
       const userIds: string[] = [];
-      for (let cursor: string | undefined = "0"; cursor !== undefined && userIds.length < limit;) {
-        const from: string = cursor;
-        const page = await link.attempt((redis) => redis.scan(from, "MATCH", `${prefix}*`, "COUNT", SCAN_COUNT));
+      do {
+        const page = await link.attempt((redis) => redis.scan(sampledTo, "MATCH", `${prefix}*`, "COUNT", SCAN_COUNT));
         userIds.push(...(page?.[1] ?? []).map((key) => key.slice(prefix.length)));
-        cursor = page === undefined || page[0] === "0" ? undefined : page[0];
-      }
+        sampledTo = page?.[0] ?? "0";
+      } while (sampledTo !== "0" && userIds.length < limit);
       const texts = await Promise.all(
-        userIds.slice(0, limit).map(async (userId) => {
+        userIds.map(async (userId) => {
           const text = await link.attempt((redis) => redis.hget(balanceCacheKey(epoch, userId), "text"));
           return typeof text === "string" ? [{ userId, text }] : [];
         }),

@@ -7,11 +7,19 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] or not string.find(info, 'role:master',
   or not string.find(info, 'master_replid:' .. ARGV[2], 1, true) then return false end
 `;
 
-/** Keys: the epoch's, and one for each user. Values: epoch, reign, milliseconds that a mark lives, and the mark of each user. */
-export const MARK_BALANCES = `${OF_EPOCH}
+const NOW = `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+`;
+
+/**
+ * Keys: the epoch's, and one for each user. Values: epoch, reign, milliseconds that a mark lives, and the mark of each user. A mark has its
+ * own end beside it, as the key's end moves with each further mark.
+ */
+export const MARK_BALANCES = `${OF_EPOCH}${NOW}
 for n = 2, #KEYS do
   redis.call('HDEL', KEYS[n], 'text', 'token')
-  redis.call('HSET', KEYS[n], ARGV[n + 2], '')
+  redis.call('HSET', KEYS[n], ARGV[n + 2], string.format('%.0f', now + ARGV[3]))
   redis.call('PEXPIRE', KEYS[n], ARGV[3])
 end
 return 1`;
@@ -23,13 +31,20 @@ for n = 2, #KEYS do
 end
 return 1`;
 
-/** Keys: the epoch's, and one for each user. Values: epoch, reign, token, its milliseconds. Answers with a text, 1 where the token was taken, or 0. */
-export const READ_BALANCES = `${OF_EPOCH}
+/**
+ * Keys: the epoch's, and one for each user. Values: epoch, reign, token, its milliseconds. Answers with a text, 1 where the token was taken, or
+ * 0. Marks of writers that died are taken away at their end, also where others go on marking.
+ */
+export const READ_BALANCES = `${OF_EPOCH}${NOW}
 local found = {}
 for n = 2, #KEYS do
   local text = redis.call('HGET', KEYS[n], 'text')
   if not text then
     text = 0
+    local fields = redis.call('HGETALL', KEYS[n])
+    for place = 1, #fields, 2 do
+      if string.sub(fields[place], 1, 5) == 'mark:' and tonumber(fields[place + 1]) <= now then redis.call('HDEL', KEYS[n], fields[place]) end
+    end
     if redis.call('EXISTS', KEYS[n]) == 0 then
       redis.call('HSET', KEYS[n], 'token', ARGV[3])
       redis.call('PEXPIRE', KEYS[n], ARGV[4])

@@ -11,23 +11,42 @@ export interface GateRow {
   beginOpening(epoch: number, reign: string): Promise<Gate>;
   /** Opens this epoch; does nothing unless it is opening. Safe to retry. */
   open(epoch: number): Promise<Gate>;
+  /** Whether a process of a release that marks nothing is connected to this database. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+  hasOlderRelease(): Promise<boolean>;
 }
 
 /** A lease of a second cannot wait for longer. */
 const DEADLINE_MS = 2_000;
-const READ = "select epoch, state, reign from balance_cache";
+/**
+ * An open gate is told as `opening` for as long as a posting of this database has been under way for more than $1 seconds. Its mark may end
+ * before it commits: nothing bounds a commit that waits for a standby server or for a disk, and behind a pooler no statement has a time.
+ */
+const READ = `
+  select epoch, case when state = 'open' and exists (
+           select from pg_stat_activity a
+            where a.datname = current_database() and a.state = 'active' and a.query like '%ledger_post(%'
+              and a.xact_start < clock_timestamp() - make_interval(secs => $1)) then 'opening' else state end, reign
+    from balance_cache`;
+/** The connections of releases before migration 0019 are named so; since then a slash follows `saldo`. */
+const OLDER_RELEASE = `
+  select exists (select from pg_stat_activity
+    where datname = current_database() and application_name ~ '^saldo-(api|worker|bridge)(-ledger)?$')`;
 const STATES = new Set<unknown>(["closed", "opening", "open"] satisfies GateState[]);
 
-/** The row over a lane of its own, so that statements come to Postgres in the order of the calls and wait for no long read. */
-export function createGateRow(lane: Lane): GateRow {
+/**
+ * The row over a lane of its own, so that statements come to Postgres in the order of the calls and wait for no long read. A posting is
+ * `slow` when it has taken longer than any should, and shorter than its mark stands.
+ */
+export function createGateRow(lane: Lane, { slowMs }: { readonly slowMs: number }): GateRow {
   const values = (text: string, parameters: readonly unknown[] = []) => lane.values(text, parameters, DEADLINE_MS, "once");
-  // A statement that changes nothing is followed by one of its own, whose snapshot has what another process changed.
+  const read = async () => toGate(await values(READ, [slowMs / 1_000]));
+  // The row is read in a statement of its own, whose snapshot has what another process changed.
   const change = async (text: string, parameters: readonly unknown[]): Promise<Gate> => {
-    const rows = await values(`${text} returning epoch, state, reign`, parameters);
-    return toGate(rows.length === 0 ? await values(READ) : rows);
+    await values(text, parameters);
+    return read();
   };
   return {
-    read: async () => toGate(await values(READ)),
+    read,
     close: (epoch) =>
       change("update balance_cache set epoch = epoch + 1, state = 'closed' where epoch = $1 and state <> 'closed'", [epoch]),
     beginOpening: (epoch, reign) =>
@@ -36,6 +55,7 @@ export function createGateRow(lane: Lane): GateRow {
         reign,
       ]),
     open: (epoch) => change("update balance_cache set state = 'open' where epoch = $1 and state = 'opening'", [epoch]),
+    hasOlderRelease: async () => (await values(OLDER_RELEASE))[0]?.[0] === true,
   };
 }
 

@@ -30,7 +30,8 @@ const MAX_PATIENCE = 64;
 
 /**
  * Opens the cache whenever Redis has taken writes for a while, in any process that reads it; several of them do no harm. An epoch stands
- * as `opening` until every writer marks. Runs until `signal` aborts.
+ * as `opening` until every writer marks. While a process of an older release is there, which marks nothing, the cache is closed. Runs until
+ * `signal` aborts.
  */
 export async function keepCacheOpen(options: OpenCacheOptions, signal: AbortSignal): Promise<void> {
   const { gate, row, marks, times, clock, everyMs, steadyMs, log } = options;
@@ -52,7 +53,13 @@ export async function keepCacheOpen(options: OpenCacheOptions, signal: AbortSign
     upSinceMs = undefined;
   };
   const step = async (): Promise<void> => {
+    const isShared = await row.hasOlderRelease();
     note(await gate.ask());
+    if (isShared) {
+      if (known !== undefined && known.state !== "closed") note(await gate.close(known.epoch));
+      upSinceMs = undefined;
+      return;
+    }
     const askedAtMs = clock.nowMs();
     if (known?.state === "opening" && mayOpen(sinceMs, askedAtMs, times)) note(gate.learn(await row.open(known.epoch), askedAtMs));
     if (known?.state !== "closed") return;

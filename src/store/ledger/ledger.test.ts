@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import postgres from "postgres";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../../../test/support/test-database.ts";
 import { holdOrderOperation } from "../../domain/ledger/hold-operations.ts";
 import { contentHash } from "../../domain/ledger/operations.ts";
@@ -161,6 +161,17 @@ describe("killed backends", () => {
     });
     expect(Date.now() - startedMs).toBeLessThan(3_000);
     await nowhere.close();
+  });
+
+  it("end by the deadline also when the wall clock is set back meanwhile", async () => {
+    const nowhere = createLedger({ url: "postgres://nobody:x@127.0.0.1:1/nothing", name: "nowhere", laneCount: 1, deadlineMs: 500 });
+    const posting = nowhere.post(deposit("set-back", "fay", 1n)).catch(({ code }: { code: string }) => code);
+    const anHourAgo = Date.now() - 3_600_000;
+    const wallClock = vi.spyOn(Date, "now").mockImplementation(() => anHourAgo);
+    const outcome = await Promise.race([posting, sleep(10_000, "still tried")]);
+    wallClock.mockRestore();
+    await nowhere.close();
+    expect(outcome).toMatch(/UNAVAILABLE|DEADLINE_EXCEEDED/);
   });
 });
 

@@ -59,6 +59,7 @@ interface Entry {
   /** Travels in the same statement, directly after the operation. */
   readonly second?: Operation;
   readonly group: OrderedGroup | undefined;
+  /** By the monotonic clock: a wall clock that is set back must not send a statement after its caller's time. */
   readonly deadlineAtMs: number;
   readonly resolve: (result: PostResult, second: PostResult) => void;
   readonly reject: (error: unknown) => void;
@@ -107,13 +108,13 @@ export function createLedger(options: { url: string; name: string; laneCount: nu
 
   return {
     post(operation) {
-      const deadlineAtMs = Date.now() + options.deadlineMs;
+      const deadlineAtMs = performance.now() + options.deadlineMs;
       planFlush();
       return new Promise((resolve, reject) => void queue.push({ operation, group: undefined, deadlineAtMs, resolve, reject }));
     },
     postAll(operations) {
       const group: OrderedGroup = { inFlight: false, failure: undefined };
-      const deadlineAtMs = Date.now() + options.deadlineMs;
+      const deadlineAtMs = performance.now() + options.deadlineMs;
       const results: PostResult[] = [];
       let open = operations.length;
       if (open === 0) return Promise.resolve(results);
@@ -134,7 +135,7 @@ export function createLedger(options: { url: string; name: string; laneCount: nu
       });
     },
     postPair([operation, second]) {
-      const deadlineAtMs = Date.now() + options.deadlineMs;
+      const deadlineAtMs = performance.now() + options.deadlineMs;
       planFlush();
       return new Promise((resolve, reject) => {
         queue.push({ operation, second, group: undefined, deadlineAtMs, resolve: (...results) => resolve(results), reject });
@@ -226,7 +227,7 @@ async function callUntil(lane: Lane, batch: readonly Entry[], deadlineAtMs: numb
   const seconds = new Set(batch.flatMap(({ second }) => (second === undefined ? [] : [second])));
   const parameters = encodeBatch(operations, seconds);
   for (let backoffMs = FIRST_BACKOFF_MS; ; backoffMs = Math.min(backoffMs * 2, MAX_BACKOFF_MS)) {
-    const leftMs = deadlineAtMs - Date.now();
+    const leftMs = deadlineAtMs - performance.now();
     if (leftMs <= 0) throw new DomainError("DEADLINE_EXCEEDED", "the ledger did not answer in time");
     try {
       const rows = await lane.values(
@@ -238,7 +239,7 @@ async function callUntil(lane: Lane, batch: readonly Entry[], deadlineAtMs: numb
     } catch (error) {
       if (!isRetryable(error)) throw error;
       const pauseMs = backoffMs * (0.5 + Math.random());
-      if (Date.now() + pauseMs >= deadlineAtMs) throw new DomainError("UNAVAILABLE", "the ledger is not reachable", {}, error);
+      if (performance.now() + pauseMs >= deadlineAtMs) throw new DomainError("UNAVAILABLE", "the ledger is not reachable", {}, error);
       await sleep(pauseMs);
     }
   }

@@ -55,7 +55,8 @@ export async function tellDisputeMove(
   db: Db,
   { disputeId, move }: { readonly disputeId: string; readonly move: DisputeMove },
 ): Promise<void> {
-  const dispute = sql`(select jsonb_build_object('type', 'payment.disputed', 'dispute', jsonb_build_object('disputeId', t.dispute_id,
+  const dispute = sql`(select jsonb_build_object('type', 'payment.disputed', 'recordedAt', t.told_at,
+    'dispute', jsonb_build_object('disputeId', t.dispute_id,
     'move', t.move, 'status', t.status, 'reason', t.reason, 'amountMinor', t.amount_minor::text, 'currency', t.currency,
     'happenedAt', t.happened_at)) from told t)`;
   await db.execute(sql`

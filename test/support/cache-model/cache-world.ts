@@ -127,6 +127,7 @@ export async function runWorld({ random, faults, guards }: WorldPlan): Promise<W
         statement(() => {
           if (gateRow.epoch === epoch && gateRow.state === "opening") gateRow.state = "open";
         }),
+      hasOlderRelease: async () => false,
     };
     const marks: BalanceMarks = {
       isUp: () => !self.redis.isDead && !self.redis.isPaused && self.redis.isMaster,

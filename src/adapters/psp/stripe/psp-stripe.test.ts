@@ -67,7 +67,8 @@ describe.skipIf(mock === undefined)("by the published description of Stripe's AP
       ]),
     );
     expect(new Set(line.calls.map(({ version }) => version))).toEqual(new Set(["2026-08-26.dahlia"]));
-    expect(line.calls.filter(({ method }) => method === "POST").every(({ key }) => key !== undefined && key !== "")).toBe(true);
+    // Orders of two deployments may have one id: the key is the deployment's, too.
+    expect(line.calls.filter(({ method }) => method === "POST").every(({ key }) => key?.startsWith("d0000001:") === true)).toBe(true);
     await line.close();
   });
 });

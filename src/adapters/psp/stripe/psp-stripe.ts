@@ -13,6 +13,8 @@ export interface StripePspOptions extends PspAttemptOptions {
   readonly url: string;
   readonly secretKey: string;
   readonly references: PaymentReferences;
+  /** Names this deployment, the same in all of its processes. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
+  readonly deployment: () => Promise<string>;
   /** Whether card numbers may pass through Saldo to Stripe: only an account with the rights for raw card data may send them. */
   readonly rawCards: "allow" | "refuse";
 }
@@ -24,10 +26,10 @@ export interface StripePspOptions extends PspAttemptOptions {
  * the payment's refunds, so a stored answer of Stripe's never hides it.
  */
 export function createStripePsp(options: StripePspOptions): HttpPsp {
-  const { url, secretKey, references, rawCards } = options;
+  const { url, secretKey, references, deployment, rawCards } = options;
   const timeoutMs = options.timeoutMs ?? PSP_TIMEOUT_MS;
   const { persist, breakerState } = createPspAttempts({ ...options, timeoutMs });
-  const exchange = createStripeExchange(openStripe({ url, secretKey, timeoutMs }));
+  const exchange = createStripeExchange(openStripe({ url, secretKey, timeoutMs }), deployment);
 
   const payments = createStripePayments(exchange, references);
 

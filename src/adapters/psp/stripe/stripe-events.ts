@@ -2,6 +2,7 @@ import { z } from "zod";
 import { DomainError } from "../../../base/errors.ts";
 import type { DisputeMove, ProviderEvent, ProviderNews } from "../../../contract/provider-events.ts";
 import { fromStripeAmount } from "./stripe-amounts.ts";
+import { KEY_NAME } from "./stripe-exchange.ts";
 import { openStripe } from "./stripe-library.ts";
 import { stripeCode } from "./stripe-refusal.ts";
 
@@ -27,16 +28,28 @@ const eventSchema = z.object({
   data: z.object({ object: z.unknown() }),
 });
 const intentSchema = z.object({ id: id.startsWith("pi_") });
-const refundSchema = z.object({ id, payment_intent: idOrObject, status: z.string().nullish(), failure_reason: z.string().nullish() });
+const refundSchema = z.object({
+  id,
+  payment_intent: idOrObject,
+  status: z.string().nullish(),
+  failure_reason: z.string().nullish(),
+  metadata: z.object({ [KEY_NAME]: z.string().max(1_000).optional() }).nullish(),
+});
 const chargeSchema = z.object({ payment_intent: idOrObject });
 const disputeSchema = z.object({
   id,
   payment_intent: idOrObject,
   status: z.string(),
   reason: z.string(),
-  amount: z.number().int().positive(),
-  currency: z.string().length(3),
+  amount: z.number().int(),
+  currency: z.string().max(16),
 });
+
+interface About {
+  readonly reference: string | undefined;
+  readonly news: ProviderNews;
+}
+const NOTHING: About = { reference: undefined, news: { kind: "none" } };
 
 const INTENTS: ReadonlySet<string> = new Set([
   "payment_intent.succeeded",
@@ -78,27 +91,42 @@ function readEvent(json: unknown): ProviderEvent {
   return { id: eventId, type, happenedAt: new Date(created * 1_000), ...aboutOf(type, data.object) };
 }
 
-function aboutOf(type: string, object: unknown): { readonly reference: string | undefined; readonly news: ProviderNews } {
+function aboutOf(type: string, object: unknown): About {
   if (INTENTS.has(type)) return { reference: fitting(intentSchema, object).id, news: { kind: "payment" } };
   const move = DISPUTES[type];
   if (move !== undefined) {
     const { id: disputeId, payment_intent: reference, ...dispute } = fitting(disputeSchema, object);
     const currency = dispute.currency.toUpperCase();
     const [status, reason] = [stripeCode(dispute.status) ?? "unknown", stripeCode(dispute.reason) ?? "unknown"];
-    const amountMinor = fromStripeAmount(dispute.amount, currency);
+    const amountMinor = countable(dispute.amount, currency);
+    if (amountMinor === undefined) return NOTHING;
     return { reference: reference ?? undefined, news: { kind: "dispute", disputeId, move, status, reason, amountMinor, currency } };
   }
   if (REFUNDS.has(type)) {
-    const { id: refundReference, payment_intent: reference, status, failure_reason: reason } = fitting(refundSchema, object);
+    const { id: refundReference, payment_intent: reference, status, failure_reason: reason, metadata } = fitting(refundSchema, object);
     const hasFailed = status === "failed" || status === "canceled";
+    const key = metadata?.[KEY_NAME];
     const news: ProviderNews = hasFailed
-      ? { kind: "refund failed", refundReference, reason: stripeCode(reason) ?? "unknown" }
+      ? { kind: "refund failed", refundReference, ...(key === undefined ? {} : { key }), reason: stripeCode(reason) ?? "unknown" }
       : { kind: "payment" };
     return { reference: reference ?? undefined, news };
   }
   if (type === "charge.refunded")
     return { reference: fitting(chargeSchema, object).payment_intent ?? undefined, news: { kind: "payment" } };
-  return { reference: undefined, news: { kind: "none" } };
+  return NOTHING;
+}
+
+/**
+ * The amount in minor units; undefined where no order of Saldo's can have it: the account's other payments may be in a currency that is not
+ * counted here, and their events are to be answered, or Stripe sends them for days and then stops the endpoint.
+ */
+function countable(amount: number, currency: string): bigint | undefined {
+  try {
+    return amount > 0 ? fromStripeAmount(amount, currency) : undefined;
+  } catch (error) {
+    if (error instanceof DomainError && error.code === "INVALID_CURRENCY") return undefined;
+    throw error;
+  }
 }
 
 function fitting<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {

@@ -1,5 +1,6 @@
 import type { Stripe } from "stripe";
 import { z } from "zod";
+import { hashOf } from "../../../base/hash.ts";
 import { PspFailure } from "../psp-failure.ts";
 import { readStripeError, type StripeRefusal } from "./stripe-refusal.ts";
 
@@ -37,6 +38,8 @@ export type StripeCardMethod = z.infer<typeof cardMethodSchema>;
 /** A refund in Stripe's list carries the permanent key that it was asked for with under this name; a PaymentIntent that of its authorisation. */
 export const KEY_NAME = "saldo_key";
 export const ORDER_NAME = "saldo_order";
+/** Whose order it is, where several deployments are on one account. */
+const DEPLOYMENT_NAME = "saldo_deployment";
 
 export type StripeReply<Value> = { readonly type: "value"; readonly value: Value } | StripeRefusal;
 
@@ -47,7 +50,10 @@ interface IntentContent {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** One request each, without retries. `key` is the Idempotency-Key. Throws: PspFailure when no definite answer came. */
+/**
+ * One request each, without retries. `key` is the Idempotency-Key within the deployment. Throws: PspFailure when no definite answer came, and
+ * what asking for the deployment throws.
+ */
 export interface StripeExchange {
   createIntent(content: IntentContent, key: string): Promise<StripeReply<StripeIntent>>;
   confirmIntent(intentId: string, key: string): Promise<StripeReply<StripeIntent>>;
@@ -66,16 +72,24 @@ export interface StripeExchange {
 
 const PAGE = 100;
 
-/** Speaks to Stripe through its library. */
-export function createStripeExchange(open: () => Promise<Stripe>): StripeExchange {
-  const ask = async <Schema extends z.ZodType>(
-    schema: Schema,
-    call: (stripe: Stripe) => PromiseLike<unknown>,
-  ): Promise<StripeReply<z.output<Schema>>> => {
-    const stripe = await open();
+type Call = (stripe: Stripe, own: Own) => PromiseLike<unknown>;
+
+/** What makes a request this deployment's. */
+interface Own {
+  key(key: string): { readonly idempotencyKey: string };
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/**
+ * Speaks to Stripe through its library. `deployment` is in every key and every payment: orders of two deployments may have one id, and Stripe
+ * would answer the second one's first request with the first one's payment.
+ */
+export function createStripeExchange(open: () => Promise<Stripe>, deployment: () => Promise<string>): StripeExchange {
+  const ask = async <Schema extends z.ZodType>(schema: Schema, call: Call): Promise<StripeReply<z.output<Schema>>> => {
+    const [stripe, own] = await Promise.all([open(), deployment().then(ownOf)]);
     let answer: unknown;
     try {
-      answer = await call(stripe);
+      answer = await call(stripe, own);
     } catch (error) {
       return readStripeError(error);
     }
@@ -83,10 +97,10 @@ export function createStripeExchange(open: () => Promise<Stripe>): StripeExchang
     if (!value.success) throw new PspFailure("the answer does not fit its schema");
     return { type: "value", value: value.data };
   };
-  const intent = (call: (stripe: Stripe) => PromiseLike<unknown>) => ask(intentSchema, call);
+  const intent = (call: Call) => ask(intentSchema, call);
   return {
     createIntent: ({ amount, currency, paymentMethod, metadata }, key) =>
-      intent((stripe) =>
+      intent((stripe, own) =>
         stripe.paymentIntents.create(
           {
             amount,
@@ -94,18 +108,20 @@ export function createStripeExchange(open: () => Promise<Stripe>): StripeExchang
             payment_method: paymentMethod,
             payment_method_types: ["card"],
             capture_method: "manual",
-            metadata,
+            metadata: { ...metadata, ...own.metadata },
           },
-          { idempotencyKey: key },
+          own.key(key),
         ),
       ),
-    confirmIntent: (intentId, key) => intent((stripe) => stripe.paymentIntents.confirm(intentId, {}, { idempotencyKey: key })),
+    confirmIntent: (intentId, key) => intent((stripe, own) => stripe.paymentIntents.confirm(intentId, {}, own.key(key))),
     captureIntent: (intentId, amount, key) =>
-      intent((stripe) => stripe.paymentIntents.capture(intentId, { amount_to_capture: amount }, { idempotencyKey: key })),
-    cancelIntent: (intentId, key) => intent((stripe) => stripe.paymentIntents.cancel(intentId, {}, { idempotencyKey: key })),
+      intent((stripe, own) => stripe.paymentIntents.capture(intentId, { amount_to_capture: amount }, own.key(key))),
+    cancelIntent: (intentId, key) => intent((stripe, own) => stripe.paymentIntents.cancel(intentId, {}, own.key(key))),
     readIntent: (intentId) => intent((stripe) => stripe.paymentIntents.retrieve(intentId)),
     createRefund: ({ intentId, amount, metadata }, key) =>
-      ask(refundSchema, (stripe) => stripe.refunds.create({ payment_intent: intentId, amount, metadata }, { idempotencyKey: key })),
+      ask(refundSchema, (stripe, own) =>
+        stripe.refunds.create({ payment_intent: intentId, amount, metadata: { ...metadata, ...own.metadata } }, own.key(key)),
+      ),
     listRefunds: (intentId) =>
       ask(z.array(refundSchema), async (stripe) => {
         const refunds: unknown[] = [];
@@ -114,6 +130,20 @@ export function createStripeExchange(open: () => Promise<Stripe>): StripeExchang
       }),
     readCardMethod: (methodId) => ask(cardMethodSchema, (stripe) => stripe.paymentMethods.retrieve(methodId)),
     createCardMethod: (card, key) =>
-      ask(cardMethodSchema, (stripe) => stripe.paymentMethods.create({ type: "card", card }, { idempotencyKey: key })),
+      ask(cardMethodSchema, (stripe, own) => stripe.paymentMethods.create({ type: "card", card }, own.key(key))),
+  };
+}
+
+const MAX_KEY_LENGTH = 255;
+
+/** The key as Stripe takes it: the deployment's and the operation's own, or its hash where that is too long. */
+function ownOf(deployment: string): Own {
+  const prefix = `${deployment}:`;
+  return {
+    key(key) {
+      const isLong = prefix.length + key.length > MAX_KEY_LENGTH;
+      return { idempotencyKey: prefix + (isLong ? `saldo:${hashOf([key])}` : key) };
+    },
+    metadata: { [DEPLOYMENT_NAME]: deployment },
   };
 }

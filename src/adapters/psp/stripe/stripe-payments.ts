@@ -1,4 +1,3 @@
-import { hashOf } from "../../../base/hash.ts";
 import { PspFailure } from "../psp-failure.ts";
 import type { PspOutcome, PspStep } from "../psp.ts";
 import { toStripeAmount } from "./stripe-amounts.ts";
@@ -50,7 +49,7 @@ export function createStripePayments(exchange: StripeExchange, references: Payme
     if ("type" in intent) return declined(finalCodeOf(intent));
     requireSame(intent, step);
     if (intent.status !== "requires_confirmation") return settleAction(exchange, authorisedBy(intent), intent.id, step.key);
-    const confirmed = await exchange.confirmIntent(intent.id, idempotencyKey(step.key));
+    const confirmed = await exchange.confirmIntent(intent.id, step.key);
     if (confirmed.type === "refused" && confirmed.decline !== undefined) return declined(confirmed.decline);
     const now = confirmed.type === "refused" ? await read(intent.id) : confirmed.value;
     if (now.status === "requires_confirmation" && confirmed.type === "refused") return declined(finalCodeOf(confirmed));
@@ -64,7 +63,7 @@ export function createStripePayments(exchange: StripeExchange, references: Payme
       const before = await read(intentId);
       if (before.status !== "requires_capture") return capturedBy(before, step);
     }
-    const reply = await exchange.captureIntent(intentId, toStripeAmount(step.amountMinor, step.currency), idempotencyKey(step.key));
+    const reply = await exchange.captureIntent(intentId, toStripeAmount(step.amountMinor, step.currency), step.key);
     const now = reply.type === "value" ? reply.value : await read(intentId);
     if (now.status === "requires_capture" && reply.type === "refused") return declined(finalCodeOf(reply));
     return capturedBy(now, step);
@@ -76,7 +75,7 @@ export function createStripePayments(exchange: StripeExchange, references: Payme
     const before = await read(kept);
     if (before.status === "succeeded") return declined("already_captured");
     if (before.status === "canceled") return { status: "approved", reference: kept };
-    const reply = await exchange.cancelIntent(kept, idempotencyKey(step.key));
+    const reply = await exchange.cancelIntent(kept, step.key);
     const now = reply.type === "value" ? reply.value : await read(kept);
     if (now.status === "canceled") return { status: "approved", reference: kept };
     if (now.status === "succeeded") return declined("already_captured");
@@ -92,10 +91,7 @@ export function createStripePayments(exchange: StripeExchange, references: Payme
     const known = await refundUnder(step.key, intentId);
     if (known !== undefined) return refundedBy(known, step);
     const metadata = { [ORDER_NAME]: step.orderId, [KEY_NAME]: step.key };
-    const reply = await exchange.createRefund(
-      { intentId, amount: toStripeAmount(step.amountMinor, step.currency), metadata },
-      idempotencyKey(step.key),
-    );
+    const reply = await exchange.createRefund({ intentId, amount: toStripeAmount(step.amountMinor, step.currency), metadata }, step.key);
     return reply.type === "refused" ? declined(finalCodeOf(reply)) : refundedBy(reply.value, step);
   };
 
@@ -139,7 +135,7 @@ async function intentOf(
       paymentMethod: step.cardToken,
       metadata: { [ORDER_NAME]: orderId, [KEY_NAME]: key },
     },
-    idempotencyKey(`${key}:create`),
+    `${key}:create`,
   );
   if (created.type === "refused") return created;
   const kept = await references.keep(orderId, created.value.id);
@@ -151,15 +147,8 @@ async function intentOf(
 // Nobody can be asked to identify themselves here: the buyer's own page would have had to do it before the order.
 async function settleAction(exchange: StripeExchange, outcome: PspOutcome | "action", intentId: string, key: string): Promise<PspOutcome> {
   if (outcome !== "action") return outcome;
-  const cancelled = await exchange.cancelIntent(intentId, idempotencyKey(`${key}:unanswered`));
+  const cancelled = await exchange.cancelIntent(intentId, `${key}:unanswered`);
   const { status } = cancelled.type === "value" ? cancelled.value : await readIntent(exchange, intentId);
   if (status !== "canceled") throw new PspFailure(`the payment is ${status}`);
   return declined("authentication_required");
-}
-
-const MAX_KEY_LENGTH = 255;
-
-/** The key as Stripe takes it: the operation's own, or its hash where it is too long. */
-function idempotencyKey(key: string): string {
-  return key.length <= MAX_KEY_LENGTH ? key : `saldo:${hashOf([key])}`;
 }
