@@ -2,6 +2,7 @@ import { hostAndPort, untilReachable } from "../../adapters/reachable.ts";
 import { messageOf } from "../../base/errors.ts";
 import { urlHost } from "../../base/url-host.ts";
 import type { Config } from "../../config.ts";
+import { pspKindOf } from "../../config/psp-settings.ts";
 import type { Running } from "../../stack/running.ts";
 import type { Facts } from "./diagnosis.ts";
 
@@ -10,11 +11,14 @@ const DEFAULT_PORTS: Readonly<Record<string, number>> = { "postgres:": 5432, "po
 
 /**
  * Whether the payment provider, of the configuration or of the running system, and the servers of the running system take connections.
- * Shows hosts and ports, never a password. Never throws.
+ * Stripe is not asked: it does not serve probes. Shows hosts and ports, never a password. Never throws.
  */
-export async function probeReached(config: Pick<Config, "PSP_URL">, running: Running | undefined): Promise<NonNullable<Facts["reached"]>> {
+export async function probeReached(
+  config: Pick<Config, "PSP_KIND" | "PSP_URL">,
+  running: Running | undefined,
+): Promise<NonNullable<Facts["reached"]>> {
   const servers: readonly (readonly [string, string | undefined])[] = [
-    ["Payment provider", config.PSP_URL ?? running?.pspUrl],
+    ["Payment provider", pspKindOf(config) === "stripe" ? undefined : (config.PSP_URL ?? running?.pspUrl)],
     ["Postgres that runs", running?.databaseUrl],
     ["Temporal that runs", running?.temporalAddress],
     ["Kafka that runs", running?.kafkaBrokers?.[0]],
