@@ -9,7 +9,7 @@ import { readPostgresUrl } from "./base/postgres-url.ts";
 import { isPem } from "./base/tls-files.ts";
 import { readYamlVariables } from "./base/yaml-variables.ts";
 import { authProblems } from "./config/auth-problems.ts";
-import { httpsProblems, HTTPS_SETTINGS } from "./config/https-settings.ts";
+import { httpsFileProblems, httpsProblems, HTTPS_SETTINGS } from "./config/https-settings.ts";
 import { addressRanges, origins } from "./config/lists.ts";
 import { optionalText } from "./config/optional-text.ts";
 import { payloadProblems, PAYLOAD_SETTINGS } from "./config/payload-settings.ts";
@@ -260,7 +260,11 @@ export function loadConfig(environment: Environment = process.env, directory: st
   if (merged["NODE_ENV"] === "production" && environment["NODE_TLS_REJECT_UNAUTHORIZED"] === "0")
     problems.push("NODE_TLS_REJECT_UNAUTHORIZED: must not be 0 in production: it switches the check of every certificate off");
   if (duties !== undefined)
-    for (const [variable, sentence] of [...productionProblems(merged, duties), ...pspFileProblems(merged, duties)])
+    for (const [variable, sentence] of [
+      ...productionProblems(merged, duties),
+      ...pspFileProblems(merged, duties),
+      ...httpsFileProblems(merged, duties),
+    ])
       problems.push(`${variable}: ${sentence}`);
   if (!result.success || problems.length > 0) throw new ConfigError(problems);
   return result.data;

@@ -55,7 +55,7 @@ describe("the payment provider's kind", () => {
     expect(problemsOf({ ...STRIPE, STRIPE_WEBHOOK_SECRETS_FILE: file }, { pays: true })).toEqual([
       expect.stringContaining(`STRIPE_WEBHOOK_SECRETS_FILE: ${sentence}`),
     ]);
-    expect(problemsOf(environment)).toEqual([]);
+    expect(problemsOf(environment, {})).toEqual([]);
     rmSync(folder, { recursive: true });
   });
 
