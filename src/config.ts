@@ -1,5 +1,4 @@
 import { existsSync, readFileSync } from "node:fs";
-import { isIP } from "node:net";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
@@ -10,11 +9,12 @@ import { readPostgresUrl } from "./base/postgres-url.ts";
 import { isPem } from "./base/tls-files.ts";
 import { readYamlVariables } from "./base/yaml-variables.ts";
 import { authProblems } from "./config/auth-problems.ts";
-import { httpsProblems, HTTPS_SETTINGS } from "./config/https-settings.ts";
+import { httpsFileProblems, httpsProblems, HTTPS_SETTINGS } from "./config/https-settings.ts";
+import { addressRanges, origins } from "./config/lists.ts";
 import { optionalText } from "./config/optional-text.ts";
 import { payloadProblems, PAYLOAD_SETTINGS } from "./config/payload-settings.ts";
 import { productionProblems, type Duties } from "./config/production-problems.ts";
-import { PSP_SETTINGS, pspProblems } from "./config/psp-settings.ts";
+import { pspFileProblems, PSP_SETTINGS, pspProblems } from "./config/psp-settings.ts";
 import { redisUrl, serverProblems, SERVER_VARIABLES, withServers } from "./config/server-variables.ts";
 import { temporalProfileVariables } from "./config/temporal-profile.ts";
 import { ROLES } from "./contract/identity.ts";
@@ -62,17 +62,6 @@ const postgresUrl = z.url({ protocol: /^postgres(ql)?$/ }).transform((text, cont
 });
 /** Requests per window; 0 is no limit. */
 const quota = (defaultQuota: number) => wholeNumber(0, 10_000_000).default(defaultQuota);
-const listOf = (isMember: (text: string) => boolean, message: string) =>
-  z
-    .string()
-    .default("")
-    .transform((text) =>
-      text
-        .split(",")
-        .map((part) => part.trim())
-        .filter((part) => part !== ""),
-    )
-    .refine((parts) => parts.every(isMember), message);
 const TOPIC_VARIABLES = ["KAFKA_TOPIC", "LOYALTY_TOPIC", "ORDERS_TOPIC"] as const;
 
 const schema = z
@@ -177,8 +166,8 @@ const schema = z
     OVERLOAD_TARGET_MS: wholeNumber(0, 60_000).default(2_500),
     STREAMS_PER_USER: wholeNumber(1, 100_000).default(20),
     STREAMS_IN_ALL: wholeNumber(1, 100_000).default(1_000),
-    TRUSTED_PROXIES: listOf(isAddressRange, "must be addresses or ranges such as 10.0.0.0/8, with commas between"),
-    CORS_ORIGINS: listOf(isOrigin, "must be origins such as https://shop.example, with commas between"),
+    TRUSTED_PROXIES: addressRanges,
+    CORS_ORIGINS: origins,
     METRICS_TOKEN: z.string().min(16).max(512).optional(),
     METRICS_HOST: z.string().min(1).default("127.0.0.1"),
     METRICS_PORT: wholeNumber(0, 65_000).optional(),
@@ -271,7 +260,12 @@ export function loadConfig(environment: Environment = process.env, directory: st
   if (merged["NODE_ENV"] === "production" && environment["NODE_TLS_REJECT_UNAUTHORIZED"] === "0")
     problems.push("NODE_TLS_REJECT_UNAUTHORIZED: must not be 0 in production: it switches the check of every certificate off");
   if (duties !== undefined)
-    for (const [variable, sentence] of productionProblems(merged, duties)) problems.push(`${variable}: ${sentence}`);
+    for (const [variable, sentence] of [
+      ...productionProblems(merged, duties),
+      ...pspFileProblems(merged, duties),
+      ...httpsFileProblems(merged, duties),
+    ])
+      problems.push(`${variable}: ${sentence}`);
   if (!result.success || problems.length > 0) throw new ConfigError(problems);
   return result.data;
 }
@@ -307,16 +301,6 @@ const SECRET_NAME = /(?:TOKEN|SECRETS?|SECRET_KEY|PASSWORD|API_KEY|METADATA|PAYL
 /** Hides the password of an address, so that the rest can be shown: `postgres://app:***@host/db`. */
 export function hideSecret(text: string): string {
   return text.replace(/(\w+:\/\/[^:/@\s]*):[^/\s]*@/g, "$1:***@");
-}
-
-function isAddressRange(text: string): boolean {
-  const [address = "", bits] = text.split("/");
-  const family = isIP(address);
-  return family !== 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128)));
-}
-
-function isOrigin(text: string): boolean {
-  return URL.canParse(text) && new URL(text).origin === text;
 }
 
 function isTimeZone(name: string): boolean {

@@ -210,6 +210,29 @@ test("the payment provider is a house of its own, and whoever pays knows where i
   }
 });
 
+test("Stripe's key and the secrets of its events go from .env to whoever pays and whoever takes the events, and to nobody else", () => {
+  const dotEnv: Readonly<Record<string, string>> = {
+    PSP_KIND: "stripe",
+    STRIPE_SECRET_KEY: "sk_test_0123456789abcdef",
+    STRIPE_WEBHOOK_SECRETS: "whsec_0123456789abcdef",
+  };
+  for (const [name, { environment = {} }] of services) {
+    const given = Object.entries(environment).map(([variable, value]) => [
+      variable,
+      String(value)
+        .replace(/\$\{(\w+):-([^}]*)\}/, (_all, variableOf: string, other: string) => dotEnv[variableOf] ?? other)
+        .replace(/\$\{\w+:\?[^}]*\}/, "secret-of-16-chars"),
+    ]);
+    const pays = ["api", "worker", "bridge"].includes(name);
+    const read = pays ? loadConfig(Object.fromEntries(given) as Record<string, string>, "/nonexistent") : undefined;
+    expect(read?.PSP_KIND, name).toBe(pays ? "stripe" : undefined);
+    expect(read?.STRIPE_SECRET_KEY ?? environment["STRIPE_SECRET_KEY"], name).toBe(pays ? dotEnv["STRIPE_SECRET_KEY"] : undefined);
+    expect(read?.STRIPE_WEBHOOK_SECRETS ?? environment["STRIPE_WEBHOOK_SECRETS"], name).toBe(
+      name === "api" ? dotEnv["STRIPE_WEBHOOK_SECRETS"] : undefined,
+    );
+  }
+});
+
 /** A file of the same kind that is there, for one that .env.example names. */
 function existing(name: string, value: string, { cert, key }: PemPair): string {
   if (!value.startsWith("/etc/saldo/")) return value;

@@ -63,6 +63,12 @@ test.each<[Entry, Record<string, string>, string, RegExp]>([
   ["migrate", { TEMPORAL_DB_PASSWORD: "change-me-temporal" }, "TEMPORAL_DB_PASSWORD", /openssl rand/],
   ["codec", { DATABASE_URL: "postgres://saldo:change-me-saldo@db/saldo" }, "DATABASE_URL", /openssl rand/],
   ["api", { METRICS_TOKEN: "at-least-16-characters" }, "METRICS_TOKEN", /openssl rand/],
+  [
+    "api",
+    { WEBHOOK_ENCRYPTION_SECRET: "change-me-".padEnd(43, "A") },
+    "WEBHOOK_ENCRYPTION_SECRET",
+    /an example: .*openssl rand -base64 32/,
+  ],
   ["api", { WEBHOOK_ENCRYPTION_SECRET: Buffer.alloc(32).toString("base64") }, "WEBHOOK_ENCRYPTION_SECRET", /openssl rand -base64 32/],
   ["api", { AUTH_MODE: "off", HTTP_HOST: "127.0.0.1" }, "AUTH_MODE", /leave it out/],
   ["api", { TRUSTED_PROXIES: "" }, "HTTP_HOST", /HTTP_TLS_CERT and HTTP_TLS_KEY/],

@@ -47,13 +47,23 @@ const KEY = /-----(BEGIN|END) (?:[A-Z0-9]+ )*PRIVATE KEY-----/g;
  * What is wrong with the content of a file for this part, in words after "is a file that"; undefined for one that may be used. To Node and to
  * Temporal's client an empty list of authorities is none: the public ones, which anybody can have a certificate of, would then be trusted.
  */
-export function pemProblem(part: "ca" | "cert" | "key", content: string): string | undefined {
+function pemProblem(part: "ca" | "cert" | "key", content: string): string | undefined {
   const marks = [...content.matchAll(part === "key" ? KEY : CERTIFICATE)].map(([, mark]) => mark);
   if (marks.length === 0) return part === "key" ? "holds no key in PEM" : "holds no certificate in PEM";
   if (marks.length % 2 !== 0 || marks.some((mark, index) => mark !== (index % 2 === 0 ? "BEGIN" : "END"))) return "is not complete";
   if (part === "key" && /BEGIN ENCRYPTED |^Proc-Type: 4,ENCRYPTED/m.test(content))
     return "holds a key with a passphrase, which cannot be given";
   return undefined;
+}
+
+/** What is wrong with a file for this part, in words; undefined for one that may be used. */
+export function pemFileProblem(part: "ca" | "cert" | "key", file: string): string | undefined {
+  try {
+    const problem = pemProblem(part, readPem(file));
+    return problem === undefined ? undefined : `is a file that ${problem}`;
+  } catch {
+    return "is a file that cannot be read";
+  }
 }
 
 /** The content of the files. Throws: the file system's error, PemError. */

@@ -13,6 +13,9 @@ Takes away who may get in. In force in every process of the api within half a se
                               a service, an operator or somebody of the external issuer. Later tokens are taken
   disable USER --reason W     let nobody in with the user's login, nor with any token of that subject, until it is enabled
   enable USER --reason W      let the user log in again; what was before stays ended
+                              USER is the user's id too
+
+SUBJECT is the token's sub, of a user the user's id and not the login. Any is taken, also one that nobody has.
 
   --up-to TIME    with end: tokens issued up to this moment in the past, such as 2026-11-29T07:30:00Z
   --json          print the API's answer

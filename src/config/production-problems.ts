@@ -20,7 +20,6 @@ const EVERYBODY_KNOWS = new Set(["password", "postgres", "saldo", "temporal", "s
 const SECRETS = [
   "PSP_API_KEY",
   "METRICS_TOKEN",
-  "WEBHOOK_ENCRYPTION_SECRET",
   // Temporal's own, for its database: docker-compose.production.yml shows it to the migration, so that it is looked at.
   "TEMPORAL_DB_PASSWORD",
   ...Object.keys(SERVER_VARIABLES).filter((name) => /(?:PASSWORD|SECRET|API_KEY)$/.test(name)),
@@ -42,7 +41,9 @@ export function* productionProblems(given: Given, duties: Duties): Generator<Pro
 }
 
 function* secretProblems(given: Given): Generator<Problem> {
-  const mend = "everybody knows it; make another one with `openssl rand -hex 16` and give it to the server too";
+  const mend = "everybody knows it; make another one with `openssl rand -hex 16` and give it to the other end too";
+  // It has another form, and no other end.
+  const mendOfKey = "make another one with `openssl rand -base64 32`";
   for (const name of WITH_PASSWORD) {
     const password = passwordOf(given[name]);
     if (password !== undefined && isKnown(password)) yield [name, `has a password that is an example: ${mend}`];
@@ -54,8 +55,9 @@ function* secretProblems(given: Given): Generator<Problem> {
     if (secret !== undefined && isKnown(secret)) yield [name, `is an example: ${mend}`];
   }
   const key = given["WEBHOOK_ENCRYPTION_SECRET"];
+  if (key !== undefined && isKnown(key)) yield ["WEBHOOK_ENCRYPTION_SECRET", `is an example: everybody knows it; ${mendOfKey}`];
   if (key !== undefined && new Set(Buffer.from(key, "base64")).size === 1)
-    yield ["WEBHOOK_ENCRYPTION_SECRET", "is one byte again and again; make another one with `openssl rand -base64 32`"];
+    yield ["WEBHOOK_ENCRYPTION_SECRET", `is one byte again and again; ${mendOfKey}`];
 }
 
 function* openLineProblems(given: Given): Generator<Problem> {

@@ -1,13 +1,17 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ConfigError, describeConfig, loadConfig } from "../config.ts";
+import type { Duties } from "./production-problems.ts";
 import { isPlayedHere, pspKindOf } from "./psp-settings.ts";
 
-const load = (environment: Record<string, string>) => loadConfig(environment, "/nowhere");
+const load = (environment: Record<string, string>, duties?: Duties) => loadConfig(environment, "/nowhere", duties);
 const STRIPE = { PSP_KIND: "stripe", STRIPE_SECRET_KEY: "sk_test_0123456789abcdef" };
 
-function problemsOf(environment: Record<string, string>): readonly string[] {
+function problemsOf(environment: Record<string, string>, duties?: Duties): readonly string[] {
   try {
-    load(environment);
+    load(environment, duties);
     return [];
   } catch (error) {
     if (error instanceof ConfigError) return error.problems;
@@ -43,6 +47,23 @@ describe("the payment provider's kind", () => {
     [{ ...STRIPE, STRIPE_API_URL: "https://stripe.example/v1" }, /^STRIPE_API_URL: must be a scheme/],
   ])("is refused in words where a part is missing or contradicts another: %j", (environment, expected) => {
     expect(problemsOf(environment)).toEqual([typeof expected === "string" ? expected : expect.stringMatching(expected)]);
+  });
+
+  it.each([
+    ["cannot be read", undefined, "is a file that cannot be read"],
+    ["is empty", " \n", "holds no secret"],
+    ["holds a word that is no key", "sk_test", "holds no secret"],
+  ])("is refused before anything starts where a file of Stripe's secrets %s, by whoever pays alone", (_case, text, sentence) => {
+    const folder = mkdtempSync(join(tmpdir(), `saldo-test-${process.pid}-psp-`));
+    const file = join(folder, "secret");
+    if (text !== undefined) writeFileSync(file, text);
+    const environment = { PSP_KIND: "stripe", STRIPE_SECRET_KEY_FILE: file };
+    expect(problemsOf(environment, { pays: true })).toEqual([expect.stringContaining(`STRIPE_SECRET_KEY_FILE: ${sentence}`)]);
+    expect(problemsOf({ ...STRIPE, STRIPE_WEBHOOK_SECRETS_FILE: file }, { pays: true })).toEqual([
+      expect.stringContaining(`STRIPE_WEBHOOK_SECRETS_FILE: ${sentence}`),
+    ]);
+    expect(problemsOf(environment, {})).toEqual([]);
+    rmSync(folder, { recursive: true });
   });
 
   it("never shows Stripe's secrets", () => {

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { isLoopbackAddress } from "../base/loopback.ts";
 import { optionalText } from "./optional-text.ts";
@@ -58,11 +59,41 @@ export function isPlayedHere(variables: Pick<PspVariables, "PSP_KIND" | "PSP_URL
 }
 
 /** The secrets of a list with commas or line ends between them. */
-export function secretsIn(text: string): string[] {
+function secretsIn(text: string): string[] {
   return text
     .split(/[,\n]/)
     .map((part) => part.trim())
     .filter((part) => part !== "");
+}
+
+/** The variables that may name a file of secrets instead of holding them. */
+const PSP_SECRETS = ["STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRETS"] as const;
+export type PspSecret = (typeof PSP_SECRETS)[number];
+type SecretVariables = Readonly<Partial<Record<PspSecret | `${PspSecret}_FILE`, string | undefined>>>;
+
+/** The secrets of the variable or of its file, or what is wrong with the file; never what it holds. */
+export function readPspSecrets(env: SecretVariables, name: PspSecret): { readonly secrets: string[] } | { readonly problem: string } {
+  const file = env[`${name}_FILE`];
+  if (file === undefined) return { secrets: secretsIn(env[name] ?? "") };
+  try {
+    const secrets = secretsIn(readFileSync(file, "utf8"));
+    if (secrets.length > 0 && secrets.every((secret) => secret.length >= MIN_SECRET_LENGTH)) return { secrets };
+    return { problem: `holds no secret, or one of less than ${MIN_SECRET_LENGTH} characters` };
+  } catch {
+    return { problem: "is a file that cannot be read" };
+  }
+}
+
+/** What is wrong with the files of secrets, by variable. Asked by whoever pays alone: others need not be able to read them. */
+export function* pspFileProblems(
+  env: SecretVariables & { readonly PSP_KIND?: string | undefined },
+  { pays }: { readonly pays?: boolean },
+): Generator<readonly [string, string]> {
+  if (pays !== true || env.PSP_KIND !== "stripe") return;
+  for (const name of PSP_SECRETS) {
+    const read = readPspSecrets(env, name);
+    if ("problem" in read) yield [`${name}_FILE`, read.problem];
+  }
 }
 
 /** What is wrong with these settings together, by variable; never a value. */

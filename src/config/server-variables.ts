@@ -2,7 +2,7 @@ import { z } from "zod";
 import { isLoopbackAddress } from "../base/loopback.ts";
 import { tlsOfPostgresUrl } from "../base/postgres-url.ts";
 import { tlsFilesOf, TLS_PARAMETERS, withTls } from "../base/tls-address.ts";
-import { isPem, pemProblem, readPem, type TlsFiles } from "../base/tls-files.ts";
+import { isPem, pemFileProblem, type TlsFiles } from "../base/tls-files.ts";
 import { optionalText } from "./optional-text.ts";
 
 /** `on` or `off`; `true` and `false` as Temporal's own tools write it. */
@@ -145,7 +145,7 @@ function* tlsProblems(env: Servers, server: Server): Generator<Problem> {
       yield [variable, "must be the name of a file"];
       continue;
     }
-    const problem = problemOfFile(part, file);
+    const problem = pemFileProblem(part, file);
     if (problem !== undefined) yield [variable, problem];
   }
 }
@@ -289,15 +289,6 @@ function filesOf(env: Servers, server: Server): TlsFiles {
     key: env[`${server}_TLS_KEY`],
     serverName: env[`${server}_TLS_SERVER_NAME`],
   };
-}
-
-function problemOfFile(part: "ca" | "cert" | "key", file: string): string | undefined {
-  try {
-    const problem = pemProblem(part, readPem(file));
-    return problem === undefined ? undefined : `is a file that ${problem}`;
-  } catch {
-    return "is a file that cannot be read";
-  }
 }
 
 function isSafeUrl(address: string): boolean {

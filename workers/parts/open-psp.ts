@@ -1,11 +1,10 @@
-import { readFileSync } from "node:fs";
 import type { Log } from "../../src/adapters/log.ts";
 import { createPsp, type HttpPsp } from "../../src/adapters/psp/psp-http.ts";
 import { createStripePsp } from "../../src/adapters/psp/stripe/psp-stripe.ts";
 import { createStripeEvents, type ProviderEvents } from "../../src/adapters/psp/stripe/stripe-events.ts";
 import { ConfigError, type Config } from "../../src/config.ts";
 import { providerUrl } from "../../src/config/provider-in-words.ts";
-import { pspKindOf, secretsIn } from "../../src/config/psp-settings.ts";
+import { pspKindOf, readPspSecrets, type PspSecret } from "../../src/config/psp-settings.ts";
 import { findPaymentReference, keepPaymentReference } from "../../src/store/orders/provider-payments.ts";
 import type { Db } from "../../src/store/postgres/database.ts";
 import { markOfDatabase } from "../../src/store/postgres/deployment.ts";
@@ -35,16 +34,10 @@ export function providerEventsOf(config: Config): { readonly providerEvents?: Pr
   return secrets.length === 0 ? {} : { providerEvents: createStripeEvents({ secrets }) };
 }
 
-function secretsOf(config: Config, name: "STRIPE_SECRET_KEY" | "STRIPE_WEBHOOK_SECRETS"): string[] {
-  const file = config[`${name}_FILE`];
-  if (file === undefined) return secretsIn(config[name] ?? "");
-  try {
-    const secrets = secretsIn(readFileSync(file, "utf8"));
-    if (secrets.length > 0 && secrets.every((secret) => secret.length >= 16)) return secrets;
-  } catch {
-    throw new ConfigError([`${name}_FILE: is a file that cannot be read`]);
-  }
-  throw new ConfigError([`${name}_FILE: holds no secret`]);
+function secretsOf(config: Config, name: PspSecret): string[] {
+  const read = readPspSecrets(config, name);
+  if ("problem" in read) throw new ConfigError([`${name}_FILE: ${read.problem}`]);
+  return read.secrets;
 }
 
 /** Asks until there is an answer, and then never again. */

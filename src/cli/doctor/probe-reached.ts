@@ -11,7 +11,7 @@ const DEFAULT_PORTS: Readonly<Record<string, number>> = { "postgres:": 5432, "po
 
 /**
  * Whether the payment provider, of the configuration or of the running system, and the servers of the running system take connections.
- * Shows hosts and ports, never a password. Never throws.
+ * Stripe is not asked: it does not serve probes. Shows hosts and ports, never a password. Never throws.
  */
 export async function probeReached(
   config: Pick<Config, "PSP_URL" | "PSP_KIND">,

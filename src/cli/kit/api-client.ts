@@ -106,12 +106,14 @@ export function describeAnswer(answer: ApiAnswer): string {
   return `the API answered ${answer.status} ${code}${detail === undefined ? "" : `: ${detail}`}${correlationId === undefined ? "" : ` (correlation id ${correlationId})`}`;
 }
 
-// What OpenSSL says of a certificate that no authority stands behind which this process knows, or that names another host.
-const NOT_TRUSTED = /^(?:UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|CERT_|ERR_TLS_CERT_)/;
+// What OpenSSL says of a certificate that no authority stands behind which this process knows.
+const NOT_TRUSTED = /^(?:UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|CERT_)/;
 
 function whyUnreachable(error: unknown): string {
   for (const cause of causesOf(error))
-    if ("code" in cause && NOT_TRUSTED.test(String(cause.code)))
+    if ("code" in cause && cause.code === "ERR_TLS_CERT_ALTNAME_INVALID")
+      return `has a certificate for another name (${cause.message}): --api takes the API's address by a name of its certificate`;
+    else if ("code" in cause && NOT_TRUSTED.test(String(cause.code)))
       return `has a certificate that is not trusted (${cause.message}): NODE_EXTRA_CA_CERTS=FILE names the authority behind it`;
   return "does not answer";
 }
