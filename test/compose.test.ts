@@ -8,6 +8,8 @@ import { expect, test } from "vitest";
 import { parse, parseDocument } from "yaml";
 import { ROLE_ENTRIES, PROJECT_DIR } from "../src/cli/start/role-entries.ts";
 import { loadConfig } from "../src/config.ts";
+import { providerInWords } from "../src/config/provider-in-words.ts";
+import { PSP_SETTINGS } from "../src/config/psp-settings.ts";
 import { readSearchAttributes } from "../src/stack/servers/temporal-config.ts";
 import { makeThrowawayCa, type PemPair } from "./support/throwaway-ca.ts";
 
@@ -27,6 +29,7 @@ const fileOf = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta
 const TEXT = readFileSync(fileOf("docker-compose.yml"), "utf8");
 const compose = parse(TEXT, { merge: true }) as { services: Record<string, Service>; volumes: Record<string, unknown> };
 const services = Object.entries(compose.services);
+const production = parse(readFileSync(fileOf("docker-compose.production.yml"), "utf8"), { merge: true }) as typeof compose;
 const config = loadConfig({}, "/nonexistent");
 
 /** For a secret that may be left out, and has no value that could be offered. */
@@ -173,17 +176,21 @@ test("only migrations know the superuser; roles are configured as the configurat
   for (const [name, { environment = {} }] of services)
     if (name !== "migrate") expect(environment, name).not.toHaveProperty("DATABASE_ADMIN_URL");
   for (const role of [...Object.keys(ROLE_ENTRIES), "migrate"]) {
-    const environment = Object.entries(compose.services[role]?.environment ?? {}).map(([name, value]) => [
+    const environment = Object.entries(compose.services[role]?.environment ?? {}).map(([name, value]): [string, string] => [
       name,
       String(value)
-        .replace("${PSP_KIND:-}", "simulator")
+        .replace("${PSP_KIND:-simulator}", "stripe")
         .replace(/\$\{\w+:-\}/, SOME_SECRET)
         .replace(/\$\{\w+:-([^}]*)\}/, "$1")
         .replace(/\$\{(\w+):\?[^}]*\}/, "secret-of-16-chars"),
     ]);
-    const read = loadConfig(Object.fromEntries(environment) as Record<string, string>, "/nonexistent") as Record<string, unknown>;
-    for (const [name] of environment)
-      expect(read, `${role} sets ${name}, which the configuration does not know`).toHaveProperty(name ?? "");
+    const hasFile = (name: string) => environment.some(([other]) => other === `${name}_FILE`);
+    // A secret stands in a variable or in a file, never in both.
+    for (const isLeftOut of [hasFile, (name: string) => name.endsWith("_FILE")]) {
+      const given = environment.filter(([name]) => !isLeftOut(name));
+      const read = loadConfig(Object.fromEntries(given), "/nonexistent") as Record<string, unknown>;
+      for (const [name] of given) expect(read, `${role} sets ${name}, which the configuration does not know`).toHaveProperty(name);
+    }
   }
 });
 
@@ -215,9 +222,40 @@ test("the payment provider is a house of its own, and whoever pays knows where i
   }
 });
 
+test("every setting of the provider reaches the roles that read it and no other, in the production's file too", () => {
+  const readers = (name: string) => {
+    if (name === "PSP_KIND") return ["api", "worker", "bridge", "psp"];
+    return name.startsWith("STRIPE_WEBHOOK_") || name === "BALANCE_CACHE" ? ["api"] : ["api", "worker", "bridge"];
+  };
+  for (const name of [...Object.keys(PSP_SETTINGS), "BALANCE_CACHE"]) {
+    const passed = services.filter(([, { environment = {} }]) => name in environment);
+    expect(passed.map(([role]) => role).toSorted(), name).toEqual(readers(name).toSorted());
+    for (const [role, { environment = {} }] of passed)
+      if (role !== "psp") expect(environment[name], `${role}: ${name}`).toMatch(new RegExp(`^\\$\\{${name}:-[^}]*\\}$`));
+    // What is not said there again is that of the first file.
+    for (const [role, { environment = {} }] of Object.entries(production.services))
+      if (name in environment) expect(environment[name], `${role}: ${name}`).toBe(`\${${name}:-}`);
+  }
+});
+
+test("the developer's compose says that its payment provider is played, until .env names another one", () => {
+  const providerOf = (dotEnv: Record<string, string>) => {
+    const environment = Object.entries(compose.services["api"]?.environment ?? {}).map(([name, value]): [string, string] => [
+      name,
+      String(value).replace(/\$\{(\w+):[-?]([^}]*)\}/, (_all, variable: string, other: string) => dotEnv[variable] ?? other),
+    ]);
+    return providerInWords(loadConfig(Object.fromEntries(environment), "/nonexistent"));
+  };
+  const secrets = { SALDO_DB_PASSWORD: "a", PSP_API_KEY: "0123456789abcdef" };
+  expect(providerOf(secrets)).toBe("simulator (confirms cards, moves no money) at psp:8090");
+  expect(providerOf({ ...secrets, PSP_KIND: "http", PSP_URL: "https://psp.example" })).toBe("http at psp.example");
+  const stripe = { ...secrets, STRIPE_SECRET_KEY: "sk_test_0123456789abcdef" };
+  expect(providerOf({ ...stripe, PSP_KIND: "stripe" })).toBe("stripe at api.stripe.com");
+  expect(() => providerOf(stripe)).toThrow(/PSP_KIND: must be stripe/);
+});
+
 test("two commands start the developer's compose, and the file of production adds no weak default and starts no simulator unless asked", () => {
   const dotEnv = parseEnv(readFileSync(fileOf(".env.example"), "utf8")) as Record<string, string>;
-  const production = parse(readFileSync(fileOf("docker-compose.production.yml"), "utf8"), { merge: true }) as typeof compose;
   const filled = (text: string | number) =>
     String(text)
       .replace(/\$\{(\w+):\?[^}]*\}/, (_all, name: string) => dotEnv[name] ?? "")

@@ -14,6 +14,7 @@ const ENTRIES = {
   ...ROLE_ENTRIES,
   migrate: join(PROJECT_DIR, "src/cli/migrate.ts"),
   start: join(PROJECT_DIR, "src/cli/start.ts"),
+  codec: join(PROJECT_DIR, "workers/codec-server.ts"),
 };
 type Entry = keyof typeof ENTRIES;
 
@@ -62,6 +63,10 @@ test.each<[Entry, Record<string, string>, string, RegExp]>([
   ["api", { METRICS_TOKEN: "at-least-16-characters" }, "METRICS_TOKEN", /openssl rand/],
   ["api", { WEBHOOK_ENCRYPTION_SECRET: Buffer.alloc(32).toString("base64") }, "WEBHOOK_ENCRYPTION_SECRET", /openssl rand -base64 32/],
   ["api", { AUTH_MODE: "off", HTTP_HOST: "127.0.0.1" }, "AUTH_MODE", /leave it out/],
+  ["api", { AUTH_MODE: "off" }, "AUTH_MODE", /leave it out/],
+  ["codec", { AUTH_MODE: "off" }, "AUTH_MODE", /leave it out/],
+  ["codec", { DATABASE_URL: "postgres://saldo:change-me-saldo@db/saldo" }, "DATABASE_URL", /openssl rand/],
+  ["codec", { CODEC_ORIGIN: "http://temporal.example" }, "CODEC_ORIGIN", /must be https in production/],
   ["api", { TRUSTED_PROXIES: "" }, "HTTP_HOST", /HTTP_TLS_CERT and HTTP_TLS_KEY/],
   ["api", { SERVER_URL: "pay.example" }, "SERVER_URL", /https:\/\//],
 ])("a production's %s refuses the weak default %j, names %s and the mend", async (entry, weak, variable, mend) => {
@@ -83,7 +88,7 @@ test("all weak defaults of a production stand in one list, with what cannot be r
   });
   expect(code).toBe(1);
   expect(problemsIn(output).toSorted((a = "", b = "") => a.localeCompare(b))).toEqual(
-    ["AUTH_MODE", "DATABASE_URL", "HTTP_HOST", "HTTP_HOST", "HTTP_PORT", "PSP_KIND"].toSorted(),
+    ["AUTH_MODE", "DATABASE_URL", "HTTP_HOST", "HTTP_PORT", "PSP_KIND"].toSorted(),
   );
 });
 

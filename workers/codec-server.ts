@@ -7,7 +7,7 @@ import { createCodecApp } from "../src/api/codec/codec-app.ts";
 import { listen } from "../src/api/http/http-server.ts";
 import { untilAborted } from "../src/base/aborted.ts";
 import { isLoopbackHost } from "../src/base/loopback.ts";
-import { ConfigError, loadConfig } from "../src/config.ts";
+import { ConfigError, loadRoleConfig } from "../src/config.ts";
 import { readRunning } from "../src/stack/running.ts";
 import { createDatabase } from "../src/store/postgres/database.ts";
 import { markOfDatabase } from "../src/store/postgres/deployment.ts";
@@ -39,7 +39,7 @@ if (words.length > 0) {
 }
 
 await runRole("codec", async ({ signal, ready }) => {
-  const config = loadConfig();
+  const config = loadRoleConfig({ decrypts: true });
   const codec = openReadingCodec(config);
   if (codec === undefined) throw new ConfigError(["TEMPORAL_PAYLOAD_KEYS: the codec server needs the keys"]);
   if (config.AUTH_MODE === "off") throw new ConfigError(["AUTH_MODE: the codec server asks for tokens; it must be required"]);
