@@ -48,7 +48,7 @@ test("a production of compose starts with secrets of its own, paid by Stripe or 
       const environment = environmentBy({ ...EXAMPLE, ...own, ...provider }, role, true);
       expect(() => loadConfig(environment, "/nonexistent", duty), role).not.toThrow();
     }
-  const read = loadConfig(environmentBy({ ...EXAMPLE, ...own, ...stripe }, "worker", true), "/nonexistent", DUTIES.worker);
+  const read = loadConfig(environmentBy({ ...EXAMPLE, ...own, ...stripe }, "api", true), "/nonexistent", DUTIES.api);
   expect(read).toMatchObject(stripe);
   const simulated = { ...EXAMPLE, ...own, PSP_KIND: "simulator", PSP_API_KEY: elsewhere.PSP_API_KEY };
   expect(() => loadConfig(environmentBy(simulated, "psp", true), "/nonexistent", psp)).not.toThrow();

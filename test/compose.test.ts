@@ -9,7 +9,7 @@ import { ROLE_ENTRIES, PROJECT_DIR } from "../src/cli/start/role-entries.ts";
 import { loadConfig } from "../src/config.ts";
 import { PSP_SETTINGS } from "../src/config/psp-settings.ts";
 import { readSearchAttributes } from "../src/stack/servers/temporal-config.ts";
-import { compose } from "./support/compose-files.ts";
+import { compose, production } from "./support/compose-files.ts";
 import { makeThrowawayCa, type PemPair } from "./support/throwaway-ca.ts";
 
 const fileOf = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
@@ -161,21 +161,20 @@ test("only migrations know the superuser; roles are configured as the configurat
   for (const [name, { environment = {} }] of services)
     if (name !== "migrate") expect(environment, name).not.toHaveProperty("DATABASE_ADMIN_URL");
   for (const role of [...Object.keys(ROLE_ENTRIES), "migrate"]) {
-    // Of the secrets of Stripe only one of value and file may be given; that whoever pays has them all is another test.
-    const told = Object.entries(compose.services[role]?.environment ?? {}).filter(([name]) => !name.startsWith("STRIPE_"));
-    const environment = told.map(([name, value]) => [
+    const environment = Object.entries(compose.services[role]?.environment ?? {}).map(([name, value]): [string, string] => [
       name,
       String(value)
-        .replace("${PSP_KIND:-}", "simulator")
+        .replace("${PSP_KIND:-}", "stripe")
         .replace(/\$\{\w+:-\}/, SOME_SECRET)
         .replace(/\$\{\w+:-([^}]*)\}/, "$1")
         .replace(/\$\{(\w+):\?[^}]*\}/, "secret-of-16-chars"),
     ]);
+    const hasFile = (name: string) => environment.some(([other]) => other === `${name}_FILE`);
     // A secret stands in a variable or in a file, never in both.
-    for (const isLeftOut of [/^STRIPE_\w+_FILE$/, /^STRIPE_(?:SECRET_KEY|WEBHOOK_SECRETS)$/]) {
-      const given = environment.filter(([name = ""]) => !isLeftOut.test(name));
-      const read = loadConfig(Object.fromEntries(given) as Record<string, string>, "/nonexistent") as Record<string, unknown>;
-      for (const [name] of given) expect(read, `${role} sets ${name}, which the configuration does not know`).toHaveProperty(name ?? "");
+    for (const isLeftOut of [hasFile, (name: string) => name.endsWith("_FILE")]) {
+      const given = environment.filter(([name]) => !isLeftOut(name));
+      const read = loadConfig(Object.fromEntries(given), "/nonexistent") as Record<string, unknown>;
+      for (const [name] of given) expect(read, `${role} sets ${name}, which the configuration does not know`).toHaveProperty(name);
     }
   }
 });
@@ -205,31 +204,22 @@ test("the payment provider is a house of its own, and whoever pays knows where i
     const pays = ["api", "worker", "bridge"].includes(name);
     expect(service.environment?.["PSP_URL"], name).toBe(pays ? "${PSP_URL:-http://psp:8090}" : undefined);
     expect(service.environment?.["PSP_API_KEY"], name).toBe(pays || name === "psp" ? environment["PSP_API_KEY"] : undefined);
-    const ofStripe = Object.keys(PSP_SETTINGS).filter((variable) => variable.startsWith("STRIPE_"));
-    for (const variable of ofStripe) expect(service.environment?.[variable], name).toBe(pays ? `\${${variable}:-}` : undefined);
   }
 });
 
-test("Stripe's key and the secrets of its events go from .env to whoever pays and whoever takes the events, and to nobody else", () => {
-  const dotEnv: Readonly<Record<string, string>> = {
-    PSP_KIND: "stripe",
-    STRIPE_SECRET_KEY: "sk_test_0123456789abcdef",
-    STRIPE_WEBHOOK_SECRETS: "whsec_0123456789abcdef",
+test("every setting of the provider reaches the roles that read it and no other, in the production's file too", () => {
+  const readers = (name: string) => {
+    if (name === "PSP_KIND") return ["api", "worker", "bridge", "psp"];
+    return name.startsWith("STRIPE_WEBHOOK_") || name === "BALANCE_CACHE" ? ["api"] : ["api", "worker", "bridge"];
   };
-  for (const [name, { environment = {} }] of services) {
-    const given = Object.entries(environment).map(([variable, value]) => [
-      variable,
-      String(value)
-        .replace(/\$\{(\w+):-([^}]*)\}/, (_all, variableOf: string, other: string) => dotEnv[variableOf] ?? other)
-        .replace(/\$\{\w+:\?[^}]*\}/, "secret-of-16-chars"),
-    ]);
-    const pays = ["api", "worker", "bridge"].includes(name);
-    const read = pays ? loadConfig(Object.fromEntries(given) as Record<string, string>, "/nonexistent") : undefined;
-    expect(read?.PSP_KIND, name).toBe(pays ? "stripe" : undefined);
-    expect(read?.STRIPE_SECRET_KEY ?? environment["STRIPE_SECRET_KEY"], name).toBe(pays ? dotEnv["STRIPE_SECRET_KEY"] : undefined);
-    expect(read?.STRIPE_WEBHOOK_SECRETS ?? environment["STRIPE_WEBHOOK_SECRETS"], name).toBe(
-      name === "api" ? dotEnv["STRIPE_WEBHOOK_SECRETS"] : undefined,
-    );
+  for (const name of [...Object.keys(PSP_SETTINGS), "BALANCE_CACHE"]) {
+    const passed = services.filter(([, { environment = {} }]) => name in environment);
+    expect(passed.map(([role]) => role).toSorted(), name).toEqual(readers(name).toSorted());
+    for (const [role, { environment = {} }] of passed)
+      if (role !== "psp") expect(environment[name], `${role}: ${name}`).toMatch(new RegExp(`^\\$\\{${name}:-[^}]*\\}$`));
+    // What is not said there again is that of the first file.
+    for (const [role, { environment = {} }] of Object.entries(production.services))
+      if (name in environment) expect(environment[name], `${role}: ${name}`).toBe(`\${${name}:-}`);
   }
 });
 

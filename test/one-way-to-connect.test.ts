@@ -15,7 +15,7 @@ const RULES = [
   { opens: /\bpostgres\((?:url|target|options)/, by: "driverTarget(" },
   { opens: /\bnew Redis\(/, by: "redisTarget(" },
   { opens: /\bnew KafkaClient\(|\bnew Kafka\(/, by: "kafkaConnection(" },
-  { opens: /\bConnection\.connect\(/, by: "temporalTarget(" },
+  { opens: /\bConnection\.(?:connect|lazy)\(/, by: "temporalTarget(" },
 ];
 
 test.each(RULES)("whatever opens a connection ($opens) is told of TLS and logins by $by", ({ opens, by }) => {

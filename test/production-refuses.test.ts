@@ -71,6 +71,10 @@ test.each<[Entry, Record<string, string>, string, RegExp]>([
   ],
   ["api", { WEBHOOK_ENCRYPTION_SECRET: Buffer.alloc(32).toString("base64") }, "WEBHOOK_ENCRYPTION_SECRET", /openssl rand -base64 32/],
   ["api", { AUTH_MODE: "off", HTTP_HOST: "127.0.0.1" }, "AUTH_MODE", /leave it out/],
+  ["api", { AUTH_MODE: "off" }, "AUTH_MODE", /leave it out/],
+  ["codec", { AUTH_MODE: "off" }, "AUTH_MODE", /leave it out/],
+  ["codec", { DATABASE_URL: "postgres://saldo:change-me-saldo@db/saldo" }, "DATABASE_URL", /openssl rand/],
+  ["codec", { CODEC_ORIGIN: "http://temporal.example" }, "CODEC_ORIGIN", /must be https in production/],
   ["api", { TRUSTED_PROXIES: "" }, "HTTP_HOST", /HTTP_TLS_CERT and HTTP_TLS_KEY/],
   ["api", { TRUSTED_PROXIES: "10.0.0.0/8, ::/0" }, "TRUSTED_PROXIES", /X-Forwarded-For/],
   ["api", { TRUSTED_PROXIES: " , " }, "HTTP_HOST", /HTTP_TLS_CERT and HTTP_TLS_KEY/],
@@ -94,7 +98,7 @@ test("all weak defaults of a production stand in one list, with what cannot be r
   });
   expect(code).toBe(1);
   expect(problemsIn(output).toSorted((a = "", b = "") => a.localeCompare(b))).toEqual(
-    ["AUTH_MODE", "DATABASE_URL", "HTTP_HOST", "HTTP_HOST", "HTTP_PORT", "PSP_KIND"].toSorted(),
+    ["AUTH_MODE", "DATABASE_URL", "HTTP_HOST", "HTTP_PORT", "PSP_KIND"].toSorted(),
   );
 });
 

@@ -78,7 +78,7 @@ void runRole("api", async ({ signal, ready }) => {
     ...(pspKindOf(config) === undefined ? {} : { psp }),
     ...providerEventsOf(config),
     starters,
-    balances: config.BALANCE_CACHE === "on" && redis.enabled ? parts.balanceCache.openReader() : createBalanceReader(database.db),
+    balances: config.BALANCE_CACHE === "on" && redis.enabled ? parts.balanceCache.openReader(metrics) : createBalanceReader(database.db),
     checkCorrection: createCorrectionCheck(config, { db: database.db, starters }),
     authenticator,
     identity,

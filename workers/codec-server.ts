@@ -39,8 +39,7 @@ if (words.length > 0) {
 }
 
 await runRole("codec", async ({ signal, ready }) => {
-  // Of its own address it says below what is needed, in a development too.
-  const config = loadRoleConfig({});
+  const config = loadRoleConfig({ decrypts: true });
   const codec = openReadingCodec(config);
   if (codec === undefined) throw new ConfigError(["TEMPORAL_PAYLOAD_KEYS: the codec server needs the keys"]);
   if (config.AUTH_MODE === "off") throw new ConfigError(["AUTH_MODE: the codec server asks for tokens; it must be required"]);

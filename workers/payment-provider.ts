@@ -23,7 +23,7 @@ void runRole("psp", async ({ signal, ready }) => {
   if (config.NODE_ENV === "production")
     logger.warn(
       { event: "psp.simulated" },
-      "this payment provider is a simulator: it confirms cards and moves no money; PSP_URL names a real one",
+      "this payment provider is a simulator: it confirms cards and moves no money; PSP_KIND names a real one",
     );
   ready();
   await Promise.race([untilAborted(signal), untilAborted(broken.signal)]);

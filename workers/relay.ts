@@ -19,7 +19,7 @@ import { createDatabase, type Db } from "../src/store/postgres/database.ts";
 import { releaseLease, takeLease } from "../src/store/postgres/leases.ts";
 import { insertDeliveries, listWaitingDeliveries, markDispatched } from "../src/store/webhooks/webhook-deliveries.ts";
 import { listActiveWebhooks, type ActiveWebhook } from "../src/store/webhooks/webhooks.ts";
-import { CONNECT_ATTEMPT_MS, connectTemporal } from "./parts/connect-temporal.ts";
+import { connectTemporalClient } from "./parts/configured-temporal.ts";
 import { required } from "./parts/required.ts";
 import { runRole } from "./parts/run-role.ts";
 import { showMetrics } from "./parts/show-metrics.ts";
@@ -106,7 +106,7 @@ void runRole("relay", async ({ signal, ready }) => {
 async function dispatchWebhooks(input: { config: Config; db: Db; logger: Logger; signal: AbortSignal }): Promise<void> {
   const { config, db, logger, signal } = input;
   while (!signal.aborted) {
-    const temporal = await connectTemporal(config, logger, CONNECT_ATTEMPT_MS).catch((error: unknown) => {
+    const temporal = await connectTemporalClient(config).catch((error: unknown) => {
       logger.warn({ event: "temporal.away", reason: messageOf(error) }, "webhooks wait for Temporal");
     });
     if (temporal === undefined) {

@@ -1,6 +1,7 @@
 import { isLoopbackAddress } from "../base/loopback.ts";
 
 interface AuthVariables {
+  readonly NODE_ENV: "development" | "test" | "production";
   readonly HTTP_HOST: string;
   readonly ALLOW_INSECURE_BIND: "no" | "container";
   readonly AUTH_MODE: "required" | "off";
@@ -12,7 +13,9 @@ interface AuthVariables {
 
 /** What is wrong with the settings of who may ask, by variable; never a value. */
 export function* authProblems(env: AuthVariables): Generator<readonly [keyof AuthVariables, string]> {
-  if (env.AUTH_MODE === "off" && !isLoopbackAddress(env.HTTP_HOST) && env.ALLOW_INSECURE_BIND !== "container")
+  // A production refuses `off` on any address (production-problems.ts), and would be told of one mistake twice.
+  const isOpen = env.AUTH_MODE === "off" && env.NODE_ENV !== "production";
+  if (isOpen && !isLoopbackAddress(env.HTTP_HOST) && env.ALLOW_INSECURE_BIND !== "container")
     yield ["HTTP_HOST", "must be a loopback address with AUTH_MODE=off"];
   const external = ["AUTH_JWKS_URL", "AUTH_EXTERNAL_ISSUER", "AUTH_EXTERNAL_AUDIENCE"] as const;
   if (external.some((name) => env[name] !== undefined))

@@ -9,6 +9,8 @@ export interface Duties {
   readonly pays?: boolean;
   /** It plays the payment provider. */
   readonly plays?: boolean;
+  /** It decrypts, for pages, what Temporal keeps. */
+  readonly decrypts?: boolean;
 }
 
 /** The variables as they were given, before they are read: what cannot be read is named in the same list. */
@@ -38,6 +40,12 @@ export function* productionProblems(given: Given, duties: Duties): Generator<Pro
   if (given["AUTH_MODE"] === "off") yield ["AUTH_MODE", "must not be off in production: everybody could do everything; leave it out"];
   if (duties.listens === true) yield* openLineProblems(given);
   yield* providerProblems(given, duties);
+  const page = given["CODEC_ORIGIN"]?.trim();
+  if (duties.decrypts === true && page !== undefined && !isSafeUrl(page))
+    yield [
+      "CODEC_ORIGIN",
+      "must be https in production, unless it is a loopback address: whoever changes that page on its way reads what it decrypts",
+    ];
 }
 
 function* secretProblems(given: Given): Generator<Problem> {

@@ -41,6 +41,7 @@ describe("the payment provider's kind", () => {
     [{ PSP_KIND: "paypal" }, "PSP_KIND: must be one of http, simulator, stripe, none"],
     [{ PSP_KIND: "stripe" }, "STRIPE_SECRET_KEY: is needed with PSP_KIND=stripe, or STRIPE_SECRET_KEY_FILE"],
     [{ STRIPE_SECRET_KEY: STRIPE.STRIPE_SECRET_KEY }, /^PSP_KIND: is needed with STRIPE_SECRET_KEY/],
+    [{ ...STRIPE, PSP_KIND: "simulator" }, /^PSP_KIND: must be stripe with STRIPE_SECRET_KEY/],
     [{ ...STRIPE, STRIPE_SECRET_KEY_FILE: "/k" }, "STRIPE_SECRET_KEY_FILE: must not be given beside STRIPE_SECRET_KEY"],
     [{ ...STRIPE, STRIPE_WEBHOOK_SECRETS: "whsec_0123456789abcdef,short" }, /^STRIPE_WEBHOOK_SECRETS: must be secrets/],
     [{ ...STRIPE, STRIPE_API_URL: "http://stripe.example" }, "STRIPE_API_URL: must be https, unless it is a loopback address"],

@@ -107,6 +107,8 @@ export function* pspProblems(env: PspVariables): Generator<readonly [keyof PspVa
   if (env.PSP_KIND === "stripe" && !hasKey) yield ["STRIPE_SECRET_KEY", "is needed with PSP_KIND=stripe, or STRIPE_SECRET_KEY_FILE"];
   // Whoever gives a key and forgets the kind would have every card confirmed by the simulator.
   if (env.PSP_KIND === undefined && hasKey) yield ["PSP_KIND", "is needed with STRIPE_SECRET_KEY: stripe, or the provider that is meant"];
+  if (env.PSP_KIND === "simulator" && hasKey)
+    yield ["PSP_KIND", "must be stripe with STRIPE_SECRET_KEY: a simulator confirms every card; take the key away to play"];
   const url = new URL(env.STRIPE_API_URL);
   if (url.protocol !== "https:" && !isLoopbackAddress(url.hostname))
     yield ["STRIPE_API_URL", "must be https, unless it is a loopback address"];

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
 import { SILENT_LOG } from "../../src/adapters/log.ts";
+import { NO_METRICS, type BalanceReadOutcome } from "../../src/adapters/metrics/metrics.ts";
 import { openRedis, type RedisLink } from "../../src/adapters/redis/redis.ts";
 import { auditBooks } from "../../src/store/ledger/audit.ts";
 import { startCacheStorm, type CallApi } from "../support/cache-storm.ts";
@@ -13,18 +14,18 @@ let database: TestDatabase;
 let server: OwnRedis;
 let links: RedisLink[];
 let apis: TestApi[];
-let read: { users: number; cached: number }[];
+let read: Reads[];
+
+/** Users whose balances a process read, by where it found them. */
+type Reads = Record<BalanceReadOutcome, number>;
 
 const CACHE = { times: { readLeaseMs: 500, decisionMs: 1_000, commitMs: 2_200 }, everyMs: 100, steadyMs: 300 };
 
-function openApi(redisUrl: string): { api: TestApi; link: RedisLink; seen: { users: number; cached: number } } {
+function openApi(redisUrl: string): { api: TestApi; link: RedisLink; seen: Reads } {
   const link = openRedis({ url: redisUrl, logger: SILENT_LOG });
-  const seen = { users: 0, cached: 0 };
-  const onRead = ({ users, cached }: { users: number; cached: number }) => {
-    seen.users += users;
-    seen.cached += cached;
-  };
-  const api = createTestApi({ databaseUrl: database.appUrl, redis: link, deadlineMs: 1_000, balanceCache: { ...CACHE, onRead } });
+  const seen: Reads = { hit: 0, miss: 0, books: 0 };
+  const metrics = { ...NO_METRICS, balancesRead: (outcome: BalanceReadOutcome, users: number) => void (seen[outcome] += users) };
+  const api = createTestApi({ databaseUrl: database.appUrl, redis: link, deadlineMs: 1_000, balanceCache: CACHE, metrics });
   return { api, link, seen };
 }
 
@@ -52,9 +53,9 @@ const cacheIsRead = async (): Promise<void> => {
   for (const [place, api] of apis.entries())
     await until(`process ${place} reads the cache`, async () => {
       await api.call("GET", "/api/v1/balances/warm");
-      const before = read[place]?.cached ?? 0;
+      const before = read[place]?.hit ?? 0;
       await api.call("GET", "/api/v1/balances/warm");
-      return (read[place]?.cached ?? 0) > before;
+      return (read[place]?.hit ?? 0) > before;
     });
 };
 const findings = async () => (await auditBooks((apis[0] as TestApi).db)).findings.filter(({ broken }) => broken !== 0n);
@@ -113,10 +114,10 @@ describe("a read through another process", () => {
     const [one, other] = apis as [TestApi, TestApi];
     await deposit(one, "ben");
     expect(await balance(other, "ben")).toBe("1.00");
-    const before = read[0]?.cached ?? 0;
+    const before = read[0]?.hit ?? 0;
     await until("the first reader has filled it in", async () => {
       expect(await balance(one, "ben")).toBe("1.00");
-      return (read[0]?.cached ?? 0) > before;
+      return (read[0]?.hit ?? 0) > before;
     });
   });
 
@@ -131,10 +132,10 @@ describe("a read through another process", () => {
     };
     for (const user of ["cid", "nobody"]) {
       const fromBooks = await shown(user);
-      const before = read[1]?.cached ?? 0;
+      const before = read[1]?.hit ?? 0;
       await until("it comes from the cache", async () => {
         expect(await shown(user)).toEqual(fromBooks);
-        return (read[1]?.cached ?? 0) > before;
+        return (read[1]?.hit ?? 0) > before;
       });
     }
   });
@@ -156,6 +157,19 @@ test("the comparison with the books finds a cached balance that is wrong, and dr
   expect((await one.compareCachedBalances(1_000)).wrong).toEqual([]);
 });
 
+test("each read is counted by where the balance was found", async () => {
+  const [one] = apis as [TestApi];
+  const counts = read[0] as Reads;
+  const before = { ...counts };
+  await balance(one, "eve");
+  expect(counts).toEqual({ ...before, miss: before.miss + 1 });
+  await until("it is read from the cache", async () => {
+    await balance(one, "eve");
+    return counts.hit > before.hit;
+  });
+  expect(counts.books).toBe(before.books);
+});
+
 // The last one: it closes the cache, and each closing makes the next opening wait longer.
 test("a read has the deposit of a process that has no Redis", async () => {
   const blind = createTestApi({ databaseUrl: database.appUrl, deadlineMs: 1_000, balanceCache: CACHE });
@@ -163,6 +177,8 @@ test("a read has the deposit of a process that has no Redis", async () => {
   await deposit(one, "ann");
   await balance(one, "ann");
   expect((await deposit(blind, "ann")).status).toBe(201);
+  const { books = 0 } = read[0] ?? {};
   expect(await balance(one, "ann")).toBe("2.00");
+  expect(read[0]?.books).toBe(books + 1);
   await blind.close();
 });

@@ -58,7 +58,7 @@ it(
   async () => {
     chmodSync(file, 0o400);
     const { role, output } = await start();
-    await until("it waits for Temporal", () => output().includes('"temporal.waiting"'));
+    await until("it waits for Temporal", () => output().includes('"temporal.away"'));
     chmodSync(file, 0o644);
     await until("it says why webhooks wait", () => /"temporal\.away".*every user of this machine/.test(output()));
     role.kill("SIGTERM");

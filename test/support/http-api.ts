@@ -76,9 +76,7 @@ export function createTestApi(options: {
   /** Without an address the API runs without Redis. */
   readonly redis?: RedisLink;
   /** Balances are read from Redis, with these times. */
-  readonly balanceCache?: Pick<BalanceCacheSettings, "times" | "everyMs" | "steadyMs"> & {
-    readonly onRead?: (read: { readonly users: number; readonly cached: number }) => void;
-  };
+  readonly balanceCache?: Pick<BalanceCacheSettings, "times" | "everyMs" | "steadyMs">;
   readonly metrics?: Metrics;
   readonly psp?: Psp;
   readonly providerEvents?: ProviderEvents;
@@ -99,7 +97,8 @@ export function createTestApi(options: {
     ...(options.psp === undefined ? {} : { psp: options.psp }),
     ...(options.providerEvents === undefined ? {} : { providerEvents: options.providerEvents }),
     starters: { ...noTemporal(), ...options.starters },
-    balances: options.balanceCache === undefined ? createBalanceReader(database.db) : balanceCache.openReader(options.balanceCache.onRead),
+    balances:
+      options.balanceCache === undefined ? createBalanceReader(database.db) : balanceCache.openReader(options.metrics ?? NO_METRICS),
     ...(options.checkCorrection === undefined ? {} : { checkCorrection: options.checkCorrection }),
     identity: options.identity ?? createTestIdentity(),
     authenticator: options.authenticator ?? { authenticate: async () => LOCAL_PRINCIPAL },

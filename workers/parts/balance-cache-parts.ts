@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../../src/adapters/log.ts";
+import type { Metrics } from "../../src/adapters/metrics/metrics.ts";
 import { createBalanceCache } from "../../src/adapters/redis/balance-cache.ts";
 import type { RedisLink } from "../../src/adapters/redis/redis.ts";
 import { gateTimes, type Gate, type GateTimes } from "../../src/domain/balances/cache-gate.ts";
 import { createCacheGate } from "../../src/store/balance-cache/cache-gate.ts";
-import { cachedBalances, type CachedBalancesOptions } from "../../src/store/balance-cache/cached-balances.ts";
+import { cachedBalances } from "../../src/store/balance-cache/cached-balances.ts";
 import { compareCache, type CacheComparison } from "../../src/store/balance-cache/compare-cache.ts";
 import { createGateRow } from "../../src/store/balance-cache/gate-row.ts";
 import { markedLedger } from "../../src/store/balance-cache/marked-ledger.ts";
@@ -18,8 +19,8 @@ import type { Database } from "../../src/store/postgres/database.ts";
 export interface BalanceCacheParts {
   /** The ledger, whose changes no read of the cache misses. */
   marked(ledger: Ledger): Ledger;
-  /** Reads the cache, and from now on opens it whenever Redis takes writes. Once a process. */
-  openReader(onRead?: CachedBalancesOptions["onRead"]): BalanceReader;
+  /** Reads the cache, counts the reads, and from now on opens it whenever Redis takes writes. Once a process. */
+  openReader(metrics: Pick<Metrics, "balancesRead">): BalanceReader;
   /** Compares up to `limit` users' cached balances with the books, and drops what is wrong. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
   compare(limit: number): Promise<CacheComparison>;
   /** How the cache stands. Throws: UNAVAILABLE, DEADLINE_EXCEEDED. */
@@ -79,10 +80,19 @@ export function openBalanceCache(settings: BalanceCacheSettings): BalanceCachePa
   const newName = () => `${processId}/${(count += 1)}`;
   return {
     marked: (ledger) => markedLedger(ledger, { gate, marks, times, clock, newMark: newName }),
-    openReader(onRead) {
+    openReader(metrics) {
       renewMs.value = RENEW_MS.reader;
       void keepCacheOpen({ gate, row, marks, times, clock, everyMs, steadyMs, log: logger }, closing.signal);
-      return cachedBalances({ gate, marks, readBooks, newToken: newName, ...(onRead === undefined ? {} : { onRead }) });
+      return cachedBalances({
+        gate,
+        marks,
+        readBooks,
+        newToken: newName,
+        onRead({ users, cached }) {
+          metrics.balancesRead("hit", cached);
+          metrics.balancesRead(gate.readable() === undefined ? "books" : "miss", users - cached);
+        },
+      });
     },
     compare: (limit) => compareCache({ gate, content: marks, readBooks }, limit),
     gate: gate.ask,

@@ -1,19 +1,9 @@
 import type { Logger } from "../../src/adapters/logger.ts";
 import { openPayloadProtection } from "../../src/adapters/payload-codec/payload-protection.ts";
-import type { TemporalServer } from "../../src/adapters/temporal/temporal-server.ts";
 import { createTemporal, type TemporalLink } from "../../src/adapters/temporal/temporal.ts";
 import { DomainError, messageOf } from "../../src/base/errors.ts";
 import type { Config } from "../../src/config.ts";
-import { temporalSecurity } from "../../src/config/server-variables.ts";
-
-/** Short, so that a role that waits for Temporal still obeys an order to stop soon. */
-export const CONNECT_ATTEMPT_MS = 3_000;
-const DEFAULT_ADDRESS = "127.0.0.1:7233";
-
-/** The configured Temporal. Without an address it is the one of this machine. */
-export function temporalServer(config: Config): TemporalServer {
-  return { address: config.TEMPORAL_ADDRESS ?? DEFAULT_ADDRESS, ...temporalSecurity(config) };
-}
+import { CONNECT_ATTEMPT_MS, temporalServer } from "./configured-temporal.ts";
 
 /** Connects to the configured Temporal. Throws: UNAVAILABLE when it does not come up within `deadlineMs`, PayloadKeysError. */
 export async function connectTemporal(config: Config, logger: Logger, deadlineMs: number): Promise<TemporalLink> {

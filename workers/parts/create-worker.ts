@@ -3,7 +3,7 @@ import { DefaultLogger, type NativeConnection, Runtime, Worker, type WorkflowBun
 import type { Activities } from "../../activities/index.ts";
 import type { Logger } from "../../src/adapters/logger.ts";
 import type { PayloadProtection } from "../../src/adapters/payload-codec/payload-protection.ts";
-import { converterOf } from "../../src/adapters/temporal/temporal.ts";
+import { converterOf } from "../../src/adapters/temporal/temporal-converter.ts";
 import { TASK_QUEUES, type TaskQueue } from "../../src/contract/task-queues.ts";
 
 export interface SaldoWorkersOptions {

@@ -1,7 +1,7 @@
 import { Client, ScheduleAlreadyRunning, ScheduleOverlapPolicy, type ScheduleClient, type ScheduleOptions } from "@temporalio/client";
 import { openPayloadProtection } from "../../src/adapters/payload-codec/payload-protection.ts";
+import { converterOf } from "../../src/adapters/temporal/temporal-converter.ts";
 import { connectDirectly } from "../../src/adapters/temporal/temporal-direct.ts";
-import { converterOf } from "../../src/adapters/temporal/temporal.ts";
 import { loadConfig, type Config } from "../../src/config.ts";
 import { temporalSecurity } from "../../src/config/server-variables.ts";
 import type { CloseMonthInput } from "../../src/contract/reports.ts";

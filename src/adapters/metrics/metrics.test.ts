@@ -35,6 +35,8 @@ describe("the metrics", () => {
     metrics.request({ ...measure, status: 404, code: "ORDER_NOT_FOUND" });
     metrics.rateLimited("address");
     metrics.posted("deposit", "done");
+    metrics.balancesRead("hit", 3);
+    metrics.balancesRead("books", 0);
     const samples = parse(await metrics.render());
     const valueOf = (name: string, labels: Record<string, string>) =>
       samples.find((one) => one.name === name && Object.entries(labels).every(([label, text]) => one.labels[label] === text))?.value;
@@ -45,6 +47,8 @@ describe("the metrics", () => {
     expect(valueOf("http_server_errors_total", { code: "ORDER_NOT_FOUND" })).toBe(1);
     expect(valueOf("http_server_rate_limited_total", { policy: "address" })).toBe(1);
     expect(valueOf("ledger_posts_total", { type: "deposit", outcome: "done" })).toBe(1);
+    expect(valueOf("balance_cache_reads_total", { outcome: "hit" })).toBe(3);
+    expect(valueOf("balance_cache_reads_total", { outcome: "books" })).toBeUndefined();
     expect(valueOf("process_resident_memory_bytes", {})).toBeGreaterThan(1_000_000);
   });
 

@@ -37,6 +37,9 @@ export interface Watched {
   readonly newWork?: () => Readonly<Record<string, { readonly limit: number; readonly inFlight: number }>>;
 }
 
+/** The cache had it; the cache was asked and had it not; the cache may not be read now. Both of the latter are read from the books. */
+export type BalanceReadOutcome = "hit" | "miss" | "books";
+
 /** What the process counts about itself. Counting never fails and never waits. */
 export interface Metrics {
   request(measure: RequestMeasure): void;
@@ -46,6 +49,8 @@ export interface Metrics {
   shed(kind: string): void;
   /** An operation put to the ledger. */
   posted(type: string, outcome: string): void;
+  /** Users whose balances were read, by where they were found. */
+  balancesRead(outcome: BalanceReadOutcome, users: number): void;
   watch(watched: Watched): void;
   /** Everything in the text format of Prometheus. */
   render(): Promise<string>;
@@ -76,6 +81,7 @@ export function createMetrics(): Metrics {
   const limited = meter.createCounter("http_server_rate_limited", { description: "Requests over a limit, by policy." });
   const sheds = meter.createCounter("http_requests_shed", { description: "New work refused because more was under way, by kind." });
   const posts = meter.createCounter("ledger_posts", { description: "Operations put to the ledger, by what became of them." });
+  const balanceReads = meter.createCounter("balance_cache_reads", { description: "Users' balances read, by where they were found." });
   observeProcess(meter);
 
   return {
@@ -86,6 +92,9 @@ export function createMetrics(): Metrics {
     rateLimited: (policy) => limited.add(1, { policy }),
     shed: (kind) => sheds.add(1, { kind }),
     posted: (type, outcome) => posts.add(1, { type, outcome }),
+    balancesRead(outcome, users) {
+      if (users > 0) balanceReads.add(users, { outcome });
+    },
     watch: (watched) => observe(meter, watched),
     async render() {
       const { resourceMetrics } = await exporter.collect({ timeoutMillis: WATCH_DEADLINE_MS });
@@ -204,6 +213,7 @@ export const NO_METRICS: Metrics = {
   rateLimited: () => {},
   shed: () => {},
   posted: () => {},
+  balancesRead: () => {},
   watch: () => {},
   render: async () => "",
 };

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "@temporalio/client";
-import type { DataConverter } from "@temporalio/common";
 import { NativeConnection } from "@temporalio/worker";
 import { DomainError, messageOf } from "../../base/errors.ts";
 import type { Log } from "../log.ts";
 import type { PayloadProtection } from "../payload-codec/payload-protection.ts";
+import { converterOf } from "./temporal-converter.ts";
 import { temporalTarget, temporalTlsTrouble, type TemporalServer } from "./temporal-server.ts";
 
 /** One connection for a process's client and its worker: only then can Temporal hand a workflow to the process that started it (eager workflow start). */
@@ -54,9 +54,4 @@ export async function createTemporal(options: TemporalOptions): Promise<Temporal
       await sleep(RETRY_MS);
     }
   }
-}
-
-/** The option of a client or a worker by which it encrypts payloads. */
-export function converterOf(protection: PayloadProtection | undefined): { dataConverter?: DataConverter } {
-  return protection === undefined ? {} : { dataConverter: protection.dataConverter };
 }

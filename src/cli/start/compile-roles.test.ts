@@ -4,12 +4,13 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { until } from "../../../test/support/until.ts";
-import { compileRoles, keepInUse } from "./compile-roles.ts";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { compileRoles } from "./compile-roles.ts";
 import { findKept } from "./kept-roles.ts";
-import { START_ENTRIES, type RoleEntries } from "./role-entries.ts";
+import { PROJECT_DIR, START_ENTRIES, type RoleEntries } from "./role-entries.ts";
+import { keepInUse } from "./unused-roles.ts";
 
+const LEAN = join(PROJECT_DIR, "workers/lean-workflow-threads.cjs");
 let folder: string;
 let cacheDir: string;
 
@@ -35,6 +36,7 @@ const foldersOf = (parent: string) =>
     .filter((name) => !name.endsWith(".json"))
     .map((name) => join(parent, name))
     .toSorted();
+const foldersIn = (...folders: (string | undefined)[]) => folders.filter((each) => each !== undefined).toSorted();
 const run = (file: string) => promisify(execFile)(process.execPath, ["--enable-source-maps", file]);
 
 test("a compiled role finds the packages of npm, and the files beside its source", async () => {
@@ -68,29 +70,6 @@ test("the same sources give the same files, also to many starts at once, and a c
   expect(changed.api).not.toBe(first?.api);
   expect((await run(changed.api)).stdout).toBe("second\n");
   expect((await run(first?.api ?? "")).stdout).toBe("first\n");
-});
-
-test("a result that no start has used for thirty days is removed by the next, a younger one stays", async () => {
-  const entry = source("role.ts", "console.log(1);");
-  const old = dirname((await compileRoles(entriesOf(entry), cacheDir)).api);
-  writeFileSync(entry, "console.log(2);");
-  const young = dirname((await compileRoles(entriesOf(entry), cacheDir)).api);
-  const daysAgo = new Date(Date.now() - 31 * 24 * 3_600_000);
-  utimesSync(old, daysAgo, daysAgo);
-  writeFileSync(entry, "console.log(3);");
-  const newest = dirname((await compileRoles(entriesOf(entry), cacheDir)).api);
-  expect(foldersOf(cacheDir)).toEqual([young, newest].toSorted());
-});
-
-test("the roles and the start compile, with npm inside but for what is native, and the text is one byte a character", async () => {
-  const compiled = await compileRoles(START_ENTRIES, cacheDir);
-  expect(Object.values(compiled).every((file) => file.endsWith(".cjs"))).toBe(true);
-  const code = readFileSync(join(dirname(compiled.api), "roles.cjs"));
-  expect(code.every((byte) => byte < 0x80)).toBe(true);
-  const text = code.toString("latin1");
-  expect(text).toContain("// node_modules/@temporalio/worker/");
-  expect(text).not.toContain("// node_modules/@swc/core/");
-  expect(text).toContain('require("snappy")');
 });
 
 test("the modules of npm that Saldo reaches into are the ones that the compiled roles run", async () => {
@@ -144,15 +123,104 @@ test("what was compiled is found again without a compiler, until one of its file
   expect(await findKept(entries, cacheDir)).toBeUndefined();
 });
 
-test("files that a running system may start a role from again stay, however long ago it started", async () => {
-  const entry = source("role.ts", `console.log("first");`);
-  const running = await compileRoles(entriesOf(entry), cacheDir);
-  const longAgo = new Date(Date.now() - 31 * 24 * 3_600_000);
-  utimesSync(dirname(running.api), longAgo, longAgo);
-  const letGo = keepInUse(running, 10);
-  await until("it is in use", () => statSync(dirname(running.api)).mtimeMs > longAgo.getTime() + 1_000);
+test("the newest five results stay, and an older one only while a process has it in use", async () => {
+  const entry = join(folder, "role.ts");
+  const compile = async (version: number) => {
+    source("role.ts", `console.log(${version});`);
+    return await compileRoles(entriesOf(entry), cacheDir);
+  };
+  const age = (result: string, hours: number) => {
+    const then = new Date(Date.now() - hours * 3_600_000);
+    utimesSync(result, then, then);
+  };
+  const running = await compile(0);
+  const made = [dirname(running.api)];
+  for (const version of [1, 2, 3, 4, 5, 6]) made.push(dirname((await compile(version)).api));
+  // All of them were just taken: each may be one that a start is about to use.
+  expect(foldersOf(cacheDir)).toEqual(foldersIn(...made));
+  const letGo = keepInUse(running);
+  // Of a process that died without a word.
+  writeFileSync(join(made[1] ?? "", "user-1-x"), "somebody");
+  for (const [place, result] of made.entries()) age(result, 10 - place);
+  const eighth = dirname((await compile(7)).api);
+  expect(foldersOf(cacheDir)).toEqual(foldersIn(made[0], ...made.slice(3), eighth));
+  expect((await run(running.api)).stdout).toBe("0\n");
   letGo();
-  source("role.ts", `console.log("second");`);
-  await compileRoles(entriesOf(entry), cacheDir);
-  expect((await run(running.api)).stdout).toBe("first\n");
+  age(made[0] ?? "", 10);
+  const ninth = dirname((await compile(8)).api);
+  expect(foldersOf(cacheDir)).toEqual(foldersIn(...made.slice(4), eighth, ninth));
+});
+
+test("an error keeps the name of its class where two packages have one of that name", async () => {
+  source("one.mjs", "export class LostError extends Error {}");
+  source("two.mjs", "export class LostError extends Error {}");
+  const entry = source(
+    "role.ts",
+    `import * as one from "./one.mjs";
+     import * as two from "./two.mjs";
+     console.log(new one.LostError().constructor.name, new two.LostError().constructor.name);`,
+  );
+  const { api } = await compileRoles(entriesOf(entry), cacheDir);
+  expect((await run(api)).stdout).toBe("LostError LostError\n");
+});
+
+/** A class as esbuild writes it: its variable, its own name, what it extends, and the name that it is given at run time. */
+const CLASS = /(?:([\w$]+) = )?class(?: ([\w$]+))?(?: extends ([\w$.]+))? \{\n(?:\s*static \{\s*__name\d*\(this, "([^"]+)"\))?/g;
+
+describe("the roles and the start", () => {
+  let cache: string;
+  let compiled: typeof START_ENTRIES;
+
+  beforeAll(async () => {
+    cache = mkdtempSync(join(tmpdir(), "saldo-compile-all-"));
+    compiled = await compileRoles(START_ENTRIES, cache);
+  });
+  afterAll(() => rmSync(cache, { recursive: true, force: true }));
+
+  test("compile, with npm inside but for what is native, and the text is one byte a character", async () => {
+    expect(Object.values(compiled).every((file) => file.endsWith(".cjs"))).toBe(true);
+    const code = readFileSync(join(dirname(compiled.api), "roles.cjs"));
+    expect(code.every((byte) => byte < 0x80)).toBe(true);
+    const text = code.toString("latin1");
+    expect(text).toContain("// node_modules/@temporalio/worker/");
+    expect(text).not.toContain("// node_modules/@swc/core/");
+    expect(text).toContain('require("snappy")');
+  });
+
+  test("have no error that may be logged or mapped by another name than in its package", async () => {
+    const code = readFileSync(join(dirname(compiled.api), "roles.cjs"), "latin1");
+    const errors = [...code.matchAll(CLASS)].filter(([, , , parent = ""]) => /(?:Error|Failure)\d*$/.test(parent));
+    const names = errors.map(([, variable, own, , kept]) => kept ?? own ?? variable ?? "");
+    expect(names.filter((name) => /^_|\d$/.test(name))).toEqual([]);
+    // By these some libraries name their errors themselves (`this.constructor.name`), and our own mapping knows Temporal's.
+    for (const name of [
+      "PostgresError",
+      "JWTExpired",
+      "ReplyError",
+      "MaxRetriesPerRequestError",
+      "BrokenCircuitError",
+      "ApplicationFailure",
+    ])
+      expect(names, name).toContain(name);
+  });
+
+  test("the threads that run workflows load one file too, by the SDK's own names, and find its machine code the second time", async () => {
+    const result = dirname(compiled.api);
+    const threads = join(result, "threads");
+    expect(readFileSync(join(result, "roles.cjs"), "latin1")).toContain('join(__dirname, "threads", "workflow-worker-thread.js")');
+    // As workers/lean-workflow-threads.cjs does it.
+    const classes = `const { GlobalHandlers, BaseVMWorkflow } = require(${JSON.stringify(join(threads, "vm-shared.js"))});
+      console.log(typeof GlobalHandlers.prototype.setPromiseHook, typeof BaseVMWorkflow.prototype.activate);`;
+    expect((await promisify(execFile)(process.execPath, ["-e", classes])).stdout).toBe("function function\n");
+    const machineCode = join(result, `threads-${process.version}-${process.arch}.cache`);
+    const { mtimeMs } = statSync(machineCode);
+    const workflowBundle = { code: "", filename: "none.js", sourceMap: { version: 3, sources: [], names: [], mappings: "" } };
+    const input = { type: "init", workflowBundle, isolateExecutionTimeoutMs: 1_000, reuseV8Context: false };
+    const init = `const thread = new (require("node:worker_threads").Worker)(${JSON.stringify(join(threads, "workflow-worker-thread.js"))});
+      thread.once("message", (answer) => (console.log(JSON.stringify(answer)), thread.terminate()));
+      thread.postMessage({ requestId: 7, input: { ...${JSON.stringify(input)}, registeredActivityNames: new Set() } });`;
+    const { stdout } = await promisify(execFile)(process.execPath, ["--require", LEAN, "-e", init]);
+    expect(JSON.parse(stdout)).toEqual({ requestId: 7, result: { type: "ok" } });
+    expect(statSync(machineCode).mtimeMs).toBe(mtimeMs);
+  });
 });

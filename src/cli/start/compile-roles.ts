@@ -1,15 +1,15 @@
 import { createHash, randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
-import { basename, dirname, join, relative } from "node:path";
+import { mkdir, readFile, rename, rm, symlink, utimes, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { build, type OutputFile, type Plugin } from "esbuild";
+import { build, transform, type OnLoadResult, type OutputFile, type Plugin } from "esbuild";
 import { filesIn, findKept, inputsOf, noteOf, PREFIX, type Entries } from "./kept-roles.ts";
-import { PROJECT_DIR, type RoleEntries } from "./role-entries.ts";
+import { PROJECT_DIR } from "./role-entries.ts";
+import { removeUnused } from "./unused-roles.ts";
 
-const DAY_MS = 24 * 3_600_000;
-const UNUSED_AFTER_MS = 30 * DAY_MS;
 const LOADER = fileURLToPath(new URL("./run-compiled.cjs", import.meta.url));
+const STDIN = "compiled-entries.ts";
 const THIS_FILE = fileURLToPath(import.meta.url);
 
 /**
@@ -39,16 +39,47 @@ const OUTSIDE = [
  * `cacheDir`, and returns the compiled entries. Each process then reads one file, without a compiler of its own. Top-level `await` has no
  * place in what an entry imports.
  * The result is kept under the hash of its content, and found again by the files that it was made of, so a change is never missed and a kept
- * one is never read half written; results that no start has used for 30 days are removed. Safe to retry, and by many processes at once.
+ * one is never read half written; of older results a few stay (`removeUnused`). Safe to retry, and by many processes at once.
  * Throws: Error when a source cannot be compiled or the cache cannot be written.
  */
 export async function compileRoles<From extends Entries>(entries: From, cacheDir: string): Promise<From> {
   const kept = await findKept(entries, cacheDir);
   if (kept !== undefined) return filesIn(kept, entries);
   const startedAtMs = Date.now();
-  const outfile = join(cacheDir, `${PREFIX}unplaced`, "roles.cjs");
+  const unplaced = join(cacheDir, `${PREFIX}unplaced`);
+  const roles = await bundle(join(unplaced, "roles.cjs"), entryOf(entries), PROJECT_DIR);
+  const sdk = roles.inputs.find((path) => STARTS_THREADS.test(path));
+  const threads = sdk === undefined ? undefined : await bundle(join(unplaced, "threads.cjs"), THREADS, dirname(sdk), SMALL);
+  const loader = await readFile(LOADER);
+  const folder = await keep(
+    [
+      ...roles.files,
+      ...(threads === undefined ? [] : [...threads.files.filter(({ path }) => !path.endsWith(".map")), ...THREAD_FILES]),
+      { path: "run-compiled.cjs", contents: loader },
+      ...Object.keys(entries).map((name) => ({
+        path: `${name}.cjs`,
+        contents: new TextEncoder().encode(`require("./run-compiled.cjs").runCompiled(${JSON.stringify(name)});\n`),
+      })),
+    ],
+    cacheDir,
+  );
+  const made = new Set([...roles.inputs, ...(threads?.inputs ?? []), LOADER, THIS_FILE]);
+  const inputs = await inputsOf([...made], startedAtMs);
+  const note = noteOf(entries, cacheDir);
+  if (inputs !== undefined) await writeWhole(note, JSON.stringify({ folder, inputs }));
+  await removeUnused(cacheDir, [folder, note]);
+  return filesIn(folder, entries);
+}
+
+/** What `code` loads, as if it lay in `directory`, in one file: it and its map will lie as deep as `outfile`. */
+async function bundle(
+  outfile: string,
+  code: string,
+  directory: string,
+  options: Partial<typeof SMALL> = {},
+): Promise<{ files: Compiled[]; inputs: string[] }> {
   const { outputFiles, metafile } = await build({
-    stdin: { contents: entryOf(entries), resolveDir: PROJECT_DIR, sourcefile: "entries.ts", loader: "ts" },
+    stdin: { contents: code, resolveDir: directory, sourcefile: STDIN, loader: "ts" },
     bundle: true,
     external: OUTSIDE,
     format: "cjs",
@@ -66,46 +97,37 @@ export async function compileRoles<From extends Entries>(entries: From, cacheDir
     nodePaths: [join(PROJECT_DIR, "node_modules")],
     plugins: [OWN_ADDRESSES],
     logLevel: "silent",
+    ...options,
   });
-  const loader = await readFile(LOADER);
-  const folder = await keep(
-    [
-      ...outputFiles.map((file) => ({
-        path: relative(dirname(outfile), file.path),
-        contents: file.path.endsWith(".map") ? file.contents : inAscii(file.text),
-      })),
-      { path: "run-compiled.cjs", contents: loader },
-      ...Object.keys(entries).map((name) => ({
-        path: `${name}.cjs`,
-        contents: new TextEncoder().encode(`require("./run-compiled.cjs").runCompiled(${JSON.stringify(name)});\n`),
-      })),
-    ],
-    cacheDir,
-  );
-  const made = Object.keys(metafile.inputs).filter((path) => path !== "entries.ts");
-  const inputs = await inputsOf([...made.map((path) => join(PROJECT_DIR, path)), LOADER, THIS_FILE], startedAtMs);
-  const note = noteOf(entries, cacheDir);
-  if (inputs !== undefined) await writeWhole(note, JSON.stringify({ folder, inputs }));
-  await removeUnused(cacheDir, [folder, note]);
-  return filesIn(folder, entries);
-}
-
-/**
- * Keeps the compiled roles in use for as long as the returned function is not called: a role that dies is started from them again, also after a
- * start of another version has removed what was unused for 30 days.
- */
-export function keepInUse(files: RoleEntries, everyMs = DAY_MS): () => void {
-  const folder = dirname(files.api);
-  if (!basename(folder).startsWith(PREFIX)) return () => undefined;
-  const use = () => void utimes(folder, new Date(), new Date()).catch(() => undefined);
-  const timer = setInterval(use, everyMs).unref();
-  return () => clearInterval(timer);
+  const files = outputFiles.map((file) => ({
+    path: basename(file.path),
+    contents: file.path.endsWith(".map") ? file.contents : inAscii(file.text),
+  }));
+  const inputs = Object.keys(metafile.inputs).filter((path) => basename(path) !== STDIN);
+  return { files, inputs: inputs.map((path) => join(PROJECT_DIR, path)) };
 }
 
 function entryOf(entries: Entries): string {
   const exported = Object.entries(entries).map(([name, entry]) => `export const ${name} = () => import(${JSON.stringify(entry)});`);
   return exported.join("\n");
 }
+
+/** The SDK's file that starts the threads in which workflows run, each from a file beside it. */
+const STARTS_THREADS = /@temporalio\/worker\/lib\/workflow\/threaded-vm\.js$/;
+const SDK_THREAD = "require.resolve('./workflow-worker-thread')";
+const OWN_THREAD = `require("node:path").join(__dirname, "threads", "workflow-worker-thread.js")`;
+/** Those threads would load the SDK from some hundred files of npm, at 0.3 s of processor each. */
+const THREADS = `
+  exports.thread = () => require("./workflow-worker-thread.js");
+  exports.vmShared = () => require("./vm-shared.js");`;
+/** Each of them holds the text in memory. */
+const SMALL = { minifyWhitespace: true };
+/** In the place of the SDK's files, by their names there: workers/lean-workflow-threads.cjs knows them. */
+const THREAD_FILES: readonly Compiled[] = [
+  ["package.json", `{ "type": "commonjs" }`],
+  ["workflow-worker-thread.js", `require("../run-compiled.cjs").compiledThreads().thread();`],
+  ["vm-shared.js", `module.exports = require("../run-compiled.cjs").compiledThreads().vmShared();`],
+].map(([name = "", text = ""]) => ({ path: `threads/${name}`, contents: new TextEncoder().encode(`${text}\n`) }));
 
 const OWN_ADDRESS = /\bimport\.meta\.url\b/g;
 
@@ -115,14 +137,36 @@ const OWN_ADDRESSES: Plugin = {
   setup(plugin) {
     plugin.onLoad({ filter: /\.[cm]?[jt]s$/ }, async ({ path }) => {
       const text = (await readFile(path, "utf8")).replaceAll(OWN_ADDRESS, JSON.stringify(pathToFileURL(path).href));
-      if (/\.m?ts$/.test(path)) return { contents: text, loader: "ts" };
-      const found = text.replaceAll("require.resolve(", `require("node:module").createRequire(${JSON.stringify(path)}).resolve(`);
+      if (/\.m?ts$/.test(path)) return withErrorNames(text, path, "ts");
+      const found = text
+        .replaceAll(SDK_THREAD, OWN_THREAD)
+        .replaceAll("require.resolve(", `require("node:module").createRequire(${JSON.stringify(path)}).resolve(`);
       const usesPlace = /\b__(?:dirname|filename)\b/.test(text);
       const place = usesPlace ? `var __filename = ${JSON.stringify(path)}, __dirname = ${JSON.stringify(dirname(path))};` : "";
-      return { contents: `${place}${found}`, loader: "js" };
+      return withErrorNames(`${place}${found}`, path, "js");
     });
   },
 };
+
+const HAS_ERRORS = /\bextends\s+[\w$.]*(?:Error|Failure)\b/;
+
+/**
+ * An error keeps the name of its class, by which logs and some libraries know it: where two packages have a class of one name, esbuild gives
+ * one of them another. For all classes and functions it would cost a call each at every start.
+ */
+async function withErrorNames(text: string, path: string, loader: "js" | "ts"): Promise<OnLoadResult> {
+  if (!HAS_ERRORS.test(text)) return { contents: text, loader };
+  const { code } = await transform(text, {
+    loader,
+    keepNames: true,
+    target: "node20",
+    sourcefile: path,
+    sourcemap: "inline",
+    sourcesContent: false,
+    logLevel: "silent",
+  });
+  return { contents: code, loader: "js" };
+}
 
 /** The loader reads the code byte by byte, and esbuild leaves in patterns and comments what is not ASCII. */
 function inAscii(code: string): Uint8Array {
@@ -162,12 +206,4 @@ async function writeWhole(path: string, text: string): Promise<void> {
   const unfinished = `${path}.${randomUUID()}`;
   await writeFile(unfinished, text);
   await rename(unfinished, path);
-}
-
-async function removeUnused(cacheDir: string, used: readonly string[]): Promise<void> {
-  const names = (await readdir(cacheDir)).filter((name) => name.startsWith(PREFIX) && !used.includes(join(cacheDir, name)));
-  for (const folder of names.map((name) => join(cacheDir, name))) {
-    const found = await stat(folder).catch(() => undefined);
-    if (found !== undefined && Date.now() - found.mtimeMs > UNUSED_AFTER_MS) await rm(folder, { recursive: true, force: true });
-  }
 }

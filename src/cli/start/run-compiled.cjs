@@ -6,26 +6,36 @@ const { readFileSync, renameSync, writeFileSync } = require("node:fs");
 const { createRequire, SourceMap } = require("node:module");
 const { dirname, join, resolve } = require("node:path");
 const { Script, constants } = require("node:vm");
+const { threadId } = require("node:worker_threads");
 
 const CODE = join(__dirname, "roles.cjs");
+const THREADS = join(__dirname, "threads.cjs");
 const MAP = `${CODE}.map`;
 /** By then a role has loaded and opened all that it does at its start. */
 const KEEP_AFTER_MS = 5_000;
 
 module.exports.runCompiled = (entry) => {
   showSources();
-  const cache = join(__dirname, `${entry}-${process.version}-${process.arch}.cache`);
+  load(CODE, entry)[entry]();
+};
+
+let threads;
+/** What the threads that run workflows load. */
+module.exports.compiledThreads = () => (threads ??= load(THREADS, "threads"));
+
+function load(code, name) {
+  const cache = join(__dirname, `${name}-${process.version}-${process.arch}.cache`);
   const cachedData = readOrNothing(cache);
-  const script = new Script(`(function (exports, require, module, __filename, __dirname) {${readFileSync(CODE, "latin1")}\n})`, {
-    filename: CODE,
+  const script = new Script(`(function (exports, require, module, __filename, __dirname) {${readFileSync(code, "latin1")}\n})`, {
+    filename: code,
     ...(cachedData === undefined ? {} : { cachedData }),
     importModuleDynamically: constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER,
   });
   if (cachedData === undefined || script.cachedDataRejected === true) keepSoon(script, cache);
   const compiled = { exports: {} };
-  script.runInThisContext()(compiled.exports, createRequire(CODE), compiled, CODE, dirname(CODE));
-  compiled.exports[entry]();
-};
+  script.runInThisContext()(compiled.exports, createRequire(code), compiled, code, dirname(code));
+  return compiled.exports;
+}
 
 function readOrNothing(file) {
   try {
@@ -42,7 +52,7 @@ function keepSoon(script, cache) {
     if (isKept) return;
     isKept = true;
     try {
-      const unfinished = `${cache}.${process.pid}`;
+      const unfinished = `${cache}.${process.pid}-${threadId}`;
       writeFileSync(unfinished, script.createCachedData());
       renameSync(unfinished, cache);
     } catch {}

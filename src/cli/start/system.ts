@@ -14,7 +14,6 @@ import { removeRunning, writeRunning } from "../../stack/running.ts";
 import { StackError, sentenceOf } from "../../stack/stack-error.ts";
 import { startStack, type Stack, type StackOptions } from "../../stack/stack.ts";
 import { addressesOf } from "./addresses.ts";
-import { keepInUse } from "./compile-roles.ts";
 import { planPorts, wantedPorts, type RolePorts } from "./plan-ports.ts";
 import { prepareKeys, prepareServers, type SystemSteps } from "./prepare-servers.ts";
 import type { RoleEntries } from "./role-entries.ts";
@@ -22,6 +21,7 @@ import { roleEnvironment, rolesFor } from "./roles.ts";
 import { pidsOf, runningNote, type RunningSystem } from "./running-note.ts";
 import { createStepRunner, lineOfServer, superviseOnChecklist } from "./start-progress.ts";
 import type { ChecklistLine } from "./terminal-checklist.ts";
+import { keepInUse } from "./unused-roles.ts";
 
 export type SystemOptions = {
   readonly config: Config;

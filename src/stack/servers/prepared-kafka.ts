@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
-import { copyFile, mkdtemp, readdir, readFile, realpath, rm, stat } from "node:fs/promises";
+import { createReadStream } from "node:fs";
+import { copyFile, mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
 import type { ServerContext } from "../server-context.ts";
 import { buildInCache } from "./build-in-cache.ts";
 
@@ -19,11 +21,13 @@ export interface PreparedKafka {
 
 const NOTHING: PreparedKafka = { jvm: [], bootstrap: undefined };
 const BOOTSTRAP = "bootstrap.checkpoint";
+/** The SHA-256 of the other files. */
+const DIGEST = "digest";
 
 /**
  * What there is for this Java and these jars. The first call makes it by `train`, which formats a data folder `data` in `home`, runs Kafka there
- * with the options it is given, and ends it in peace. Where that fails, Kafka starts as it does without. Safe to retry, and by many processes
- * at once.
+ * with the options it is given, and ends it in peace. Where that fails, and where what is kept is not what was made, Kafka starts as it does
+ * without, and a later call makes it anew. Safe to retry, and by many processes at once.
  */
 export async function prepareKafka(
   context: ServerContext,
@@ -41,11 +45,17 @@ export async function prepareKafka(
         try {
           await train([`-XX:ArchiveClassesAtExit=${join(unfinished, ARCHIVE)}`, ...SILENT], home);
           await copyFile(join(home, "data", BOOTSTRAP), join(unfinished, BOOTSTRAP));
+          await writeFile(join(unfinished, DIGEST), await digestOf(unfinished));
         } finally {
           await rm(home, { recursive: true, force: true });
         }
       },
     });
+    // A JVM believes an archive by its head: one that was cut off or lost a page aborts it, at its start or an hour later.
+    if ((await digestOf(directory)) !== (await readFile(join(directory, DIGEST), "utf8").catch(() => ""))) {
+      await rm(directory, { recursive: true, force: true });
+      return NOTHING;
+    }
     const names = await readdir(directory);
     return {
       jvm: names.includes(ARCHIVE) ? [`-XX:SharedArchiveFile=${join(directory, ARCHIVE)}`, "-Xshare:auto", ...SILENT] : [],
@@ -54,6 +64,15 @@ export async function prepareKafka(
   } catch {
     return NOTHING;
   }
+}
+
+async function digestOf(directory: string): Promise<string> {
+  const hash = createHash("sha256");
+  for (const name of (await readdir(directory)).filter((each) => each !== DIGEST).toSorted()) {
+    hash.update(`\0${name}\0`);
+    await pipeline(createReadStream(join(directory, name)), hash, { end: false });
+  }
+  return hash.digest("hex");
 }
 
 /** Changes with Java and with the jars. A JVM looks at their times itself, and would leave out in silence an archive of others. */
