@@ -66,6 +66,32 @@ const order = orderCloudEvent({
     recordedAt: at,
   },
 });
+const disputed = orderCloudEvent({
+  outboxId: "1",
+  correlationId: "c",
+  payload: {
+    type: "payment.disputed",
+    orderId: "o",
+    userId: "u",
+    sagaState: "COMPLETED",
+    status: "CONFIRMED",
+    version: "3",
+    amountMinor: "1",
+    currency: "EUR",
+    failureCode: null,
+    failureMessage: null,
+    recordedAt: at,
+    dispute: {
+      disputeId: "dp_1",
+      move: "withdrawn",
+      status: "needs_response",
+      reason: "fraudulent",
+      amountMinor: "1",
+      currency: "EUR",
+      happenedAt: at,
+    },
+  },
+});
 const reservation = reservationExpiringCloudEvent({
   outboxId: "1",
   correlationId: "c",
@@ -86,7 +112,7 @@ it.each<[string, CloudEvent[]]>([
     "Out: `notifications`",
     [operation({ service_id: "s", order_id: "o", hold_id: "h" }), operation({ kind: "transfer", peer_user_id: "bob" })],
   ],
-  ["Out: `orders.events`", [order]],
+  ["Out: `orders.events`", [order, disputed]],
   ["Out: `reservations.events`", [reservation]],
 ])("the examples of the page look like what leaves: %s", (heading, made) => {
   const examples = examplesUnder(heading).map((example) => JSON.parse(example) as CloudEvent & { readonly traceparent: string });

@@ -12,7 +12,7 @@ export const operatorActRoute = createRoute({
   tags: ["operations"],
   summary: "Retry, skip or settle by hand the stuck step of an order",
   description:
-    "`retry` tries the step at once; `skip` leaves it undone; `settle` says that it was done outside Saldo. Each act is kept with who did it and why. Every stuck step can be retried; a compensation can be skipped or settled; a refund at the provider can be settled, then it is booked as given back; the others are refused with ACT_NOT_POSSIBLE.",
+    "`retry` tries the step at once; `skip` leaves it undone; `settle` says that it was done outside Saldo. Each act is kept with who did it and why. Every stuck step can be retried, but `refund by-hand`, whose money a person gives back; a compensation can be skipped or settled; a refund at the provider can be settled, then it is booked as given back; the others are refused with ACT_NOT_POSSIBLE.",
   request: {
     params: orderParamsSchema,
     body: {

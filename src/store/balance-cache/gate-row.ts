@@ -30,7 +30,8 @@ const READ = `
 /** The connections of releases before migration 0019 are named so; since then a slash follows `saldo`. */
 const OLDER_RELEASE = `
   select exists (select from pg_stat_activity
-    where datname = current_database() and application_name ~ '^saldo-(api|worker|bridge)(-ledger)?$')`;
+    where datname = current_database() and application_name in
+      ('saldo-api', 'saldo-api-ledger', 'saldo-worker', 'saldo-worker-ledger', 'saldo-bridge', 'saldo-bridge-ledger'))`;
 const STATES = new Set<unknown>(["closed", "opening", "open"] satisfies GateState[]);
 
 /**
