@@ -75,9 +75,7 @@ test("the same sources give the same files, also to many starts at once, and a c
 test("the modules of npm that Saldo reaches into are the ones that the compiled roles run", async () => {
   const project = new URL("../../..", import.meta.url).pathname;
   const reached = ["src", "workers", "activities"]
-    .flatMap((folder) =>
-      readdirSync(join(project, folder), { recursive: true, encoding: "utf8" }).map((name) => join(project, folder, name)),
-    )
+    .flatMap((root) => readdirSync(join(project, root), { recursive: true, encoding: "utf8" }).map((name) => join(project, root, name)))
     .filter((path) => /(?<!\.test)\.ts$/.test(path))
     .flatMap((path) => [...readFileSync(path, "utf8").matchAll(/["`]([a-z][a-z-]*)\/src\/[^"`]*["`]/g)].map(([, name]) => name));
   expect(new Set(reached)).toEqual(new Set(["kafkajs"]));
