@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, expect, onTestFinished, test } from "vitest";
 import { ensureSigningKey } from "../src/adapters/tokens/signing-keys.ts";
 import { PROJECT_DIR, ROLE_ENTRIES } from "../src/cli/start/role-entries.ts";
 import { freePort } from "../src/stack/free-port.ts";
@@ -38,6 +38,8 @@ function run(entry: Entry, environment: Record<string, string>, says = /^$/): Pr
     env: { PATH: process.env["PATH"], HOME: folder, DATA_DIR: join(folder, "data"), ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  // A role that was not refused would go on.
+  onTestFinished(() => void child.kill("SIGKILL"));
   let output = "";
   const collect = (chunk: Buffer) => {
     output += chunk.toString("utf8");
