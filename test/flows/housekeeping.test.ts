@@ -30,6 +30,7 @@ describe("the housekeeping", () => {
       await owner`insert into sessions (id, user_id, expires_at) values ('old', 'u', now() - interval '2 days'), ('kept', 'u', now() - interval '2 days')`;
       await owner`insert into refresh_tokens (hash, session_id, expires_at) values ('old', 'old', now() - interval '2 days'), ('new', 'kept', now())`;
       await owner`insert into revoked_tokens (token_id, subject, expires_at) values ('old', 'u', now() - interval '2 days'), ('new', 'u', now())`;
+      await owner`insert into provider_events (id, type, received_at) values ('old', 't', now() - interval '61 days'), ('kept', 't', now() - interval '59 days')`;
       await owner`insert into self_audits (ok, findings, at) values (true, '[]', now() - interval '8 days')`;
     });
     const removed = await run<HousekeepingResult>("housekeeping", [{ outboxKeepMs: keep }]);
@@ -40,6 +41,7 @@ describe("the housekeeping", () => {
       revoked_tokens: 1,
       self_audits: 1,
       webhook_deliveries: 0,
+      provider_events: 1,
       outbox: 1,
     });
     expect(await run<HousekeepingResult>("housekeeping", [{ outboxKeepMs: keep }])).toMatchObject({ outbox: 0, sessions: 0 });

@@ -143,6 +143,7 @@ describe("the whole system over TLS, with a certificate of its own to each serve
       ["temporal", true],
       ["redis", true],
       ["kafka", true],
+      ["psp", true],
     ]);
   });
 

@@ -25,7 +25,7 @@ test.each([
   [{}, undefined],
   [PSP, { provider: "http at psp.example:8443" }],
   [{ ...PSP, PSP_KIND: "simulator" }, { provider: "simulator (confirms cards, moves no money) at psp.example:8443" }],
-  [{ PSP_KIND: "stripe", STRIPE_SECRET_KEY: "sk_test_0123456789abcdef" }, { provider: "stripe at api.stripe.com" }],
+  [{ PSP_KIND: "stripe", STRIPE_SECRET_KEY: "sk_live_0123456789abcdef" }, { provider: "stripe at api.stripe.com" }],
 ])("readiness names the payment provider by kind and host, never by its key: %#", async (variables, details) => {
   expect(await detailsOf("psp", variables)).toEqual(details);
 });
