@@ -16,7 +16,15 @@ export function untilReachable(address: { readonly host: string; readonly port: 
   });
 }
 
-/** Host and port of `host:port`, or of an address with a scheme such as `redis://host:port`. */
+const PORTS: ReadonlyMap<string, number> = new Map([
+  ["postgres", 5432],
+  ["postgresql", 5432],
+  ["https", 443],
+  ["http", 80],
+]);
+
+/** Host and port of `host:port`, or of an address with a scheme such as `redis://host:port`; the port of its scheme where it names none. */
 export function hostAndPort(address: string): { host: string; port: number } {
-  return parseServerAddress(address, 0);
+  const [scheme = ""] = address.split("://");
+  return parseServerAddress(address, PORTS.get(scheme) ?? 0);
 }

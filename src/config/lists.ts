@@ -1,16 +1,19 @@
 import { isIP } from "node:net";
 import { z } from "zod";
 
+/** The parts of a list, without the blanks around them and without empty ones. */
+export function partsOf(text: string, separator: string | RegExp = ","): string[] {
+  return text
+    .split(separator)
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
+}
+
 const listOf = (isMember: (text: string) => boolean, message: string) =>
   z
     .string()
     .default("")
-    .transform((text) =>
-      text
-        .split(",")
-        .map((part) => part.trim())
-        .filter((part) => part !== ""),
-    )
+    .transform((text) => partsOf(text))
     .refine((parts) => parts.every(isMember), message);
 
 /** Addresses and ranges of them, such as `10.0.0.0/8,192.168.1.7`; an empty list without it. */

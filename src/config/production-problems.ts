@@ -1,4 +1,6 @@
 import { isLoopbackAddress } from "../base/loopback.ts";
+import { partsOf } from "./lists.ts";
+import { isPspUrlUnused } from "./psp-settings.ts";
 import { SERVER_VARIABLES } from "./server-variables.ts";
 
 /** What a process does, as far as it makes a setting dangerous. */
@@ -26,8 +28,6 @@ const SECRETS = [
   "TEMPORAL_DB_PASSWORD",
   ...Object.keys(SERVER_VARIABLES).filter((name) => /(?:PASSWORD|SECRET|API_KEY)$/.test(name)),
 ];
-/** The kinds of a provider that is not asked at PSP_URL. */
-const NEEDS_NO_ADDRESS: ReadonlySet<string | undefined> = new Set(["stripe", "none"]);
 const WITH_PASSWORD = ["DATABASE_URL", "DATABASE_ADMIN_URL", "REDIS_URL"] as const;
 
 /**
@@ -58,7 +58,7 @@ function* secretProblems(given: Given): Generator<Problem> {
   }
   for (const name of SECRETS) {
     // Nobody is shown it then, and compose wants a value here all the same.
-    if (name === "PSP_API_KEY" && NEEDS_NO_ADDRESS.has(given["PSP_KIND"])) continue;
+    if (name === "PSP_API_KEY" && isPspUrlUnused(given["PSP_KIND"])) continue;
     const secret = given[name];
     if (secret !== undefined && isKnown(secret)) yield [name, `is an example: ${mend}`];
   }
@@ -71,9 +71,9 @@ function* secretProblems(given: Given): Generator<Problem> {
 function* openLineProblems(given: Given): Generator<Problem> {
   const host = given["HTTP_HOST"] ?? "127.0.0.1";
   const hasTls = given["HTTP_TLS_CERT"] !== undefined;
-  const proxies = (given["TRUSTED_PROXIES"] ?? "").split(",").filter((part) => part.trim() !== "");
+  const proxies = partsOf(given["TRUSTED_PROXIES"] ?? "");
   const isBehind = proxies.length > 0 || given["ALLOW_INSECURE_BIND"] === "container";
-  if (proxies.some((range) => range.trim().endsWith("/0")))
+  if (proxies.some((range) => range.endsWith("/0")))
     yield [
       "TRUSTED_PROXIES",
       "names every address there is: anybody could write in X-Forwarded-For by which address they are counted; give the proxies' own",
@@ -99,7 +99,7 @@ function* providerProblems(given: Given, { pays, plays }: Duties): Generator<Pro
       "PSP_KIND",
       "names no payment provider, and one that is played is never the default in production: give PSP_URL and PSP_API_KEY, or PSP_KIND=stripe, or PSP_KIND=simulator for one that confirms cards and moves no money, or PSP_KIND=none where no cards are taken",
     ];
-  if (kind !== "simulator" && !NEEDS_NO_ADDRESS.has(kind) && url !== undefined && !isSafeUrl(url))
+  if (kind !== "simulator" && !isPspUrlUnused(kind) && url !== undefined && !isSafeUrl(url))
     yield [
       "PSP_URL",
       "must be https in production, unless it is a loopback address: cards go there; a simulator is asked for by PSP_KIND=simulator",

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { isLoopbackAddress } from "../base/loopback.ts";
+import { partsOf } from "./lists.ts";
 import { optionalText } from "./optional-text.ts";
 
 /**
@@ -52,18 +53,19 @@ export function pspKindOf({ PSP_KIND: kind, PSP_URL: url }: Pick<PspVariables, "
   return kind ?? (url === undefined ? undefined : "http");
 }
 
+/** True for a PSP_KIND by which nobody is asked at PSP_URL, whatever it says. */
+export function isPspUrlUnused(kind: string | undefined): boolean {
+  return kind === "stripe" || kind === "none";
+}
+
 /** True where `npm start` plays the provider: no other one is named, and none is refused. */
-export function isPlayedHere(variables: Pick<PspVariables, "PSP_KIND" | "PSP_URL">): boolean {
-  const kind = pspKindOf(variables);
-  return variables.PSP_URL === undefined && kind !== "stripe" && kind !== "none";
+export function isPlayedHere({ PSP_KIND: kind, PSP_URL: url }: Pick<PspVariables, "PSP_KIND" | "PSP_URL">): boolean {
+  return url === undefined && !isPspUrlUnused(kind);
 }
 
 /** The secrets of a list with commas or line ends between them. */
 function secretsIn(text: string): string[] {
-  return text
-    .split(/[,\n]/)
-    .map((part) => part.trim())
-    .filter((part) => part !== "");
+  return partsOf(text, /[,\n]/);
 }
 
 /** The variables that may name a file of secrets instead of holding them. */
@@ -100,9 +102,8 @@ export function* pspFileProblems(
 export function* pspProblems(env: PspVariables): Generator<readonly [keyof PspVariables, string]> {
   const { STRIPE_SECRET_KEY: key, STRIPE_SECRET_KEY_FILE: keyFile } = env;
   if (env.PSP_KIND === "http" && env.PSP_URL === undefined) yield ["PSP_URL", "is needed with PSP_KIND=http"];
-  if (key !== undefined && keyFile !== undefined) yield ["STRIPE_SECRET_KEY_FILE", "must not be given beside STRIPE_SECRET_KEY"];
-  if (env.STRIPE_WEBHOOK_SECRETS !== undefined && env.STRIPE_WEBHOOK_SECRETS_FILE !== undefined)
-    yield ["STRIPE_WEBHOOK_SECRETS_FILE", "must not be given beside STRIPE_WEBHOOK_SECRETS"];
+  for (const name of PSP_SECRETS)
+    if (env[name] !== undefined && env[`${name}_FILE`] !== undefined) yield [`${name}_FILE`, `must not be given beside ${name}`];
   const hasKey = key !== undefined || keyFile !== undefined;
   if (env.PSP_KIND === "stripe" && !hasKey) yield ["STRIPE_SECRET_KEY", "is needed with PSP_KIND=stripe, or STRIPE_SECRET_KEY_FILE"];
   // Whoever gives a key and forgets the kind would have every card confirmed by the simulator.

@@ -5,7 +5,7 @@ import { DomainError } from "../base/errors.ts";
 import type { EventBatchInput, EventBatchPlace } from "../contract/events.ts";
 import { kafkaTopicOf } from "../contract/ids.ts";
 import { batchAt, messagesSha256 } from "./batch-places.ts";
-import { chunksOf } from "./chunks.ts";
+import { chunksOf, type Reader } from "./chunks.ts";
 import type { EventShelf } from "./event-shelf.ts";
 import { LEDGER_EVENT_READERS } from "./ledger-events.ts";
 import { withRedrives, type PlacedBatch, type RedriveDeps } from "./redrives.ts";
@@ -61,13 +61,9 @@ async function eventsOf({ redrives }: BatchReaderDeps, place: EventBatchPlace, m
     : eventsOfKind(fetched, LEDGER_EVENT_READERS.loyalty, redrives);
 }
 
-async function eventsOfKind<Event extends object>(
-  fetched: PlacedBatch,
-  read: Parameters<typeof chunksOf<Event>>[2],
-  redrives: RedriveDeps,
-) {
+async function eventsOfKind<Event extends object>(fetched: PlacedBatch, read: Reader<Event>, redrives: RedriveDeps) {
   const batch = await withRedrives(fetched, { read }, redrives);
-  return [...chunksOf(batch, { maxMessages: Infinity }, read)].flatMap(({ events }) => events);
+  return chunksOf(batch, { maxMessages: Infinity }, read).flatMap(({ events }) => events);
 }
 
 function whereOf({ topic, partition, firstOffset, lastOffset, count }: EventBatchPlace) {

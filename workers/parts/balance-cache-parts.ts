@@ -62,8 +62,8 @@ export function openBalanceCache(settings: BalanceCacheSettings): BalanceCachePa
     // Without the signal: hundreds of writers may wait at once.
     sleep: (ms: number) => sleep(ms, undefined, { ref: false }),
   };
-  const renewMs = { value: RENEW_MS.writer };
-  const gate = createCacheGate({ row, times, clock, renewMs: () => renewMs.value });
+  let renewMs = RENEW_MS.writer;
+  const gate = createCacheGate({ row, times, clock, renewMs: () => renewMs });
   const cache = createBalanceCache(redis, { markMs: Math.max(MARK_MS, times.decisionMs + times.commitMs) });
   // A process that has just begun would close the cache for all others, for want of a connection that is on its way.
   const connectedByMs = clock.nowMs() + CONNECT_MS;
@@ -81,7 +81,7 @@ export function openBalanceCache(settings: BalanceCacheSettings): BalanceCachePa
   return {
     marked: (ledger) => markedLedger(ledger, { gate, marks, times, clock, newMark: newName }),
     openReader(metrics) {
-      renewMs.value = RENEW_MS.reader;
+      renewMs = RENEW_MS.reader;
       void keepCacheOpen({ gate, row, marks, times, clock, everyMs, steadyMs, log: logger }, closing.signal);
       return cachedBalances({
         gate,

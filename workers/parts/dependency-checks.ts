@@ -83,9 +83,7 @@ export function dependencyChecks({
 async function pingProvider(config: Config): Promise<void> {
   const url = providerUrl(config);
   if (url === undefined || pspKindOf(config) === "stripe") return;
-  const { protocol, hostname, port } = new URL(url);
-  const byProtocol = protocol === "https:" ? 443 : 80;
-  await untilReachable({ host: hostname.replace(/^\[(.*)\]$/, "$1"), port: port === "" ? byProtocol : Number(port) }, CHECK_DEADLINE_MS);
+  await untilReachable(hostAndPort(url), CHECK_DEADLINE_MS);
 }
 
 /** A broker without a login only has to take connections: of more its client knows when it is used. */

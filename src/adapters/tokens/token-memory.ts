@@ -1,4 +1,5 @@
 import { hash as digest } from "node:crypto";
+import { dropOldest } from "../../base/drop-oldest.ts";
 import type { VerifiedToken } from "../../contract/identity.ts";
 import type { TokenVerifier } from "./access-tokens.ts";
 import { CLOCK_TOLERANCE_MS, type SigningKeys } from "./signing-keys.ts";
@@ -34,9 +35,9 @@ export function rememberVerified(verifier: TokenVerifier, keys: SigningKeys, now
       const known = recall(hash);
       if (known !== undefined) return known;
       const verified = await verifier.verify(token);
-      if (memory.size >= MAX_TOKENS) memory.delete(oldestOf(memory));
       const endsAtMs = verified.expiresAtMs + CLOCK_TOLERANCE_MS;
       memory.set(hash, { verified, untilMs: verified.keyId === undefined ? Math.min(endsAtMs, now() + EXTERNAL_TRUST_MS) : endsAtMs });
+      dropOldest(memory, MAX_TOKENS);
       return verified;
     },
   };
@@ -48,8 +49,4 @@ function hashOfToken(token: string): string {
 
 function isTrusted({ verified, untilMs }: { verified: VerifiedToken; untilMs: number }, keys: SigningKeys, nowMs: number): boolean {
   return nowMs < untilMs && (verified.keyId === undefined || keys.find(verified.keyId) !== undefined);
-}
-
-function oldestOf(memory: ReadonlyMap<string, unknown>): string {
-  return memory.keys().next().value ?? "";
 }

@@ -2,12 +2,11 @@ import { hostAndPort, untilReachable } from "../../adapters/reachable.ts";
 import { messageOf } from "../../base/errors.ts";
 import { urlHost } from "../../base/url-host.ts";
 import type { Config } from "../../config.ts";
-import { pspKindOf } from "../../config/psp-settings.ts";
+import { isPspUrlUnused } from "../../config/psp-settings.ts";
 import type { Running } from "../../stack/running.ts";
 import type { Facts } from "./diagnosis.ts";
 
 const DEADLINE_MS = 2_000;
-const DEFAULT_PORTS: Readonly<Record<string, number>> = { "postgres:": 5432, "postgresql:": 5432, "https:": 443, "http:": 80 };
 
 /**
  * Whether the payment provider, of the configuration or of the running system, and the servers of the running system take connections.
@@ -18,8 +17,7 @@ export async function probeReached(
   running: Running | undefined,
 ): Promise<NonNullable<Facts["reached"]>> {
   // PSP_URL says nothing where another provider is named.
-  const kind = pspKindOf(config);
-  const pspUrl = kind === "stripe" || kind === "none" ? undefined : (config.PSP_URL ?? running?.pspUrl);
+  const pspUrl = isPspUrlUnused(config.PSP_KIND) ? undefined : (config.PSP_URL ?? running?.pspUrl);
   const servers: readonly (readonly [string, string | undefined])[] = [
     ["Payment provider", pspUrl],
     ["Postgres that runs", running?.databaseUrl],
@@ -30,15 +28,9 @@ export async function probeReached(
   const known = servers.filter((each): each is readonly [string, string] => each[1] !== undefined);
   return await Promise.all(
     known.map(async ([server, url]) => {
-      const { host, port } = placeOf(url);
+      const { host, port } = hostAndPort(url);
       const trouble = await untilReachable({ host, port }, DEADLINE_MS).then(() => undefined, messageOf);
       return { server, address: `${urlHost(host)}:${port}`, trouble };
     }),
   );
-}
-
-/** Host and port of an address; the port of its scheme where it names none. */
-function placeOf(address: string): { host: string; port: number } {
-  const { host, port } = hostAndPort(address);
-  return { host, port: port === 0 ? (DEFAULT_PORTS[address.slice(0, address.indexOf(":") + 1)] ?? 0) : port };
 }

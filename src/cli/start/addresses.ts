@@ -1,6 +1,6 @@
 import { urlHost } from "../../base/url-host.ts";
 import type { Config } from "../../config.ts";
-import { pspKindOf } from "../../config/psp-settings.ts";
+import { isPspUrlUnused } from "../../config/psp-settings.ts";
 import { readOrCreateSecret } from "../../stack/secrets.ts";
 import { StackError } from "../../stack/stack-error.ts";
 import type { Stack } from "../../stack/stack.ts";
@@ -24,8 +24,7 @@ export function addressesOf(stack: Stack, config: Config, { pspPort, ...ports }:
 }
 
 function pspAddressOf(config: Config, dataDir: string, port: number): PspAddress | undefined {
-  const kind = pspKindOf(config);
-  if (kind === "stripe" || kind === "none") return undefined;
+  if (isPspUrlUnused(config.PSP_KIND)) return undefined;
   if (config.PSP_URL !== undefined) return { url: config.PSP_URL, apiKey: config.PSP_API_KEY ?? "" };
   const apiKey = config.PSP_API_KEY ?? readOrCreateSecret(dataDir, "psp-api-key");
   return { url: `http://${urlHost(config.PSP_HOST)}:${port}`, apiKey, port };

@@ -1,5 +1,8 @@
 import type { CurrencyBalance, VersionedBalances } from "../ledger/balance-reader.ts";
 
+/** Of a user without an account. */
+export const NO_BALANCES: VersionedBalances = { version: 0n, balances: [] };
+
 const NUMBER = /^-?\d+$/;
 
 /** The balances as the cache keeps them, such as `7 RUB 1000 0 USD 5 0`. */

@@ -3,7 +3,7 @@ import { dropOldest } from "../../base/drop-oldest.ts";
 import type { KnownGate } from "../../domain/balances/cache-gate.ts";
 import type { BalanceReader, UserBalances, VersionedBalances } from "../ledger/balance-reader.ts";
 import type { BalanceMarks } from "./balance-marks.ts";
-import { balancesFromText, balancesToText } from "./balance-text.ts";
+import { balancesFromText, balancesToText, NO_BALANCES } from "./balance-text.ts";
 import type { CacheGate } from "./cache-gate.ts";
 
 export interface CachedBalancesOptions {
@@ -21,7 +21,6 @@ const MAX_BATCH = 200;
 const PARALLEL = 2;
 /** Versions of so many users are remembered, some megabytes. */
 const MAX_SEEN = 20_000;
-const NOBODY: VersionedBalances = { version: 0n, balances: [] };
 
 /**
  * Reads balances from the cache and, what is not there, from the books; callers of the same moment share each. No change that was
@@ -43,7 +42,7 @@ export function cachedBalances(options: CachedBalancesOptions): BalanceReader {
     return balances !== undefined && balances.version >= (seen.get(userId) ?? 0n) ? balances : undefined;
   };
   const fill = (epoch: KnownGate, token: string, userIds: readonly string[], books: ReadonlyMap<string, VersionedBalances>): void => {
-    const texts = userIds.map((userId) => ({ userId, text: balancesToText(books.get(userId) ?? NOBODY) }));
+    const texts = userIds.map((userId) => ({ userId, text: balancesToText(books.get(userId) ?? NO_BALANCES) }));
     // Beside the answer, which does not wait for it.
     if (texts.length > 0) void marks.fillIn(epoch, token, texts);
   };
@@ -69,10 +68,10 @@ export function cachedBalances(options: CachedBalancesOptions): BalanceReader {
     if (missing.length > 0) {
       const books = await readBooks(missing);
       if (epoch !== undefined) fill(epoch, token, due, books);
-      for (const userId of missing) found.set(userId, books.get(userId) ?? NOBODY);
+      for (const userId of missing) found.set(userId, books.get(userId) ?? NO_BALANCES);
     }
     for (const [userId, { version }] of found) note(userId, version);
-    return askedFor.map((userId) => ({ asOf, balances: (found.get(userId) ?? NOBODY).balances }));
+    return askedFor.map((userId) => ({ asOf, balances: (found.get(userId) ?? NO_BALANCES).balances }));
   };
   return { read: createBatcher({ maxBatch: MAX_BATCH, parallel: PARALLEL, run }) };
 }

@@ -1,6 +1,6 @@
 import type { KnownGate } from "../../domain/balances/cache-gate.ts";
 import type { CacheEpoch } from "./balance-marks.ts";
-import { balancesToText } from "./balance-text.ts";
+import { balancesToText, NO_BALANCES } from "./balance-text.ts";
 import type { CachedBalancesOptions } from "./cached-balances.ts";
 
 /** A user whose cached balances were not those of the books, and were dropped. Both as `balancesToText` writes them. */
@@ -42,7 +42,7 @@ export async function compareCache(
   const books = await readBooks(texts.map(({ userId }) => userId));
   const wrong: WrongCachedBalance[] = [];
   for (const { userId, text } of texts) {
-    const right = balancesToText(books.get(userId) ?? { version: 0n, balances: [] });
+    const right = balancesToText(books.get(userId) ?? NO_BALANCES);
     if (text !== right && (await content.drop(epoch, userId, text))) wrong.push({ userId, cached: text, books: right });
   }
   return { checked: texts.length, wrong };

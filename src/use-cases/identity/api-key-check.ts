@@ -1,3 +1,4 @@
+import { dropOldest } from "../../base/drop-oldest.ts";
 import { DomainError } from "../../base/errors.ts";
 import { matcherOf } from "../../base/same-secret.ts";
 import type { TokenClient } from "../../contract/identity.ts";
@@ -57,8 +58,8 @@ export function createApiKeyCheck(options: {
   };
   const put = (place: string, entry: Entry) => {
     known.delete(place);
-    if (known.size >= MAX_REMEMBERED) known.delete(known.keys().next().value ?? "");
     known.set(place, entry);
+    dropOldest(known, MAX_REMEMBERED);
   };
 
   return {

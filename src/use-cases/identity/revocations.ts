@@ -1,4 +1,5 @@
 import type { TokenBlacklist } from "../../adapters/redis/token-blacklist.ts";
+import { dropOldest } from "../../base/drop-oldest.ts";
 import { DomainError } from "../../base/errors.ts";
 import type { VerifiedToken } from "../../contract/identity.ts";
 import type { ReadRevocation } from "../../store/identity/revocations.ts";
@@ -30,8 +31,8 @@ export function createRevocations(options: {
 
   const isKnownRevoked = ({ id, sessionId }: VerifiedToken) => revoked.has(id) || (sessionId !== undefined && revoked.has(sessionId));
   const remember = (id: string) => {
-    forgetOldest(revoked);
     revoked.add(id);
+    dropOldest(revoked, MAX_REMEMBERED);
   };
   const ask = (token: VerifiedToken): Promise<boolean> => {
     // An external issuer may use an id that Saldo uses as well.
@@ -43,8 +44,8 @@ export function createRevocations(options: {
       throw new DomainError("UNAVAILABLE", "whether the token was revoked cannot be told", {}, error);
     });
     asked.delete(key);
-    forgetOldest(asked);
     asked.set(key, { atMs: now(), answer });
+    dropOldest(asked, MAX_REMEMBERED);
     return answer;
   };
 
@@ -74,10 +75,4 @@ export async function announceSessions(
 ): Promise<void> {
   const lastTokenEndsAtMs = Date.now() + accessTokenTtlMs;
   await Promise.all(sessionIds.map((id) => revocations.announce(id, lastTokenEndsAtMs)));
-}
-
-function forgetOldest(memory: Map<string, unknown> | Set<string>): void {
-  if (memory.size < MAX_REMEMBERED) return;
-  const oldest = memory.keys().next().value;
-  if (oldest !== undefined) memory.delete(oldest);
 }

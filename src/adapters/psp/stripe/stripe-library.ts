@@ -1,6 +1,7 @@
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import type { Stripe } from "stripe";
+import { plainHost } from "../../../base/url-host.ts";
 
 /**
  * The version of Stripe's API that every request names: its answers keep their form when the account's own version moves on. It is the
@@ -30,7 +31,7 @@ export function openStripe({ url, secretKey, timeoutMs }: StripeAddress): () => 
         new Library(secretKey, {
           apiVersion: API_VERSION,
           protocol: isPlain ? "http" : "https",
-          host: hostname.replaceAll(/[[\]]/g, ""),
+          host: plainHost(hostname),
           ...(port === "" ? {} : { port }),
           httpClient: onceOnly(Library.createNodeHttpClient(agent)),
           timeout: timeoutMs,
